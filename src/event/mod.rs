@@ -1,1 +1,21 @@
-//! Event layer.
+//! What happened: the event kinds, the envelope around each, and the wire format with its versions.
+//!
+//! An [`Envelope`] is one line of the journal. Life-cycle events (`workflow.*`) move state and nothing else does;
+//! facts attach data to it. `docs/events.md` lists every kind; a test holds that page against [`KINDS`].
+
+mod effect;
+mod envelope;
+mod fact;
+mod kind;
+mod status;
+mod time;
+
+pub use effect::{Effect, EffectId, Failure, FailureKind, Place, ReviewAct, SyncSource};
+pub use envelope::{Actor, Draft, Envelope, SCHEMA, Source, Subject, WireError};
+pub use fact::{
+    CheckStatus, ConcernClass, Control, ControlVerb, DiffFile, DiffStat, ExitStatus, PrRef, ProcessId,
+    ProcessRole, SignalKind, StopReason,
+};
+pub use kind::*;
+pub use status::{AttemptStatus, Entity, LaneStatus, RunStatus, Status, TaskStatus, legal};
+pub use time::{Now, Timestamp};

@@ -1,1 +1,21 @@
-//! Plan layer.
+//! The plan: a graph and what was observed of the repository, turned into every name, path, base and order.
+//!
+//! A plan is specific enough that carrying it out leaves no choice open. It is frozen with its run; its digest is the
+//! first entry of the journal.
+
+mod build;
+mod index;
+mod model;
+mod names;
+mod picture;
+mod scope;
+
+pub use build::{Inputs, LaneBase, PlanError, build};
+pub use index::{Index, LaneIx, TaskIx};
+pub use model::{
+    ForgeKind, Identity, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, RemotePlan, Settings, TaskPlan,
+    Work,
+};
+pub use names::{custody_ref, integration_branch, pr_marker, task_branch, task_worktree};
+pub use picture::{dot, mermaid};
+pub use scope::Scope;

@@ -1,1 +1,18 @@
-//! State layer.
+//! Where a run stands: a fold of its events over its plan, and nothing else.
+//!
+//! [`State::apply`] is total and deterministic: no clock, no IO. A transition that the table in
+//! [`crate::event::legal`] does not know is an error.
+
+mod apply;
+mod attempt;
+mod lane;
+mod run;
+mod transition;
+
+#[cfg(test)]
+mod tests;
+
+pub use apply::{ApplyError, Touched};
+pub use attempt::{Attempt, Check, Claims, Process, Step, StepPhase, Task};
+pub use lane::{Concern, Conflict, Lane, LaneRequest, Outside, PullRequest, ReviewNote};
+pub use run::{Run, State};

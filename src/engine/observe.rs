@@ -1,0 +1,276 @@
+//! Inputs become facts. Nothing is decided here; what cannot be true is rejected.
+
+use crate::event::{
+    Actor, ArtifactStored, ConcernClass, ConcernRecorded, Control, ControlReceived, ControlRejected,
+    ControlVerb, Draft, EffectConfirmed, EffectFailed, Event, LaneStatus, LossRecorded, ProcessRole,
+    SignalKind, SignalObserved, SignalRejected, Source, Subject, SummaryRecorded, WorkflowIteration,
+    WorkflowStart,
+};
+use crate::id::LaneId;
+use crate::state::State;
+
+use super::{Input, Report};
+
+/// The facts that `input` is worth, given what is known.
+pub(super) fn observe(state: &State, input: Input) -> Vec<Draft> {
+    match input {
+        Input::Start { plan_digest, version } if state.run.status.is_none() => {
+            let graph = state.plan().graph.clone();
+            vec![Draft::engine(
+                Subject::default(),
+                WorkflowStart {
+                    graph,
+                    plan_digest,
+                    version,
+                },
+            )]
+        }
+        Input::Start { .. } | Input::Tick => Vec::new(),
+        Input::Control(control) => received(state, control),
+        Input::BadControl { name, reason } => {
+            vec![Draft::world(
+                Subject::default(),
+                ControlRejected {
+                    request: name,
+                    reason,
+                },
+            )]
+        }
+        Input::Loss { what } => vec![Draft::world(Subject::default(), LossRecorded { what })],
+        Input::Report(report) => reported(state, report),
+        Input::StatusTouched {
+            lane,
+            status,
+            text,
+            source,
+        } => touched(state, &lane, status, text, source),
+    }
+}
+
+fn received(state: &State, control: Control) -> Vec<Draft> {
+    if state.handled.contains(&control.id) {
+        return Vec::new();
+    }
+    let actor = Actor::Person(control.by.clone());
+    let draft = |subject, event: Event| {
+        vec![Draft {
+            subject,
+            actor: actor.clone(),
+            source: None,
+            event,
+        }]
+    };
+    let (subject, problem) = judge(state, &control);
+    match problem {
+        Some(reason) => draft(
+            subject,
+            ControlRejected {
+                request: control.id,
+                reason,
+            }
+            .into(),
+        ),
+        None => draft(subject, ControlReceived { control }.into()),
+    }
+}
+
+/// What a request is about, and why it cannot be taken.
+fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
+    let index = state.index();
+    let tasks_known = |tasks: &[crate::id::TaskId]| {
+        tasks
+            .iter()
+            .find(|t| index.task(t).is_none())
+            .map(|t| format!("there is no task `{t}` in this run"))
+    };
+    match &control.verb {
+        ControlVerb::Cancel { tasks, lanes } => {
+            let lane = lanes
+                .iter()
+                .find(|l| index.lane(l).is_none())
+                .map(|l| format!("there is no lane `{l}` in this run"));
+            (Subject::default(), tasks_known(tasks).or(lane))
+        }
+        ControlVerb::Retry { tasks } => (Subject::default(), tasks_known(tasks)),
+        ControlVerb::Answer { task, .. } => match index.task(task) {
+            None => (
+                Subject::default(),
+                Some(format!("there is no task `{task}` in this run")),
+            ),
+            Some(ix) => {
+                let lane = &state.plan().lanes[index.lane_of[ix]].id;
+                let asks = state.tasks[ix].attempt().is_some_and(|a| a.question.is_some());
+                let problem = (!asks).then(|| format!("task `{task}` does not wait for an answer"));
+                (Subject::task(lane, task), problem)
+            }
+        },
+        ControlVerb::Merge { lane } | ControlVerb::Review { lane, .. } => match index.lane(lane) {
+            None => (
+                Subject::default(),
+                Some(format!("there is no lane `{lane}` in this run")),
+            ),
+            Some(ix) => (Subject::lane(lane), review_problem(state, ix)),
+        },
+        _ => (Subject::default(), None),
+    }
+}
+
+fn review_problem(state: &State, lane: crate::plan::LaneIx) -> Option<String> {
+    let id = &state.plan().lanes[lane].id;
+    match (&state.lanes[lane].pr, state.lanes[lane].status) {
+        (Some(_), LaneStatus::PrCreated) => None,
+        (Some(pr), status) => Some(format!(
+            "pull request #{} is not open; lane `{id}` is {status}",
+            pr.at.number
+        )),
+        (None, status) => Some(format!("lane `{id}` has no pull request; it is {status}")),
+    }
+}
+
+fn reported(state: &State, report: Report) -> Vec<Draft> {
+    let Some(effect) = state.outstanding.get(&report.id) else {
+        return Vec::new();
+    };
+    let mut drafts = Vec::with_capacity(report.facts.len() + 1);
+    let mut subject = Subject::default();
+    for fact in report.facts {
+        subject = fact.subject.clone();
+        if !repeats(state, &drafts, &fact) {
+            expand(&mut drafts, fact);
+        }
+    }
+    if let Some(end) = report.end {
+        if let Some((lane, task)) = about(state, effect) {
+            subject = Subject {
+                lane: Some(lane),
+                task,
+                ..subject
+            };
+        }
+        let id = report.id;
+        drafts.push(Draft::world(
+            subject,
+            match end {
+                Ok(()) => Event::from(EffectConfirmed { id }),
+                Err(failure) => EffectFailed { id, failure }.into(),
+            },
+        ));
+    }
+    drafts
+}
+
+fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option<crate::id::TaskId>)> {
+    use crate::event::Effect as E;
+    match effect {
+        E::Attempt { task, .. } | E::Stop { task, .. } | E::Collect { task, .. } | E::Land { task, .. } => {
+            let ix = state.index().task(task)?;
+            Some((state.plan().tasks[ix].lane.clone(), Some(task.clone())))
+        }
+        E::Provision { lane }
+        | E::Sync { lane, .. }
+        | E::OpenPr { lane, .. }
+        | E::Prove { lane, .. }
+        | E::MergePr { lane, .. }
+        | E::CheckMerged { lane, .. }
+        | E::Teardown { lane, .. }
+        | E::Review { lane, .. } => Some((lane.clone(), None)),
+    }
+}
+
+/// Whether the file that `fact` was read from has been taken before.
+fn repeats(state: &State, drafts: &[Draft], fact: &Draft) -> bool {
+    let Some(source) = &fact.source else { return false };
+    if drafts
+        .iter()
+        .any(|d| d.source.as_ref() == Some(source) && d.subject == fact.subject)
+    {
+        return true;
+    }
+    let task = fact.subject.task.as_ref().and_then(|t| state.index().task(t));
+    let attempt = task.and_then(|t| {
+        let number = usize::try_from(fact.subject.attempt?).ok()?;
+        state.tasks[t].attempts.get(number.checked_sub(1)?)
+    });
+    attempt.is_some_and(|a| a.seen.contains(&(source.path.clone(), source.digest.clone())))
+}
+
+/// Adds a fact, and what it means in the record's own words.
+fn expand(drafts: &mut Vec<Draft>, fact: Draft) {
+    let follow = match &fact.event {
+        Event::SignalObserved(SignalObserved { signal, text }) => match signal {
+            SignalKind::Concern => Some(
+                ConcernRecorded {
+                    class: ConcernClass::Design,
+                    text: text.clone(),
+                }
+                .into(),
+            ),
+            SignalKind::OpsConcern => Some(
+                ConcernRecorded {
+                    class: ConcernClass::Ops,
+                    text: text.clone(),
+                }
+                .into(),
+            ),
+            SignalKind::Summary => Some(SummaryRecorded { text: text.clone() }.into()),
+            SignalKind::Artifact { name } => {
+                let digest = fact.source.as_ref().map(|s| s.digest.clone()).unwrap_or_default();
+                let bytes = text.parse().unwrap_or(0);
+                Some(Event::from(ArtifactStored {
+                    name: name.clone(),
+                    digest,
+                    bytes,
+                }))
+            }
+            _ => None,
+        },
+        Event::ProcessStarted(started) if started.role == ProcessRole::Agent => Some(
+            WorkflowIteration {
+                n: fact.subject.iteration.unwrap_or(1),
+            }
+            .into(),
+        ),
+        _ => None,
+    };
+    let mut second = follow.map(|event| Draft {
+        event,
+        source: None,
+        ..fact.clone()
+    });
+    drafts.push(fact);
+    drafts.extend(second.take());
+}
+
+fn touched(state: &State, lane: &LaneId, status: LaneStatus, text: String, source: Source) -> Vec<Draft> {
+    let Some(ix) = state.index().lane(lane) else {
+        return Vec::new();
+    };
+    let now = state.lanes[ix].status;
+    let reason = match status {
+        LaneStatus::Failed if !now.is_terminal() => None,
+        LaneStatus::Merged if matches!(now, LaneStatus::PrCreated | LaneStatus::MergeReady) => None,
+        LaneStatus::Failed | LaneStatus::Merged => Some(format!("the lane is {now}")),
+        LaneStatus::PrCreated => Some("the forge does not know such a pull request".to_owned()),
+        LaneStatus::Pending | LaneStatus::Active | LaneStatus::MergeReady => Some(
+            "this status is Laneway's to say; only `failed` and `merged` are taken from outside".to_owned(),
+        ),
+    };
+    let subject = Subject::lane(lane);
+    let event = match reason {
+        None => Event::from(SignalObserved {
+            signal: SignalKind::LaneStatus { status },
+            text,
+        }),
+        Some(reason) => SignalRejected {
+            name: source.path.clone(),
+            reason,
+        }
+        .into(),
+    };
+    vec![Draft {
+        subject,
+        actor: Actor::Person("status file".to_owned()),
+        source: Some(source),
+        event,
+    }]
+}

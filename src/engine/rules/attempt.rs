@@ -1,0 +1,421 @@
+//! An attempt: when its processes are ended, what its evidence says, when its work lands.
+
+use super::super::EngineError;
+use super::super::agenda::Item;
+use super::super::core::Core;
+use super::Remedy;
+use crate::event::{
+    AttemptStatus, CheckRecorded, CheckStatus, Effect, FailureKind, HumanTaskOpened, HumanTaskResolved,
+    LaneStatus, Status, StopReason, TimerFired,
+};
+use crate::graph::DiffPolicy;
+use crate::plan::{TaskIx, Work};
+use crate::state::{Attempt, Outside};
+
+/// An attempt that was chosen but has not begun: ready once its pause is over.
+pub(super) fn queued(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+    if core.state.tasks[task].cancel_wanted || core.lane_lost(task) {
+        core.mark_ready(task, false);
+        return core.attempt_to(task, AttemptStatus::Cancelled, Some("called off".to_owned()));
+    }
+    let due = core.attempt_due(task);
+    core.mark_ready(task, due);
+    Ok(())
+}
+
+/// An attempt that waits for a person: ready once there is an answer.
+pub(super) fn waiting(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+    if core.state.tasks[task].cancel_wanted || core.lane_lost(task) {
+        core.mark_ready(task, false);
+        return core.attempt_to(task, AttemptStatus::Cancelled, Some("called off".to_owned()));
+    }
+    let answered = core.newest(task).answer.is_some();
+    core.mark_ready(task, answered);
+    Ok(())
+}
+
+/// An attempt that holds a place.
+pub(super) fn started(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+    core.mark_ready(task, false);
+    let attempt = core.newest(task);
+    let in_flight = attempt
+        .step
+        .as_ref()
+        .is_some_and(crate::state::Step::is_in_flight);
+    let failed = attempt.step.as_ref().is_some_and(|s| s.failure().is_some());
+    if failed {
+        step_failed(core, task)
+    } else if in_flight && !attempt.over {
+        at_work(core, task)
+    } else if in_flight {
+        Ok(())
+    } else if !attempt.over {
+        // The intent was lost together with the step; begin the same iteration again.
+        core.begin_process(task, attempt.iteration.max(1))
+    } else if attempt.landed {
+        core.attempt_to(task, AttemptStatus::Succeeded, None)
+    } else if attempt.collected.is_some() {
+        collected(core, task)
+    } else {
+        judge(core, task)
+    }
+}
+
+/// Its process lives, or is about to: end it where there is reason to.
+fn at_work(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+    let attempt = core.newest(task);
+    if attempt.stop.is_some() {
+        return Ok(());
+    }
+    let number = attempt.number;
+    let called_off = core.state.tasks[task].cancel_wanted || core.lane_lost(task);
+    let reason = if called_off {
+        Some(StopReason::Cancelled)
+    } else if core.state.run.interrupts >= 2 {
+        Some(StopReason::Interrupted)
+    } else {
+        core.timer(task)?
+    };
+    match reason {
+        None => Ok(()),
+        Some(reason) => {
+            let effect = Effect::Stop {
+                task: core.plan.tasks[task].id.clone(),
+                attempt: number,
+                reason,
+            };
+            core.intend(core.attempt_subject(task, number), effect)
+        }
+    }
+}
+
+/// Its processes are over: what was claimed, and what it ended with.
+fn judge(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+    let attempt = core.newest(task).clone();
+    match attempt.stop {
+        Some(StopReason::Cancelled) => {
+            return core.attempt_to(task, AttemptStatus::Cancelled, Some("called off".to_owned()));
+        }
+        Some(StopReason::Interrupted) => {
+            return core.attempt_to(task, AttemptStatus::Cancelled, Some("interrupted".to_owned()));
+        }
+        Some(StopReason::TimedOut) => {
+            let limit = std::time::Duration::from_millis(core.plan.tasks[task].timeout.0);
+            return core.attempt_to(
+                task,
+                AttemptStatus::TimedOut,
+                Some(format!("timed out after {limit:?}")),
+            );
+        }
+        Some(StopReason::Claimed) | None => {}
+    }
+    let claim = if matches!(core.plan.tasks[task].work, Work::Run { .. }) {
+        ran(&attempt)
+    } else {
+        claimed(&attempt)
+    };
+    match claim {
+        Claim::Waits(question) => {
+            let id = core.plan.tasks[task].id.clone();
+            let subject = core.attempt_subject(task, attempt.number);
+            let hint = format!("laneway signal answer {id} \"...\"");
+            core.decide(
+                subject,
+                HumanTaskOpened {
+                    question: question.clone(),
+                    hint,
+                },
+            )?;
+            core.attempt_to(task, AttemptStatus::Waiting, Some(question))
+        }
+        Claim::Against { check, detail } => {
+            core.check(task, check, CheckStatus::Fail, &detail)?;
+            core.attempt_to(task, AttemptStatus::Failed, Some(detail))
+        }
+        Claim::Holds { remark } => {
+            let name = if matches!(core.plan.tasks[task].work, Work::Run { .. }) {
+                "exit"
+            } else {
+                "claim"
+            };
+            let status = if remark.is_empty() {
+                CheckStatus::Pass
+            } else {
+                CheckStatus::Warn
+            };
+            core.check(task, name, status, &remark)?;
+            if core.plan.tasks[task].diff == DiffPolicy::None {
+                return proven(core, task, None);
+            }
+            let effect = Effect::Collect {
+                task: core.plan.tasks[task].id.clone(),
+                attempt: attempt.number,
+            };
+            core.intend(core.attempt_subject(task, attempt.number), effect)
+        }
+    }
+}
+
+enum Claim {
+    Holds { remark: String },
+    Against { check: &'static str, detail: String },
+    Waits(String),
+}
+
+/// A command says by its exit code whether it is done.
+fn ran(attempt: &Attempt) -> Claim {
+    match attempt.process.as_ref().and_then(|p| p.exit) {
+        Some(exit) if exit.success() => Claim::Holds {
+            remark: String::new(),
+        },
+        Some(exit) => Claim::Against {
+            check: "exit",
+            detail: format!("the command ended with {exit}"),
+        },
+        None => Claim::Against {
+            check: "exit",
+            detail: "the command did not start".to_owned(),
+        },
+    }
+}
+
+/// An agent says it by a signal file; a clean exit alone is no claim.
+fn claimed(attempt: &Attempt) -> Claim {
+    let exit = attempt.process.as_ref().and_then(|p| p.exit);
+    let claims = &attempt.claims;
+    let against = |detail: String| Claim::Against {
+        check: "claim",
+        detail,
+    };
+    if let (Some(_), Some((_, why))) = (&claims.done, &claims.failed) {
+        return against(format!(
+            "the agent wrote both `done` and `failed`: {}",
+            brief(why)
+        ));
+    }
+    if let Some((_, why)) = &claims.failed {
+        return against(format!("the agent says it failed: {}", brief(why)));
+    }
+    if let Some((_, question)) = &claims.blocked {
+        return Claim::Waits(brief(question).to_owned());
+    }
+    if claims.done.is_some() {
+        let stopped = attempt.stop == Some(StopReason::Claimed);
+        let remark = match exit {
+            Some(exit) if !exit.success() && !stopped => format!("the agent ended with {exit} after `done`"),
+            _ => String::new(),
+        };
+        return Claim::Holds { remark };
+    }
+    if let Some(question) = &attempt.question {
+        return Claim::Waits(brief(question).to_owned());
+    }
+    let rejected = attempt
+        .rejected
+        .first()
+        .map(|(name, why)| format!("; its signal `{name}` was not accepted: {why}"));
+    let ended = exit.map_or_else(|| "without a process".to_owned(), |e| format!("with {e}"));
+    against(format!(
+        "the agent ended {ended} and without a claim{}",
+        rejected.unwrap_or_default()
+    ))
+}
+
+fn brief(text: &str) -> &str {
+    let text = text.trim();
+    if text.is_empty() { "no reason given" } else { text }
+}
+
+/// Its work was looked at: land it, unless evidence speaks against it.
+fn collected(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+    let attempt = core.newest(task);
+    let against: Vec<String> = attempt.failed_checks().map(|c| c.detail.clone()).collect();
+    if !against.is_empty() {
+        return core.attempt_to(task, AttemptStatus::Failed, Some(against.join("; ")));
+    }
+    let commit = attempt.collected.clone().flatten();
+    proven(core, task, commit)
+}
+
+/// The evidence so far holds: in the lane's turn, merge and gate.
+fn proven(core: &mut Core, task: TaskIx, commit: Option<crate::id::Sha>) -> Result<(), EngineError> {
+    if core.state.tasks[task].cancel_wanted || core.lane_lost(task) {
+        return core.attempt_to(task, AttemptStatus::Cancelled, Some("called off".to_owned()));
+    }
+    let number = core.newest(task).number;
+    if commit.is_none() && core.plan.tasks[task].gate.is_none() {
+        return core.attempt_to(task, AttemptStatus::Succeeded, None);
+    }
+    let lane = core.index.lane_of[task];
+    if core.state.lanes[lane].is_busy() {
+        return Ok(());
+    }
+    let Some(tip) = core.state.lanes[lane].tip.clone() else {
+        return Ok(());
+    };
+    let effect = Effect::Land {
+        task: core.plan.tasks[task].id.clone(),
+        attempt: number,
+        tip,
+        commit,
+    };
+    core.intend(core.attempt_subject(task, number), effect)
+}
+
+/// One of its effects failed: the surroundings are tried again, the work is judged.
+fn step_failed(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+    let attempt = core.newest(task);
+    let step = attempt.step.clone().expect("the caller saw it");
+    let number = attempt.number;
+    if core.state.tasks[task].cancel_wanted
+        || core.lane_lost(task)
+        || attempt.stop == Some(StopReason::Cancelled)
+    {
+        return core.attempt_to(task, AttemptStatus::Cancelled, Some("called off".to_owned()));
+    }
+    if core.state.run.interrupts >= 2 || attempt.stop == Some(StopReason::Interrupted) {
+        return core.attempt_to(task, AttemptStatus::Cancelled, Some("interrupted".to_owned()));
+    }
+    let retry = core.plan.tasks[task].retry.clone();
+    match core.remedy(&step, retry.as_ref()) {
+        None => Ok(()),
+        Some(Remedy::Wait(due)) => {
+            core.agenda.wait_wall(due, Item::Task(task));
+            Ok(())
+        }
+        Some(Remedy::Again) => {
+            let lane = core.index.lane_of[task];
+            let effect = match step.effect {
+                Effect::Land {
+                    task: id,
+                    attempt,
+                    commit,
+                    ..
+                } => {
+                    if core.state.lanes[lane].is_busy() {
+                        return Ok(());
+                    }
+                    let Some(tip) = core.state.lanes[lane].tip.clone() else {
+                        return Ok(());
+                    };
+                    Effect::Land {
+                        task: id,
+                        attempt,
+                        tip,
+                        commit,
+                    }
+                }
+                other => other,
+            };
+            core.intend(core.attempt_subject(task, number), effect)
+        }
+        Some(Remedy::Give(why)) => {
+            let lost = matches!(step.failure(), Some((f, _)) if f.class == FailureKind::Permanent)
+                && matches!(step.effect, Effect::Attempt { .. });
+            let to = if lost && core.newest(task).process.is_some() {
+                AttemptStatus::Unknown
+            } else {
+                AttemptStatus::Failed
+            };
+            core.attempt_to(task, to, Some(why))
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn newest(&self, task: TaskIx) -> &Attempt {
+        self.state.tasks[task]
+            .attempt()
+            .expect("a running task has an attempt")
+    }
+
+    pub(super) fn attempt_to(
+        &mut self,
+        task: TaskIx,
+        to: AttemptStatus,
+        reason: Option<String>,
+    ) -> Result<(), EngineError> {
+        let attempt = self.newest(task);
+        let (number, from) = (attempt.number, attempt.status);
+        self.turn(
+            self.attempt_subject(task, number),
+            Some(Status::Attempt(from)),
+            Status::Attempt(to),
+            reason,
+        )
+    }
+
+    /// Takes up the work of a person's answer: the attempt goes on with a new process.
+    pub(super) fn go_on(&mut self, task: TaskIx) -> Result<(), EngineError> {
+        let attempt = self.newest(task);
+        let (number, iteration) = (attempt.number, attempt.iteration + 1);
+        let answer = attempt.answer.clone().unwrap_or_default();
+        let subject = self.attempt_subject(task, number);
+        self.decide(
+            subject,
+            HumanTaskResolved {
+                by: "person".to_owned(),
+                answer,
+            },
+        )?;
+        self.attempt_to(task, AttemptStatus::Started, None)?;
+        self.begin_process(task, iteration)
+    }
+
+    fn check(
+        &mut self,
+        task: TaskIx,
+        name: &str,
+        status: CheckStatus,
+        detail: &str,
+    ) -> Result<(), EngineError> {
+        let subject = self.attempt_subject(task, self.newest(task).number);
+        let event = CheckRecorded {
+            name: name.to_owned(),
+            status,
+            detail: detail.to_owned(),
+            duration_ms: 0,
+        };
+        self.decide(subject, event)
+    }
+
+    /// Whether the lane was said to have failed, or did.
+    fn lane_lost(&self, task: TaskIx) -> bool {
+        let lane = &self.state.lanes[self.index.lane_of[task]];
+        lane.status == LaneStatus::Failed || matches!(lane.outside, Some(Outside::Failed(_)))
+    }
+
+    /// Which deadline of a living attempt is over; the next one is put on the agenda.
+    fn timer(&mut self, task: TaskIx) -> Result<Option<StopReason>, EngineError> {
+        let attempt = self.newest(task);
+        let Some(process) = &attempt.process else {
+            return Ok(None);
+        };
+        let number = attempt.number;
+        let until = process.mono.saturating_add(self.plan.tasks[task].timeout.0);
+        let claim = attempt
+            .claims
+            .first()
+            .map(|at| at.plus(self.plan.settings.grace.0));
+        let (timer, then) = if claim.is_some_and(|at| at <= self.now.wall) {
+            ("grace", StopReason::Claimed)
+        } else if until <= self.now.mono {
+            ("timeout", StopReason::TimedOut)
+        } else {
+            self.agenda.wait_mono(until, Item::Task(task));
+            if let Some(at) = claim {
+                self.agenda.wait_wall(at, Item::Task(task));
+            }
+            return Ok(None);
+        };
+        let subject = self.attempt_subject(task, number);
+        self.decide(
+            subject,
+            TimerFired {
+                timer: timer.to_owned(),
+                then,
+            },
+        )?;
+        Ok(Some(then))
+    }
+}

@@ -1,0 +1,366 @@
+//! A lane: from pending to merged, one step at a time.
+
+use super::super::EngineError;
+use super::super::agenda::Item;
+use super::super::core::Core;
+use super::Remedy;
+use crate::event::{
+    CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status, TaskStatus,
+};
+use crate::graph::{MergePolicy, Teardown};
+use crate::plan::LaneIx;
+use crate::state::{Outside, Step};
+
+/// Looks at one lane.
+pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    if !core.state.lanes[lane].is_busy() {
+        core.recheck_live(lane);
+    }
+    if let Some(Outside::Failed(why)) = &core.state.lanes[lane].outside {
+        let why = why.clone();
+        return said_failed(core, lane, why);
+    }
+    match core.state.lanes[lane].status {
+        LaneStatus::Pending => pending(core, lane),
+        LaneStatus::Active => active(core, lane),
+        LaneStatus::MergeReady => merge_ready(core, lane),
+        LaneStatus::PrCreated => pr_created(core, lane),
+        LaneStatus::Merged => teardown(core, lane, core.plan.lanes[lane].teardown != Teardown::Never),
+        LaneStatus::Failed => failed(core, lane),
+    }
+}
+
+/// Somebody wrote `failed`: first what runs in the lane ends.
+fn said_failed(core: &mut Core, lane: LaneIx, why: String) -> Result<(), EngineError> {
+    let status = core.state.lanes[lane].status;
+    let busy = core.state.lanes[lane].is_busy() || core.state.live_tasks(lane).next().is_some();
+    if status.is_terminal() || busy {
+        core.recheck_live(lane);
+        return Ok(());
+    }
+    core.lane_to(lane, LaneStatus::Failed, Some(why))
+}
+
+fn pending(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    let state = &core.state.lanes[lane];
+    if state.worktree.is_some() && state.tip.is_some() && !state.is_busy() {
+        return core.lane_to(lane, LaneStatus::Active, None);
+    }
+    if let Some(why) = gave_up(core, state.step.as_ref()) {
+        return core.lane_to(lane, LaneStatus::Failed, Some(why));
+    }
+    ended_without_success(core, lane)
+}
+
+fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    let state = &core.state.lanes[lane];
+    if let Some(why) = gave_up(core, state.step.as_ref())
+        && core.state.live_tasks(lane).next().is_none()
+    {
+        return core.lane_to(lane, LaneStatus::Failed, Some(why));
+    }
+    let mut tasks = core.index.tasks_of[lane]
+        .iter()
+        .map(|&t| core.state.tasks[t].status);
+    if tasks.all(TaskStatus::is_success) {
+        return core.lane_to(lane, LaneStatus::MergeReady, None);
+    }
+    ended_without_success(core, lane)
+}
+
+/// A lane whose tasks are all over, and not all well, failed.
+fn ended_without_success(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    let tasks = &core.index.tasks_of[lane];
+    let over = tasks
+        .iter()
+        .all(|&t| core.state.tasks[t].status.is_terminal() && !core.state.tasks[t].retry_wanted);
+    if !over || core.state.lanes[lane].is_busy() {
+        return Ok(());
+    }
+    let bad: Vec<String> = tasks
+        .iter()
+        .filter(|&&t| !core.state.tasks[t].status.is_success())
+        .map(|&t| format!("task `{}` {}", core.plan.tasks[t].id, core.state.tasks[t].status))
+        .collect();
+    if bad.is_empty() {
+        return Ok(());
+    }
+    let more = if bad.len() > 3 {
+        format!(" and {} more", bad.len() - 3)
+    } else {
+        String::new()
+    };
+    core.lane_to(
+        lane,
+        LaneStatus::Failed,
+        Some(format!("{}{more}", bad[..bad.len().min(3)].join(", "))),
+    )
+}
+
+fn merge_ready(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    let state = &core.state.lanes[lane];
+    if state.outside == Some(Outside::Merged) {
+        return check_merged(core, lane);
+    }
+    if state.pr.is_some() && !state.is_busy() {
+        return core.lane_to(lane, LaneStatus::PrCreated, None);
+    }
+    let Some(tip) = state.tip.clone() else {
+        return Ok(());
+    };
+    let id = core.plan.lanes[lane].id.clone();
+    match &state.step {
+        Some(step) if step.is_in_flight() => Ok(()),
+        Some(step) if matches!(step.effect, Effect::OpenPr { .. }) => match core.remedy(step, None) {
+            Some(Remedy::Again) => core.intend(core.lane_subject(lane), Effect::OpenPr { lane: id, tip }),
+            Some(Remedy::Wait(due)) => {
+                core.agenda.wait_wall(due, Item::Lane(lane));
+                Ok(())
+            }
+            Some(Remedy::Give(why)) => core.lane_to(lane, LaneStatus::Failed, Some(why)),
+            None => Ok(()),
+        },
+        _ if core.nothing_ahead(lane) => {
+            let why = "nothing to integrate: integration skipped".to_owned();
+            core.lane_to(lane, LaneStatus::Merged, Some(why))
+        }
+        _ => core.intend(core.lane_subject(lane), Effect::OpenPr { lane: id, tip }),
+    }
+}
+
+fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    let state = &core.state.lanes[lane];
+    if state.is_busy() {
+        return Ok(());
+    }
+    let Some(pr) = &state.pr else { return Ok(()) };
+    if pr.merged.is_some() {
+        return core.lane_to(lane, LaneStatus::Merged, None);
+    }
+    if let Some(by) = &pr.closed_by {
+        let why = format!("pull request #{} was closed unmerged by {by}", pr.at.number);
+        return core.lane_to(lane, LaneStatus::Failed, Some(why));
+    }
+    if state.outside == Some(Outside::Merged) {
+        return check_merged(core, lane);
+    }
+    let Some(tip) = state.tip.clone() else {
+        return Ok(());
+    };
+    if let Some(request) = state.requests.front().cloned() {
+        return asked(core, lane, &tip, request);
+    }
+    if retry_later(core, lane) {
+        return Ok(());
+    }
+    let id = core.plan.lanes[lane].id.clone();
+    if core.state.lanes[lane].proven.as_ref() != Some(&tip) && !gave_up_on(core, lane, is_prove) {
+        return core.intend(core.lane_subject(lane), Effect::Prove { lane: id, tip });
+    }
+    if core.merges_itself(lane) && !gave_up_on(core, lane, is_merge) {
+        let by = "laneway".to_owned();
+        return core.intend(
+            core.lane_subject(lane),
+            Effect::MergePr {
+                lane: id,
+                tip,
+                by,
+                request: None,
+            },
+        );
+    }
+    Ok(())
+}
+
+/// A person asked something of the pull request.
+fn asked(
+    core: &mut Core,
+    lane: LaneIx,
+    tip: &crate::id::Sha,
+    request: crate::state::LaneRequest,
+) -> Result<(), EngineError> {
+    let id = core.plan.lanes[lane].id.clone();
+    let subject = core.lane_subject(lane);
+    match request.verb {
+        ControlVerb::Merge { .. } => {
+            if let Some(upstream) = core.unmerged_upstream(lane) {
+                let upstream = &core.plan.lanes[upstream].id;
+                let reason = format!("lane `{upstream}`, whose work this lane holds, has to be merged first");
+                return core.decide(
+                    subject,
+                    ControlRejected {
+                        request: request.id,
+                        reason,
+                    },
+                );
+            }
+            let effect = Effect::MergePr {
+                lane: id,
+                tip: tip.clone(),
+                by: request.by,
+                request: Some(request.id),
+            };
+            core.intend(subject, effect)
+        }
+        ControlVerb::Review { act, text, .. } => core.intend(
+            subject,
+            Effect::Review {
+                lane: id,
+                request: request.id,
+                act,
+                by: request.by,
+                text,
+            },
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn check_merged(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    let state = &core.state.lanes[lane];
+    let Some(tip) = state.tip.clone().filter(|_| !state.is_busy()) else {
+        return Ok(());
+    };
+    let id = core.plan.lanes[lane].id.clone();
+    core.intend(core.lane_subject(lane), Effect::CheckMerged { lane: id, tip })
+}
+
+fn failed(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    let state = &core.state.lanes[lane];
+    if state.retry_wanted {
+        let open = state
+            .pr
+            .as_ref()
+            .is_some_and(|p| p.closed_by.is_none() && p.merged.is_none());
+        let done = core.index.tasks_of[lane]
+            .iter()
+            .all(|&t| core.state.tasks[t].status.is_success());
+        let to = match () {
+            () if open && done => LaneStatus::PrCreated,
+            () if state.worktree.is_some() => LaneStatus::Active,
+            () => LaneStatus::Pending,
+        };
+        return core.lane_to(lane, to, Some("a retry was asked for".to_owned()));
+    }
+    teardown(core, lane, core.plan.lanes[lane].teardown == Teardown::Always)
+}
+
+fn teardown(core: &mut Core, lane: LaneIx, wanted: bool) -> Result<(), EngineError> {
+    let state = &core.state.lanes[lane];
+    let live = core.state.live_tasks(lane).next().is_some();
+    let tried = matches!(
+        &state.step,
+        Some(Step {
+            effect: Effect::Teardown { .. },
+            ..
+        })
+    );
+    if !wanted || state.worktree.is_none() || state.is_busy() || live || tried {
+        return Ok(());
+    }
+    let effect = Effect::Teardown {
+        lane: core.plan.lanes[lane].id.clone(),
+        n: state.teardowns + 1,
+    };
+    core.intend(core.lane_subject(lane), effect)
+}
+
+/// Why a failed step is final.
+fn gave_up(core: &Core, step: Option<&Step>) -> Option<String> {
+    match core.remedy(step?, None)? {
+        Remedy::Give(why) => Some(why),
+        _ => None,
+    }
+}
+
+fn gave_up_on(core: &Core, lane: LaneIx, which: fn(&Effect) -> bool) -> bool {
+    let step = core.state.lanes[lane].step.as_ref().filter(|s| which(&s.effect));
+    gave_up(core, step).is_some()
+}
+
+fn is_prove(effect: &Effect) -> bool {
+    matches!(effect, Effect::Prove { .. })
+}
+
+fn is_merge(effect: &Effect) -> bool {
+    matches!(effect, Effect::MergePr { .. })
+}
+
+/// Puts a transiently failed step of an open pull request on the agenda again; `true` while it has to wait.
+fn retry_later(core: &mut Core, lane: LaneIx) -> bool {
+    let step = core.state.lanes[lane].step.clone();
+    match step.as_ref().and_then(|s| core.remedy(s, None)) {
+        Some(Remedy::Wait(due)) => {
+            core.agenda.wait_wall(due, Item::Lane(lane));
+            true
+        }
+        _ => false,
+    }
+}
+
+impl Core {
+    pub(super) fn lane_to(
+        &mut self,
+        lane: LaneIx,
+        to: LaneStatus,
+        reason: Option<String>,
+    ) -> Result<(), EngineError> {
+        let from = self.state.lanes[lane].status;
+        self.turn(
+            self.lane_subject(lane),
+            Some(Status::Lane(from)),
+            Status::Lane(to),
+            reason,
+        )
+    }
+
+    /// Has the started tasks of a lane looked at again, now that the lane's turn is free.
+    fn recheck_live(&mut self, lane: LaneIx) {
+        let waiting: Vec<_> = self
+            .state
+            .live_tasks(lane)
+            .filter(|&t| {
+                self.newest(t)
+                    .step
+                    .as_ref()
+                    .is_none_or(|s| !s.is_in_flight() || !self.newest(t).over)
+            })
+            .collect();
+        for task in waiting {
+            self.agenda.touch_task(task);
+        }
+    }
+
+    fn nothing_ahead(&self, lane: LaneIx) -> bool {
+        self.state.lanes[lane].tip.as_ref() == Some(&self.plan.lanes[lane].base_sha)
+    }
+
+    /// A lane whose content this one holds and that has not reached the target.
+    fn unmerged_upstream(&self, lane: LaneIx) -> Option<LaneIx> {
+        let holds = &self.state.lanes[lane].contains;
+        holds
+            .keys()
+            .copied()
+            .find(|&up| self.state.lanes[up].status != LaneStatus::Merged)
+    }
+
+    /// Whether the lane may be merged without a person.
+    fn merges_itself(&self, lane: LaneIx) -> bool {
+        let state = &self.state.lanes[lane];
+        self.plan.lanes[lane].merge == MergePolicy::Auto
+            && !state.has_design_concern()
+            && state.checks.iter().all(|c| c.status != CheckStatus::Fail)
+            && !state.reviews.iter().any(|r| {
+                r.act == crate::event::ReviewAct::RequestChanges && Some(&r.tip) == state.tip.as_ref()
+            })
+            && self.unmerged_upstream(lane).is_none()
+            && !self.state.run.cancelled
+            && self.state.run.interrupts == 0
+    }
+}
+
+/// Whether a failure is for a person to put right.
+pub(super) fn refused(step: &Step) -> bool {
+    step.failure()
+        .is_some_and(|(f, _)| f.class == FailureKind::Refused)
+}

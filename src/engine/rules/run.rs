@@ -1,0 +1,127 @@
+//! The run: whether anything goes on, and if not, how it ended.
+
+use super::super::EngineError;
+use super::super::core::Core;
+use crate::event::{AttemptStatus, LaneStatus, RunStatus, Status, Subject, TaskStatus, WorkflowEnd};
+
+/// Looks at the run as a whole, after everything else has come to rest.
+pub(in crate::engine) fn run(core: &mut Core) -> Result<(), EngineError> {
+    let Some(status) = core.state.run.status else {
+        return Ok(());
+    };
+    if status != RunStatus::Running {
+        return wake(core, status);
+    }
+    if !core.state.outstanding.is_empty() || core.live > 0 {
+        return Ok(());
+    }
+    let Some((to, reason)) = rest(core) else {
+        return Ok(());
+    };
+    core.turn(
+        Subject::default(),
+        Some(Status::Run(status)),
+        Status::Run(to),
+        reason.clone(),
+    )?;
+    core.decide(
+        Subject::default(),
+        WorkflowEnd {
+            outcome: to.word().to_owned(),
+            reason,
+        },
+    )
+}
+
+/// A run at rest goes on when there is something that can be started.
+fn wake(core: &mut Core, status: RunStatus) -> Result<(), EngineError> {
+    let work = core.agenda.ready_count > 0 || queued(core) > 0;
+    if !work || !core.state.run.attempts_allowed || core.state.run.cancelled || core.state.run.interrupts > 0
+    {
+        return Ok(());
+    }
+    core.agenda.schedule = true;
+    core.turn(
+        Subject::default(),
+        Some(Status::Run(status)),
+        Status::Run(RunStatus::Running),
+        None,
+    )
+}
+
+fn queued(core: &Core) -> usize {
+    let newest = |t: &crate::state::Task| t.attempt().is_some_and(|a| a.status == AttemptStatus::Queued);
+    core.state
+        .tasks
+        .iter()
+        .filter(|t| t.status == TaskStatus::Running && newest(t))
+        .count()
+}
+
+/// How a run with nothing under way ended; `None` while something can still be started.
+fn rest(core: &Core) -> Option<(RunStatus, Option<String>)> {
+    let state = &core.state;
+    if state.run.cancelled {
+        return Some((RunStatus::Cancelled, Some("called off".to_owned())));
+    }
+    if core.agenda.ready_count > 0 || queued(core) > 0 || core.lane_can_move() {
+        return None;
+    }
+    let failed: Vec<&str> = core
+        .plan
+        .lanes
+        .iter()
+        .zip(&state.lanes)
+        .filter(|(_, lane)| lane.status == LaneStatus::Failed)
+        .map(|(plan, _)| plan.id.as_str())
+        .collect();
+    let waiting: Vec<&str> = core
+        .plan
+        .tasks
+        .iter()
+        .zip(&state.tasks)
+        .filter(|(_, task)| !task.status.is_terminal())
+        .map(|(plan, _)| plan.id.as_str())
+        .collect();
+    if !waiting.is_empty() {
+        let reason = format!("waits for a person: {}", list(&waiting));
+        return Some((RunStatus::Blocked, Some(reason)));
+    }
+    if !failed.is_empty() {
+        let noun = if failed.len() == 1 { "lane" } else { "lanes" };
+        return Some((
+            RunStatus::Failed,
+            Some(format!("{noun} {} failed", list(&failed))),
+        ));
+    }
+    Some((RunStatus::Completed, None))
+}
+
+fn list(names: &[&str]) -> String {
+    let shown = names
+        .iter()
+        .take(5)
+        .map(|n| format!("`{n}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > 5 {
+        format!("{shown} and {} more", names.len() - 5)
+    } else {
+        shown
+    }
+}
+
+impl Core {
+    /// Whether a lane has a step to take that needs nobody: a pause runs, or a merge is near.
+    fn lane_can_move(&self) -> bool {
+        self.state.lanes.iter().any(|lane| {
+            let pausing = lane
+                .step
+                .as_ref()
+                .is_some_and(|s| matches!(self.remedy(s, None), Some(super::Remedy::Wait(_))));
+            pausing
+                || matches!(lane.status, LaneStatus::MergeReady)
+                    && !lane.step.as_ref().is_some_and(super::lane::refused)
+        })
+    }
+}

@@ -1,0 +1,653 @@
+//! The core against a small scripted world: every effect is answered in memory, on a virtual clock.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Core, Input, Report};
+use crate::event::*;
+use crate::graph::{
+    AgentDef, Command, CommitPolicy, DiffPolicy, Gate, Handoff, MergePolicy, Millis, PromptBy, Teardown,
+};
+use crate::id::{AgentName, GraphName, LaneId, RunNo, Sha, TaskId};
+use crate::plan::{
+    ForgeKind, Identity, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, Settings, TaskPlan, Work,
+};
+
+fn sha(n: u64) -> Sha {
+    Sha::new(&format!("{n:040x}")).unwrap()
+}
+
+/// A graph in a few words: lanes with their policies, tasks with their needs.
+struct Draw {
+    lanes: Vec<(&'static str, MergePolicy)>,
+    tasks: Vec<(&'static str, &'static str, Vec<&'static str>)>,
+    handoff: Handoff,
+    attempts: u32,
+}
+
+impl Draw {
+    fn plan(&self) -> Arc<Plan> {
+        let id = |t: &str| TaskId::new(t).unwrap();
+        let lane_of: BTreeMap<_, _> = self.tasks.iter().map(|t| (t.0, t.1)).collect();
+        let lanes = self.lanes.iter().map(|(lane, merge)| {
+            let mut needs: Vec<LaneId> = self
+                .tasks
+                .iter()
+                .filter(|t| t.1 == *lane)
+                .flat_map(|t| t.2.iter().map(|n| lane_of[n]))
+                .filter(|l| l != lane)
+                .map(|l| LaneId::new(l).unwrap())
+                .collect();
+            needs.sort();
+            needs.dedup();
+            LanePlan {
+                id: LaneId::new(lane).unwrap(),
+                description: None,
+                base: "main".into(),
+                base_sha: sha(1),
+                target: "main".into(),
+                merge: *merge,
+                parallel: 1,
+                gates: vec![],
+                teardown: Teardown::OnSuccess,
+                branch: format!("laneway/g/{lane}/integration"),
+                worktree: PathBuf::from("/w").join(lane),
+                needs,
+            }
+        });
+        let tasks = self.tasks.iter().map(|(task, lane, needs)| TaskPlan {
+            id: id(task),
+            lane: LaneId::new(lane).unwrap(),
+            description: None,
+            work: Work::Agent {
+                prompt: "do".into(),
+                agent: AgentName::new("a").unwrap(),
+                def: AgentDef {
+                    command: vec!["a".into()],
+                    prompt: PromptBy::File,
+                    probe: None,
+                    env: BTreeMap::new(),
+                    model: None,
+                },
+                model: None,
+            },
+            needs: needs.iter().map(|n| id(n)).collect(),
+            writes: vec![],
+            gate: Some(Gate {
+                command: Command::Shell("true".into()),
+                timeout: None,
+                attempts: 1,
+                fresh: false,
+            }),
+            attempts: self.attempts,
+            timeout: Millis(60_000),
+            diff: DiffPolicy::Required,
+            commit: CommitPolicy::Auto,
+            env: BTreeMap::new(),
+            priority: 0,
+            retry: None,
+            wave: 1,
+            depth_below: 1,
+        });
+        Arc::new(Plan {
+            schema: PLAN_SCHEMA,
+            graph: GraphName::new("g").unwrap(),
+            run: RunNo(1),
+            uuid: "u".into(),
+            description: None,
+            source: PlanSource {
+                path: "g.toml".into(),
+                digest: "d".into(),
+            },
+            author: Identity {
+                name: "A".into(),
+                email: "a@x".into(),
+            },
+            places: Places {
+                repo: "/r".into(),
+                record: "/r".into(),
+                board: "/r".into(),
+                worktrees: "/w".into(),
+            },
+            remote: None,
+            settings: Settings {
+                max_parallel: 4,
+                handoff: self.handoff,
+                grace: Millis(10_000),
+                forge: ForgeKind::Local,
+            },
+            lanes: lanes.collect(),
+            tasks: tasks.collect(),
+        })
+    }
+}
+
+/// What the scripted world says of an attempt.
+#[derive(Clone, Copy, PartialEq)]
+enum Outcome {
+    Done,
+    Silent,
+    Blocked,
+    GateFails,
+    Conflict,
+}
+
+/// Answers effects as a well-behaved runtime would; the script says how attempts go.
+struct World {
+    script: BTreeMap<(String, u32), Outcome>,
+    started: Vec<(String, u32)>,
+}
+
+impl World {
+    fn answer(&mut self, core: &Core, effect: &Effect) -> Report {
+        let id = effect.id();
+        let done = |facts| Report {
+            id: id.clone(),
+            facts,
+            end: Some(Ok(())),
+        };
+        let lane = |l: &LaneId| Subject::lane(l);
+        match effect {
+            Effect::Provision { lane: l } => done(vec![Draft::world(
+                lane(l),
+                LaneProvisioned {
+                    worktree: format!("/w/{l}"),
+                    tip: sha(1),
+                    pushed: false,
+                    remark: None,
+                },
+            )]),
+            Effect::Sync { lane: l, n, from, .. } => {
+                let upstream = from.iter().flat_map(|s| match s {
+                    SyncSource::Lane { lane, tip } => vec![(lane.clone(), tip.clone())],
+                    SyncSource::Target { landed } => landed
+                        .iter()
+                        .map(|l| {
+                            (
+                                l.clone(),
+                                core.state().lanes[core.state().index().lane(l).unwrap()]
+                                    .tip
+                                    .clone()
+                                    .unwrap(),
+                            )
+                        })
+                        .collect(),
+                });
+                done(vec![Draft::world(
+                    lane(l),
+                    LaneSynced {
+                        upstream: upstream.collect(),
+                        tip: sha(5000 + u64::from(*n)),
+                    },
+                )])
+            }
+            Effect::Attempt { task, attempt, .. } => {
+                self.started.push((task.to_string(), *attempt));
+                let at = self.at(core, task, *attempt);
+                let process = ProcessId {
+                    pid: 7,
+                    start_time: 1,
+                    boot_id: "b".into(),
+                    tag: "t".into(),
+                };
+                let mut facts = vec![Draft::world(
+                    at.clone(),
+                    ProcessStarted {
+                        role: ProcessRole::Agent,
+                        process,
+                        command: "a".into(),
+                        mono: 0,
+                    },
+                )];
+                let claim = match self.outcome(task, *attempt) {
+                    Outcome::Silent => None,
+                    Outcome::Blocked => Some(SignalKind::Blocked),
+                    _ => Some(SignalKind::Done),
+                };
+                facts.extend(claim.map(|signal| Draft {
+                    source: Some(Source {
+                        path: format!("{task}/{attempt}/claim"),
+                        digest: "x".into(),
+                    }),
+                    ..Draft::world(
+                        at.clone(),
+                        SignalObserved {
+                            signal,
+                            text: "said".into(),
+                        },
+                    )
+                }));
+                let exit = ExitStatus::Code(0);
+                facts.push(Draft::world(
+                    at,
+                    ProcessExited {
+                        role: ProcessRole::Agent,
+                        exit,
+                        duration_ms: 1,
+                        leftovers: vec![],
+                        escaped: vec![],
+                    },
+                ));
+                done(facts)
+            }
+            Effect::Collect { task, attempt } => {
+                let at = self.at(core, task, *attempt);
+                let commit = Some(sha(900 + u64::from(*attempt)));
+                done(vec![Draft::world(at, WorkCollected { commit })])
+            }
+            Effect::Land {
+                task, attempt, tip, ..
+            } => {
+                let at = self.at(core, task, *attempt);
+                let (status, class) = match self.outcome(task, *attempt) {
+                    Outcome::GateFails => (CheckStatus::Fail, Some(FailureKind::Work)),
+                    Outcome::Conflict => (CheckStatus::Skip, Some(FailureKind::Conflict)),
+                    _ => (CheckStatus::Pass, None),
+                };
+                let check = CheckRecorded {
+                    name: "gate".into(),
+                    status,
+                    detail: "x".into(),
+                    duration_ms: 0,
+                };
+                let mut facts = vec![Draft::world(at.clone(), check)];
+                if class == Some(FailureKind::Conflict) {
+                    let paths = vec!["f".into()];
+                    let event = ConflictPredicted {
+                        with: "lane".into(),
+                        paths,
+                        detail: String::new(),
+                    };
+                    facts.push(Draft::world(at.clone(), event));
+                }
+                let end = match class {
+                    Some(class) => Err(Failure {
+                        class,
+                        message: "no".into(),
+                        hint: None,
+                    }),
+                    None => {
+                        let to = sha(10_000 + core.state().seq);
+                        let event = MergeRecorded {
+                            branch: "b".into(),
+                            from: tip.clone(),
+                            to: to.clone(),
+                            tree: to,
+                        };
+                        facts.push(Draft::world(at, event));
+                        Ok(())
+                    }
+                };
+                Report {
+                    id: id.clone(),
+                    facts,
+                    end: Some(end),
+                }
+            }
+            Effect::OpenPr { lane: l, tip } => {
+                let number = 1 + core.state().index().lane(l).unwrap() as u64;
+                let pr = PrRef {
+                    number,
+                    url: format!("local:{l}"),
+                };
+                done(vec![Draft::world(lane(l), PrOpened { pr, tip: tip.clone() })])
+            }
+            Effect::MergePr { lane: l, by, .. } => done(vec![Draft::world(
+                lane(l),
+                PrMerged {
+                    commit: sha(77),
+                    by: by.clone(),
+                },
+            )]),
+            Effect::Teardown { lane: l, .. } => {
+                done(vec![Draft::world(lane(l), LaneRemoved { remarks: vec![] })])
+            }
+            Effect::CheckMerged { lane: l, .. } => done(vec![Draft::world(
+                lane(l),
+                PrMerged {
+                    commit: sha(77),
+                    by: "outside".into(),
+                },
+            )]),
+            Effect::Stop { .. } | Effect::Prove { .. } | Effect::Review { .. } => done(vec![]),
+        }
+    }
+
+    fn at(&self, core: &Core, task: &TaskId, attempt: u32) -> Subject {
+        let ix = core.state().index().task(task).unwrap();
+        Subject::attempt(&core.plan().tasks[ix].lane, task, attempt)
+    }
+
+    fn outcome(&self, task: &TaskId, attempt: u32) -> Outcome {
+        self.script
+            .get(&(task.to_string(), attempt))
+            .copied()
+            .unwrap_or(Outcome::Done)
+    }
+}
+
+fn attach() -> Input {
+    let verb = ControlVerb::Attach {
+        pid: 1,
+        boot_id: "b".into(),
+        attempts: true,
+    };
+    Input::Control(Control {
+        id: "attach".into(),
+        by: "t".into(),
+        verb,
+    })
+}
+
+fn begin() -> Vec<Input> {
+    vec![
+        Input::Start {
+            plan_digest: "d".into(),
+            version: "0".into(),
+        },
+        attach(),
+    ]
+}
+
+fn control(id: &str, verb: ControlVerb) -> Input {
+    Input::Control(Control {
+        id: id.into(),
+        by: "ann".into(),
+        verb,
+    })
+}
+
+/// Runs until nothing moves, time jumping from deadline to deadline.
+fn drive(core: &mut Core, world: &mut World, inputs: Vec<Input>, log: &mut Vec<Envelope>) {
+    let mut now = Now {
+        wall: Timestamp(1_000_000 + log.len() as i64),
+        mono: 0,
+    };
+    let mut events = core.step(now, inputs).unwrap();
+    loop {
+        log.append(&mut events);
+        let next = core.outstanding().values().next().cloned();
+        let input = match next {
+            Some(effect) => Input::Report(world.answer(core, &effect)),
+            None => match core.next_deadline().wall {
+                Some(at) if !core.is_settled() => {
+                    now.wall = now.wall.max(at);
+                    Input::Tick
+                }
+                _ => return,
+            },
+        };
+        events = core.step(now, [input]).unwrap();
+    }
+}
+
+fn world(script: &[(&str, u32, Outcome)]) -> World {
+    World {
+        script: script
+            .iter()
+            .map(|(t, a, o)| (((*t).to_owned(), *a), *o))
+            .collect(),
+        started: Vec::new(),
+    }
+}
+
+fn run(draw: &Draw, script: &[(&str, u32, Outcome)]) -> (Core, World, Vec<Envelope>) {
+    let (mut core, mut world, mut log) = (Core::new(draw.plan()), world(script), Vec::new());
+    drive(&mut core, &mut world, begin(), &mut log);
+    (core, world, log)
+}
+
+fn statuses(core: &Core) -> (Option<RunStatus>, Vec<LaneStatus>, Vec<TaskStatus>) {
+    let state = core.state();
+    (
+        state.run.status,
+        state.lanes.iter().map(|l| l.status).collect(),
+        state.tasks.iter().map(|t| t.status).collect(),
+    )
+}
+
+fn diamond(merge: MergePolicy, handoff: Handoff) -> Draw {
+    Draw {
+        lanes: vec![("a", merge), ("b", merge), ("c", merge), ("d", merge)],
+        tasks: vec![
+            ("a1", "a", vec![]),
+            ("b1", "b", vec!["a1"]),
+            ("c1", "c", vec!["a1"]),
+            ("d1", "d", vec!["b1", "c1"]),
+            ("d2", "d", vec!["d1"]),
+        ],
+        handoff,
+        attempts: 2,
+    }
+}
+
+#[test]
+fn a06_every_prefix_of_the_journal_leads_to_the_same_end() {
+    let cases: Vec<(Draw, Vec<(&str, u32, Outcome)>)> = vec![
+        (diamond(MergePolicy::Auto, Handoff::Merged), vec![]),
+        (
+            diamond(MergePolicy::Review, Handoff::Ready),
+            vec![("b1", 1, Outcome::GateFails)],
+        ),
+        (
+            diamond(MergePolicy::Auto, Handoff::Ready),
+            vec![("c1", 1, Outcome::Silent), ("c1", 2, Outcome::Silent)],
+        ),
+        (
+            diamond(MergePolicy::Auto, Handoff::Ready),
+            vec![("a1", 1, Outcome::Conflict)],
+        ),
+    ];
+    for (draw, script) in cases {
+        let (whole, _, log) = run(&draw, &script);
+        for cut in 0..log.len() {
+            let mut core = Core::new(draw.plan());
+            for envelope in &log[..cut] {
+                let line = envelope.to_json().unwrap();
+                core.replay(&Envelope::from_json(&line).unwrap()).unwrap();
+            }
+            core.recount();
+            let mut again = log[..cut].to_vec();
+            let mut inputs = begin();
+            if let Input::Control(control) = &mut inputs[1] {
+                control.id = "attach-again".into();
+            }
+            drive(&mut core, &mut world(&script), inputs, &mut again);
+            assert_eq!(statuses(&core), statuses(&whole), "restarted after event {cut}");
+        }
+    }
+}
+
+#[test]
+fn a04_folding_all_at_once_equals_folding_one_by_one() {
+    let draw = diamond(MergePolicy::Auto, Handoff::Merged);
+    let (whole, _, log) = run(&draw, &[("b1", 1, Outcome::GateFails)]);
+    let mut folded = Core::new(draw.plan());
+    for envelope in &log {
+        folded.replay(envelope).unwrap();
+    }
+    assert_eq!(folded.state(), whole.state());
+}
+
+#[test]
+fn ar21_a_diamond_merges_itself_in_both_handoffs() {
+    for handoff in [Handoff::Ready, Handoff::Merged] {
+        let (core, _, log) = run(&diamond(MergePolicy::Auto, handoff), &[]);
+        assert_eq!(core.state().run.status, Some(RunStatus::Completed));
+        assert!(core.state().lanes.iter().all(|l| l.status == LaneStatus::Merged));
+        assert_eq!(log.iter().filter(|e| e.event.kind() == "workflow.end").count(), 1);
+    }
+}
+
+#[test]
+fn ar21_a_lane_that_waits_for_a_merge_is_blocked_and_goes_on_after_it() {
+    let draw = diamond(MergePolicy::Review, Handoff::Merged);
+    let (mut core, mut world, mut log) = run(&draw, &[]);
+    assert_eq!(core.state().run.status, Some(RunStatus::Blocked));
+    let lane = LaneId::new("a").unwrap();
+    drive(
+        &mut core,
+        &mut world,
+        vec![control("m", ControlVerb::Merge { lane })],
+        &mut log,
+    );
+    assert_eq!(core.state().lanes[0].status, LaneStatus::Merged);
+    assert_eq!(
+        core.state().lanes[1].status,
+        LaneStatus::PrCreated,
+        "b went on by itself"
+    );
+}
+
+#[test]
+fn ar21_a_lane_never_merges_before_the_one_it_holds() {
+    let draw = diamond(MergePolicy::Review, Handoff::Ready);
+    let (mut core, mut world, mut log) = run(&draw, &[]);
+    assert_eq!(core.state().run.status, Some(RunStatus::Completed));
+    let lane = LaneId::new("b").unwrap();
+    drive(
+        &mut core,
+        &mut world,
+        vec![control("m", ControlVerb::Merge { lane })],
+        &mut log,
+    );
+    assert_eq!(core.state().lanes[1].status, LaneStatus::PrCreated);
+    assert!(core.state().lanes[1].requests.is_empty());
+    assert!(log.iter().any(|e| e.event.kind() == "control.rejected"));
+}
+
+#[test]
+fn ar22_a_failure_blocks_only_what_depends_on_it() {
+    let script = [("b1", 1, Outcome::Silent), ("b1", 2, Outcome::Silent)];
+    let (core, world, _) = run(&diamond(MergePolicy::Auto, Handoff::Ready), &script);
+    let (run, lanes, tasks) = statuses(&core);
+    assert_eq!(run, Some(RunStatus::Failed));
+    use LaneStatus::{Failed, Merged};
+    assert_eq!(lanes, [Merged, Failed, Merged, Failed]);
+    assert_eq!(tasks[3], TaskStatus::Skipped);
+    assert_eq!(world.started.iter().filter(|(t, _)| t == "b1").count(), 2);
+}
+
+#[test]
+fn ar23_a_retry_revives_the_task_and_what_was_skipped_for_it() {
+    let script = [("b1", 1, Outcome::Silent), ("b1", 2, Outcome::Silent)];
+    let (mut core, mut world, mut log) = run(&diamond(MergePolicy::Auto, Handoff::Ready), &script);
+    drive(
+        &mut core,
+        &mut world,
+        vec![control("r", ControlVerb::Retry { tasks: vec![] })],
+        &mut log,
+    );
+    assert_eq!(
+        core.state().run.status,
+        Some(RunStatus::Completed),
+        "{:?}",
+        statuses(&core)
+    );
+    assert_eq!(core.state().tasks[1].attempts.len(), 3);
+}
+
+#[test]
+fn a13_a_question_blocks_the_run_and_an_answer_lets_it_go_on() {
+    let draw = diamond(MergePolicy::Auto, Handoff::Ready);
+    let (mut core, mut world, mut log) = run(&draw, &[("a1", 1, Outcome::Blocked)]);
+    assert_eq!(core.state().run.status, Some(RunStatus::Blocked));
+    assert_eq!(
+        core.state().tasks[0].attempt().unwrap().status,
+        AttemptStatus::Waiting
+    );
+    world.script.clear();
+    let verb = ControlVerb::Answer {
+        task: TaskId::new("a1").unwrap(),
+        text: "yes".into(),
+    };
+    drive(&mut core, &mut world, vec![control("x", verb)], &mut log);
+    assert_eq!(
+        core.state().run.status,
+        Some(RunStatus::Completed),
+        "{:?}",
+        statuses(&core)
+    );
+    assert_eq!(
+        core.state().tasks[0].attempts.len(),
+        1,
+        "the same attempt went on"
+    );
+}
+
+#[test]
+fn a13_a_cancelled_run_says_so() {
+    let draw = diamond(MergePolicy::Auto, Handoff::Ready);
+    let mut core = Core::new(draw.plan());
+    let mut log = Vec::new();
+    let mut inputs = begin();
+    inputs.push(control(
+        "c",
+        ControlVerb::Cancel {
+            tasks: vec![],
+            lanes: vec![],
+        },
+    ));
+    drive(&mut core, &mut world(&[]), inputs, &mut log);
+    assert_eq!(core.state().run.status, Some(RunStatus::Cancelled));
+    assert!(
+        core.state()
+            .tasks
+            .iter()
+            .all(|t| t.status == TaskStatus::Cancelled)
+    );
+}
+
+#[test]
+fn a19_one_input_taken_twice_gives_one_event() {
+    let draw = diamond(MergePolicy::Review, Handoff::Ready);
+    let (mut core, _, _) = run(&draw, &[]);
+    let before = core.state().seq;
+    assert!(
+        core.step(Now::default(), [attach()]).unwrap().is_empty(),
+        "a request is taken once"
+    );
+    let late = Report {
+        id: EffectId("provision/a".into()),
+        facts: vec![],
+        end: Some(Ok(())),
+    };
+    assert!(
+        core.step(Now::default(), [Input::Report(late)])
+            .unwrap()
+            .is_empty(),
+        "nobody waits for it"
+    );
+    assert_eq!(core.state().seq, before);
+}
+
+#[test]
+fn a_status_file_written_from_outside_is_judged() {
+    let draw = diamond(MergePolicy::Review, Handoff::Ready);
+    let (mut core, mut world, mut log) = run(&draw, &[]);
+    let touch = |status, n: u32| Input::StatusTouched {
+        lane: LaneId::new("d").unwrap(),
+        status,
+        text: "no good".into(),
+        source: Source {
+            path: format!("lanes/d/{n}"),
+            digest: n.to_string(),
+        },
+    };
+    drive(
+        &mut core,
+        &mut world,
+        vec![touch(LaneStatus::Pending, 1)],
+        &mut log,
+    );
+    assert_eq!(log.last().unwrap().event.kind(), "signal.rejected");
+    drive(
+        &mut core,
+        &mut world,
+        vec![touch(LaneStatus::Failed, 2)],
+        &mut log,
+    );
+    assert_eq!(core.state().lanes[3].status, LaneStatus::Failed);
+    assert!(core.state().lanes[3].reason.as_ref().unwrap().contains("no good"));
+}

@@ -1,0 +1,363 @@
+//! The event kinds: one struct each, one enum around them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::fact::{
+    CheckStatus, ConcernClass, Control, DiffFile, DiffStat, ExitStatus, PrRef, ProcessId, ProcessRole,
+    SignalKind, StopReason,
+};
+use super::{Effect, EffectId, Entity, Failure};
+use crate::id::{GraphName, LaneId, Sha};
+
+/// An event of a kind that this version does not know; kept as it came.
+#[derive(Debug, Clone)]
+pub struct Unknown {
+    /// Its kind.
+    pub kind: String,
+    /// Its payload, unread.
+    pub payload: Box<RawValue>,
+}
+
+impl PartialEq for Unknown {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.payload.get() == other.payload.get()
+    }
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident = $kind:literal { $($(#[$fdoc:meta])* $field:ident : $type:ty),* $(,)? })+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+            pub struct $name { $($(#[$fdoc])* pub $field: $type),* }
+
+            impl From<$name> for Event {
+                fn from(payload: $name) -> Self {
+                    Self::$name(payload)
+                }
+            }
+        )+
+
+        /// What happened, without who, when and where.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Event {
+            $($(#[$doc])* $name($name),)+
+            /// Written by a newer version.
+            Unknown(Unknown),
+        }
+
+        /// Every kind that this version writes.
+        pub const KINDS: &[&str] = &[$($kind),+];
+
+        impl Event {
+            /// The kind, as it stands on the wire.
+            pub fn kind(&self) -> &str {
+                match self {
+                    $(Self::$name(_) => $kind,)+
+                    Self::Unknown(unknown) => &unknown.kind,
+                }
+            }
+
+            pub(super) fn payload(&self) -> Result<String, serde_json::Error> {
+                match self {
+                    $(Self::$name(payload) => serde_json::to_string(payload),)+
+                    Self::Unknown(unknown) => Ok(unknown.payload.get().to_owned()),
+                }
+            }
+
+            pub(super) fn read(kind: &str, payload: &RawValue) -> Result<Self, serde_json::Error> {
+                Ok(match kind {
+                    $($kind => Self::$name(serde_json::from_str(payload.get())?),)+
+                    _ => Self::Unknown(Unknown { kind: kind.to_owned(), payload: payload.to_owned() }),
+                })
+            }
+        }
+    };
+}
+
+events! {
+    /// The run begins. The first line of every journal.
+    WorkflowStart = "workflow.start" {
+        /// The graph.
+        graph: GraphName,
+        /// SHA-256 of the frozen `plan.json`.
+        plan_digest: String,
+        /// The version of Laneway that froze the plan.
+        version: String,
+    }
+    /// A status changed. Checked against the one table.
+    WorkflowTransition = "workflow.transition" {
+        /// Run, lane, task or attempt; the envelope says which one.
+        of: Entity,
+        /// The status before; absent for an attempt that begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+        /// The status now.
+        to: String,
+        /// Why, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    }
+    /// An attempt begins one process of its agent.
+    WorkflowIteration = "workflow.iteration" {
+        /// The iteration, from 1.
+        n: u32,
+    }
+    /// The run came to rest.
+    WorkflowEnd = "workflow.end" {
+        /// The run's status.
+        outcome: String,
+        /// Why, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    }
+    /// A signal file was accepted.
+    SignalObserved = "signal.observed" {
+        /// What it says.
+        signal: SignalKind,
+        /// Its text, bounded; empty for artifacts.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        text: String,
+    }
+    /// A file on the noticeboard was not accepted.
+    SignalRejected = "signal.rejected" {
+        /// The file, relative to its signals directory.
+        name: String,
+        /// Why, said so that the writer can do it right.
+        reason: String,
+    }
+    /// A process began.
+    ProcessStarted = "process.started" {
+        /// The part it plays.
+        role: ProcessRole,
+        /// What proves it ours.
+        process: ProcessId,
+        /// The command, as a person would type it.
+        command: String,
+        /// The monotonic clock of this boot, in milliseconds.
+        mono: u64,
+    }
+    /// A process ended.
+    ProcessExited = "process.exited" {
+        /// The part it played.
+        role: ProcessRole,
+        /// How it ended.
+        exit: ExitStatus,
+        /// How long it ran, in milliseconds.
+        duration_ms: u64,
+        /// Processes of the attempt that outlived it and were ended.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        leftovers: Vec<u32>,
+        /// Processes that left the attempt's reach.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        escaped: Vec<u32>,
+    }
+    /// A piece of evidence.
+    CheckRecorded = "check.recorded" {
+        /// What was looked at: `claim`, `exit`, `base`, `clean`, `diff`, `writes`, `stash`, `gate`, ...
+        name: String,
+        /// The result.
+        status: CheckStatus,
+        /// What was found, for people and for the next attempt; bounded.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+        /// How long it took, in milliseconds.
+        #[serde(default)]
+        duration_ms: u64,
+    }
+    /// What an attempt left is a commit now.
+    WorkCollected = "work.collected" {
+        /// The commit; absent where the attempt left nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<Sha>,
+    }
+    /// What a commit changes.
+    DiffRecorded = "diff.recorded" {
+        /// From where.
+        base: Sha,
+        /// To where.
+        head: Sha,
+        /// The size of all of it.
+        stat: DiffStat,
+        /// The files, at most 200.
+        files: Vec<DiffFile>,
+    }
+    /// A branch moved by a merge.
+    MergeRecorded = "merge.recorded" {
+        /// The branch that moved.
+        branch: String,
+        /// Where it stood.
+        from: Sha,
+        /// Where it stands.
+        to: Sha,
+        /// The tree that was gated and merged.
+        tree: Sha,
+    }
+    /// Two changes do not merge.
+    ConflictPredicted = "conflict.predicted" {
+        /// What was to be merged in.
+        with: String,
+        /// The paths.
+        paths: Vec<String>,
+        /// The conflict as git shows it, bounded.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    }
+    /// An agent remarked something.
+    ConcernRecorded = "concern.recorded" {
+        /// Design blocks an automatic merge, ops does not.
+        class: ConcernClass,
+        /// The remark.
+        text: String,
+    }
+    /// An agent summed its work up.
+    SummaryRecorded = "summary.recorded" {
+        /// Its words.
+        text: String,
+    }
+    /// A file was taken into the record.
+    ArtifactStored = "artifact.stored" {
+        /// Its name.
+        name: String,
+        /// SHA-256 of its bytes.
+        digest: String,
+        /// Its size in bytes.
+        bytes: u64,
+    }
+    /// An effect is about to be tried.
+    EffectIntended = "effect.intended" {
+        /// Its name.
+        id: EffectId,
+        /// What it is.
+        effect: Effect,
+    }
+    /// An effect is done.
+    EffectConfirmed = "effect.confirmed" {
+        /// Its name.
+        id: EffectId,
+    }
+    /// An effect failed.
+    EffectFailed = "effect.failed" {
+        /// Its name.
+        id: EffectId,
+        /// How.
+        failure: Failure,
+    }
+    /// The answer of an effect was lost; the world is asked before it is tried again.
+    EffectUnknown = "effect.unknown" {
+        /// Its name.
+        id: EffectId,
+    }
+    /// A lane's worktree and branch are there.
+    LaneProvisioned = "lane.provisioned" {
+        /// The worktree.
+        worktree: String,
+        /// The lane's tip.
+        tip: Sha,
+        /// Whether the branch was pushed.
+        pushed: bool,
+        /// What could not be done, without stopping the lane.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remark: Option<String>,
+    }
+    /// A lane took in other lanes or its target.
+    LaneSynced = "lane.synced" {
+        /// The upstream lanes whose content it holds now, with the tips that were taken.
+        upstream: Vec<(LaneId, Sha)>,
+        /// The lane's tip.
+        tip: Sha,
+    }
+    /// A lane's worktrees are gone.
+    LaneRemoved = "lane.removed" {
+        /// What stayed, and why.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remarks: Vec<String>,
+    }
+    /// An integration pull request was opened.
+    PrOpened = "pr.opened" {
+        /// Which.
+        pr: PrRef,
+        /// The tip it shows.
+        tip: Sha,
+    }
+    /// An integration pull request was brought up to date.
+    PrUpdated = "pr.updated" {
+        /// Which.
+        pr: PrRef,
+        /// The tip it shows.
+        tip: Sha,
+    }
+    /// A lane's content is in its target.
+    PrMerged = "pr.merged" {
+        /// The commit of the target that holds it.
+        commit: Sha,
+        /// Who asked for it.
+        by: String,
+    }
+    /// A pull request was closed unmerged.
+    PrClosed = "pr.closed" {
+        /// Who closed it.
+        by: String,
+    }
+    /// A person looked at a pull request.
+    ReviewObserved = "review.observed" {
+        /// What they did: `approve`, `request_changes` or `comment`.
+        act: super::effect::ReviewAct,
+        /// Who.
+        by: String,
+        /// Their words.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        text: String,
+        /// The commit they looked at.
+        tip: Sha,
+    }
+    /// A person is needed.
+    HumanTaskOpened = "human_task.opened" {
+        /// What for.
+        question: String,
+        /// The command that answers it.
+        hint: String,
+    }
+    /// A person answered.
+    HumanTaskResolved = "human_task.resolved" {
+        /// Who.
+        by: String,
+        /// Their words.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        answer: String,
+    }
+    /// A deadline passed.
+    TimerFired = "timer.fired" {
+        /// Which one: `timeout`, `grace`.
+        timer: String,
+        /// What follows.
+        then: StopReason,
+    }
+    /// A request was taken.
+    ControlReceived = "control.received" {
+        /// The request.
+        control: Control,
+    }
+    /// A request could not be followed.
+    ControlRejected = "control.rejected" {
+        /// The request's id or file name.
+        request: String,
+        /// Why, and what to do instead.
+        reason: String,
+    }
+    /// Something was put where it can be brought back from.
+    CustodyKept = "custody.kept" {
+        /// The ref.
+        reference: String,
+        /// The commit.
+        commit: Sha,
+        /// Why.
+        reason: String,
+    }
+    /// Something was lost or could not be seen.
+    LossRecorded = "loss.recorded" {
+        /// What.
+        what: String,
+    }
+}

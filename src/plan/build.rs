@@ -1,0 +1,266 @@
+//! Graph and observations in, plan out.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::{
+    ForgeKind, Identity, Index, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, RemotePlan, Settings,
+    TaskPlan, Work, integration_branch,
+};
+use crate::graph::{AgentDef, DiffPolicy, Gate, Graph, Handoff, Millis, Task, Verb, Workstream, lane_needs};
+use crate::id::{AgentName, LaneId, RunNo, Sha};
+
+/// The branches and commits that a lane is cut from and goes to, as observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneBase {
+    /// The branch it is cut from.
+    pub base: String,
+    /// Its commit.
+    pub base_sha: Sha,
+    /// The branch it goes to.
+    pub target: String,
+}
+
+/// What a plan is made from beside the graph: everything observed, resolved and chosen.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// The number of the run.
+    pub run: RunNo,
+    /// A name that no other run has.
+    pub uuid: String,
+    /// Where the graph was read.
+    pub path: String,
+    /// Who commits.
+    pub author: Identity,
+    /// The main worktree.
+    pub repo: PathBuf,
+    /// The run's directory in the record.
+    pub record: PathBuf,
+    /// The run's noticeboard.
+    pub board: PathBuf,
+    /// The folder of the graph's worktrees.
+    pub worktrees: PathBuf,
+    /// The remote.
+    pub remote: Option<RemotePlan>,
+    /// Base and target of each lane.
+    pub bases: BTreeMap<LaneId, LaneBase>,
+    /// Agents that the configuration adds to the graph's own.
+    pub agents: BTreeMap<AgentName, AgentDef>,
+    /// Attempts a task has where nobody says.
+    pub attempts: u32,
+    /// The timeout of a process where nobody says.
+    pub timeout: Millis,
+    /// The gate of a task where nobody says.
+    pub gate: Option<Gate>,
+    /// Attempts at once.
+    pub max_parallel: u32,
+    /// Handoff where the graph does not say.
+    pub handoff: Handoff,
+    /// Grace between TERM and KILL.
+    pub grace: Millis,
+    /// The forge.
+    pub forge: ForgeKind,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Nobody observed the lane's base.
+    #[error("the base of workstream `{lane}` was not observed")]
+    NoBase {
+        /// The lane.
+        lane: LaneId,
+    },
+    /// A task names an agent that is nowhere defined.
+    #[error("task `{task}` uses the agent `{agent}`, which is not defined")]
+    NoAgent {
+        /// The task.
+        task: crate::id::TaskId,
+        /// The agent.
+        agent: AgentName,
+    },
+}
+
+/// Makes the plan of one run.
+pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
+    let mut tasks = graph
+        .tasks
+        .iter()
+        .map(|task| plan_task(graph, task, inputs))
+        .collect::<Result<Vec<_>, _>>()?;
+    let needs = lane_needs(graph);
+    let lanes = graph
+        .workstreams
+        .iter()
+        .map(|workstream| {
+            let needs = needs
+                .get(&workstream.id)
+                .map(|n| n.iter().cloned().collect())
+                .unwrap_or_default();
+            plan_lane(graph, workstream, &tasks, needs, inputs)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    order(&mut tasks);
+    Ok(Plan {
+        schema: PLAN_SCHEMA,
+        graph: graph.name.clone(),
+        run: inputs.run,
+        uuid: inputs.uuid.clone(),
+        description: graph.description.clone(),
+        source: PlanSource {
+            path: inputs.path.clone(),
+            digest: graph.digest.clone(),
+        },
+        author: inputs.author.clone(),
+        places: Places {
+            repo: inputs.repo.clone(),
+            record: inputs.record.clone(),
+            board: inputs.board.clone(),
+            worktrees: inputs.worktrees.clone(),
+        },
+        remote: inputs.remote.clone(),
+        settings: Settings {
+            max_parallel: inputs.max_parallel,
+            handoff: graph.handoff.unwrap_or(inputs.handoff),
+            grace: inputs.grace,
+            forge: inputs.forge,
+        },
+        lanes,
+        tasks,
+    })
+}
+
+fn plan_task(graph: &Graph, task: &Task, inputs: &Inputs) -> Result<TaskPlan, PlanError> {
+    let work = match &task.verb {
+        Verb::Run { command } => Work::Run {
+            command: command.clone(),
+        },
+        Verb::Agent { prompt, agent, model } => Work::Agent {
+            prompt: prompt.clone(),
+            agent: agent.clone(),
+            def: graph
+                .agents
+                .get(agent)
+                .or_else(|| inputs.agents.get(agent))
+                .cloned()
+                .ok_or_else(|| PlanError::NoAgent {
+                    task: task.id.clone(),
+                    agent: agent.clone(),
+                })?,
+            model: model.clone(),
+        },
+    };
+    Ok(TaskPlan {
+        id: task.id.clone(),
+        lane: task.workstream.clone(),
+        description: task.description.clone(),
+        work,
+        needs: task.needs.clone(),
+        writes: task.writes.clone(),
+        gate: task.gate.clone().or_else(|| default_gate(graph, task, inputs)),
+        attempts: task
+            .attempts
+            .or(graph.defaults.attempts)
+            .unwrap_or(inputs.attempts),
+        timeout: task.timeout.or(graph.defaults.timeout).unwrap_or(inputs.timeout),
+        diff: task.diff,
+        commit: task.commit,
+        env: task.env.clone(),
+        priority: task.priority,
+        retry: task.retry.clone(),
+        wave: 0,
+        depth_below: 0,
+    })
+}
+
+/// The default gate proves changes; a task that has no diff by declaration is not asked for it.
+fn default_gate(graph: &Graph, task: &Task, inputs: &Inputs) -> Option<Gate> {
+    let gate = graph.defaults.gate.as_ref().or(inputs.gate.as_ref());
+    gate.filter(|_| task.diff != DiffPolicy::None).cloned()
+}
+
+fn plan_lane(
+    graph: &Graph,
+    workstream: &Workstream,
+    tasks: &[TaskPlan],
+    needs: Vec<LaneId>,
+    inputs: &Inputs,
+) -> Result<LanePlan, PlanError> {
+    let id = &workstream.id;
+    let observed = inputs
+        .bases
+        .get(id)
+        .ok_or_else(|| PlanError::NoBase { lane: id.clone() })?;
+    let mut gates: Vec<Gate> = workstream.gate.iter().cloned().collect();
+    if gates.is_empty() {
+        for gate in tasks
+            .iter()
+            .filter(|t| t.lane == *id)
+            .filter_map(|t| t.gate.as_ref())
+        {
+            if !gates.iter().any(|g| g.command == gate.command) {
+                gates.push(gate.clone());
+            }
+        }
+    }
+    Ok(LanePlan {
+        id: id.clone(),
+        description: workstream.description.clone(),
+        base: observed.base.clone(),
+        base_sha: observed.base_sha.clone(),
+        target: observed.target.clone(),
+        merge: workstream.merge,
+        parallel: workstream.parallel,
+        gates,
+        teardown: workstream.teardown,
+        branch: integration_branch(&graph.name, inputs.run, id),
+        worktree: inputs.worktrees.join(id.as_str()),
+        needs,
+    })
+}
+
+/// Fills in waves (longest way from a root) and the depth below (longest way to a leaf).
+fn order(tasks: &mut [TaskPlan]) {
+    let position: std::collections::HashMap<_, _> = tasks
+        .iter()
+        .enumerate()
+        .map(|(ix, t)| (t.id.clone(), ix))
+        .collect();
+    let needs: Vec<Vec<usize>> = tasks
+        .iter()
+        .map(|t| t.needs.iter().map(|n| position[n]).collect())
+        .collect();
+    let mut waiting: Vec<usize> = needs.iter().map(Vec::len).collect();
+    let mut dependents = vec![Vec::new(); tasks.len()];
+    for (task, needs) in needs.iter().enumerate() {
+        for &need in needs {
+            dependents[need].push(task);
+        }
+    }
+    let mut sorted: Vec<usize> = (0..tasks.len()).filter(|&t| waiting[t] == 0).collect();
+    let mut next = 0;
+    while let Some(&task) = sorted.get(next) {
+        next += 1;
+        tasks[task].wave = 1 + needs[task].iter().map(|&n| tasks[n].wave).max().unwrap_or(0);
+        for &dependent in &dependents[task] {
+            waiting[dependent] -= 1;
+            if waiting[dependent] == 0 {
+                sorted.push(dependent);
+            }
+        }
+    }
+    for &task in sorted.iter().rev() {
+        tasks[task].depth_below = 1 + dependents[task]
+            .iter()
+            .map(|&d| tasks[d].depth_below)
+            .max()
+            .unwrap_or(0);
+    }
+}
+
+impl Plan {
+    /// The plan of a task by its id.
+    pub fn task(&self, index: &Index, id: &crate::id::TaskId) -> Option<&TaskPlan> {
+        index.task(id).map(|ix| &self.tasks[ix])
+    }
+}

@@ -1,0 +1,195 @@
+//! What a plan says.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{
+    AgentDef, Command, CommitPolicy, DiffPolicy, Gate, Handoff, MergePolicy, Millis, Retry, Teardown,
+};
+use crate::id::{AgentName, GraphName, LaneId, RunNo, Sha, TaskId};
+
+/// The version of `plan.json`.
+pub const PLAN_SCHEMA: u16 = 1;
+
+/// Everything that a run is going to do, decided before it does anything.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The version of this file's form.
+    pub schema: u16,
+    /// The graph.
+    pub graph: GraphName,
+    /// The run.
+    pub run: RunNo,
+    /// A name for this run that no other run anywhere has; part of pull request markers.
+    pub uuid: String,
+    /// What the graph is about.
+    pub description: Option<String>,
+    /// The text that this was made from.
+    pub source: PlanSource,
+    /// Who commits.
+    pub author: Identity,
+    /// Where everything lives.
+    pub places: Places,
+    /// The remote that lanes are pushed to; `None` where there is none.
+    pub remote: Option<RemotePlan>,
+    /// What decides when there is a choice.
+    pub settings: Settings,
+    /// The lanes, in the order of the file.
+    pub lanes: Vec<LanePlan>,
+    /// The tasks, in the order of the file.
+    pub tasks: Vec<TaskPlan>,
+}
+
+/// The graph file that a plan was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanSource {
+    /// Where it was read, relative to the repository where it lies in it.
+    pub path: String,
+    /// SHA-256 of its text.
+    pub digest: String,
+}
+
+/// A name and an address, as git records them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// `user.name`.
+    pub name: String,
+    /// `user.email`.
+    pub email: String,
+}
+
+/// The places of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Places {
+    /// The main worktree, or the bare repository's parent.
+    pub repo: PathBuf,
+    /// The run's part of the record.
+    pub record: PathBuf,
+    /// The noticeboard.
+    pub board: PathBuf,
+    /// The folder of the graph's worktrees.
+    pub worktrees: PathBuf,
+}
+
+/// The remote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemotePlan {
+    /// Its name, `origin`.
+    pub name: String,
+    /// Whether lanes are pushed.
+    pub push: bool,
+    /// Whether a merge by the local forge moves its target too.
+    pub push_target: bool,
+}
+
+/// Where pull requests are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForgeKind {
+    /// The embedded forge in the record.
+    Local,
+}
+
+/// Choices of the run, resolved from all layers of configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Attempts that run at once.
+    pub max_parallel: u32,
+    /// When a lane's work may flow into a dependent lane.
+    pub handoff: Handoff,
+    /// How long a process has between being asked to end and being killed.
+    pub grace: Millis,
+    /// Where pull requests are opened.
+    pub forge: ForgeKind,
+}
+
+/// What a lane is going to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LanePlan {
+    /// Its id.
+    pub id: LaneId,
+    /// What it is about.
+    pub description: Option<String>,
+    /// The branch it is cut from.
+    pub base: String,
+    /// The commit it is cut from.
+    pub base_sha: Sha,
+    /// The branch that its pull request goes to.
+    pub target: String,
+    /// Who merges the pull request.
+    pub merge: MergePolicy,
+    /// Tasks of the lane that run at once.
+    pub parallel: u32,
+    /// Commands that must pass on the merge of target and lane.
+    pub gates: Vec<Gate>,
+    /// What happens to its worktree at the end.
+    pub teardown: Teardown,
+    /// Its integration branch, without `refs/heads/`.
+    pub branch: String,
+    /// Its worktree.
+    pub worktree: PathBuf,
+    /// The lanes whose work it takes in.
+    pub needs: Vec<LaneId>,
+}
+
+/// What does a task's work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Work {
+    /// An agent works on a prompt.
+    Agent {
+        /// What it is told.
+        prompt: String,
+        /// Its name in `[agents]`.
+        agent: AgentName,
+        /// How it is launched.
+        def: AgentDef,
+        /// Its model, where the graph names one.
+        model: Option<String>,
+    },
+    /// A command runs.
+    Run {
+        /// The command.
+        command: Command,
+    },
+}
+
+/// What a task is going to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskPlan {
+    /// Its id.
+    pub id: TaskId,
+    /// The lane it runs in.
+    pub lane: LaneId,
+    /// For people.
+    pub description: Option<String>,
+    /// What does the work.
+    #[serde(flatten)]
+    pub work: Work,
+    /// The tasks it waits for.
+    pub needs: Vec<TaskId>,
+    /// The paths it may write; empty means any.
+    pub writes: Vec<String>,
+    /// The command that must pass on the merged tree.
+    pub gate: Option<Gate>,
+    /// Failures of the work that end it.
+    pub attempts: u32,
+    /// How long one process may run.
+    pub timeout: Millis,
+    /// Whether it must, may or does not change files.
+    pub diff: DiffPolicy,
+    /// Who commits.
+    pub commit: CommitPolicy,
+    /// Environment of its processes.
+    pub env: BTreeMap<String, String>,
+    /// Higher goes first.
+    pub priority: i32,
+    /// How failures of the surroundings are tried again.
+    pub retry: Option<Retry>,
+    /// How deep it lies in the graph, from 1.
+    pub wave: u32,
+    /// How many tasks hang below it on the longest path, itself included.
+    pub depth_below: u32,
+}

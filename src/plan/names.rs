@@ -1,0 +1,40 @@
+//! Names of branches, refs and places, each a function of ids.
+
+use std::path::{Path, PathBuf};
+
+use super::Plan;
+use crate::id::{GraphName, LaneId, RunNo, TaskId};
+
+/// The integration branch of a lane, without `refs/heads/`. Runs after the first carry their number, so that they can
+/// stand beside the open pull requests of earlier runs.
+pub fn integration_branch(graph: &GraphName, run: RunNo, lane: &LaneId) -> String {
+    format!("laneway/{graph}{}/{lane}/integration", suffix(run))
+}
+
+/// The branch that keeps an attempt's result, without `refs/heads/`.
+pub fn task_branch(graph: &GraphName, run: RunNo, lane: &LaneId, task: &TaskId, attempt: u32) -> String {
+    format!("laneway/{graph}{}/{lane}/task/{task}/{attempt}", suffix(run))
+}
+
+/// The ref that keeps something of `what` which would be lost otherwise.
+pub fn custody_ref(graph: &GraphName, run: RunNo, what: &str) -> String {
+    format!("refs/laneway/custody/{graph}/{run}/{what}")
+}
+
+/// The worktree of a task that does not work in its lane's own.
+pub fn task_worktree(worktrees: &Path, lane: &LaneId, task: &TaskId) -> PathBuf {
+    worktrees.join(format!("{lane}.{task}"))
+}
+
+/// What makes a pull request recognisable as the one of this run and lane.
+pub fn pr_marker(plan: &Plan, lane: &LaneId) -> String {
+    format!("laneway:{}:{}:{lane}", plan.graph, plan.uuid)
+}
+
+fn suffix(run: RunNo) -> String {
+    if run.0 == 1 {
+        String::new()
+    } else {
+        format!("-r{run}")
+    }
+}

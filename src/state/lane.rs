@@ -1,0 +1,175 @@
+//! A lane's part of the state.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{Check, Step};
+use crate::event::{Actor, ConcernClass, ControlVerb, LaneStatus, PrRef, ReviewAct, Timestamp};
+use crate::id::{Sha, TaskId};
+use crate::plan::{LaneIx, TaskIx};
+
+/// A remark of an agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Concern {
+    /// Design or ops.
+    pub class: ConcernClass,
+    /// The task whose agent made it.
+    pub task: Option<TaskId>,
+    /// The remark.
+    pub text: String,
+}
+
+/// Two changes that do not merge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflict {
+    /// What was to be merged in.
+    pub with: String,
+    /// The paths.
+    pub paths: Vec<String>,
+    /// The conflict as git shows it.
+    pub detail: String,
+}
+
+/// An integration pull request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PullRequest {
+    /// Where it is.
+    pub at: PrRef,
+    /// The tip that it shows.
+    pub tip: Sha,
+    /// The commit of the target that holds it, once merged.
+    pub merged: Option<Sha>,
+    /// Who closed it unmerged.
+    pub closed_by: Option<String>,
+}
+
+/// What a person did on a pull request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReviewNote {
+    /// What.
+    pub act: ReviewAct,
+    /// Who.
+    pub by: String,
+    /// Their words.
+    pub text: String,
+    /// What they looked at.
+    pub tip: Sha,
+}
+
+/// A request on a lane that waits for its turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaneRequest {
+    /// Its id.
+    pub id: String,
+    /// Who asked.
+    pub by: String,
+    /// What.
+    pub verb: ControlVerb,
+}
+
+/// What somebody said about a lane by writing its status file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outside {
+    /// It failed, for this reason.
+    Failed(String),
+    /// It was merged by other hands.
+    Merged,
+}
+
+/// Where a lane stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lane {
+    /// Its status.
+    pub status: LaneStatus,
+    /// When it took each status last; what the status files show.
+    pub since: BTreeMap<LaneStatus, Timestamp>,
+    /// Why it failed, or what was skipped.
+    pub reason: Option<String>,
+    /// Where its integration branch stands.
+    pub tip: Option<Sha>,
+    /// Its worktree, while it has one.
+    pub worktree: Option<String>,
+    /// Upstream lanes whose tips it holds.
+    pub contains: BTreeMap<LaneIx, Sha>,
+    /// The effect on the lane itself that is under way, or that failed last.
+    pub step: Option<Step>,
+    /// The task that is landing.
+    pub turn: Option<TaskIx>,
+    /// Syncs so far.
+    pub syncs: u32,
+    /// Teardowns so far.
+    pub teardowns: u32,
+    /// Its pull request.
+    pub pr: Option<PullRequest>,
+    /// The tip whose merge with the target was gated last.
+    pub proven: Option<Sha>,
+    /// Evidence about the lane as a whole.
+    pub checks: Vec<Check>,
+    /// What agents remarked.
+    pub concerns: Vec<Concern>,
+    /// What people did.
+    pub reviews: Vec<ReviewNote>,
+    /// Requests that wait.
+    pub requests: VecDeque<LaneRequest>,
+    /// A word from outside that is not judged yet.
+    pub outside: Option<Outside>,
+    /// Whether a retry was asked for.
+    pub retry_wanted: bool,
+    /// Trees that passed a gate in this lane, with the gate's command, newest last; so that nothing is gated twice.
+    pub gated: Vec<(Sha, String)>,
+    /// What could not be done without stopping the lane.
+    pub remarks: Vec<String>,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self {
+            status: LaneStatus::Pending,
+            since: BTreeMap::new(),
+            reason: None,
+            tip: None,
+            worktree: None,
+            contains: BTreeMap::new(),
+            step: None,
+            turn: None,
+            syncs: 0,
+            teardowns: 0,
+            pr: None,
+            proven: None,
+            checks: Vec::new(),
+            concerns: Vec::new(),
+            reviews: Vec::new(),
+            requests: VecDeque::new(),
+            outside: None,
+            retry_wanted: false,
+            gated: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+}
+
+impl Lane {
+    /// Whether a design concern was raised, which keeps a lane from being merged by itself.
+    pub fn has_design_concern(&self) -> bool {
+        self.concerns.iter().any(|c| c.class == ConcernClass::Design)
+    }
+
+    /// Whether an effect on the lane is under way.
+    pub fn is_busy(&self) -> bool {
+        self.step.as_ref().is_some_and(Step::is_in_flight) || self.turn.is_some()
+    }
+}
+
+impl Concern {
+    pub(super) fn new(class: ConcernClass, task: Option<TaskId>, text: String) -> Self {
+        Self { class, task, text }
+    }
+}
+
+/// The name of whoever acted.
+pub(super) fn name(actor: &Actor) -> &str {
+    match actor {
+        Actor::Person(name) => name,
+        Actor::Agent => "agent",
+        Actor::Engine | Actor::World => "laneway",
+    }
+}

@@ -1,0 +1,104 @@
+//! The whole of a run's state.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::{Lane, Task};
+use crate::event::{Effect, EffectId, LaneStatus, RunStatus, Timestamp};
+use crate::plan::{Index, LaneIx, Plan, TaskIx};
+
+/// The run itself.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Run {
+    /// `None` before the first event.
+    pub status: Option<RunStatus>,
+    /// Why it rests.
+    pub reason: Option<String>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it last came to rest.
+    pub ended_at: Option<Timestamp>,
+    /// Whether the orchestrator that lives now may start attempts.
+    pub attempts_allowed: bool,
+    /// Whether a person paused it.
+    pub paused: bool,
+    /// Interrupts since the orchestrator attached.
+    pub interrupts: u32,
+    /// Whether a person called it off.
+    pub cancelled: bool,
+    /// Things that were lost or could not be seen.
+    pub losses: Vec<String>,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The number of the last event.
+    pub seq: u64,
+    /// The run.
+    pub run: Run,
+    /// The lanes, as in the plan.
+    pub lanes: Vec<Lane>,
+    /// The tasks, as in the plan.
+    pub tasks: Vec<Task>,
+    /// Effects that were intended and have no answer yet.
+    pub outstanding: BTreeMap<EffectId, Effect>,
+    /// Requests that were taken.
+    pub handled: HashSet<String>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) index: Arc<Index>,
+}
+
+impl PartialEq for State {
+    /// Compares what was folded; the plan is the same by construction.
+    fn eq(&self, other: &Self) -> bool {
+        self.seq == other.seq
+            && self.run == other.run
+            && self.lanes == other.lanes
+            && self.tasks == other.tasks
+            && self.outstanding == other.outstanding
+            && self.handled == other.handled
+    }
+}
+
+impl State {
+    /// The state before the first event.
+    pub fn new(plan: Arc<Plan>, index: Arc<Index>) -> Self {
+        Self {
+            seq: 0,
+            run: Run::default(),
+            lanes: plan.lanes.iter().map(|_| Lane::default()).collect(),
+            tasks: plan.tasks.iter().map(|_| Task::default()).collect(),
+            outstanding: BTreeMap::new(),
+            handled: HashSet::new(),
+            plan,
+            index,
+        }
+    }
+
+    /// The plan that this is a state of.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The plan's index.
+    pub fn index(&self) -> &Arc<Index> {
+        &self.index
+    }
+
+    /// Tasks of a lane whose attempts are not over.
+    pub fn live_tasks(&self, lane: LaneIx) -> impl Iterator<Item = TaskIx> + '_ {
+        self.index.tasks_of[lane]
+            .iter()
+            .copied()
+            .filter(|&t| self.tasks[t].is_live())
+    }
+
+    /// Whether the content of `lane` may flow on, as far as its own status says.
+    pub fn is_ready(&self, lane: LaneIx) -> bool {
+        matches!(
+            self.lanes[lane].status,
+            LaneStatus::MergeReady | LaneStatus::PrCreated | LaneStatus::Merged
+        )
+    }
+}
