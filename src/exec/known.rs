@@ -65,16 +65,19 @@ impl Known {
     }
 
     /// Whether `pid` is the main process of an attempt that nobody has waited for yet.
+    #[cfg(target_os = "linux")]
     pub(super) fn is_live_main(&self, pid: u32) -> bool {
         self.launched.get(&pid).is_some_and(|entry| !entry.ended)
     }
 
     /// Whether an attempt with this tag will still be cleaned up after.
+    #[cfg(target_os = "linux")]
     pub(super) fn has_tag(&self, tag: &[u8]) -> bool {
         self.launched.values().any(|entry| entry.tag.as_bytes() == tag)
     }
 
     /// Marks an escaped process as told of; `false` if it already was.
+    #[cfg(target_os = "linux")]
     pub(super) fn tell(&mut self, pid: u32, start_time: u64) -> bool {
         self.told.insert((pid, start_time))
     }

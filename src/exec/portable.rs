@@ -41,13 +41,11 @@ pub fn adopt(_process: &ProcessRef) -> Option<Adopted> {
 }
 
 /// There are no subreapers here; orphans go to init.
-#[expect(clippy::unnecessary_wraps, reason = "the same signature as where it can fail")]
 pub fn become_subreaper() -> io::Result<()> {
     Ok(())
 }
 
 /// Nothing to do: another process cannot read this one's environment here without privileges.
-#[expect(clippy::unnecessary_wraps, reason = "the same signature as where it can fail")]
 pub fn harden() -> io::Result<()> {
     Ok(())
 }
@@ -58,7 +56,6 @@ pub fn boot_id() -> String {
 }
 
 /// Zero: orphans never come to us.
-#[expect(clippy::unnecessary_wraps, reason = "the same signature as where it can fail")]
 pub fn collect_orphans() -> io::Result<usize> {
     Ok(0)
 }

@@ -45,7 +45,7 @@ pub fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Result<PathBuf
             }
             Ok(_) => refused = refused.or(Some(candidate)),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                refused = refused.or(Some(candidate))
+                refused = refused.or(Some(candidate));
             }
             // Any other failure of the look-up means, as for a shell, that this is not the place.
             Err(_) => {}

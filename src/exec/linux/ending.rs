@@ -72,14 +72,15 @@ fn said<T>(result: io::Result<T>) -> Option<T> {
 
 #[derive(Debug, Default)]
 struct End {
-    asked: BTreeSet<(u32, u64)>,
     stopped: BTreeSet<u32>,
     remaining: BTreeMap<(u32, u64), EscapedProcess>,
     killed: bool,
 }
 
 impl End {
-    /// Each round sees what the one before has left or what was started meanwhile, until a round sees nothing.
+    /// Each round sees what the one before has left or what was started meanwhile, until a round sees nothing. No
+    /// process gets TERM twice, which many take as an order to skip their clean-up: a round with TERM lasts until all
+    /// it asked have ended or the grace is over.
     async fn run(&mut self, process: &ProcessRef, grace: Duration) {
         let deadline = Instant::now() + grace;
         let mut kill_rounds = 0;
@@ -126,12 +127,10 @@ impl End {
         let Some(pinned) = Pinned::open(one)? else {
             return Ok(None);
         };
-        let first_time = self.asked.insert((one.pid, one.start_time));
         if kill {
             self.killed = true;
             pinned.signal(Signal::KILL)?;
-        } else if first_time {
-            // Once only: many programs take a second TERM as an order to skip their clean-up.
+        } else {
             pinned.signal(Signal::TERM)?;
             if one.is_stopped() {
                 pinned.signal(Signal::CONT)?;
