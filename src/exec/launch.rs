@@ -24,7 +24,7 @@ pub enum StdinFrom {
     File(PathBuf),
 }
 
-/// Everything that the start of a process depends on. Nothing is inherited but open standard streams' absence.
+/// Everything that the start of a process depends on; nothing else of ours reaches it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
     /// The program and its arguments. A program without a `/` is looked up in the `PATH` of `env`.

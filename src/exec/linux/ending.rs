@@ -85,8 +85,9 @@ impl End {
         let deadline = Instant::now() + grace;
         let mut kill_rounds = 0;
         while kill_rounds < KILL_ROUNDS {
-            let Some(mut left) = said(members(process)) else {
-                break;
+            let mut left = match members(process) {
+                Ok(left) => left,
+                Err(error) => return self.lost_sight(process, &error),
             };
             left.retain(|one| !self.remaining.contains_key(&(one.pid, one.start_time)));
             if left.is_empty() {
@@ -105,6 +106,22 @@ impl End {
             };
             self.wait(process, pinned, until, kill).await;
         }
+    }
+
+    /// Without a list of processes there is no proof, and without a proof no signal; so it must not look stopped.
+    fn lost_sight(&mut self, process: &ProcessRef, error: &io::Error) {
+        tracing::error!(%error, pid = process.pid, "processes cannot be listed");
+        let ProcessRef { pid, start_time, .. } = *process;
+        let why = EscapeReason::Refused {
+            errno: error.raw_os_error().unwrap_or_default(),
+        };
+        let lost = EscapedProcess {
+            pid,
+            start_time,
+            command: String::new(),
+            why,
+        };
+        self.remaining.insert((pid, start_time), lost);
     }
 
     /// Signals one process and holds it; `None` when it is gone or out of reach.

@@ -28,16 +28,18 @@ pub(super) fn own() -> Own {
 pub(super) fn members(process: &ProcessRef) -> io::Result<Vec<Seen>> {
     let own = own();
     let seen = all()?;
-    // Whatever is older than the main process cannot have come from it, and its environment need not be read.
+    let is_candidate = |one: &Seen| {
+        // Whatever is older than the main process cannot have come from it, and its environment need not be read.
+        let fits = one.start_time >= process.start_time && !one.is_zombie() && one.pid != own.pid;
+        fits && !is_impostor(one, process)
+    };
     let candidates: BTreeMap<u32, (Seen, Tag)> = seen
         .iter()
-        .filter(|one| one.start_time >= process.start_time && !one.is_zombie() && one.pid != own.pid)
+        .filter(|one| is_candidate(one))
         .map(|one| (one.pid, (*one, tag(one.pid))))
         .filter(|(_, (_, tag))| !is_foreign(tag, process))
         .collect();
-    let group_was_reused = seen
-        .iter()
-        .any(|one| one.pid == process.pid && one.start_time != process.start_time);
+    let group_was_reused = seen.iter().any(|one| is_impostor(one, process));
     let mut proven: BTreeSet<u32> = candidates
         .values()
         .filter(|(one, tag)| proven_alone(one, tag, process, own, group_was_reused))
@@ -70,6 +72,11 @@ pub(super) fn members(process: &ProcessRef) -> io::Result<Vec<Seen>> {
         .map(|(one, _)| one)
         .filter(|one| proven.contains(&one.pid))
         .collect())
+}
+
+/// Whether it only has the pid of the main process, and so the name of its group.
+fn is_impostor(one: &Seen, process: &ProcessRef) -> bool {
+    one.pid == process.pid && one.start_time != process.start_time
 }
 
 /// Whether the tag is another attempt's.

@@ -85,6 +85,7 @@ async fn p15_only_what_is_proven_ours_is_signalled() {
     for wrong in [
         other(&process, |process| process.start_time += 1),
         other(&process, |process| process.start_time -= 1),
+        other(&process, |process| process.start_time = 0),
         other(&process, |process| process.tag.push('x')),
         other(&process, |process| process.boot_id = "another boot".into()),
         other(&process, |process| process.boot_id.clear()),
