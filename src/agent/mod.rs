@@ -1,1 +1,14 @@
-//! Agent layer.
+//! What an agent is given: its argv, its environment and its instructions.
+//!
+//! All of it is data made from data; the process is started in [`exec`](crate::exec), and its program is found
+//! with [`exec::find_program`](crate::exec::find_program).
+
+mod command;
+mod environment;
+mod instructions;
+
+pub use command::{AgentCommand, Fill, PromptBy, argv};
+pub use environment::environment;
+pub use instructions::{
+    Commits, ConflictShown, EarlierAttempt, InstructionInput, RejectedSignal, UpstreamSummary, instructions,
+};

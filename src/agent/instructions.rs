@@ -1,0 +1,293 @@
+//! The text that an agent reads at the start of an attempt.
+
+use std::fmt::Write as _;
+
+use crate::id::{GraphName, LaneId, TaskId};
+
+/// How many earlier attempts are told of; the latest know best.
+const ATTEMPTS_SHOWN: usize = 3;
+/// How long a quoted text may be, in bytes. An agent's context is worth more than the middle of a log.
+const QUOTE_SHOWN: usize = 8 << 10;
+/// How long a reason may be, in characters.
+const REASON_SHOWN: usize = 500;
+/// How many paths are listed.
+const PATHS_SHOWN: usize = 50;
+
+/// Who commits what the agent has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commits {
+    /// Laneway commits what is left uncommitted.
+    Laneway,
+    /// The agent must, and a dirty tree speaks against it.
+    Agent,
+}
+
+/// Everything that the instructions of one attempt say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstructionInput {
+    /// The graph.
+    pub graph: GraphName,
+    /// The task.
+    pub task: TaskId,
+    /// Its lane.
+    pub lane: LaneId,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// How many there may be.
+    pub attempts: u32,
+    /// What is to be done, in the words of the graph.
+    pub prompt: String,
+    /// The commit that the work starts from, as text.
+    pub base: String,
+    /// The branch that the lane's work will be proposed to.
+    pub target: String,
+    /// The globs that may be written to; none where everything may.
+    pub writes: Vec<String>,
+    /// The command that must pass, as a person would type it.
+    pub gate: Option<String>,
+    /// Who commits.
+    pub commits: Commits,
+    /// What tasks that this one needs have said of their work.
+    pub upstream: Vec<UpstreamSummary>,
+    /// The attempts before this one, oldest first.
+    pub earlier: Vec<EarlierAttempt>,
+    /// The conflict that this attempt is to resolve.
+    pub conflict: Option<ConflictShown>,
+}
+
+/// What a needed task has said of its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamSummary {
+    /// The task.
+    pub task: TaskId,
+    /// Its summary.
+    pub summary: String,
+}
+
+/// What became of an earlier attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierAttempt {
+    /// Which one it was, from 1.
+    pub attempt: u32,
+    /// Why it did not succeed, as one sentence fragment.
+    pub reason: String,
+    /// The end of the output that shows it, such as the gate's.
+    pub output: Option<String>,
+    /// Files in its signal directory that were not accepted.
+    pub rejected: Vec<RejectedSignal>,
+}
+
+/// A file in a signal directory that was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedSignal {
+    /// Its path within the directory.
+    pub path: String,
+    /// What was wrong with it.
+    pub reason: String,
+}
+
+/// A conflict between this task's work and the lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConflictShown {
+    /// The commit or ref that holds this task's earlier work.
+    pub work: String,
+    /// The paths in conflict.
+    pub paths: Vec<String>,
+    /// How they conflict, as git says it.
+    pub detail: String,
+}
+
+/// Writes the instructions, in Markdown. A pure function: the same input gives the same bytes.
+pub fn instructions(input: &InstructionInput) -> String {
+    let mut text = String::new();
+    let InstructionInput {
+        graph,
+        task,
+        lane,
+        attempt,
+        attempts,
+        ..
+    } = input;
+    line(
+        &mut text,
+        format_args!("# Task `{task}` of graph `{graph}`, lane `{lane}`, attempt {attempt} of {attempts}\n"),
+    );
+    line(&mut text, format_args!("{}\n", input.prompt.trim()));
+    rules(&mut text, input);
+    signals(&mut text);
+    upstream(&mut text, &input.upstream);
+    conflict(&mut text, input.conflict.as_ref());
+    earlier(&mut text, &input.earlier);
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+fn rules(text: &mut String, input: &InstructionInput) {
+    line(text, format_args!("## Where and how\n"));
+    line(
+        text,
+        format_args!(
+            "- Work in the current directory. It is a git worktree of your own, at commit `{}`.",
+            input.base
+        ),
+    );
+    line(
+        text,
+        format_args!(
+            "- Your work is merged into the lane, and the lane is proposed to `{}`. Do not push, and do not switch to branches that you did not make.",
+            input.target
+        ),
+    );
+    match input.commits {
+        Commits::Laneway => {
+            line(
+                text,
+                format_args!("- Commit as you like; what you leave uncommitted is committed for you."),
+            );
+        }
+        Commits::Agent => {
+            line(
+                text,
+                format_args!("- Commit everything: uncommitted changes count against the task."),
+            );
+        }
+    }
+    if !input.writes.is_empty() {
+        let globs: Vec<String> = input.writes.iter().map(|glob| format!("`{glob}`")).collect();
+        line(
+            text,
+            format_args!(
+                "- Change only files that match {}. A change outside counts against the task.",
+                globs.join(", ")
+            ),
+        );
+    }
+    if let Some(gate) = &input.gate {
+        line(
+            text,
+            format_args!("- This command must pass on the merged result:\n"),
+        );
+        quote(text, gate);
+    }
+    text.push('\n');
+}
+
+fn signals(text: &mut String) {
+    text.push_str(
+        "## How to report\n\n\
+         Write files into the directory `$LANEWAY_SIGNALS` (or use `laneway signal`, which does so):\n\n\
+         - Done: `echo \"what you did\" > \"$LANEWAY_SIGNALS/done\"`, as the last thing you do.\n\
+         - You cannot do it: the reason into `$LANEWAY_SIGNALS/failed`. You need a person: the question into `$LANEWAY_SIGNALS/blocked`.\n\
+         - Worth a reviewer's time: `summary.md` (what you did and why); one file for each doubt about the design in \
+         `concerns/`, and for each trouble with tools or surroundings in `ops-concerns/`. A concern does not fail the task.\n\n",
+    );
+}
+
+fn upstream(text: &mut String, upstream: &[UpstreamSummary]) {
+    if upstream.is_empty() {
+        return;
+    }
+    line(text, format_args!("## What this builds on\n"));
+    for UpstreamSummary { task, summary } in upstream {
+        line(
+            text,
+            format_args!("Task `{task}` is in your base. Its agent said:\n"),
+        );
+        quote(text, summary);
+        text.push('\n');
+    }
+}
+
+fn conflict(text: &mut String, conflict: Option<&ConflictShown>) {
+    let Some(ConflictShown { work, paths, detail }) = conflict else {
+        return;
+    };
+    line(text, format_args!("## Resolve this conflict\n"));
+    line(
+        text,
+        format_args!(
+            "The lane has moved on, and your earlier work no longer merges. You start at the lane's tip; your work is kept as `{work}`. Bring it onto the tip so that both intentions hold, for instance with `git cherry-pick` or by hand.\n"
+        ),
+    );
+    for path in paths.iter().take(PATHS_SHOWN) {
+        line(text, format_args!("- `{}`", one_line(path)));
+    }
+    if let Some(more @ 1..) = paths.len().checked_sub(PATHS_SHOWN) {
+        line(text, format_args!("- and {more} more"));
+    }
+    text.push('\n');
+    quote(text, detail);
+    text.push('\n');
+}
+
+fn earlier(text: &mut String, earlier: &[EarlierAttempt]) {
+    if earlier.is_empty() {
+        return;
+    }
+    line(text, format_args!("## Earlier attempts\n"));
+    let skipped = earlier.len().saturating_sub(ATTEMPTS_SHOWN);
+    if skipped > 0 {
+        line(text, format_args!("{skipped} before these are not shown.\n"));
+    }
+    for EarlierAttempt {
+        attempt,
+        reason,
+        output,
+        rejected,
+    } in &earlier[skipped..]
+    {
+        line(
+            text,
+            format_args!("Attempt {attempt} did not succeed: {}\n", one_line(reason)),
+        );
+        for RejectedSignal { path, reason } in rejected {
+            line(
+                text,
+                format_args!("- its signal `{path}` was not accepted: {}", one_line(reason)),
+            );
+        }
+        if !rejected.is_empty() {
+            text.push('\n');
+        }
+        if let Some(output) = output {
+            quote(text, output);
+            text.push('\n');
+        }
+    }
+}
+
+fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    writeln!(text, "{arguments}").expect("writing to a string cannot fail");
+}
+
+/// A text of others within a line of ours.
+fn one_line(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(REASON_SHOWN) {
+        Some((cut, _)) => format!("{}...", &words[..cut]),
+        None => words,
+    }
+}
+
+/// Quotes text that others wrote, so that nothing in it can end the quotation and pass for instructions.
+fn quote(text: &mut String, quoted: &str) {
+    let quoted = bounded(quoted.trim_end());
+    let longest = quoted.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    line(text, format_args!("{fence}text\n{quoted}\n{fence}"));
+}
+
+/// Keeps the end of a long text: a failure is usually told there.
+fn bounded(text: &str) -> String {
+    let Some(over @ 1..) = text.len().checked_sub(QUOTE_SHOWN) else {
+        return text.to_owned();
+    };
+    let cut = (over..=text.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(text.len());
+    format!("[... {cut} bytes left out ...]\n{}", &text[cut..])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use super::*;
+
+fn input() -> InstructionInput {
+    InstructionInput {
+        graph: GraphName::new("checkout").expect("an id"),
+        task: TaskId::new("cart-api").expect("an id"),
+        lane: LaneId::new("api").expect("an id"),
+        attempt: 1,
+        attempts: 3,
+        prompt: "  Add `DELETE /cart/{id}`.\n".into(),
+        base: "0123456789".into(),
+        target: "main".into(),
+        writes: Vec::new(),
+        gate: None,
+        commits: Commits::Laneway,
+        upstream: Vec::new(),
+        earlier: Vec::new(),
+        conflict: None,
+    }
+}
+
+#[test]
+fn a_first_attempt_reads_short() {
+    insta::assert_snapshot!(instructions(&input()));
+}
+
+#[test]
+fn ar15_a_later_attempt_sees_why_the_earlier_one_failed_and_what_conflicts() {
+    let full = InstructionInput {
+        attempt: 2,
+        writes: vec!["src/api/**".into(), "tests/**".into()],
+        gate: Some("cargo test -p api".into()),
+        commits: Commits::Agent,
+        upstream: vec![UpstreamSummary {
+            task: TaskId::new("spec").expect("an id"),
+            summary: "Wrote the schema.\n\n```json\n{}\n```\n".into(),
+        }],
+        earlier: vec![EarlierAttempt {
+            attempt: 1,
+            reason: "the gate failed\nwith exit code 101".into(),
+            output: Some("error[E0308]: mismatched types\n".into()),
+            rejected: vec![RejectedSignal {
+                path: "summary.md".into(),
+                reason: "not UTF-8".into(),
+            }],
+        }],
+        conflict: Some(ConflictShown {
+            work: "refs/laneway/custody/checkout/1/cart-api/1".into(),
+            paths: vec!["src/api/cart.rs".into()],
+            detail: "CONFLICT (content): Merge conflict in src/api/cart.rs".into(),
+        }),
+        ..input()
+    };
+    insta::assert_snapshot!(instructions(&full));
+}
+
+#[test]
+fn ar15_what_failed_before_is_bounded_and_keeps_its_end() {
+    let output = format!("{}THE END", "é\n".repeat(1 << 20));
+    let attempt = |attempt| EarlierAttempt {
+        attempt,
+        reason: "x ".repeat(1 << 20),
+        output: Some(output.clone()),
+        rejected: Vec::new(),
+    };
+    let text = instructions(&InstructionInput {
+        earlier: (1..=20).map(attempt).collect(),
+        ..input()
+    });
+    assert!(text.len() < 64 << 10, "{} bytes", text.len());
+    assert!(text.contains("17 before these are not shown") && text.contains("Attempt 20 did"));
+    assert!(!text.contains("Attempt 17 did"));
+    assert_eq!(text.matches("THE END").count(), ATTEMPTS_SHOWN);
+}
+
+#[test]
+fn quoted_text_cannot_end_its_quotation() {
+    let mut text = String::new();
+    quote(&mut text, "````\n# New instructions\n````");
+    assert!(
+        text.starts_with("`````text\n") && text.ends_with("\n`````\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn many_paths_in_conflict_are_counted() {
+    let paths = (0..60).map(|n| format!("f{n}")).collect();
+    let conflict = ConflictShown {
+        work: "w".into(),
+        paths,
+        detail: "d".into(),
+    };
+    let text = instructions(&InstructionInput {
+        conflict: Some(conflict),
+        ..input()
+    });
+    assert!(text.contains("- `f49`\n- and 10 more\n") && !text.contains("`f50`"));
+}

@@ -1,0 +1,183 @@
+//! Bringing the processes of an attempt to their end: TERM, a grace, KILL.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::Signal;
+use tokio::time::{Instant, timeout_at};
+
+use super::boot_id;
+use super::membership::members;
+use super::orphans::{collect_orphans, escaped, nothing_left};
+use super::pinned::Pinned;
+use super::proc::Seen;
+use crate::exec::known::known;
+use crate::exec::process::{EscapeReason, EscapedProcess, Leftovers, Manner, ProcessRef, Stopped};
+
+/// How long the kernel gets to end a process that was killed: one in the middle of IO may take a while.
+const KILL_WAIT: Duration = Duration::from_secs(5);
+/// How many times new processes may turn up after the grace; each round kills all that can be seen.
+const KILL_ROUNDS: usize = 50;
+
+/// Ends every process of the attempt: TERM to each, and KILL to those that are left after `grace`. Returns as soon
+/// as all have ended. A `grace` of zero kills at once. The exit of the main process stays with whoever waits for it.
+pub async fn stop(process: &ProcessRef, grace: Duration) -> Stopped {
+    let mut end = End::default();
+    if is_this_boot(process) {
+        end.run(process, grace).await;
+    }
+    let manner = match (end.killed, end.stopped.is_empty() && end.remaining.is_empty()) {
+        (true, _) => Manner::Killed,
+        (false, true) => Manner::AlreadyGone,
+        (false, false) => Manner::Asked,
+    };
+    Stopped {
+        manner,
+        stopped: end.stopped.into_iter().collect(),
+        remaining: end.remaining.into_values().collect(),
+    }
+}
+
+/// Cleans up after the main process has ended and was waited for: ends what is left of the attempt as [`stop`]
+/// does, collects the exits of orphans, and names the processes that got away. Cheap when nothing is left.
+pub async fn reap_leftovers(process: &ProcessRef, grace: Duration) -> Leftovers {
+    let mut end = End::default();
+    if is_this_boot(process) && !said(nothing_left(process)).unwrap_or(false) {
+        end.run(process, grace).await;
+    }
+    said(collect_orphans());
+    let mut leftovers = Leftovers {
+        stopped: end.stopped.into_iter().collect(),
+        escaped: end.remaining.into_values().collect(),
+    };
+    leftovers
+        .escaped
+        .extend(said(escaped(process)).unwrap_or_default());
+    known().forget(process);
+    leftovers
+}
+
+fn is_this_boot(process: &ProcessRef) -> bool {
+    !process.boot_id.is_empty() && process.boot_id == boot_id()
+}
+
+/// Nothing can be done about a `/proc` that cannot be read, but it must not pass unseen.
+fn said<T>(result: io::Result<T>) -> Option<T> {
+    result
+        .inspect_err(|error| tracing::error!(%error, "processes cannot be listed"))
+        .ok()
+}
+
+#[derive(Debug, Default)]
+struct End {
+    stopped: BTreeSet<u32>,
+    remaining: BTreeMap<(u32, u64), EscapedProcess>,
+    killed: bool,
+}
+
+impl End {
+    /// Each round sees what the one before has left or what was started meanwhile, until a round sees nothing. No
+    /// process gets TERM twice, which many take as an order to skip their clean-up: a round with TERM lasts until all
+    /// it asked have ended or the grace is over.
+    async fn run(&mut self, process: &ProcessRef, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        let mut kill_rounds = 0;
+        while kill_rounds < KILL_ROUNDS {
+            let mut left = match members(process) {
+                Ok(left) => left,
+                Err(error) => return self.lost_sight(process, &error),
+            };
+            left.retain(|one| !self.remaining.contains_key(&(one.pid, one.start_time)));
+            if left.is_empty() {
+                break;
+            }
+            let kill = Instant::now() >= deadline;
+            kill_rounds += usize::from(kill);
+            let pinned: Vec<Pinned> = left
+                .into_iter()
+                .filter_map(|one| self.signal(one, kill))
+                .collect();
+            let until = if kill {
+                Instant::now() + KILL_WAIT
+            } else {
+                deadline
+            };
+            self.wait(process, pinned, until, kill).await;
+        }
+    }
+
+    /// Without a list of processes there is no proof, and without a proof no signal; so it must not look stopped.
+    fn lost_sight(&mut self, process: &ProcessRef, error: &io::Error) {
+        tracing::error!(%error, pid = process.pid, "processes cannot be listed");
+        let ProcessRef { pid, start_time, .. } = *process;
+        let why = EscapeReason::Refused {
+            errno: error.raw_os_error().unwrap_or_default(),
+        };
+        let lost = EscapedProcess {
+            pid,
+            start_time,
+            command: String::new(),
+            why,
+        };
+        self.remaining.insert((pid, start_time), lost);
+    }
+
+    /// Signals one process and holds it; `None` when it is gone or out of reach.
+    fn signal(&mut self, one: Seen, kill: bool) -> Option<Pinned> {
+        match self.try_signal(one, kill) {
+            Ok(pinned) => pinned,
+            Err(error) => {
+                self.remain(
+                    &one,
+                    EscapeReason::Refused {
+                        errno: error.raw_os_error(),
+                    },
+                );
+                None
+            }
+        }
+    }
+
+    fn try_signal(&mut self, one: Seen, kill: bool) -> Result<Option<Pinned>, Errno> {
+        let Some(pinned) = Pinned::open(one)? else {
+            return Ok(None);
+        };
+        if kill {
+            self.killed = true;
+            pinned.signal(Signal::KILL)?;
+        } else {
+            pinned.signal(Signal::TERM)?;
+            if one.is_stopped() {
+                pinned.signal(Signal::CONT)?;
+            }
+        }
+        Ok(Some(pinned))
+    }
+
+    async fn wait(&mut self, process: &ProcessRef, pinned: Vec<Pinned>, until: Instant, kill: bool) {
+        let main_is_waited_for = known().is_ours(process);
+        for one in pinned {
+            match timeout_at(until, one.ended()).await {
+                Ok(Ok(())) => {
+                    self.stopped.insert(one.seen.pid);
+                    if one.seen.pid != process.pid || !main_is_waited_for {
+                        one.collect();
+                    }
+                }
+                Ok(Err(error)) => {
+                    let errno = error.raw_os_error().unwrap_or_default();
+                    self.remain(&one.seen, EscapeReason::Refused { errno });
+                }
+                Err(_) if kill => self.remain(&one.seen, EscapeReason::Unkillable),
+                // The grace is over; the next round kills it.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn remain(&mut self, one: &Seen, why: EscapeReason) {
+        self.remaining.insert((one.pid, one.start_time), one.escaped(why));
+    }
+}

@@ -1,0 +1,182 @@
+//! What `/proc` says of a process.
+
+use std::fs;
+use std::io;
+
+use anstream::adapter::strip_str;
+use rustix::process::getpid;
+
+use crate::exec::process::{EscapeReason, EscapedProcess, TAG_VARIABLE};
+
+/// How much of a command line is shown to people, in characters.
+const COMMAND_SHOWN: usize = 200;
+
+/// One reading of `/proc/<pid>/stat`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) pid: u32,
+    pub(super) parent: u32,
+    pub(super) group: u32,
+    pub(super) session: u32,
+    pub(super) start_time: u64,
+    pub(super) state: u8,
+}
+
+impl Seen {
+    /// Whether it has ended and only its exit is left to be collected.
+    pub(super) fn is_zombie(&self) -> bool {
+        matches!(self.state, b'Z' | b'X')
+    }
+
+    /// Whether it is stopped, by a signal or a tracer, and will not act on TERM before it goes on.
+    pub(super) fn is_stopped(&self) -> bool {
+        matches!(self.state, b'T' | b't')
+    }
+
+    pub(super) fn escaped(&self, why: EscapeReason) -> EscapedProcess {
+        EscapedProcess {
+            pid: self.pid,
+            start_time: self.start_time,
+            command: command(self.pid),
+            why,
+        }
+    }
+}
+
+/// The tag in the environment that a process was started with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Tag {
+    Found(Vec<u8>),
+    Absent,
+    /// The process is another user's, protected, or gone.
+    Unreadable,
+}
+
+/// Looks at one process; `None` when there is none with this pid.
+pub(super) fn look(pid: u32) -> Option<Seen> {
+    // The only failures are "no such process", before or during the read.
+    parse_stat(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Looks at every process that can be seen.
+pub(super) fn all() -> io::Result<Vec<Seen>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        if let Some(seen) = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+            .and_then(look)
+        {
+            found.push(seen);
+        }
+    }
+    Ok(found)
+}
+
+/// When process `pid` started, in clock ticks since the boot.
+pub(in crate::exec) fn start_time(pid: u32) -> io::Result<u64> {
+    let stat = fs::read(format!("/proc/{pid}/stat"))?;
+    parse_stat(pid, &stat)
+        .map(|seen| seen.start_time)
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The tag of process `pid`.
+pub(super) fn tag(pid: u32) -> Tag {
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
+        return Tag::Unreadable;
+    };
+    environment
+        .split(|byte| *byte == 0)
+        .find_map(|entry| entry.strip_prefix(TAG_VARIABLE.as_bytes())?.strip_prefix(b"="))
+        .map_or(Tag::Absent, |tag| Tag::Found(tag.to_vec()))
+}
+
+/// The children of our main thread. Orphans that come to a subreaper are put there.
+pub(super) fn children_of_main_thread() -> io::Result<Vec<u32>> {
+    let us = getpid().as_raw_nonzero();
+    let list = fs::read_to_string(format!("/proc/{us}/task/{us}/children"))?;
+    Ok(list
+        .split_ascii_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect())
+}
+
+fn command(pid: u32) -> String {
+    let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else {
+        return String::new();
+    };
+    let text = String::from_utf8_lossy(&line).replace('\0', " ");
+    let plain = strip_str(text.trim_end()).to_string();
+    plain
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(COMMAND_SHOWN)
+        .collect()
+}
+
+/// The name in parentheses may hold anything, blanks and parentheses too, so the fields are counted after the last `)`.
+fn parse_stat(pid: u32, stat: &[u8]) -> Option<Seen> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(name_end + 2..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = *fields.next()?.as_bytes().first()?;
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    let session = fields.next()?.parse().ok()?;
+    let start_time = fields.nth(15)?.parse().ok()?;
+    Some(Seen {
+        pid,
+        parent,
+        group,
+        session,
+        start_time,
+        state,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_cannot_forge_the_fields() {
+        let line = b"7 (a) Z 1 (b)) S 3 4 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4242 0 0\n";
+        let seen = parse_stat(7, line).expect("a whole line");
+        assert_eq!(
+            seen,
+            Seen {
+                pid: 7,
+                parent: 3,
+                group: 4,
+                session: 5,
+                start_time: 4242,
+                state: b'S'
+            }
+        );
+        assert_eq!(parse_stat(7, b"7 (a) S 3 4"), None);
+    }
+
+    #[test]
+    fn our_own_process_is_seen_as_the_system_says() {
+        let us = std::process::id();
+        let seen = look(us).expect("we live");
+        assert_eq!(seen.parent, std::os::unix::process::parent_id());
+        assert_eq!(
+            seen.session,
+            rustix::process::getsid(None)
+                .expect("a session")
+                .as_raw_nonzero()
+                .get()
+                .cast_unsigned()
+        );
+        assert_eq!(start_time(us).expect("we live"), seen.start_time);
+        assert!(
+            all().expect("/proc").contains(&Seen {
+                state: seen.state,
+                ..seen
+            }) || !seen.is_zombie()
+        );
+    }
+}
