@@ -1,10 +1,37 @@
-//! graph
-pub mod model;
-pub use model::*;
-/// temp
-pub fn lane_needs(
-    g: &Graph,
-) -> std::collections::BTreeMap<crate::id::LaneId, std::collections::BTreeSet<crate::id::LaneId>> {
-    let _ = g;
-    Default::default()
-}
+//! From the text of a graph file to a [`Graph`]: every problem of the file at once, each with a span and a hint.
+//!
+//! ```text
+//! text --toml--> spanned tables --file.rs--> GraphFile (shape) --resolve/--> Graph (meaning)
+//!                      |                          |                  |
+//!                      +--------- Diagnostic -----+------------------+--> Diagnostics
+//! ```
+//!
+//! The tables in `file.rs` are the one list of keys: the reader, the hints and the JSON Schema are all made from it.
+
+mod branch;
+mod caret;
+mod code;
+mod cycle;
+mod diagnostic;
+mod duration;
+mod file;
+mod model;
+mod nearest;
+mod parse;
+mod read;
+mod resolve;
+pub mod schema;
+mod scope;
+mod substitution;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use code::{Code, reference_page};
+pub use diagnostic::{Diagnostic, Diagnostics, Position, Related, Severity};
+pub use model::{
+    AgentDef, Command, CommitPolicy, Defaults, DiffPolicy, Gate, Graph, Handoff, MergePolicy, Millis,
+    PromptBy, Retry, RetryOn, Task, Teardown, Verb, Workstream, lane_needs,
+};
+pub use parse::{ProjectDefaults, Source, parse};

@@ -1,0 +1,323 @@
+//! The graph file as a person writes it: every table, every key, what it takes and what it means.
+//!
+//! This is the one list of keys. Each table below becomes a struct, its reader, its part of the JSON Schema and the
+//! names that hints choose from. A key of the format that cannot be carried out yet is in `later`.
+
+use schemars::{Schema, SchemaGenerator};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
+use super::read::{
+    Argv, At, Branch, CommandText, EnvName, Field, Free, Named, Read, Reader, Scope, Whole, field, table,
+};
+use crate::id::{AgentName, GraphName, LaneId, TaskId};
+
+/// Whether a table can do without a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    Optional,
+    Required,
+    /// For later, but checked already.
+    Refused,
+}
+
+/// One key of a table.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) presence: Presence,
+    pub(super) doc: &'static str,
+    /// An assignment that can be pasted.
+    pub(super) example: &'static str,
+    pub(super) schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+/// The keys of one table.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// What the table is called in messages.
+    pub(super) table: &'static str,
+    pub(super) doc: &'static str,
+    pub(super) keys: &'static [Key],
+    /// Keys of the format that cannot be carried out yet.
+    pub(super) later: &'static [&'static str],
+}
+
+impl Keys {
+    /// The names of the keys that are accepted.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys
+            .iter()
+            .filter(|key| key.presence != Presence::Refused)
+            .map(|key| key.name)
+    }
+}
+
+macro_rules! presence {
+    () => {
+        Presence::Optional
+    };
+    ($mark:ident) => {
+        Presence::$mark
+    };
+}
+
+macro_rules! tables {
+    ($(
+        #[doc = $about:literal]
+        $name:ident = $table:literal {
+            $(#[doc = $doc:literal] $key:literal $field:ident: $ty:ty $([$mark:ident])? = $example:literal;)*
+        } later [$($later:literal),*]
+    )*) => {
+        /// Every table of a graph file.
+        pub(super) static TABLES: &[&Keys] = &[$(&$name::KEYS),*];
+
+        $(
+            #[doc = $about]
+            #[derive(Debug, Clone, Default)]
+            pub(super) struct $name {
+                $(#[doc = $doc] pub(super) $field: Field<$ty>,)*
+            }
+
+            impl $name {
+                /// Its keys.
+                pub(super) const KEYS: Keys = Keys {
+                    table: $table,
+                    doc: $about,
+                    keys: &[$(Key {
+                        name: $key,
+                        presence: presence!($($mark)?),
+                        doc: $doc,
+                        example: $example,
+                        schema: |generator| generator.subschema_for::<$ty>(),
+                    }),*],
+                    later: &[$($later),*],
+                };
+            }
+
+            impl Read for $name {
+                const TAKES: &'static str = "a table";
+
+                fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+                    let mut out = Self::default();
+                    for (key, value) in table(value, key, reader)? {
+                        match key.get_ref().as_ref() {
+                            $($key => {
+                                if presence!($($mark)?) == Presence::Refused {
+                                    reader.not_supported(key.span(), concat!("`", $key, "` in ", $table));
+                                }
+                                out.$field = field(value, $key, reader);
+                            })*
+                            _ => reader.stray_key(key, &Self::KEYS),
+                        }
+                    }
+                    $(
+                        if presence!($($mark)?) == Presence::Required && out.$field.is_absent() {
+                            reader.missing(value.span(), $key, &Self::KEYS);
+                        }
+                    )*
+                    Some(out)
+                }
+            }
+        )*
+    };
+}
+
+tables! {
+    /// A task graph, version 1.
+    GraphFile = "the graph" {
+        /// The version of the format; 1.
+        "schema" schema: SchemaVersion = "schema = 1";
+        /// The id of the graph; also its folder and the prefix of its branches.
+        "name" name: GraphName [Required] = "`name = \"my-graph\"` at the top of the file";
+        /// What the graph is for.
+        "description" description: String = "description = \"Rework the checkout\"";
+        /// The branch that lanes are cut from. Default: the remote's default branch, else the current branch.
+        "base" base: Branch = "base = \"main\"";
+        /// The branch that integration pull requests go to. Default: the base.
+        "target" target: Branch = "target = \"main\"";
+        /// The agent of tasks that name none.
+        "agent" agent: AgentName = "agent = \"claude\"";
+        /// How many attempts run at once. Default: 4.
+        "max_parallel" max_parallel: Whole<1, 1024> = "max_parallel = 4";
+        /// When a lane's work may flow into a dependent lane: when it is ready (the default), or when it is merged.
+        "handoff" handoff: Handoff = "handoff = \"ready\"";
+        /// How deep workstreams may be nested. Default: 3.
+        "max_depth" max_depth: Whole<1, 16> = "max_depth = 3";
+        /// What holds for every task that does not say otherwise.
+        "defaults" defaults: DefaultsFile = "[defaults]";
+        /// Agents by name, in addition to those that the project knows, or instead of them.
+        "agents" agents: Named<AgentName, AgentFile> = "[agents.mine]";
+        /// The workstreams. Default: one, named `default`.
+        "workstreams" workstreams: Vec<At<WorkstreamFile>> = "[[workstreams]]";
+        /// The tasks; at least one.
+        "tasks" tasks: Vec<At<TaskFile>> [Required] = "a `[[tasks]]` table with an `id` and a `prompt` or a `run`";
+    } later ["policy", "repos", "profiles", "secrets", "commands", "preflight", "profile"]
+
+    /// What holds for every task that does not say otherwise.
+    DefaultsFile = "`[defaults]`" {
+        /// How often the work may fail before the task has failed. Default: 2.
+        "attempts" attempts: Whole<1, 20> = "attempts = 2";
+        /// How long one attempt may take. Default: 1h.
+        "timeout" timeout: Millis = "timeout = \"45m\"";
+        /// The command that must pass before a task's work is merged.
+        "gate" gate: Short<GateFile> = "gate = \"make test\"";
+    } later []
+
+    /// How an agent program is started.
+    AgentFile = "`[agents.NAME]`" {
+        /// The program and its arguments. Filled in: {prompt_file} {prompt} {model} {session} {signals} {lane}.
+        "command" command: Argv [Required] = "`command = [\"./agent.sh\", \"{prompt_file}\"]`";
+        /// How the prompt reaches it: in a file (the default), on standard input, or as an argument.
+        "prompt" prompt: PromptBy = "prompt = \"file\"";
+        /// A command that shows that the program is there.
+        "probe" probe: Argv = "probe = [\"./agent.sh\", \"--version\"]";
+        /// Environment variables of its process.
+        "env" env: Named<EnvName, Free> = "env = { RUST_LOG = \"info\" }";
+        /// The model, where a task names none.
+        "model" model: String = "model = \"large\"";
+    } later []
+
+    /// A workstream: a worktree and an integration branch for its tasks.
+    WorkstreamFile = "`[[workstreams]]`" {
+        /// The id, unique among the workstreams.
+        "id" id: LaneId [Required] = "`id = \"api\"`";
+        /// What the workstream is for.
+        "description" description: String = "description = \"Server side\"";
+        /// The branch that it is cut from. Default: that of the graph.
+        "base" base: Branch = "base = \"main\"";
+        /// The branch that its pull request goes to. Default: that of the graph.
+        "target" target: Branch = "target = \"main\"";
+        /// Who merges its pull request: a person (`review`, the default) or Laneway (`auto`).
+        "merge" merge: MergePolicy = "merge = \"review\"";
+        /// How many of its tasks run at once. Default: 1.
+        "parallel" parallel: Whole<1, 64> = "parallel = 1";
+        /// The command that must pass on the merge of target and lane. Default: the distinct gates of its tasks.
+        "gate" gate: Short<GateFile> = "gate = \"make ci\"";
+        /// When the worktree of an ended lane is removed: `always`, `on_success` (the default) or `never`.
+        "teardown" teardown: Teardown = "teardown = \"on_success\"";
+        /// The workstream that this one is nested in.
+        "parent" parent: LaneId [Refused] = "parent = \"core\"";
+    } later ["ports", "setup", "copy", "sparse", "task_prs", "profile", "repo"]
+
+    /// A task: an agent works on its prompt, or a command runs.
+    TaskFile = "`[[tasks]]`" {
+        /// The id, unique among the tasks.
+        "id" id: TaskId [Required] = "`id = \"types\"`";
+        /// The workstream that it belongs to. Default: `default`.
+        "workstream" workstream: LaneId = "workstream = \"api\"";
+        /// What it is about, for people; also the prompt where there is none.
+        "description" description: String = "description = \"API types\"";
+        /// What the agent is asked to do.
+        "prompt" prompt: String = "prompt = \"\"\"...\"\"\"";
+        /// The command to run, instead of an agent: a line for the shell, or a list of words.
+        "run" run: CommandText = "run = \"make docs\"";
+        /// The agent that works on it: its name, or a table. Default: that of the graph.
+        "agent" agent: Short<AgentChoice> = "agent = \"claude\"";
+        /// The tasks that must be done before it, in any workstream.
+        "needs" needs: Vec<At<TaskId>> = "needs = [\"spec\"]";
+        /// The paths that it may change, as globs from the root of the repository. Default: any.
+        "writes" writes: Vec<At<Scope>> = "writes = [\"src/api/**\"]";
+        /// The command that must pass before its work is merged.
+        "gate" gate: Short<GateFile> = "gate = \"make test\"";
+        /// How often the work may fail before the task has failed. Default: 2.
+        "attempts" attempts: Whole<1, 20> = "attempts = 2";
+        /// How long one attempt may take. Default: 1h.
+        "timeout" timeout: Millis = "timeout = \"45m\"";
+        /// Whether it must change something. Default: `required` for an agent, `optional` for a command.
+        "diff" diff: DiffPolicy = "diff = \"required\"";
+        /// Who commits: Laneway what was left uncommitted (`auto`, the default), or only the agent (`agent`).
+        "commit" commit: CommitPolicy = "commit = \"auto\"";
+        /// Environment variables of its process.
+        "env" env: Named<EnvName, Free> = "env = { RUST_LOG = \"info\" }";
+        /// The higher goes first among those that can start. Default: 0.
+        "priority" priority: Whole<{ i32::MIN }, { i32::MAX }> = "priority = 0";
+        /// What to do about errors of the surroundings, which use up no attempt.
+        "retry" retry: RetryFile = "retry = { on = [\"transient\"], backoff = \"5s\", max = 3 }";
+    } later ["role", "paths", "inputs", "outputs", "review", "adr", "profile", "when", "foreach", "artifacts",
+        "on_failure", "idempotency_key", "ask", "assert", "set", "switch", "wait", "publish", "graph", "fail"]
+
+    /// A command that must pass.
+    GateFile = "a gate" {
+        /// The command: a line for the shell, or a list of words.
+        "run" run: CommandText [Required] = "`run = \"make test\"`";
+        /// How long it may take.
+        "timeout" timeout: Millis = "timeout = \"10m\"";
+        /// How often it is tried before it has failed. Default: 1.
+        "attempts" attempts: Whole<1, 20> = "attempts = 1";
+        /// Whether it runs in a pristine worktree. Default: false.
+        "fresh" fresh: bool = "fresh = true";
+    } later []
+
+    /// An agent, and the model that it is to use.
+    AgentChoice = "`agent`" {
+        /// The name of the agent.
+        "use" name: AgentName [Required] = "`use = \"claude\"`";
+        /// The model. Default: that of the agent.
+        "model" model: String = "model = \"large\"";
+    } later ["session", "loop"]
+
+    /// What to do about errors of the surroundings.
+    RetryFile = "`retry`" {
+        /// The kinds of error that are retried. Default: `transient`, which is forge, network, git lock and quota.
+        "on" on: Vec<At<RetryOn>> = "on = [\"transient\"]";
+        /// The pause before the first retry. Default: 5s.
+        "backoff" backoff: Millis = "backoff = \"5s\"";
+        /// The most retries. Default: 3.
+        "max" max: Whole<1, 20> = "max = 3";
+    } later []
+}
+
+/// A version of the format that can be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SchemaVersion;
+
+/// A table that can be written as the value of its one required key.
+pub(super) trait Shorthand: Read {
+    /// The table from a value that is not a table.
+    fn from_short(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self>;
+}
+
+/// The table, or its short form.
+#[derive(Debug, Clone)]
+pub(super) struct Short<T>(pub(super) T);
+
+impl<T: Shorthand> Read for Short<T> {
+    const TAKES: &'static str = "a string or a table";
+
+    fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::String(_) => T::from_short(value, key, reader).map(Self),
+            DeValue::Table(_) => T::read(value, key, reader).map(Self),
+            _ => {
+                reader.wrong_type(value, key, Self::TAKES);
+                None
+            }
+        }
+    }
+}
+
+impl Shorthand for GateFile {
+    fn from_short(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        CommandText::read(value, key, reader).map(|run| Self {
+            run: Field::Good(At {
+                value: run,
+                span: value.span(),
+            }),
+            ..Self::default()
+        })
+    }
+}
+
+impl Shorthand for AgentChoice {
+    fn from_short(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        AgentName::read(value, key, reader).map(|name| Self {
+            name: Field::Good(At {
+                value: name,
+                span: value.span(),
+            }),
+            ..Self::default()
+        })
+    }
+}
