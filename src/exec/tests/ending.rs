@@ -43,19 +43,21 @@ async fn ar15_a_grandchild_that_ignores_term_is_killed() {
 async fn p15_what_left_the_group_is_ended_with_it() {
     become_subreaper().expect("a subreaper");
     let scene = Scene::new();
-    scene.fifo("tagged").fifo("child");
+    scene.fifo("tagged").fifo("child").fifo("apart");
     let mut running = scene.spawn(
         "setsid sh -c 'echo $$ > tagged; exec sleep 1000' &
          setsid sh -c 'env -i /bin/sh -c \"echo \\$\\$ > child; exec /bin/sleep 1000\"; :' &
+         sh -c 'setsid env -i /bin/sh -c \"echo \\$\\$ > apart; exec /bin/sleep 1000\"; :' &
          wait",
     );
-    let (tagged, child) = (scene.hear_pid("tagged"), scene.hear_pid("child"));
+    let left = ["tagged", "child", "apart"].map(|name| scene.hear_pid(name));
     let stopped = stop(running.process(), FOREVER).await;
-    assert!(
-        stopped.stopped.contains(&tagged) && stopped.stopped.contains(&child),
-        "{stopped:?}"
-    );
-    assert!(!lives(tagged) && !lives(child));
+    for pid in left {
+        assert!(
+            stopped.stopped.contains(&pid) && !lives(pid),
+            "{pid}: {stopped:?}"
+        );
+    }
     running.wait().await;
 }
 
