@@ -74,22 +74,20 @@ fn is_orphan(one: &Seen, own: Own) -> bool {
     Some(one.session) != own.session || (one.group != one.pid && Some(one.group) != own_group)
 }
 
-/// Our children but the live main processes; `None` when there is no telling at the moment.
+/// Our children but live main processes and those that were told of; `None` when there is no telling at the moment.
 fn unknown_children(own: Own) -> io::Result<Option<Vec<Seen>>> {
     let Some(mut children) = children_of_main_thread()? else {
         return Ok(None);
     };
-    {
-        let known = known();
-        children.retain(|pid| !known.is_live_main(*pid));
-    }
-    Ok(Some(
-        children
-            .into_iter()
-            .filter_map(look)
-            .filter(|one| one.parent == own.pid)
-            .collect(),
-    ))
+    children.retain(|pid| !known().is_live_main(*pid));
+    let mut unknown: Vec<Seen> = children
+        .into_iter()
+        .filter_map(look)
+        .filter(|one| one.parent == own.pid)
+        .collect();
+    let known = known();
+    unknown.retain(|one| one.is_zombie() || !known.is_told(one.pid, one.start_time));
+    Ok(Some(unknown))
 }
 
 fn belongs(one: &Seen, process: &ProcessRef, own: Own) -> bool {

@@ -1,7 +1,7 @@
 //! What `/proc` says of a process.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,10 @@ const COMMAND_SHOWN: usize = 200;
 /// How often a process in the middle of an exec is looked at again, and the pause between.
 const EXEC_LOOKS: usize = 50;
 const EXEC_PAUSE: Duration = Duration::from_millis(1);
+/// How often an environment has to be seen empty to be taken for empty.
+const EMPTY_LOOKS: usize = 3;
+/// How much of an environment is read with one call; few are larger.
+const ENVIRONMENT_READ: usize = 256 << 10;
 /// How often a list that changes while it is read is read again.
 const LIST_READS: usize = 8;
 /// The flag of the kernel's own threads in `/proc/<pid>/stat`.
@@ -97,22 +101,39 @@ pub(in crate::exec) fn start_time(pid: u32) -> io::Result<u64> {
 
 /// The tag of process `pid`.
 ///
-/// In the middle of an exec a process has no environment and no command line. It is waited for, for a moment: taking
-/// it for one without a tag would let a process of ours go.
+/// In the middle of an exec the old environment is gone and the new one is not there yet; for a moment it reads as
+/// empty. So an empty one has to stay empty: taking it at its word would let a process of ours go.
 pub(super) fn tag(pid: u32) -> Tag {
+    let mut empty = 0;
     for _ in 0..EXEC_LOOKS {
-        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
+        let Ok(environment) = read_environment(pid) else {
             return Tag::Unreadable;
         };
-        if !environment.is_empty() || has_command_line(pid) {
+        if !environment.is_empty() {
             return find_tag(&environment);
         }
         if look(pid).is_none_or(|seen| seen.is_zombie() || seen.is_kernel) {
             break;
         }
+        empty = if has_command_line(pid) { empty + 1 } else { 0 };
+        if empty == EMPTY_LOOKS {
+            return Tag::Absent;
+        }
         thread::sleep(EXEC_PAUSE);
     }
     Tag::Unreadable
+}
+
+/// Reads it with one call, because what a second call would read may be gone by then.
+fn read_environment(pid: u32) -> io::Result<Vec<u8>> {
+    let mut file = File::open(format!("/proc/{pid}/environ"))?;
+    let mut environment = vec![0; ENVIRONMENT_READ];
+    let length = file.read(&mut environment)?;
+    environment.truncate(length);
+    if length == ENVIRONMENT_READ {
+        file.read_to_end(&mut environment)?;
+    }
+    Ok(environment)
 }
 
 fn has_command_line(pid: u32) -> bool {
