@@ -18,7 +18,7 @@ impl Lane {
         let board = Board::new(home.path().join(".laneway/shop/1"));
         Self {
             board,
-            lane: LaneId::new("api").unwrap(),
+            id: LaneId::new("api").unwrap(),
             _home: home,
         }
     }
