@@ -258,10 +258,13 @@ fn p24_a_renamed_directory_is_gone_and_its_successor_is_watched() {
     assert_eq!(dir, watched.signals);
     _ = watched.board.put_up_attempt(&watched.task, 1).unwrap();
     watched.watch();
-    fs::write(away.join("failed"), "elsewhere").unwrap();
+    let slow = fs::File::create(watched.signals.join("failed")).unwrap();
+    fs::write(away.join("failed"), "complete, and elsewhere").unwrap();
     fs::write(watched.signals.join("done"), "here").unwrap();
     let scan = watched.follow(&Limits::default(), |scan| !scan.accepted.is_empty());
     assert_eq!(scan.accepted[0].name, "done");
+    assert_eq!(scan.unsettled, ["failed"]);
+    drop(slow);
 }
 
 #[test]
