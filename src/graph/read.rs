@@ -80,6 +80,8 @@ pub(super) struct Reader<'t> {
     pub(super) nearest: Nearest,
     /// Whether the text is not TOML, so that what is missing may only have been lost.
     pub(super) broken: bool,
+    /// How the key that is being read is written.
+    example: &'static str,
 }
 
 impl<'t> Reader<'t> {
@@ -89,6 +91,7 @@ impl<'t> Reader<'t> {
             list: Vec::new(),
             nearest: Nearest::default(),
             broken: false,
+            example: "",
         }
     }
 
@@ -109,12 +112,14 @@ impl<'t> Reader<'t> {
             _ => "a date or time",
         };
         let message = format!("`{key}` takes {takes}, not {found}");
-        self.push(Diagnostic::new(
-            Code::WrongType,
-            value.span(),
-            message,
-            format!("this is {found}"),
-        ));
+        let label = format!("this is {found}");
+        let hint = self.like_example();
+        self.push(Diagnostic::new(Code::WrongType, value.span(), message, label).hint(hint));
+    }
+
+    /// Shows how the key that is being read is written.
+    pub(super) fn like_example(&self) -> String {
+        format!("write it like `{}`", self.example)
     }
 
     /// Notes that `what` is part of the format, but cannot be carried out yet.
@@ -133,7 +138,7 @@ impl<'t> Reader<'t> {
                 .keys
                 .iter()
                 .find(|known| known.name == key)
-                .map(|known| format!("add {}", known.example));
+                .map(|known| format!("add `{}`", known.example));
             self.push(Diagnostic::new(Code::MissingKey, span, message, format!("has no `{key}`")).hint(hint));
         }
     }
@@ -179,9 +184,17 @@ fn alias(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Reads one value of a table.
-pub(super) fn field<T: Read>(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Field<T> {
-    T::read(value, key, reader).map_or(Field::Bad, |read| {
+/// Reads one value of a table; `example` is shown where it does not fit.
+pub(super) fn field<T: Read>(
+    value: &Spanned<DeValue<'_>>,
+    key: &str,
+    example: &'static str,
+    reader: &mut Reader<'_>,
+) -> Field<T> {
+    let outer = std::mem::replace(&mut reader.example, example);
+    let read = T::read(value, key, reader);
+    reader.example = outer;
+    read.map_or(Field::Bad, |read| {
         Field::Good(At {
             value: read,
             span: value.span(),
@@ -285,12 +298,8 @@ impl<const MIN: i32, const MAX: i32> Read for Whole<MIN, MAX> {
             format!("from {MIN} to {MAX}")
         };
         let message = format!("`{key}` takes a whole number {range}");
-        reader.push(Diagnostic::new(
-            Code::OutOfRange,
-            value.span(),
-            message,
-            "out of range",
-        ));
+        let hint = reader.like_example();
+        reader.push(Diagnostic::new(Code::OutOfRange, value.span(), message, "out of range").hint(hint));
         None
     }
 }
