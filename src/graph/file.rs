@@ -8,9 +8,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
-use super::read::{
-    Argv, At, Branch, CommandText, EnvName, Field, Free, Named, Read, Reader, Scope, Whole, field, table,
-};
+use super::read::{At, Field, Free, Read, Reader, Whole, field, table};
+use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope};
 use crate::id::{AgentName, GraphName, LaneId, TaskId};
 
 /// Whether a table can do without a key.
@@ -39,7 +38,7 @@ pub(super) struct Keys {
     /// What the table is called in messages.
     pub(super) table: &'static str,
     pub(super) doc: &'static str,
-    pub(super) keys: &'static [Key],
+    pub(super) known: &'static [Key],
     /// Keys of the format that cannot be carried out yet.
     pub(super) later: &'static [&'static str],
 }
@@ -47,7 +46,7 @@ pub(super) struct Keys {
 impl Keys {
     /// The names of the keys that are accepted.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.keys
+        self.known
             .iter()
             .filter(|key| key.presence != Presence::Refused)
             .map(|key| key.name)
@@ -85,7 +84,7 @@ macro_rules! tables {
                 pub(super) const KEYS: Keys = Keys {
                     table: $table,
                     doc: $about,
-                    keys: &[$(Key {
+                    known: &[$(Key {
                         name: $key,
                         presence: presence!($($mark)?),
                         doc: $doc,
@@ -167,7 +166,7 @@ tables! {
 
     /// How an agent program is started.
     AgentFile = "`[agents.NAME]`" {
-        /// The program and its arguments. Filled in: {prompt_file} {prompt} {model} {session} {signals} {lane}.
+        /// The program and its arguments. Filled in: `{prompt_file}` `{prompt}` `{model}` `{session}` `{signals}` `{lane}`.
         "command" command: Argv [Required] = "command = [\"./agent.sh\", \"{prompt_file}\"]";
         /// How the prompt reaches it: in a file (the default), on standard input, or as an argument.
         "prompt" prompt: PromptBy = "prompt = \"file\"";

@@ -37,6 +37,9 @@ pub struct ProjectDefaults {
 /// # Errors
 /// Every problem of the file at once. After a TOML syntax error only what can still be read is checked: keys, types
 /// and single values, but not what is missing or how the tables fit together.
+///
+/// # Panics
+/// Never: a graph that is not complete has a diagnostic.
 pub fn parse(source: &Source, known: &ProjectDefaults) -> Result<Graph, Diagnostics> {
     let mut reader = Reader::new(&source.text);
     let (table, errors) = DeTable::parse_recoverable(&source.text);

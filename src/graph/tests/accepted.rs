@@ -196,23 +196,19 @@ fn millis_are_durations() {
 
 /// A chain of `count` tasks over ten workstreams, each with a scope, a gate and an environment.
 fn chain(count: usize, last_needs: &str) -> String {
-    let mut text = String::from("name = \"big\"\nagent = \"claude\"\n");
-    for lane in 0..10 {
-        text.push_str(&format!("[[workstreams]]\nid = \"lane{lane}\"\n"));
-    }
-    for task in 0..count {
+    let lanes = (0..10).map(|lane| format!("[[workstreams]]\nid = \"lane{lane}\"\n"));
+    let tasks = (0..count).map(|task| {
         let lane = task * 10 / count;
-        let need = if task == 0 {
-            last_needs.to_owned()
-        } else {
-            format!("\"t{}\"", task - 1)
-        };
-        text.push_str(&format!(
+        let need = if task == 0 { last_needs.to_owned() } else { format!("\"t{}\"", task - 1) };
+        format!(
             "[[tasks]]\nid = \"t{task}\"\nworkstream = \"lane{lane}\"\nprompt = \"do ${{task.id}}\"\nneeds = [{need}]\n\
              writes = [\"src/m{task}/**\"]\ngate = \"make ${{lane.id}}\"\nenv = {{ N = \"{task}\" }}\n",
-        ));
-    }
-    text
+        )
+    });
+    std::iter::once("name = \"big\"\nagent = \"claude\"\n".to_owned())
+        .chain(lanes)
+        .chain(tasks)
+        .collect()
 }
 
 #[test]
@@ -236,7 +232,7 @@ fn a_cycle_of_fifty_thousand_tasks_is_named_in_short() {
         .iter()
         .map(|d| (d.code, d.message.clone()))
         .collect();
-    let [(Code::LaneCycle, lanes), (Code::TaskCycle, tasks)] = &found[..] else {
+    let [(Code::TaskCycle, tasks), (Code::LaneCycle, lanes)] = &found[..] else {
         panic!("{found:?}")
     };
     assert!(

@@ -818,7 +818,7 @@ fn the_reference_page_says_what_the_code_says() {
 
 proptest::proptest! {
     #[test]
-    fn no_text_makes_the_reader_or_the_carets_panic(text in "(\\PC|\n|\t|\"|\\[|\\]|=|\\.|a|id|name|tasks){0,60}") {
+    fn no_text_makes_the_reader_or_the_carets_panic(text in "(\\PC|\n|\r|\t|\"|\\[|\\]|=|\\.|a|id|name|tasks){0,60}") {
         let source = source(&text);
         if let Err(diagnostics) = parse(&source, &known()) {
             proptest::prop_assert!(!diagnostics.render(&source, false).is_empty());
@@ -826,7 +826,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn no_damaged_file_makes_the_reader_or_the_carets_panic(at in 0usize..400, with in "\\PC{0,3}|\n|\"|\\]") {
+    fn no_damaged_file_makes_the_reader_or_the_carets_panic(at in 0usize..400, with in "\\PC{0,3}|\n|\r\n|\r|\"|\\]") {
         for case in CASES {
             let Some((start, end)) = case.text.split_at_checked(at) else { continue };
             let source = source(&format!("{start}{with}{end}"));

@@ -33,7 +33,7 @@ fn ar01_the_schema_accepts_exactly_the_keys_that_the_reader_accepts() {
         assert_eq!(properties, names, "{}", keys.table);
         assert_eq!(table["additionalProperties"], false, "{}", keys.table);
         let required: Vec<&str> = keys
-            .keys
+            .known
             .iter()
             .filter(|key| key.presence == Presence::Required)
             .map(|key| key.name)
@@ -83,7 +83,7 @@ fn every_accepted_key_is_read_and_no_date_fits_it() {
 fn every_key_for_later_is_refused_by_name() {
     for keys in TABLES {
         let refused = keys
-            .keys
+            .known
             .iter()
             .filter(|key| key.presence == Presence::Refused)
             .map(|key| key.name);
