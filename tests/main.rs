@@ -7,3 +7,4 @@
 mod graphs;
 mod harness;
 mod scripted;
+mod shipped;

@@ -6,6 +6,7 @@ mod barrier;
 mod output;
 mod running;
 mod scratch;
+mod stage;
 mod status;
 mod userstate;
 
@@ -16,5 +17,6 @@ pub(crate) use barrier::Barrier;
 pub(crate) use output::{Answer, Output};
 pub(crate) use running::Running;
 pub(crate) use scratch::{Scratch, Setup};
+pub(crate) use stage::Stage;
 pub(crate) use status::Status;
 pub(crate) use userstate::UserState;

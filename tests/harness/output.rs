@@ -53,6 +53,11 @@ impl Output {
         Answer { stdout, stderr }
     }
 
+    /// Whether it ended with exit code 0, for those to whom both is an answer.
+    pub(crate) fn succeeded(self) -> bool {
+        self.status.success()
+    }
+
     /// Expects any end but success.
     #[track_caller]
     pub(crate) fn failure(self) -> Answer {

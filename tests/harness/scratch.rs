@@ -160,6 +160,14 @@ impl Scratch {
         finish(laneway, format!("laneway {}", arguments.join(" ")))
     }
 
+    /// Runs another program in the repository, with these variables in its environment too.
+    #[track_caller]
+    pub(crate) fn program(&self, program: &str, arguments: &[&str], env: &[(&str, &str)]) -> Output {
+        let mut command = self.command(program.as_ref(), arguments);
+        command.envs(env.iter().copied());
+        finish(command, format!("{program} {}", arguments.join(" ")))
+    }
+
     /// Starts Laneway in the repository and lets it run.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Running {
         let laneway = self.command(LANEWAY.as_ref(), arguments);
@@ -203,7 +211,7 @@ impl Scratch {
 
     pub(super) fn mkfifo(&self, path: &Path) {
         let path = path.to_str().expect("a path in UTF-8");
-        finish(self.command("mkfifo".as_ref(), &[path]), format!("mkfifo {path}")).success();
+        self.program("mkfifo", &[path], &[]).success();
     }
 
     fn environment(&self) -> Vec<(&'static str, OsString)> {
