@@ -72,7 +72,7 @@ fn the_scripted_agent_leaves_a_claim_of_its_commands_alone_and_can_be_silent() {
 }
 
 #[test]
-fn ar19_the_scripted_agent_never_runs_what_earlier_attempts_are_quoted_with() {
+fn the_scripted_agent_never_runs_what_earlier_attempts_are_quoted_with() {
     let scratch = Scratch::new();
     let stage = Stage::new(&scratch, "quoted");
     let quoted = EarlierAttempt {

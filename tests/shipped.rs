@@ -98,7 +98,7 @@ fn every_shipped_graph_is_read_planned_and_introduced() {
 }
 
 #[test]
-fn ar21_the_shapes_of_the_shipped_graphs_are_as_they_say() {
+fn the_shapes_of_the_shipped_graphs_are_as_they_say() {
     let lanes = |name: &str| -> Vec<(String, Vec<String>)> {
         let needs = |lane: &laneway::plan::LanePlan| lane.needs.iter().map(ToString::to_string).collect();
         plan(&graph(name))
