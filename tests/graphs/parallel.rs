@@ -70,8 +70,10 @@ fn ar20_attempts_and_gates_of_twenty_lanes_each_run_at_the_same_time() {
     );
     scratch.write("graphs/wide.toml", &text);
     let mut running = scratch.spawn(&["run", "graphs/wide.toml"]);
-    attempts.pass(&mut running);
-    gates.pass(&mut running);
+    attempts.gather(&mut running);
+    attempts.open();
+    gates.gather(&mut running);
+    gates.open();
     running.wait().success();
     let status = scratch.status("wide");
     for lane in names() {
@@ -89,12 +91,11 @@ fn ar20_what_happens_can_be_followed_while_it_happens() {
     let mut attempts = Barrier::new(&scratch, "attempts", &names());
     let text = wide(|name| attempts.command(name), |_| "true".to_owned());
     scratch.write("graphs/wide.toml", &text);
-    let mut running = scratch.spawn(&["run", "graphs/wide.toml", "--json"]);
-    let started = |line: &str| line.contains("process.started");
-    running.wait_for_line(started);
+    let mut running = scratch.spawn(&["run", "graphs/wide.toml"]);
+    attempts.gather(&mut running);
     let mut following = scratch.follow("wide");
-    following.wait_for_line(started);
-    attempts.pass(&mut running);
+    following.wait_for_line(|line| line.contains("process.started"));
+    attempts.open();
     following.wait_for_line(|line| line.contains("workflow.end"));
     running.wait().success();
 }

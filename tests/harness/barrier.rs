@@ -43,11 +43,15 @@ impl Barrier {
         format!(": > '{dir}/at-{name}' && read -r word < '{dir}/go-{name}'")
     }
 
-    /// Waits until everybody is here at the same time, and opens the barrier. Fails when `running` ends first.
+    /// Waits until everybody is here at the same time. Fails when `running` ends first.
     #[track_caller]
-    pub(crate) fn pass(&mut self, running: &mut Running) {
+    pub(crate) fn gather(&self, running: &mut Running) {
         let here: Vec<String> = self.names.iter().map(|name| format!("at-{name}")).collect();
         running.wait_for_files(&self.dir, &here);
+    }
+
+    /// Lets everybody go on.
+    pub(crate) fn open(&mut self) {
         for gate in &mut self.gates {
             gate.write_all(b"go\n").expect("the fifo is open");
         }

@@ -54,25 +54,19 @@ fn the_users_state_stays_while_laneway_works_and_shows_each_change_of_another() 
     scratch.write(".worktrees/x/y/file", "text\n");
     UserState::of(&scratch).expect(&before);
 
+    let git = |arguments: &[&str]| {
+        scratch.git(arguments);
+    };
+    let write = |path: &str, text: &str| scratch.write(path, text);
     let touched: [(&str, &dyn Fn()); 8] = [
-        ("ref refs/heads/main", &|| {
-            drop(scratch.git(&["branch", "-f", "main", "v0^{}"]))
-        }),
-        ("git index", &|| drop(scratch.git(&["add", "untracked.txt"]))),
-        ("git config", &|| {
-            drop(scratch.git(&["config", "user.name", "Bob"]))
-        }),
-        ("ref refs/stash", &|| drop(scratch.git(&["stash", "drop", "-q"]))),
-        ("git HEAD", &|| {
-            drop(scratch.git(&["symbolic-ref", "HEAD", "refs/heads/main"]))
-        }),
-        ("ref refs/tags/v1", &|| drop(scratch.git(&["tag", "v1"]))),
-        ("file untracked.txt", &|| {
-            scratch.write("untracked.txt", "changed\n")
-        }),
-        ("hook pre-push", &|| {
-            scratch.write(".git/hooks/pre-push", "#!/bin/sh\n")
-        }),
+        ("ref refs/heads/main", &|| git(&["branch", "-f", "main", "v0^{}"])),
+        ("git index", &|| git(&["add", "untracked.txt"])),
+        ("git config", &|| git(&["config", "user.name", "Bob"])),
+        ("ref refs/stash", &|| git(&["stash", "drop", "-q"])),
+        ("git HEAD", &|| git(&["symbolic-ref", "HEAD", "refs/heads/main"])),
+        ("ref refs/tags/v1", &|| git(&["tag", "v1"])),
+        ("file untracked.txt", &|| write("untracked.txt", "changed\n")),
+        ("hook pre-push", &|| write(".git/hooks/pre-push", "#!/bin/sh\n")),
     ];
     scratch.git(&["commit", "-q", "--no-verify", "-m", "Work"]);
     scratch.git(&["update-ref", "refs/heads/main", "work"]);
@@ -124,7 +118,8 @@ fn a_barrier_holds_everybody_until_all_are_there() {
         .map(|name| format!("{{ {} && echo {name}; }} &", barrier.command(name)))
         .collect();
     let mut running = shell(&scratch, &format!("{} wait", parts.join(" ")));
-    barrier.pass(&mut running);
+    barrier.gather(&mut running);
+    barrier.open();
     let answer = running.wait().success();
     let mut passed: Vec<&str> = answer.stdout().lines().collect();
     passed.sort_unstable();

@@ -1,6 +1,6 @@
 //! What belongs to the user, so that a test can show that none of it changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -84,9 +84,9 @@ impl UserState {
     /// What `after` has otherwise, as lines with `-` and `+`.
     pub(crate) fn difference(&self, after: &Self) -> String {
         let mut text = String::new();
-        let all: BTreeMap<_, ()> = self.0.keys().chain(after.0.keys()).map(|k| (k, ())).collect();
-        for thing in all.keys() {
-            let (was, is) = (self.0.get(*thing), after.0.get(*thing));
+        let all: BTreeSet<&String> = self.0.keys().chain(after.0.keys()).collect();
+        for thing in all {
+            let (was, is) = (self.0.get(thing), after.0.get(thing));
             for (sign, value) in [('-', was), ('+', is)] {
                 if let Some(value) = value.filter(|_| was != is) {
                     writeln!(text, "{sign} {thing}: {value}").expect("a string takes every text");
