@@ -21,6 +21,9 @@ mod project;
 mod request;
 mod store;
 
+#[cfg(test)]
+mod tests;
+
 pub use context::Context;
 pub use error::{ErrorClass, RuntimeError};
 pub use observe::{Config, prepare};

@@ -31,6 +31,7 @@ pub fn lock(project: &Project, graph: &GraphName) -> Result<RunLock, RuntimeErro
 
 /// Freezes `plan` and makes its journal. The caller holds the graph's lock.
 pub fn create_run(project: &Project, plan: &Plan) -> Result<(), RuntimeError> {
+    project.repo.exclude(&["/.laneway/", "/.worktrees/"])?;
     project.record.create_graph(&plan.graph)?;
     let dir = project.record.run_dir(&plan.graph, plan.run);
     let failed = |action, path: &std::path::Path| {
