@@ -43,6 +43,22 @@ pub(super) enum HeadFile {
 }
 
 impl Worktree {
+    /// What an agent began in the lane with git and did not finish, if anything.
+    pub fn unfinished(&self) -> Option<&'static str> {
+        let states = [
+            ("rebase-merge", "a rebase"),
+            ("rebase-apply", "a rebase"),
+            ("MERGE_HEAD", "a merge"),
+            ("CHERRY_PICK_HEAD", "a cherry-pick"),
+            ("REVERT_HEAD", "a revert"),
+            ("BISECT_LOG", "a bisect"),
+        ];
+        states
+            .into_iter()
+            .find(|(file, _)| self.admin.join(file).exists())
+            .map(|(_, what)| what)
+    }
+
     /// The name under which git knows it.
     pub fn name(&self) -> String {
         self.admin

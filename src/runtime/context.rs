@@ -1,6 +1,6 @@
 //! What every effect needs: the repository, the plan, the places, and the processes that live.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +41,8 @@ pub struct Context {
     /// Set when gates are to be given up: at a second interrupt, or when the run is called off.
     pub(super) halt: watch::Sender<bool>,
     live: Mutex<HashMap<(TaskId, u32), Live>>,
+    /// The branches that stood when this orchestrator began; what agents make up later is theirs.
+    pub(super) branches: BTreeSet<String>,
 }
 
 impl Context {
@@ -66,6 +68,7 @@ impl Context {
             inputs,
             halt: watch::Sender::new(false),
             live: Mutex::new(HashMap::new()),
+            branches: project.repo.branches()?.into_keys().collect(),
             project,
             plan,
         })

@@ -295,6 +295,7 @@ async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Fa
             .custody(&worktree, &reference, &reason, std::slice::from_ref(&start))
             .map_err(doing)?;
         repo.set_to(&worktree, &start).map_err(doing)?;
+        note_stash(&shared, &task, number).map_err(doing)?;
         Ok(commit.map(|commit| CustodyKept {
             reference,
             commit,
@@ -314,6 +315,24 @@ async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Fa
         context.report(&id, vec![Draft::world(subject, event)]);
     }
     Ok(job.lane.clone())
+}
+
+/// The file in an attempt's record that says where `refs/stash` stood before it.
+pub(super) const STASH_BEFORE: &str = "stash-before";
+
+/// All worktrees share one stash; what it was before tells afterwards that an agent put its work there.
+fn note_stash(context: &Context, task: &TaskId, number: u32) -> Result<(), crate::git::GitError> {
+    let tip = context
+        .project
+        .repo
+        .stash_tip()?
+        .map(|s| s.to_string())
+        .unwrap_or_default();
+    let path = context.attempt_record(task, number).join(STASH_BEFORE);
+    if let Err(error) = std::fs::write(&path, tip) {
+        tracing::warn!(%error, "a stash by the agent will not be noticed");
+    }
+    Ok(())
 }
 
 /// Everything that the agent reads.

@@ -59,17 +59,25 @@ impl Look<'_> {
             );
             return Ok(());
         };
+        self.judge_stash()?;
+        if !path.exists() {
+            self.check("worktree", CheckStatus::Fail, "the agent deleted its lane");
+            return self.keep_head(&worktree, &start);
+        }
         if !path.join(".git").exists() {
-            let what = if path.exists() {
-                "the `.git` of its lane"
-            } else {
-                "its lane"
-            };
             self.check(
                 "worktree",
                 CheckStatus::Fail,
-                &format!("the agent deleted {what}"),
+                "the agent deleted the `.git` of its lane",
             );
+        }
+        if let Some(what) = worktree.unfinished() {
+            self.check(
+                "finished",
+                CheckStatus::Fail,
+                &format!("the agent left {what} half done"),
+            );
+            return self.keep(&worktree, &start);
         }
         let head = match self.repo.head(&worktree) {
             Ok(head) => head,
@@ -105,7 +113,78 @@ impl Look<'_> {
         }
         self.check("base", CheckStatus::Pass, "");
         let commit = self.committed(&worktree, &head.sha)?;
-        self.judge_diff(&start, &commit)
+        self.judge_diff(&start, &commit)?;
+        match &head.branch {
+            Some(branch) => self.remove_branch(&worktree, branch, &commit),
+            None => Ok(()),
+        }
+    }
+
+    /// A branch that the agent made up has served its purpose: its commits are kept, its name is not.
+    fn remove_branch(&mut self, worktree: &Worktree, branch: &str, commit: &Sha) -> Result<(), Failure> {
+        if self.context.branches.contains(branch) || branch.starts_with("laneway/") {
+            return Ok(());
+        }
+        let name = format!("refs/heads/{branch}");
+        let Some(at) = self.repo.read_ref(&name).map_err(|e| self.failed(&e))? else {
+            return Ok(());
+        };
+        self.hold(
+            &format!("made-up/{}/{}", self.task.id, self.known.attempt.number),
+            &at,
+            &format!("the agent's branch {branch}"),
+        )?;
+        self.repo.set_to(worktree, commit).map_err(|e| self.failed(&e))?;
+        match self.repo.delete_ref(&name, &at) {
+            Ok(()) | Err(GitError::CheckoutBusy { .. } | GitError::RefMoved { .. }) => Ok(()),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// All worktrees share one stash: an agent that uses it hides its work from the lane and clutters the user's.
+    fn judge_stash(&mut self) -> Result<(), Failure> {
+        let path = self
+            .context
+            .attempt_record(&self.task.id, self.known.attempt.number)
+            .join(attempt::STASH_BEFORE);
+        let Ok(before) = std::fs::read_to_string(path) else {
+            return Ok(());
+        };
+        let now = self.repo.stash_tip().map_err(|e| self.failed(&e))?;
+        if now.as_ref().map_or("", Sha::as_str) != before {
+            let detail = "the stash changed while the attempt ran; `git stash list` may hold its work";
+            self.check("stash", CheckStatus::Warn, detail);
+        }
+        Ok(())
+    }
+
+    /// A lane whose files are gone still has its commits.
+    fn keep_head(&mut self, worktree: &Worktree, start: &Sha) -> Result<(), Failure> {
+        match self.repo.head(worktree) {
+            Ok(head) if head.sha != *start => {
+                let what = format!("attempt/{}/{}", self.task.id, self.known.attempt.number);
+                self.hold(&what, &head.sha, "commits of a lane that its agent deleted")
+            }
+            Ok(_) | Err(GitError::HeadUnborn { .. }) => Ok(()),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Puts a commit under a custody ref.
+    fn hold(&mut self, what: &str, commit: &Sha, reason: &str) -> Result<(), Failure> {
+        let reference = plan::custody_ref(&self.context.plan.graph, self.context.plan.run, what);
+        let old = self.repo.read_ref(&reference).map_err(|e| self.failed(&e))?;
+        if old.as_ref() != Some(commit) {
+            self.repo
+                .set_ref(&reference, commit, old.as_ref())
+                .map_err(|e| self.failed(&e))?;
+        }
+        self.fact(CustodyKept {
+            reference,
+            commit: commit.clone(),
+            reason: reason.to_owned(),
+        });
+        Ok(())
     }
 
     /// The attempt's commit: HEAD, and on top of it what was left uncommitted.
