@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{LaneId, TaskId};
 
+/// The check of a lane that says whether it has anything that its target does not have.
+pub const CHECK_AHEAD: &str = "ahead";
+
 /// A piece of evidence's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

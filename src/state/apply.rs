@@ -402,12 +402,7 @@ impl State {
                     process.exit = Some(event.exit);
                 }
             }
-            Event::CheckRecorded(event) => attempt.checks.push(Check {
-                name: event.name.clone(),
-                status: event.status,
-                detail: event.detail.clone(),
-                duration_ms: event.duration_ms,
-            }),
+            Event::CheckRecorded(event) => record(&mut attempt.checks, event),
             Event::WorkCollected(event) => attempt.collected = Some(event.commit.clone()),
             Event::DiffRecorded(event) => attempt.diff = Some(event.stat),
             Event::MergeRecorded(event) => {
@@ -486,15 +481,7 @@ impl State {
                     pr.closed_by = Some(event.by.clone());
                 }
             }
-            Event::CheckRecorded(event) => {
-                lane.checks.retain(|c| c.name != event.name);
-                lane.checks.push(Check {
-                    name: event.name.clone(),
-                    status: event.status,
-                    detail: event.detail.clone(),
-                    duration_ms: event.duration_ms,
-                });
-            }
+            Event::CheckRecorded(event) => record(&mut lane.checks, event),
             Event::ReviewObserved(event) => lane.reviews.push(ReviewNote {
                 act: event.act,
                 by: event.by.clone(),
@@ -541,6 +528,9 @@ fn begin_iteration(attempt: &mut super::Attempt, iteration: u32, start: &crate::
     attempt.start.get_or_insert_with(|| start.clone());
     attempt.place = place;
     attempt.over = false;
+    attempt.collected = None;
+    attempt.checks.clear();
+    attempt.stop = None;
     attempt.process = None;
     attempt.claims = Claims::default();
     attempt.seen.clear();
@@ -564,4 +554,15 @@ fn signal(attempt: &mut super::Attempt, at: &Envelope, event: &SignalObserved) {
         SignalKind::Ask { .. } => attempt.question = Some(event.text.clone()),
         _ => {}
     }
+}
+
+/// The newest word on a check counts.
+fn record(checks: &mut Vec<Check>, event: &crate::event::CheckRecorded) {
+    checks.retain(|c| c.name != event.name);
+    checks.push(Check {
+        name: event.name.clone(),
+        status: event.status,
+        detail: event.detail.clone(),
+        duration_ms: event.duration_ms,
+    });
 }

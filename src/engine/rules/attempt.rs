@@ -55,7 +55,7 @@ pub(super) fn started(core: &mut Core, task: TaskIx) -> Result<(), EngineError> 
     } else if attempt.landed {
         core.attempt_to(task, AttemptStatus::Succeeded, None)
     } else if attempt.collected.is_some() {
-        collected(core, task)
+        finish(core, task)
     } else {
         judge(core, task)
     }
@@ -89,70 +89,62 @@ fn at_work(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     }
 }
 
-/// Its processes are over: what was claimed, and what it ended with.
+/// Its processes are over: note what was claimed and what it ended with, and look at what it left. Whatever the
+/// verdict, the work is collected, so that nothing is lost and the next attempt can go on from it.
 fn judge(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
-    let attempt = core.newest(task).clone();
-    match attempt.stop {
-        Some(StopReason::Cancelled) => {
-            return core.attempt_to(task, AttemptStatus::Cancelled, Some("called off".to_owned()));
+    let attempt = core.newest(task);
+    let number = attempt.number;
+    let name = if matches!(core.plan.tasks[task].work, Work::Run { .. }) { "exit" } else { "claim" };
+    match verdict(core, task) {
+        Claim::Stopped(..) | Claim::Waits(_) => {}
+        Claim::Against { check, detail } => core.check(task, check, CheckStatus::Fail, &detail)?,
+        Claim::Holds { remark } => {
+            let status = if remark.is_empty() { CheckStatus::Pass } else { CheckStatus::Warn };
+            core.check(task, name, status, &remark)?;
         }
-        Some(StopReason::Interrupted) => {
-            return core.attempt_to(task, AttemptStatus::Cancelled, Some("interrupted".to_owned()));
-        }
-        Some(StopReason::TimedOut) => {
-            let limit = std::time::Duration::from_millis(core.plan.tasks[task].timeout.0);
-            return core.attempt_to(
-                task,
-                AttemptStatus::TimedOut,
-                Some(format!("timed out after {limit:?}")),
-            );
-        }
-        Some(StopReason::Claimed) | None => {}
     }
-    let claim = if matches!(core.plan.tasks[task].work, Work::Run { .. }) {
-        ran(&attempt)
-    } else {
-        claimed(&attempt)
-    };
-    match claim {
+    if core.plan.tasks[task].diff == DiffPolicy::None || core.newest(task).process.is_none() {
+        return finish(core, task);
+    }
+    let effect = Effect::Collect { task: core.plan.tasks[task].id.clone(), attempt: number };
+    core.intend(core.attempt_subject(task, number), effect)
+}
+
+/// Everything about it is known: how it ends, or that its work may land.
+fn finish(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+    match verdict(core, task) {
+        Claim::Stopped(to, why) => return core.attempt_to(task, to, Some(why)),
         Claim::Waits(question) => {
             let id = core.plan.tasks[task].id.clone();
-            let subject = core.attempt_subject(task, attempt.number);
+            let subject = core.attempt_subject(task, core.newest(task).number);
             let hint = format!("laneway signal answer {id} \"...\"");
-            core.decide(
-                subject,
-                HumanTaskOpened {
-                    question: question.clone(),
-                    hint,
-                },
-            )?;
-            core.attempt_to(task, AttemptStatus::Waiting, Some(question))
+            core.decide(subject, HumanTaskOpened { question: question.clone(), hint })?;
+            return core.attempt_to(task, AttemptStatus::Waiting, Some(question));
         }
-        Claim::Against { check, detail } => {
-            core.check(task, check, CheckStatus::Fail, &detail)?;
-            core.attempt_to(task, AttemptStatus::Failed, Some(detail))
+        Claim::Against { .. } | Claim::Holds { .. } => {}
+    }
+    let attempt = core.newest(task);
+    let against: Vec<String> = attempt.failed_checks().map(|c| c.detail.clone()).collect();
+    if !against.is_empty() {
+        return core.attempt_to(task, AttemptStatus::Failed, Some(against.join("; ")));
+    }
+    let commit = attempt.collected.clone().flatten();
+    proven(core, task, commit)
+}
+
+fn verdict(core: &Core, task: TaskIx) -> Claim {
+    let attempt = core.newest(task);
+    match attempt.stop {
+        Some(StopReason::Cancelled) => Claim::Stopped(AttemptStatus::Cancelled, "called off".to_owned()),
+        Some(StopReason::Interrupted) => Claim::Stopped(AttemptStatus::Cancelled, "interrupted".to_owned()),
+        Some(StopReason::TimedOut) => {
+            let limit = std::time::Duration::from_millis(core.plan.tasks[task].timeout.0);
+            Claim::Stopped(AttemptStatus::TimedOut, format!("timed out after {limit:?}"))
         }
-        Claim::Holds { remark } => {
-            let name = if matches!(core.plan.tasks[task].work, Work::Run { .. }) {
-                "exit"
-            } else {
-                "claim"
-            };
-            let status = if remark.is_empty() {
-                CheckStatus::Pass
-            } else {
-                CheckStatus::Warn
-            };
-            core.check(task, name, status, &remark)?;
-            if core.plan.tasks[task].diff == DiffPolicy::None {
-                return proven(core, task, None);
-            }
-            let effect = Effect::Collect {
-                task: core.plan.tasks[task].id.clone(),
-                attempt: attempt.number,
-            };
-            core.intend(core.attempt_subject(task, attempt.number), effect)
-        }
+        Some(StopReason::Claimed) | None => match core.plan.tasks[task].work {
+            Work::Run { .. } => ran(attempt),
+            Work::Agent { .. } => claimed(attempt),
+        },
     }
 }
 
@@ -160,6 +152,7 @@ enum Claim {
     Holds { remark: String },
     Against { check: &'static str, detail: String },
     Waits(String),
+    Stopped(AttemptStatus, String),
 }
 
 /// A command says by its exit code whether it is done.
@@ -224,17 +217,6 @@ fn claimed(attempt: &Attempt) -> Claim {
 fn brief(text: &str) -> &str {
     let text = text.trim();
     if text.is_empty() { "no reason given" } else { text }
-}
-
-/// Its work was looked at: land it, unless evidence speaks against it.
-fn collected(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
-    let attempt = core.newest(task);
-    let against: Vec<String> = attempt.failed_checks().map(|c| c.detail.clone()).collect();
-    if !against.is_empty() {
-        return core.attempt_to(task, AttemptStatus::Failed, Some(against.join("; ")));
-    }
-    let commit = attempt.collected.clone().flatten();
-    proven(core, task, commit)
 }
 
 /// The evidence so far holds: in the lane's turn, merge and gate.
@@ -380,7 +362,7 @@ impl Core {
     }
 
     /// Whether the lane was said to have failed, or did.
-    fn lane_lost(&self, task: TaskIx) -> bool {
+    pub(super) fn lane_lost(&self, task: TaskIx) -> bool {
         let lane = &self.state.lanes[self.index.lane_of[task]];
         lane.status == LaneStatus::Failed || matches!(lane.outside, Some(Outside::Failed(_)))
     }

@@ -153,6 +153,9 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if retry_later(core, lane) {
         return Ok(());
     }
+    if let Some(step) = again(core, lane) {
+        return core.intend(core.lane_subject(lane), step);
+    }
     let id = core.plan.lanes[lane].id.clone();
     if core.state.lanes[lane].proven.as_ref() != Some(&tip) && !gave_up_on(core, lane, is_prove) {
         return core.intend(core.lane_subject(lane), Effect::Prove { lane: id, tip });
@@ -298,6 +301,13 @@ fn retry_later(core: &mut Core, lane: LaneIx) -> bool {
     }
 }
 
+/// What a person asked for and the surroundings did not let happen yet.
+fn again(core: &Core, lane: LaneIx) -> Option<Effect> {
+    let step = core.state.lanes[lane].step.as_ref()?;
+    let asked = matches!(step.effect, Effect::MergePr { request: Some(_), .. } | Effect::Review { .. });
+    (asked && matches!(core.remedy(step, None), Some(Remedy::Again))).then(|| step.effect.clone())
+}
+
 impl Core {
     pub(super) fn lane_to(
         &mut self,
@@ -332,7 +342,9 @@ impl Core {
     }
 
     fn nothing_ahead(&self, lane: LaneIx) -> bool {
-        self.state.lanes[lane].tip.as_ref() == Some(&self.plan.lanes[lane].base_sha)
+        let state = &self.state.lanes[lane];
+        state.tip.as_ref() == Some(&self.plan.lanes[lane].base_sha)
+            || state.checks.iter().any(|c| c.name == crate::event::CHECK_AHEAD && c.status == CheckStatus::Skip)
     }
 
     /// A lane whose content this one holds and that has not reached the target.

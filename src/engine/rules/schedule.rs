@@ -209,7 +209,7 @@ impl Core {
         let attempt = self.newest(task);
         let number = attempt.number;
         let (start, place) = match &attempt.start {
-            Some(start) => (start.clone(), attempt.place),
+            Some(start) => (attempt.collected.clone().flatten().unwrap_or_else(|| start.clone()), attempt.place),
             None => (self.start_of(task, tip), self.free_place(lane, task)),
         };
         let id = self.plan.tasks[task].id.clone();

@@ -4,7 +4,7 @@ use super::super::EngineError;
 use super::super::agenda::Item;
 use super::super::core::Core;
 use super::{BACKOFF_MS, attempt, backoff};
-use crate::event::{AttemptStatus, LaneStatus, Status, StopReason, TaskStatus};
+use crate::event::{AttemptStatus, LaneStatus, Status, TaskStatus};
 use crate::graph::Handoff;
 use crate::plan::TaskIx;
 
@@ -73,10 +73,9 @@ fn running(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
 fn ended_badly(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     let state = &core.state.tasks[task];
     let newest = state.attempt().expect("the caller saw it");
-    let interrupted =
-        newest.status == AttemptStatus::Cancelled && newest.stop == Some(StopReason::Interrupted);
-    let lane_failed = core.state.lanes[core.index.lane_of[task]].status == LaneStatus::Failed;
-    if state.cancel_wanted || (newest.status == AttemptStatus::Cancelled && !interrupted) {
+    let interrupted = newest.status == AttemptStatus::Cancelled;
+    let lane_failed = core.lane_lost(task);
+    if state.cancel_wanted {
         return core.task_to(task, TaskStatus::Cancelled, Some("called off".to_owned()));
     }
     if lane_failed {
