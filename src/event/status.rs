@@ -243,10 +243,7 @@ fn attempt(from: AttemptStatus, to: AttemptStatus) -> bool {
     matches!(
         (from, to),
         (Queued, Started | Cancelled)
-            | (
-                Started,
-                Waiting | Succeeded | Failed | Cancelled | TimedOut | Unknown
-            )
+            | (Started, Waiting | Succeeded | Failed | Cancelled | TimedOut | Unknown)
             | (Waiting, Started | Failed | Cancelled)
     )
 }
@@ -260,10 +257,7 @@ mod tests {
         for &from in AttemptStatus::ALL {
             for &to in AttemptStatus::ALL {
                 if from.is_terminal() {
-                    assert!(
-                        !legal(Some(Status::Attempt(from)), Status::Attempt(to)),
-                        "{from} -> {to}"
-                    );
+                    assert!(!legal(Some(Status::Attempt(from)), Status::Attempt(to)), "{from} -> {to}");
                 }
             }
         }
@@ -272,20 +266,14 @@ mod tests {
     #[test]
     fn every_word_reads_back() {
         for &status in LaneStatus::ALL {
-            assert_eq!(
-                Status::read(Entity::Lane, status.word()),
-                Some(Status::Lane(status))
-            );
+            assert_eq!(Status::read(Entity::Lane, status.word()), Some(Status::Lane(status)));
         }
         assert_eq!(Status::read(Entity::Task, "merge_ready"), None);
     }
 
     #[test]
     fn entities_do_not_mix() {
-        assert!(!legal(
-            Some(Status::Lane(LaneStatus::Pending)),
-            Status::Task(TaskStatus::Running)
-        ));
+        assert!(!legal(Some(Status::Lane(LaneStatus::Pending)), Status::Task(TaskStatus::Running)));
         assert!(!legal(None, Status::Lane(LaneStatus::Pending)));
     }
 }

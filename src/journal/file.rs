@@ -71,33 +71,16 @@ impl Journal {
     /// [`JournalError::Exists`] when there is one; it is never replaced.
     pub fn create(dir: &Path) -> Result<Journal, JournalError> {
         let path = dir.join(FILE_NAME);
-        let file = match OpenOptions::new()
-            .create_new(true)
-            .read(true)
-            .append(true)
-            .open(&path)
-        {
+        let file = match OpenOptions::new().create_new(true).read(true).append(true).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(JournalError::Exists { path });
             }
             Err(source) => return Err(JournalError::Open { path, source }),
         };
-        file.sync_all().map_err(|source| JournalError::Sync {
-            path: path.clone(),
-            source,
-        })?;
-        sync_dir(dir).map_err(|source| JournalError::Sync {
-            path: dir.to_owned(),
-            source,
-        })?;
-        Ok(Journal {
-            file,
-            path,
-            end: Position::START,
-            state: State::Ready,
-            buffer: Vec::new(),
-        })
+        file.sync_all().map_err(|source| JournalError::Sync { path: path.clone(), source })?;
+        sync_dir(dir).map_err(|source| JournalError::Sync { path: dir.to_owned(), source })?;
+        Ok(Journal { file, path, end: Position::START, state: State::Ready, buffer: Vec::new() })
     }
 
     /// Opens the journal in `dir` and checks its chain.
@@ -110,10 +93,8 @@ impl Journal {
     pub fn open(dir: &Path, mode: Mode) -> Result<(Journal, Replay), JournalError> {
         let path = dir.join(FILE_NAME);
         let mut file = open_existing(&path, mode)?;
-        let mut bytes = read_whole(&mut file).map_err(|source| JournalError::Read {
-            path: path.clone(),
-            source,
-        })?;
+        let mut bytes =
+            read_whole(&mut file).map_err(|source| JournalError::Read { path: path.clone(), source })?;
         let end = scan(&bytes, Position::START).map_err(|fault| JournalError::Damaged {
             path: path.clone(),
             line: fault.line,
@@ -122,38 +103,20 @@ impl Journal {
         let good = Position::START.span_to(&end);
         let torn = match (&bytes[good..], mode) {
             ([], _) => None,
-            (tail, Mode::ReadOnly) => Some(Torn {
-                bytes: tail.len() as u64,
-                saved_as: None,
-            }),
+            (tail, Mode::ReadOnly) => Some(Torn { bytes: tail.len() as u64, saved_as: None }),
             (tail, Mode::Append) => Some(set_aside(dir, &file, end.bytes, tail)?),
         };
         let state = match mode {
             Mode::ReadOnly => State::ReadOnly,
             Mode::Append => {
-                file.sync_data().map_err(|source| JournalError::Sync {
-                    path: path.clone(),
-                    source,
-                })?;
+                file.sync_data().map_err(|source| JournalError::Sync { path: path.clone(), source })?;
                 State::Ready
             }
         };
         bytes.truncate(good);
         let text = String::from_utf8(bytes).map_err(|error| not_utf8(&path, &error))?;
-        let journal = Journal {
-            file,
-            path,
-            end,
-            state,
-            buffer: Vec::new(),
-        };
-        Ok((
-            journal,
-            Replay {
-                lines: Lines::new(text, end),
-                torn,
-            },
-        ))
+        let journal = Journal { file, path, end, state, buffer: Vec::new() };
+        Ok((journal, Replay { lines: Lines::new(text, end), torn }))
     }
 
     /// Appends one line a body with one write and one fdatasync; they are on disk when this returns `Ok`.
@@ -176,14 +139,10 @@ impl Journal {
         match self.state {
             State::Ready => {}
             State::ReadOnly => {
-                return Err(JournalError::ReadOnly {
-                    path: self.path.clone(),
-                });
+                return Err(JournalError::ReadOnly { path: self.path.clone() });
             }
             State::Poisoned => {
-                return Err(JournalError::Poisoned {
-                    path: self.path.clone(),
-                });
+                return Err(JournalError::Poisoned { path: self.path.clone() });
             }
         }
         self.buffer.clear();
@@ -218,14 +177,9 @@ impl Journal {
     /// Another writer would break the chain, and lines in a deleted file are lost: both are found before the write.
     fn check_untouched(&self) -> Result<(), JournalError> {
         let now = self.file.metadata();
-        let now = now.map_err(|source| JournalError::Read {
-            path: self.path.clone(),
-            source,
-        })?;
+        let now = now.map_err(|source| JournalError::Read { path: self.path.clone(), source })?;
         if now.nlink() == 0 {
-            return Err(JournalError::Deleted {
-                path: self.path.clone(),
-            });
+            return Err(JournalError::Deleted { path: self.path.clone() });
         }
         if now.len() != self.end.bytes {
             return Err(JournalError::Changed {
@@ -242,15 +196,9 @@ impl Journal {
             // A full disk takes the front of a batch. Nobody was told of these lines, so they go again; where
             // even that fails, the next open finds them whole or as a torn tail.
             _ = self.file.set_len(self.end.bytes);
-            return Err(JournalError::Write {
-                path: self.path.clone(),
-                source,
-            });
+            return Err(JournalError::Write { path: self.path.clone(), source });
         }
-        self.file.sync_data().map_err(|source| JournalError::Sync {
-            path: self.path.clone(),
-            source,
-        })
+        self.file.sync_data().map_err(|source| JournalError::Sync { path: self.path.clone(), source })
     }
 }
 
@@ -263,17 +211,13 @@ pub(super) fn check_bodies(bodies: &[String]) -> Result<(), JournalError> {
 }
 
 pub(super) fn open_existing(path: &Path, mode: Mode) -> Result<File, JournalError> {
-    OpenOptions::new()
-        .read(true)
-        .append(mode == Mode::Append)
-        .open(path)
-        .map_err(|source| {
-            let path = path.to_owned();
-            match source.kind() {
-                io::ErrorKind::NotFound => JournalError::Missing { path },
-                _ => JournalError::Open { path, source },
-            }
-        })
+    OpenOptions::new().read(true).append(mode == Mode::Append).open(path).map_err(|source| {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => JournalError::Missing { path },
+            _ => JournalError::Open { path, source },
+        }
+    })
 }
 
 fn read_whole(file: &mut File) -> io::Result<Vec<u8>> {
@@ -293,10 +237,7 @@ fn set_aside(dir: &Path, file: &File, end: u64, tail: &[u8]) -> Result<Torn, Jou
         .and_then(|()| sync_dir(dir))
         .and_then(|()| file.set_len(end));
     match done {
-        Ok(()) => Ok(Torn {
-            bytes: tail.len() as u64,
-            saved_as: Some(path),
-        }),
+        Ok(()) => Ok(Torn { bytes: tail.len() as u64, saved_as: Some(path) }),
         Err(source) => Err(JournalError::SetAside { path, source }),
     }
 }
@@ -316,9 +257,5 @@ fn new_torn_file(dir: &Path) -> Result<(PathBuf, File), JournalError> {
 fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> JournalError {
     let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
     let line = memchr::memchr_iter(b'\n', good).count() as u64 + 1;
-    JournalError::Damaged {
-        path: path.to_owned(),
-        line,
-        reason: Damage::NotUtf8,
-    }
+    JournalError::Damaged { path: path.to_owned(), line, reason: Damage::NotUtf8 }
 }

@@ -34,10 +34,7 @@ impl Follow {
     /// [`JournalError::Damaged`] when they do not follow from what was read before; [`JournalError::Changed`]
     /// when what was read before is no longer in the file.
     pub fn read_new(&mut self) -> Result<Vec<String>, JournalError> {
-        let failed = |source| JournalError::Read {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = |source| JournalError::Read { path: self.path.clone(), source };
         let len = self.file.metadata().map_err(failed)?.len();
         if len < self.at.bytes {
             return Err(JournalError::Changed {
@@ -47,11 +44,7 @@ impl Follow {
             });
         }
         let mut bytes = read_from(&self.file, self.at.bytes).map_err(failed)?;
-        let damaged = |line, reason| JournalError::Damaged {
-            path: self.path.clone(),
-            line,
-            reason,
-        };
+        let damaged = |line, reason| JournalError::Damaged { path: self.path.clone(), line, reason };
         let end = scan(&bytes, self.at).map_err(|fault| damaged(fault.line, fault.reason))?;
         bytes.truncate(self.at.span_to(&end));
         let text =

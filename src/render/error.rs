@@ -12,16 +12,8 @@ const FITS: &str = "a string takes everything";
 pub fn error(message: &str, causes: &[String], hints: &[String], palette: &Palette) -> String {
     let mut out = String::new();
     let parts = std::iter::once((paint(palette.bad, "error"), "", message))
-        .chain(
-            causes
-                .iter()
-                .map(|cause| (paint(palette.dim, "caused by"), "  ", cause.as_str())),
-        )
-        .chain(
-            hints
-                .iter()
-                .map(|hint| (paint(palette.good, "hint"), "", hint.as_str())),
-        );
+        .chain(causes.iter().map(|cause| (paint(palette.dim, "caused by"), "  ", cause.as_str())))
+        .chain(hints.iter().map(|hint| (paint(palette.good, "hint"), "", hint.as_str())));
     for (label, indent, text) in parts {
         let text = visible(text);
         let mut lines = text.trim().lines();

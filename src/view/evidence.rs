@@ -18,18 +18,10 @@ pub(super) fn latest(checks: &[Check]) -> Vec<&Check> {
 /// The results in few words, the worst first: `fail: gate; pass: claim, base`.
 pub(super) fn brief(checks: &[Check]) -> String {
     let latest = latest(checks);
-    let order = [
-        CheckStatus::Fail,
-        CheckStatus::Warn,
-        CheckStatus::Pass,
-        CheckStatus::Skip,
-    ];
+    let order = [CheckStatus::Fail, CheckStatus::Warn, CheckStatus::Pass, CheckStatus::Skip];
     let groups = order.into_iter().filter_map(|status| {
-        let names: Vec<&str> = latest
-            .iter()
-            .filter(|c| c.status == status)
-            .map(|c| c.name.as_str())
-            .collect();
+        let names: Vec<&str> =
+            latest.iter().filter(|c| c.status == status).map(|c| c.name.as_str()).collect();
         (!names.is_empty()).then(|| format!("{}: {}", status.word(), names.join(", ")))
     });
     groups.collect::<Vec<_>>().join("; ")

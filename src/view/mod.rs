@@ -26,7 +26,7 @@ mod waiting;
 #[cfg(test)]
 pub(crate) mod sample;
 
-pub use board::lane_files;
+pub use board::{lane_files, status_files};
 pub use elapsed::{clock, elapsed};
 pub use plan_text::{plan_json, plan_text};
 pub use pr::{PrText, pull_request};

@@ -73,10 +73,7 @@ fn task_text(out: &mut String, task: &TaskPlan) {
         1 => String::new(),
         n => format!(", up to {n} attempts"),
     };
-    put(
-        out,
-        format_args!("  {} in {}: {}{attempts}", task.id, task.lane, work(task)),
-    );
+    put(out, format_args!("  {} in {}: {}{attempts}", task.id, task.lane, work(task)));
     if let Some(gate) = &task.gate {
         put(out, format_args!("    gate {}", gate_text(gate)));
     }
@@ -87,10 +84,8 @@ fn task_text(out: &mut String, task: &TaskPlan) {
 
 /// The plan for programs: `{graph, run, lanes, waves, tasks, steps}`.
 pub fn plan_json(plan: &Plan) -> Value {
-    let waves: Vec<Vec<&TaskId>> = waves(plan)
-        .into_values()
-        .map(|tasks| tasks.into_iter().map(|t| &t.id).collect())
-        .collect();
+    let waves: Vec<Vec<&TaskId>> =
+        waves(plan).into_values().map(|tasks| tasks.into_iter().map(|t| &t.id).collect()).collect();
     let lanes: Vec<Value> = plan
         .lanes
         .iter()

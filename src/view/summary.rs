@@ -38,15 +38,9 @@ pub fn exit_class(state: &State) -> Outcome {
 pub fn summary(plan: &Plan, state: &State) -> String {
     let mut out = String::new();
     let status = state.run.status.map_or("not started", RunStatus::word);
-    let why = state
-        .run
-        .reason
-        .as_deref()
-        .map_or(String::new(), |why| format!(": {}", one_line(why, REASON_SHOWN)));
-    put(
-        &mut out,
-        format_args!("graph {}, run {}: {status}{why}", plan.graph, plan.run),
-    );
+    let why =
+        state.run.reason.as_deref().map_or(String::new(), |why| format!(": {}", one_line(why, REASON_SHOWN)));
+    put(&mut out, format_args!("graph {}, run {}: {status}{why}", plan.graph, plan.run));
     lanes(&mut out, plan, state);
     failures(&mut out, plan, state);
     let waits = waiting(plan, state);
@@ -54,10 +48,7 @@ pub fn summary(plan: &Plan, state: &State) -> String {
         put(&mut out, format_args!("\nwaiting for you"));
     }
     for wait in waits {
-        put(
-            &mut out,
-            format_args!("  {}\n    {}", one_line(&wait.question, REASON_SHOWN), wait.hint),
-        );
+        put(&mut out, format_args!("  {}\n    {}", one_line(&wait.question, REASON_SHOWN), wait.hint));
     }
     out
 }
@@ -79,10 +70,7 @@ fn lanes(out: &mut String, plan: &Plan, state: &State) {
         }
         put(out, format_args!("  {:width$}  {text}", plan.id));
         for remark in &lane.remarks {
-            put(
-                out,
-                format_args!("  {:width$}  note: {}", "", one_line(remark, REASON_SHOWN)),
-            );
+            put(out, format_args!("  {:width$}  note: {}", "", one_line(remark, REASON_SHOWN)));
         }
     }
 }
@@ -107,10 +95,8 @@ fn failures(out: &mut String, plan: &Plan, state: &State) {
         if std::mem::take(&mut first) {
             put(out, format_args!("\nnot done"));
         }
-        let why = task
-            .reason
-            .as_deref()
-            .map_or(String::new(), |why| format!(": {}", one_line(why, REASON_SHOWN)));
+        let why =
+            task.reason.as_deref().map_or(String::new(), |why| format!(": {}", one_line(why, REASON_SHOWN)));
         put(out, format_args!("  {} {}{why}", task_plan.id, task.status));
         if task.status == TaskStatus::Failed && !task.attempts.is_empty() {
             put(out, format_args!("    laneway logs {}", task_plan.id));

@@ -24,11 +24,7 @@ pub fn prose(text: &str, most: usize) -> String {
 /// Words as a code span on one line, fit for a table cell, of at most `most` characters before they are made inert.
 pub fn code(text: &str, most: usize) -> String {
     let inert = inert(&one_line(text, most)).replace('`', "'").replace('|', "\\|");
-    if inert.is_empty() {
-        "` `".to_owned()
-    } else {
-        format!("`{inert}`")
-    }
+    if inert.is_empty() { "` `".to_owned() } else { format!("`{inert}`") }
 }
 
 /// Words as a block quote of at most `most` characters, with whether something was cut off. Ends with a line end.
@@ -51,10 +47,7 @@ pub fn quote(text: &str, most: usize) -> Quote {
             break;
         }
     }
-    Quote {
-        text: out,
-        is_cut: whole > most,
-    }
+    Quote { text: out, is_cut: whole > most }
 }
 
 /// Words in a block quote.

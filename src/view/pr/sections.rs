@@ -44,11 +44,7 @@ impl Section<'_> {
 
     /// What the lane is about.
     pub(super) fn opening(&self) -> String {
-        let about = self
-            .lane_plan()
-            .description
-            .as_ref()
-            .or(self.plan.description.as_ref());
+        let about = self.lane_plan().description.as_ref().or(self.plan.description.as_ref());
         about.map_or(String::new(), |text| format!("{}\n", inline(text, WORDS)))
     }
 
@@ -60,10 +56,9 @@ impl Section<'_> {
         }
         let mut out = String::from("## Concerns\n");
         let mut list = Room::new(CONCERNS);
-        for (class, title) in [
-            (ConcernClass::Design, self.design_title()),
-            (ConcernClass::Ops, "Ops, for whoever runs it"),
-        ] {
+        for (class, title) in
+            [(ConcernClass::Design, self.design_title()), (ConcernClass::Ops, "Ops, for whoever runs it")]
+        {
             let of_class: Vec<&Concern> = concerns.iter().filter(|c| c.class == class).collect();
             if of_class.is_empty() {
                 continue;
@@ -99,14 +94,8 @@ impl Section<'_> {
 
     fn task_row(&self, ix: TaskIx) -> String {
         let (plan, task) = (&self.plan.tasks[ix], &self.state.tasks[ix]);
-        let about = plan
-            .description
-            .as_ref()
-            .map_or(String::new(), |d| format!(" {}", inline(d, WORDS)));
-        let why = task
-            .reason
-            .as_ref()
-            .map_or(String::new(), |r| format!(": {}", inline(r, WORDS)));
+        let about = plan.description.as_ref().map_or(String::new(), |d| format!(" {}", inline(d, WORDS)));
+        let why = task.reason.as_ref().map_or(String::new(), |r| format!(": {}", inline(r, WORDS)));
         let newest = task.attempt();
         let attempts = newest.map_or("none".to_owned(), |a| {
             format!("{} of {}", a.number, last_attempt(self.plan, self.state, ix))
@@ -123,10 +112,7 @@ impl Section<'_> {
 
     /// What was proven of the lane as a whole.
     pub(super) fn checks(&self) -> String {
-        let mut out = format!(
-            "## Checks on the merge with {}\n\n",
-            code(&self.lane_plan().target, WORDS)
-        );
+        let mut out = format!("## Checks on the merge with {}\n\n", code(&self.lane_plan().target, WORDS));
         let checks = evidence::latest(&self.state.lanes[self.lane].checks);
         if checks.is_empty() {
             out.push_str("None recorded yet.\n");
@@ -151,10 +137,7 @@ impl Section<'_> {
         let mut list = Room::new(UPSTREAM);
         for (&up, tip) in holds {
             let (plan, lane) = (&self.plan.lanes[up], &self.state.lanes[up]);
-            let number = lane
-                .pr
-                .as_ref()
-                .map_or(String::new(), |pr| format!(", #{}", pr.at.number));
+            let number = lane.pr.as_ref().map_or(String::new(), |pr| format!(", #{}", pr.at.number));
             let first = match lane.status {
                 LaneStatus::Merged => "merged",
                 LaneStatus::Failed => "failed",
@@ -175,15 +158,9 @@ impl Section<'_> {
         let place = format!("../{}-{}", self.plan.graph, lane.id);
         let mut commands = String::new();
         if let Some(remote) = self.plan.remote.as_ref().filter(|r| r.push) {
-            command(
-                &mut commands,
-                &["git", "fetch", &remote.name, &lane.branch, &lane.target],
-            );
+            command(&mut commands, &["git", "fetch", &remote.name, &lane.branch, &lane.target]);
         }
-        command(
-            &mut commands,
-            &["git", "worktree", "add", "--detach", &place, what],
-        );
+        command(&mut commands, &["git", "worktree", "add", "--detach", &place, what]);
         command(&mut commands, &["cd", &place]);
         if !lane.gates.is_empty() {
             commands.push_str(
@@ -241,20 +218,14 @@ pub(super) fn files(diff: &[DiffFile]) -> String {
     let mut out = format!("<details><summary>Change: {}</summary>\n\n", stat(total));
     let mut list = Room::new(FILES);
     for file in diff {
-        let from = file
-            .old_path
-            .as_ref()
-            .map_or(String::new(), |old| format!(" from {}", code(old, WORDS)));
+        let from = file.old_path.as_ref().map_or(String::new(), |old| format!(" from {}", code(old, WORDS)));
         let size = if file.binary {
             "binary".to_owned()
         } else {
             format!("+{} -{}", file.additions, file.deletions)
         };
         let change = inline(&file.change, WORDS);
-        list.put(
-            &mut out,
-            &format!("- {} {change}{from}, {size}\n", code(&file.path, WORDS)),
-        );
+        list.put(&mut out, &format!("- {} {change}{from}, {size}\n", code(&file.path, WORDS)));
     }
     list.close(&mut out, "file");
     out.push_str("\n</details>\n");
@@ -262,10 +233,7 @@ pub(super) fn files(diff: &[DiffFile]) -> String {
 }
 
 fn concern_text(concern: &Concern) -> String {
-    let by = concern
-        .task
-        .as_ref()
-        .map_or("An agent".to_owned(), |task| format!("Task `{task}`"));
+    let by = concern.task.as_ref().map_or("An agent".to_owned(), |task| format!("Task `{task}`"));
     let quote = quote(&concern.text, CONCERN);
     let cut = if quote.is_cut {
         "\nThe rest is cut off here; `laneway status --json` has all of it.\n"
@@ -287,10 +255,7 @@ fn check_row(check: &Check) -> String {
 
 /// The time that the attempts of a task took together.
 fn worked(task: &Task) -> String {
-    let times = task
-        .attempts
-        .iter()
-        .filter_map(|a| Some(a.ended_at?.since(a.started_at?)));
+    let times = task.attempts.iter().filter_map(|a| Some(a.ended_at?.since(a.started_at?)));
     elapsed(times.sum())
 }
 
@@ -323,10 +288,7 @@ struct Room {
 
 impl Room {
     fn new(characters: usize) -> Self {
-        Self {
-            left: characters,
-            left_out: 0,
-        }
+        Self { left: characters, left_out: 0 }
     }
 
     fn put(&mut self, out: &mut String, text: &str) {
