@@ -210,6 +210,8 @@ fn run(from: RunStatus, to: RunStatus) -> bool {
         (from, to),
         (Running, Completed | Blocked | Failed | Cancelled)
             | (Blocked | Failed | Completed | Cancelled, Running)
+            // What a run waited for came about, or never will.
+            | (Blocked, Completed | Failed | Cancelled)
     )
 }
 
