@@ -597,6 +597,15 @@ fn a_long_journal_is_checked_in_pieces_with_the_same_result() {
         );
         bytes[digit] = kept;
     }
+    let dir = with_bytes(&bytes);
+    let (_, replay) = open(dir.path()).unwrap();
+    assert_eq!((replay.lines.end(), replay.lines.iter().count()), (end, lines));
+    assert!(
+        replay
+            .lines
+            .iter()
+            .eq(std::str::from_utf8(&bytes).unwrap().lines())
+    );
     let one_less = scan(&bytes[..bytes.len() - 1], Position::START).unwrap();
     assert_eq!(
         (one_less.lines, one_less.bytes),
