@@ -1,12 +1,13 @@
 //! The journal file: create, open, append.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::chain::{LineHash, Position, check_body, push_line};
 use super::error::{Damage, JournalError};
+use super::read::read_from;
 use super::record::sync_dir;
 use super::replay::{Lines, Replay, Torn};
 use super::scan::scan;
@@ -92,9 +93,11 @@ impl Journal {
     /// [`JournalError::Damaged`] when a bad line lies before a well-formed one; nothing is changed then.
     pub fn open(dir: &Path, mode: Mode) -> Result<(Journal, Replay), JournalError> {
         let path = dir.join(FILE_NAME);
-        let mut file = open_existing(&path, mode)?;
-        let mut bytes =
-            read_whole(&mut file).map_err(|source| JournalError::Read { path: path.clone(), source })?;
+        let file = open_existing(&path, mode)?;
+        let mut bytes = read_from(&file, 0).map_err(|source| JournalError::Read {
+            path: path.clone(),
+            source,
+        })?;
         let end = scan(&bytes, Position::START).map_err(|fault| JournalError::Damaged {
             path: path.clone(),
             line: fault.line,
@@ -218,14 +221,6 @@ pub(super) fn open_existing(path: &Path, mode: Mode) -> Result<File, JournalErro
             _ => JournalError::Open { path, source },
         }
     })
-}
-
-fn read_whole(file: &mut File) -> io::Result<Vec<u8>> {
-    let len = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len.saturating_add(1))?;
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Saves `tail` beside the journal, on disk, and only then cuts it off at `end`.

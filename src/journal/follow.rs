@@ -1,12 +1,12 @@
 //! Reads a journal along with its writer.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::chain::Position;
 use super::error::JournalError;
 use super::file::{FILE_NAME, Mode, open_existing};
+use super::read::read_from;
 use super::scan::scan;
 
 /// A reader that hands out complete lines as they come. The caller says when to look, for example when the file
@@ -57,12 +57,4 @@ impl Follow {
     pub fn position(&self) -> Position {
         self.at
     }
-}
-
-/// Reads from `offset` to the end, wherever that is by now.
-fn read_from(mut file: &File, offset: u64) -> io::Result<Vec<u8>> {
-    file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -21,6 +21,7 @@ mod file;
 mod follow;
 mod lock;
 mod owner;
+mod read;
 mod record;
 mod replay;
 mod scan;

@@ -5,10 +5,7 @@ use std::thread;
 
 use super::chain::{LineHash, Position, is_well_formed, prev_of};
 use super::error::Damage;
-
-/// Below this many bytes a second thread costs more than it saves.
-const PARALLEL_FROM: usize = 1 << 20;
-const MAX_THREADS: usize = 8;
+use super::read::threads_for;
 
 /// The first line that is not what it was when it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,11 +134,7 @@ fn check_chain(lines: &[u8], head: LineHash) -> Result<Chain, Broken> {
 
 /// Cuts `lines` at newlines into about equal pieces; at least one, and none but the only one is empty.
 fn pieces(lines: &[u8]) -> Vec<Range<usize>> {
-    let threads = if lines.len() < PARALLEL_FROM {
-        1
-    } else {
-        thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
-    };
+    let threads = threads_for(lines.len());
     let mut pieces = Vec::with_capacity(threads);
     let mut start = 0;
     for piece in 1..threads {
