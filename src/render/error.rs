@@ -70,6 +70,11 @@ mod tests {
             &["run `laneway check`\nor look at\u{1b}[31m it".to_owned()],
             &Palette::plain(),
         );
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+    error: the plan cannot be read
+      caused by: `plan.json` is not there: no such file
+    hint: run `laneway check`
+      or look at it
+    "#);
     }
 }

@@ -2,13 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::neutral::{code, inline, quote};
-use crate::event::{ConcernClass, DiffFile, DiffStat, LaneStatus};
+use super::neutral::{code, inline, prose, quote};
+use crate::event::{CheckStatus, ConcernClass, DiffFile, DiffStat, LaneStatus};
 use crate::graph::{Command, MergePolicy};
 use crate::plan::{LaneIx, LanePlan, Plan, TaskIx};
 use crate::state::{Check, Concern, State, Task};
 use crate::view::elapsed::elapsed;
-use crate::view::evidence;
 use crate::view::progress::last_attempt;
 
 /// Room for all concerns, and for one, in characters.
@@ -49,7 +48,7 @@ impl Section<'_> {
             .description
             .as_ref()
             .or(self.plan.description.as_ref());
-        about.map_or(String::new(), |text| format!("{}\n", inline(text, WORDS)))
+        about.map_or(String::new(), |text| format!("{}\n", prose(text, WORDS)))
     }
 
     /// What agents worry about: design first, because it keeps the lane from being merged by itself.
@@ -111,7 +110,7 @@ impl Section<'_> {
         let attempts = newest.map_or("none".to_owned(), |a| {
             format!("{} of {}", a.number, last_attempt(self.plan, self.state, ix))
         });
-        let checks = newest.map_or(String::new(), |a| inline(&evidence::brief(&a.checks), WORDS));
+        let checks = newest.map_or(String::new(), |a| results(&a.checks));
         let change = newest.and_then(|a| a.diff).map_or(String::new(), stat);
         format!(
             "| `{}`{about} | {}{why} | {attempts} | {} | {checks} | {change} |\n",
@@ -127,7 +126,7 @@ impl Section<'_> {
             "## Checks on the merge with {}\n\n",
             code(&self.lane_plan().target, WORDS)
         );
-        let checks = evidence::latest(&self.state.lanes[self.lane].checks);
+        let checks = &self.state.lanes[self.lane].checks;
         if checks.is_empty() {
             out.push_str("None recorded yet.\n");
             return out;
@@ -273,6 +272,22 @@ fn concern_text(concern: &Concern) -> String {
         ""
     };
     format!("\n{by}:\n\n{}{cut}", quote.text)
+}
+
+/// Results by name, the worst first: `fail: gate; pass: claim, base`.
+fn results(checks: &[Check]) -> String {
+    let order = [
+        CheckStatus::Fail,
+        CheckStatus::Warn,
+        CheckStatus::Pass,
+        CheckStatus::Skip,
+    ];
+    let groups = order.into_iter().filter_map(|status| {
+        let of_status = checks.iter().filter(|c| c.status == status);
+        let names: Vec<&str> = of_status.map(|c| c.name.as_str()).collect();
+        (!names.is_empty()).then(|| format!("{}: {}", status.word(), names.join(", ")))
+    });
+    inline(&groups.collect::<Vec<_>>().join("; "), WORDS)
 }
 
 fn check_row(check: &Check) -> String {
