@@ -1,12 +1,7 @@
 //! An error, so that it says what to do next.
 
-use std::fmt::Write as _;
-
 use super::style::{Palette, paint};
-use crate::view::plain::visible;
-
-/// Why writing into a string cannot fail.
-const FITS: &str = "a string takes everything";
+use crate::view::plain::{put, visible};
 
 /// An error for people: what went wrong, what caused it, what to run next.
 pub fn error(message: &str, causes: &[String], hints: &[String], palette: &Palette) -> String {
@@ -25,9 +20,15 @@ pub fn error(message: &str, causes: &[String], hints: &[String], palette: &Palet
     for (label, indent, text) in parts {
         let text = visible(text);
         let mut lines = text.trim().lines();
-        writeln!(out, "{indent}{label}: {}", lines.next().unwrap_or_default()).expect(FITS);
+        put(
+            &mut out,
+            format_args!("{indent}{label}: {}", lines.next().unwrap_or_default()),
+        );
         for line in lines {
-            writeln!(out, "{}", format!("{indent}  {line}").trim_end()).expect(FITS);
+            put(
+                &mut out,
+                format_args!("{}", format!("{indent}  {line}").trim_end()),
+            );
         }
     }
     out

@@ -1,13 +1,12 @@
 //! The parts of a body. Each ends with a line end and is empty where there is nothing to say.
 
-use std::fmt::Write as _;
-
 use super::neutral::{code, inline, prose, quote};
 use crate::event::{CheckStatus, ConcernClass, DiffFile, DiffStat, LaneStatus};
 use crate::graph::{Command, MergePolicy};
 use crate::plan::{LaneIx, LanePlan, Plan, TaskIx};
 use crate::state::{Check, Concern, State, Task};
 use crate::view::elapsed::elapsed;
+use crate::view::plain::put;
 use crate::view::progress::last_attempt;
 
 /// Room for all concerns, and for one, in characters.
@@ -23,8 +22,6 @@ const FILES: usize = 4_000;
 const COMMANDS: usize = 6_000;
 /// How much of a description, a reason or a path is shown.
 const WORDS: usize = 300;
-/// Why writing into a string cannot fail.
-const FITS: &str = "a string takes everything";
 
 /// The lane that a body is about.
 pub(super) struct Section<'a> {
@@ -67,7 +64,7 @@ impl Section<'_> {
             if of_class.is_empty() {
                 continue;
             }
-            writeln!(out, "\n### {title}").expect(FITS);
+            put(&mut out, format_args!("\n### {title}"));
             for concern in of_class {
                 list.put(&mut out, &concern_text(concern));
             }
@@ -195,7 +192,7 @@ impl Section<'_> {
             if commands.chars().count() + gate.chars().count() > COMMANDS {
                 commands.push_str("# a gate that is too long to be shown here\n");
             } else {
-                writeln!(commands, "{}", gate.trim_end()).expect(FITS);
+                put(&mut commands, format_args!("{}", gate.trim_end()));
             }
         }
         let fence = fence(&commands);
@@ -316,7 +313,7 @@ fn stat(stat: DiffStat) -> String {
 
 fn command(out: &mut String, words: &[&str]) {
     let argv = Command::Argv(words.iter().map(|&w| w.to_owned()).collect());
-    writeln!(out, "{argv}").expect(FITS);
+    put(out, format_args!("{argv}"));
 }
 
 /// A fence that nothing in `text` can close.
@@ -357,12 +354,13 @@ impl Room {
     fn close(self, out: &mut String, noun: &str) {
         if self.left_out > 0 {
             let s = if self.left_out == 1 { "" } else { "s" };
-            writeln!(
+            put(
                 out,
-                "\n{} more {noun}{s} left out here; `laneway status --json` has them all.",
-                self.left_out
-            )
-            .expect(FITS);
+                format_args!(
+                    "\n{} more {noun}{s} left out here; `laneway status --json` has them all.",
+                    self.left_out
+                ),
+            );
         }
     }
 }
