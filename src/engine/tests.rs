@@ -161,18 +161,7 @@ impl World {
             Effect::Sync { lane: l, n, from, .. } => {
                 let upstream = from.iter().flat_map(|s| match s {
                     SyncSource::Lane { lane, tip } => vec![(lane.clone(), tip.clone())],
-                    SyncSource::Target { landed } => landed
-                        .iter()
-                        .map(|l| {
-                            (
-                                l.clone(),
-                                core.state().lanes[core.state().index().lane(l).unwrap()]
-                                    .tip
-                                    .clone()
-                                    .unwrap(),
-                            )
-                        })
-                        .collect(),
+                    SyncSource::Target { landed } => landed.clone(),
                 });
                 done(vec![Draft::world(
                     lane(l),

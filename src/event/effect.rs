@@ -136,8 +136,8 @@ pub enum SyncSource {
     },
     /// The lane's target branch, as it stands when the sync is done.
     Target {
-        /// The upstream lanes whose content it brings.
-        landed: Vec<LaneId>,
+        /// The upstream lanes whose content it brings, with their tips.
+        landed: Vec<(LaneId, Sha)>,
     },
 }
 

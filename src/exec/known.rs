@@ -81,4 +81,10 @@ impl Known {
     pub(super) fn tell(&mut self, pid: u32, start_time: u64) -> bool {
         self.told.insert((pid, start_time))
     }
+
+    /// Whether it was judged to have escaped, and told of.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_told(&self, pid: u32, start_time: u64) -> bool {
+        self.told.contains(&(pid, start_time))
+    }
 }

@@ -45,5 +45,5 @@ pub use os::{Adopted, adopt, become_subreaper, boot_id, collect_orphans, harden,
 pub use process::{EscapeReason, EscapedProcess, Exit, Leftovers, Manner, ProcessRef, Stopped, TAG_VARIABLE};
 pub use program::{ProgramError, find_program};
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;

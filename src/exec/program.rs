@@ -28,15 +28,13 @@ pub enum ProgramError {
 /// of `PATH`), whose relative entries are taken from `cwd` too.
 pub fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Result<PathBuf, ProgramError> {
     let mut refused = None;
-    let as_path = Path::new(program);
-    let candidates: Vec<PathBuf> = if program.is_empty() {
-        Vec::new()
-    } else if as_path.components().count() > 1 || as_path.is_absolute() || ends_with_slash(program) {
-        vec![cwd.join(as_path)]
-    } else {
-        std::env::split_paths(path)
-            .map(|directory| cwd.join(directory).join(as_path))
-            .collect()
+    let is_path = program.as_encoded_bytes().contains(&b'/');
+    let candidates: Vec<PathBuf> = match program.is_empty() {
+        true => Vec::new(),
+        false if is_path => vec![cwd.join(program)],
+        false => std::env::split_paths(path)
+            .map(|directory| cwd.join(directory).join(program))
+            .collect(),
     };
     for candidate in candidates {
         match fs::metadata(&candidate) {
@@ -44,10 +42,10 @@ pub fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Result<PathBuf
                 return Ok(candidate);
             }
             Ok(_) => refused = refused.or(Some(candidate)),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                refused = refused.or(Some(candidate));
+            Err(error) if is_path && error.kind() == io::ErrorKind::PermissionDenied => {
+                refused = Some(candidate);
             }
-            // Any other failure of the look-up means, as for a shell, that this is not the place.
+            // A directory of `PATH` that cannot be searched holds nothing for us.
             Err(_) => {}
         }
     }
@@ -57,8 +55,4 @@ pub fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Result<PathBuf
             program: program.to_string_lossy().into_owned(),
         },
     })
-}
-
-fn ends_with_slash(program: &OsStr) -> bool {
-    program.as_encoded_bytes().ends_with(b"/")
 }

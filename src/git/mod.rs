@@ -1,1 +1,47 @@
-//! Git layer.
+//! Everything about git: worktrees, merges in the object database, guarded branch moves, custody.
+//!
+//! `git2` reads and writes objects, refs and worktree metadata of the *main* repository; the `git` program does
+//! what its behaviour defines (status, add, checkout of files, merges, fetch, push), through one gateway,
+//! [`command`]. All calls block; an async caller uses a blocking thread.
+//!
+//! **Two git directories a lane.** Agents live with `<common>/worktrees/<name>` (HEAD, index, config of their
+//! own). Laneway looks at the same files through a *private* git directory, `<common>/laneway/index/<name>`, with a HEAD
+//! and an index that only Laneway writes. So nothing that an agent leaves in its own (flags that hide edits,
+//! a broken HEAD, a locked index, a planted `config.worktree`) changes what Laneway sees, and since the private
+//! index has kept its stat data, looking is fast. git2 never opens a lane, and a lane's `.git` is never followed.
+//!
+//! **Durability.** Whatever `git` writes for us is written with `core.fsync=all`; libgit2 writes objects and refs with
+//! its own fsync on (`Repo::with_durable`). Objects that an agent's git wrote are synced by
+//! [`Repo::sync_objects`], which belongs before `merge.recorded`.
+
+mod advance;
+mod command;
+mod custody;
+mod diff;
+mod error;
+mod lock;
+mod merge;
+mod objects;
+mod private;
+mod provision;
+mod refs;
+mod remote;
+mod repo;
+mod reset;
+mod restore;
+mod tree_state;
+mod worktree;
+
+#[cfg(test)]
+mod tests;
+
+pub use advance::Advanced;
+pub use diff::{Change, DiffFile};
+pub use error::{GitError, Rejection, Unsupported};
+pub use lock::RepoLock;
+pub use merge::Merge;
+pub use objects::CommitInfo;
+pub use remote::Remote;
+pub use repo::{Identity, Repo};
+pub use tree_state::{DirtyFile, DirtyKind, TreeState};
+pub use worktree::{Head, Worktree};

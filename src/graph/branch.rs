@@ -53,7 +53,7 @@ pub(super) fn check(name: &str) -> Result<(), BranchError> {
         if part.starts_with('.') {
             return Err(BranchError::Begins { with: '.' });
         }
-        if part.ends_with(".lock") {
+        if part.strip_suffix(".lock").is_some() {
             return Err(BranchError::Ends { with: ".lock" });
         }
     }

@@ -24,8 +24,7 @@ impl Diagnostics {
             out.push_str("\n\n");
         }
         let plural = if self.len() == 1 { "" } else { "s" };
-        out.push_str(&format!("{} error{plural} in {}\n", self.len(), self.path()));
-        out
+        out + &format!("{} error{plural} in {}\n", self.len(), self.path())
     }
 }
 
@@ -74,7 +73,7 @@ impl<'a> Excerpt<'a> {
             .find('\n')
             .map_or(text.len(), |at| span.start + at);
         Self {
-            lines: &text[start..end],
+            lines: text[start..end].trim_end_matches('\r'),
             start,
             first_line,
         }
@@ -98,7 +97,7 @@ impl<'a> Excerpt<'a> {
 
     /// The span in the excerpt, cut off at the end of its first line.
     fn within(&self, span: &Range<usize>) -> Range<usize> {
-        let start = span.start - self.start;
+        let start = (span.start - self.start).min(self.lines.len());
         let line_end = self.lines[start..]
             .find('\n')
             .map_or(self.lines.len(), |at| start + at);

@@ -78,18 +78,14 @@ impl fmt::Display for Code {
 
 /// Returns `docs/diagnostics.md`, which is made from the codes.
 pub fn reference_page() -> String {
-    let mut page = String::from(
+    let sections: Vec<String> = Code::ALL
+        .iter()
+        .map(|code| format!("\n## {code}\n\n{}\n", code.explain()))
+        .collect();
+    format!(
         "# Diagnostics of graph files\n\n\
          Every problem of a file is reported at once. This page is generated from the program \
-         (`LANEWAY_BLESS=1 cargo test graph::` writes it anew).\n",
-    );
-    for code in Code::ALL {
-        page.push_str(&format!(
-            "\n## {} {}\n\n{}\n",
-            code.number(),
-            code.name(),
-            code.explain()
-        ));
-    }
-    page
+         (`LANEWAY_BLESS=1 cargo test graph::` writes it anew).\n{}",
+        sections.concat()
+    )
 }

@@ -1,5 +1,7 @@
 //! Cycles in a graph of numbered nodes.
 
+use std::borrow::Cow;
+
 /// How many nodes of a cycle are named; the rest of a long one is counted.
 const SHOWN: usize = 12;
 
@@ -17,15 +19,12 @@ pub(super) struct Cycle {
 impl Cycle {
     /// Names the nodes: `a -> b -> a`.
     pub(super) fn names<'a>(&self, name: impl Fn(usize) -> &'a str) -> String {
-        let mut text = String::new();
-        for node in &self.nodes {
-            text.push_str(name(*node));
-            text.push_str(" -> ");
-        }
+        let mut names: Vec<Cow<'_, str>> = self.nodes.iter().map(|node| name(*node).into()).collect();
         if self.more > 0 {
-            text.push_str(&format!("({} more) -> ", self.more));
+            names.push(format!("({} more)", self.more).into());
         }
-        text + name(self.nodes[0])
+        names.push(name(self.nodes[0]).into());
+        names.join(" -> ")
     }
 }
 

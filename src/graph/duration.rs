@@ -6,8 +6,10 @@ use super::model::Millis;
 const MAX: u64 = 366 * 24 * HOUR;
 const HOUR: u64 = 3_600_000;
 
-/// The units, the larger first.
-const UNITS: &[(&str, u64)] = &[("h", HOUR), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+/// Units with their milliseconds, the larger first.
+type Units = [(&'static str, u64)];
+
+const UNITS: &Units = &[("h", HOUR), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,10 +64,7 @@ pub(super) fn parse(text: &str) -> Result<Millis, DurationError> {
 }
 
 /// Returns how long the unit is, and the units that may follow it.
-fn scale_of(
-    unit: &str,
-    units: &'static [(&'static str, u64)],
-) -> Result<(u64, &'static [(&'static str, u64)]), DurationError> {
+fn scale_of(unit: &str, units: &'static Units) -> Result<(u64, &'static Units), DurationError> {
     if unit.is_empty() {
         return Err(DurationError::NoUnit);
     }

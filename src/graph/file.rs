@@ -8,9 +8,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
-use super::read::{
-    Argv, At, Branch, CommandText, EnvName, Field, Free, Named, Read, Reader, Scope, Whole, field, table,
-};
+use super::read::{At, Field, Free, Read, Reader, Whole, field, table};
+use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope};
 use crate::id::{AgentName, GraphName, LaneId, TaskId};
 
 /// Whether a table can do without a key.
@@ -39,7 +38,7 @@ pub(super) struct Keys {
     /// What the table is called in messages.
     pub(super) table: &'static str,
     pub(super) doc: &'static str,
-    pub(super) keys: &'static [Key],
+    pub(super) known: &'static [Key],
     /// Keys of the format that cannot be carried out yet.
     pub(super) later: &'static [&'static str],
 }
@@ -47,7 +46,7 @@ pub(super) struct Keys {
 impl Keys {
     /// The names of the keys that are accepted.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.keys
+        self.known
             .iter()
             .filter(|key| key.presence != Presence::Refused)
             .map(|key| key.name)
@@ -85,7 +84,7 @@ macro_rules! tables {
                 pub(super) const KEYS: Keys = Keys {
                     table: $table,
                     doc: $about,
-                    keys: &[$(Key {
+                    known: &[$(Key {
                         name: $key,
                         presence: presence!($($mark)?),
                         doc: $doc,
@@ -107,7 +106,7 @@ macro_rules! tables {
                                 if presence!($($mark)?) == Presence::Refused {
                                     reader.not_supported(key.span(), concat!("`", $key, "` in ", $table));
                                 }
-                                out.$field = field(value, $key, reader);
+                                out.$field = field(value, $key, $example, reader);
                             })*
                             _ => reader.stray_key(key, &Self::KEYS),
                         }
@@ -130,7 +129,7 @@ tables! {
         /// The version of the format; 1.
         "schema" schema: SchemaVersion = "schema = 1";
         /// The id of the graph; also its folder and the prefix of its branches.
-        "name" name: GraphName [Required] = "`name = \"my-graph\"` at the top of the file";
+        "name" name: GraphName [Required] = "name = \"my-graph\"";
         /// What the graph is for.
         "description" description: String = "description = \"Rework the checkout\"";
         /// The branch that lanes are cut from. Default: the remote's default branch, else the current branch.
@@ -152,7 +151,7 @@ tables! {
         /// The workstreams. Default: one, named `default`.
         "workstreams" workstreams: Vec<At<WorkstreamFile>> = "[[workstreams]]";
         /// The tasks; at least one.
-        "tasks" tasks: Vec<At<TaskFile>> [Required] = "a `[[tasks]]` table with an `id` and a `prompt` or a `run`";
+        "tasks" tasks: Vec<At<TaskFile>> [Required] = "[[tasks]]";
     } later ["policy", "repos", "profiles", "secrets", "commands", "preflight", "profile"]
 
     /// What holds for every task that does not say otherwise.
@@ -167,8 +166,8 @@ tables! {
 
     /// How an agent program is started.
     AgentFile = "`[agents.NAME]`" {
-        /// The program and its arguments. Filled in: {prompt_file} {prompt} {model} {session} {signals} {lane}.
-        "command" command: Argv [Required] = "`command = [\"./agent.sh\", \"{prompt_file}\"]`";
+        /// The program and its arguments. Filled in: `{prompt_file}` `{prompt}` `{model}` `{session}` `{signals}` `{lane}`.
+        "command" command: Argv [Required] = "command = [\"./agent.sh\", \"{prompt_file}\"]";
         /// How the prompt reaches it: in a file (the default), on standard input, or as an argument.
         "prompt" prompt: PromptBy = "prompt = \"file\"";
         /// A command that shows that the program is there.
@@ -182,7 +181,7 @@ tables! {
     /// A workstream: a worktree and an integration branch for its tasks.
     WorkstreamFile = "`[[workstreams]]`" {
         /// The id, unique among the workstreams.
-        "id" id: LaneId [Required] = "`id = \"api\"`";
+        "id" id: LaneId [Required] = "id = \"api\"";
         /// What the workstream is for.
         "description" description: String = "description = \"Server side\"";
         /// The branch that it is cut from. Default: that of the graph.
@@ -204,7 +203,7 @@ tables! {
     /// A task: an agent works on its prompt, or a command runs.
     TaskFile = "`[[tasks]]`" {
         /// The id, unique among the tasks.
-        "id" id: TaskId [Required] = "`id = \"types\"`";
+        "id" id: TaskId [Required] = "id = \"types\"";
         /// The workstream that it belongs to. Default: `default`.
         "workstream" workstream: LaneId = "workstream = \"api\"";
         /// What it is about, for people; also the prompt where there is none.
@@ -241,7 +240,7 @@ tables! {
     /// A command that must pass.
     GateFile = "a gate" {
         /// The command: a line for the shell, or a list of words.
-        "run" run: CommandText [Required] = "`run = \"make test\"`";
+        "run" run: CommandText [Required] = "run = \"make test\"";
         /// How long it may take.
         "timeout" timeout: Millis = "timeout = \"10m\"";
         /// How often it is tried before it has failed. Default: 1.
@@ -253,7 +252,7 @@ tables! {
     /// An agent, and the model that it is to use.
     AgentChoice = "`agent`" {
         /// The name of the agent.
-        "use" name: AgentName [Required] = "`use = \"claude\"`";
+        "use" name: AgentName [Required] = "use = \"claude\"";
         /// The model. Default: that of the agent.
         "model" model: String = "model = \"large\"";
     } later ["session", "loop"]

@@ -23,6 +23,7 @@ mod resolve;
 pub mod schema;
 mod scope;
 mod substitution;
+mod values;
 mod words;
 
 #[cfg(test)]

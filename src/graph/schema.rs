@@ -11,7 +11,8 @@ use super::file::{
     Short, TaskFile, WorkstreamFile,
 };
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
-use super::read::{Argv, At, Branch, CommandText, EnvName, Free, Named, Scope, Whole};
+use super::read::{At, Free, Whole};
+use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope};
 use super::words::Words;
 use crate::id::{AgentName, GraphName, LaneId, MAX_ID_LEN, TaskId};
 
@@ -32,7 +33,7 @@ pub fn json_schema() -> Value {
 fn table_schema(keys: &Keys, generator: &mut SchemaGenerator) -> Schema {
     let mut properties = Map::new();
     let mut required = Vec::new();
-    for key in keys.keys.iter().filter(|key| key.presence != Presence::Refused) {
+    for key in keys.known.iter().filter(|key| key.presence != Presence::Refused) {
         let mut schema = (key.schema)(generator);
         schema.insert("description".to_owned(), key.doc.trim().into());
         properties.insert(key.name.to_owned(), schema.to_value());

@@ -8,9 +8,12 @@ pub(super) enum ScopeError {
     /// `/...` or `~...`.
     #[error("`{pattern}` is not a path inside the repository")]
     Absolute { pattern: String },
-    /// A `..`, `.` or empty part.
+    /// A `..` or `.`.
     #[error("`{pattern}` has the part `{part}`, which matches no file")]
     Part { pattern: String, part: String },
+    /// `//`.
+    #[error("`{pattern}` has an empty part, which matches no file")]
+    Empty { pattern: String },
     /// `/` at the end.
     #[error("`{pattern}` names a folder, and only files are matched")]
     Folder { pattern: String },
@@ -33,9 +36,13 @@ pub(super) fn check(pattern: &str) -> Result<(), ScopeError> {
         return Err(ScopeError::Folder { pattern: whole() });
     }
     if let Some(part) = pattern.split('/').find(|part| matches!(*part, "" | "." | "..")) {
-        return Err(ScopeError::Part {
-            pattern: whole(),
-            part: part.to_owned(),
+        let part = part.to_owned();
+        return Err(match part.as_str() {
+            "" => ScopeError::Empty { pattern: whole() },
+            _ => ScopeError::Part {
+                pattern: whole(),
+                part,
+            },
         });
     }
     match GlobBuilder::new(pattern).literal_separator(true).build() {
@@ -54,7 +61,7 @@ impl ScopeError {
             Self::Absolute { .. } => {
                 "write the path from the root of the repository, such as `src/api/**`".to_owned()
             }
-            Self::Part { pattern, .. } => {
+            Self::Part { pattern, .. } | Self::Empty { pattern } => {
                 let parts: Vec<&str> = pattern
                     .split('/')
                     .filter(|part| !matches!(*part, "" | "." | ".."))

@@ -134,7 +134,7 @@ pub enum Damage {
     NotUtf8,
     /// It has not the digest that the next line recorded.
     #[error(
-        "line {next} was written after another line: this one was changed, or lines between them are gone"
+        "line {next} was not written after it: it was changed, or lines behind it are gone or out of place"
     )]
     Changed {
         /// The line that recorded another digest.

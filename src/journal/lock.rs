@@ -121,6 +121,14 @@ impl RunLock {
     }
 }
 
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        // Closing would do, but not at once: a child that another thread is just starting has a copy of the
+        // descriptor until it executes its program. Should this fail, the closing follows.
+        _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
 /// The text is one line. The new line is written before the rest of an older one is cut, so that a reader in
 /// between gets an owner.
 fn write_owner(file: &File, owner: &Owner) -> io::Result<()> {
@@ -184,3 +192,6 @@ fn kind_of(magic: rustix::fs::FsWord) -> FsKind {
         _ => FsKind::Local,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -212,3 +212,103 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.persist(path)?;
     sync_dir(dir)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph(name: &str) -> GraphName {
+        GraphName::new(name).unwrap()
+    }
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let record = Record::new("/r");
+        let (demo, task) = (graph("demo"), TaskId::new("build").unwrap());
+        let text = |path: PathBuf| path.display().to_string();
+        assert_eq!(text(record.lock_path(&demo)), "/r/graphs/demo/lock");
+        assert_eq!(
+            text(record.plan_path(&demo, RunNo(3))),
+            "/r/graphs/demo/runs/3/plan.json"
+        );
+        assert_eq!(
+            text(record.attempt_dir(&demo, RunNo(3), &task, 2)),
+            "/r/graphs/demo/runs/3/attempts/build/2"
+        );
+        assert_eq!(text(record.forge_dir()), "/r/forge");
+        assert_eq!(text(record.trash()), "/r/trash");
+    }
+
+    #[test]
+    fn runs_are_counted_by_their_journals_and_strangers_are_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let record = Record::new(dir.path().join("laneway"));
+        let demo = graph("demo");
+        assert_eq!(
+            (record.latest_run(&demo).unwrap(), record.graphs().unwrap()),
+            (None, Vec::new())
+        );
+
+        let (first, path) = record.create_run(&demo).unwrap();
+        assert_eq!((first, &path), (RunNo(1), &record.run_dir(&demo, RunNo(1))));
+        assert_eq!(
+            record.create_run(&demo).unwrap().0,
+            RunNo(1),
+            "a run without a journal is none"
+        );
+        super::super::Journal::create(&path).unwrap();
+        for name in ["9", "10", "007", "0", "-1", "x", "11"] {
+            let stranger = record.run_dir(&demo, RunNo(1)).with_file_name(name);
+            fs::create_dir(&stranger).unwrap();
+            if name != "11" {
+                fs::write(stranger.join(FILE_NAME), "").unwrap();
+            }
+        }
+        assert_eq!(record.runs(&demo).unwrap(), [RunNo(1), RunNo(9), RunNo(10)]);
+        assert_eq!(record.create_run(&demo).unwrap().0, RunNo(11));
+
+        record.create_graph(&graph("abc")).unwrap();
+        fs::create_dir(record.root().join("graphs/Not A Graph")).unwrap();
+        assert_eq!(record.graphs().unwrap(), [graph("abc"), demo]);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_an_error_not_an_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("graphs"), "a file").unwrap();
+        let record = Record::new(dir.path());
+        assert!(matches!(record.graphs(), Err(RecordError::Read { .. })));
+        assert!(matches!(
+            record.create_run(&graph("demo")),
+            Err(RecordError::Read { .. })
+        ));
+        assert!(matches!(
+            record.create_graph(&graph("demo")),
+            Err(RecordError::Write { .. })
+        ));
+    }
+
+    #[test]
+    fn the_trash_is_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let trash = Record::new(dir.path()).create_trash().unwrap();
+        assert_eq!(fs::metadata(trash).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_synced_write_replaces_the_whole_file_and_leaves_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plan.json");
+        write_synced(&path, b"a longer text").unwrap();
+        write_synced(&path, b"short").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"short");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0o044);
+        fs::create_dir(dir.path().join("taken")).unwrap();
+        assert!(write_synced(&dir.path().join("taken"), b"x").is_err());
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            2,
+            "a temporary file was left"
+        );
+    }
+}

@@ -1,1 +1,33 @@
-//! Runtime layer.
+//! The one loop that turns effects into actions and outcomes into inputs, and what it stands on: projects, plans from
+//! observation, runs in the record, requests.
+//!
+//! ```text
+//! inputs -> Core::step -> journal (one write, one fsync) -> publish -> reconcile effects -> inputs
+//! ```
+//!
+//! Boot is recovery: a new run, a resumed one and one whose orchestrator was killed all enter the same loop; effects
+//! that were outstanding are started again with `resumed` set, and ask the world first.
+#![expect(clippy::disallowed_methods, reason = "the runtime carries decisions out")]
+
+mod brief;
+mod clock;
+mod context;
+mod effects;
+mod error;
+mod noticeboard;
+mod observe;
+mod orchestrator;
+mod project;
+mod request;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use context::Context;
+pub use error::{ErrorClass, RuntimeError};
+pub use observe::{Config, prepare};
+pub use orchestrator::{Drive, drive};
+pub use project::Project;
+pub use request::{Answer, request};
+pub use store::{Loaded, create_run, load, lock, rebuild, verify};

@@ -149,41 +149,4 @@ fn judge_claim(scan: &Scan, exit: Exit) -> Vec<Finding> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::signal::scan::{Body, SignalFile};
-    use crate::signal::{SignalKind, digest};
-
-    fn left(files: &[(SignalKind, &str)]) -> Scan {
-        let file = |(kind, text): &(SignalKind, &str)| SignalFile {
-            kind: kind.clone(),
-            name: kind.word().to_owned(),
-            digest: digest(text.as_bytes()),
-            size: text.len() as u64,
-            body: Body::Text((*text).to_owned()),
-        };
-        Scan {
-            accepted: files.iter().map(file).collect(),
-            ..Scan::default()
-        }
-    }
-
-    fn worst(scan: &Scan, exit: Exit) -> Level {
-        judge(scan, exit).iter().map(Finding::level).max().unwrap()
-    }
-
-    #[test]
-    fn ar27_the_verdict_follows_claim_and_exit() {
-        use SignalKind::{Done, Failed};
-        assert_eq!(worst(&left(&[(Done, "it")]), Exit::Code(0)), Level::Pass);
-        assert_eq!(worst(&left(&[(Done, "")]), Exit::Code(0)), Level::Warn);
-        assert_eq!(worst(&left(&[(Done, "it")]), Exit::Code(1)), Level::Fail);
-        assert_eq!(worst(&left(&[(Done, "it")]), Exit::Signal(9)), Level::Fail);
-        assert_eq!(worst(&left(&[(Failed, "no")]), Exit::Code(1)), Level::Pass);
-        assert_eq!(
-            worst(&left(&[(Done, "it"), (Failed, "no")]), Exit::Code(0)),
-            Level::Warn
-        );
-        assert_eq!(judge(&left(&[]), Exit::Code(0)), [Finding::NoClaim]);
-    }
-}
+mod tests;

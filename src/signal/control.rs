@@ -180,7 +180,7 @@ fn read_one(
     if !settle.accepts(text_name, changed) {
         return Err(Doubt::Unsettled);
     }
-    let bytes = match file.bytes(dir, name, LIMIT) {
+    let bytes = match file.bytes(LIMIT) {
         (Reading::Whole(_), bytes) => bytes,
         (Reading::Unsettled, _) => return Err(Doubt::Unsettled),
         (Reading::Refused(reason), _) => return Err(rejected(reason)),

@@ -22,7 +22,12 @@ pub(super) enum Stood {
 pub(super) fn make_dir(root: &Path, path: &Path) -> Result<Stood, BoardError> {
     for _ in 1..TRIES {
         match try_make_dir(root, path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Deleted between two steps: `create_dir_all` then says either.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
+                ) => {}
             outcome => return outcome.map_err(|e| BoardError::io(Deed::Create, path, e)),
         }
     }

@@ -17,23 +17,24 @@ pub struct TaskManifest {
     /// The version of the signal protocol: 1. Fields may be added within a version.
     pub protocol: u32,
     /// The name of the graph.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", regex(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$"))]
     pub graph: GraphName,
     /// The number of the run, from 1.
-    #[schemars(with = "u32")]
+    #[schemars(with = "u32", range(min = 1))]
     pub run: RunNo,
     /// The lane the task belongs to.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", regex(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$"))]
     pub lane: LaneId,
     /// The task.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", regex(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$"))]
     pub task: TaskId,
     /// The number of this attempt, from 1.
+    #[schemars(range(min = 1))]
     pub attempt: u32,
     /// What the task is, in a line or a few.
     pub description: String,
     /// The commit that the attempt starts from.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", regex(pattern = "^([0-9a-f]{40}|[0-9a-f]{64})$"))]
     pub base: Sha,
     /// The lane's integration branch, which Laneway moves; the agent never does.
     pub branch: String,
@@ -59,7 +60,7 @@ pub struct TaskManifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Need {
     /// The task.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", regex(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$"))]
     pub task: TaskId,
     /// Absolute path of its summary, where it wrote one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -97,6 +97,20 @@ pub(super) struct SpotState {
     pub(super) closed: BTreeSet<String>,
 }
 
+impl SpotState {
+    fn remember(&mut self, name: &str, touch: Touch) {
+        match touch {
+            Touch::Complete if self.closed.len() < CLOSED => {
+                self.closed.insert(name.to_owned());
+            }
+            Touch::Complete | Touch::Described => {}
+            Touch::Appeared | Touch::Written | Touch::Removed => {
+                self.closed.remove(name);
+            }
+        }
+    }
+}
+
 /// The watched directories, by path.
 pub(super) type Registry = HashMap<PathBuf, Watched>;
 
@@ -186,27 +200,28 @@ fn on_path(registry: &Mutex<Registry>, tx: &UnboundedSender<Notice>, path: &Path
     if private {
         return;
     }
-    if let Some(name) = path.strip_prefix(&spot.root).ok().and_then(Path::to_str) {
-        let mut state = lock(&spot.state);
-        match touch {
-            Touch::Complete if state.closed.len() < CLOSED => {
-                state.closed.insert(name.to_owned());
-            }
-            Touch::Complete | Touch::Described => {}
-            Touch::Appeared | Touch::Written | Touch::Removed => {
-                state.closed.remove(name);
-            }
+    let name = path.strip_prefix(&spot.root).ok().and_then(Path::to_str);
+    notify(&spot, tx, |state| {
+        if let Some(name) = name {
+            state.remember(name, touch);
         }
-    }
-    if touch != Touch::Written || WRITES_WAKE {
-        raise(&spot, tx);
-    }
+        touch != Touch::Written || WRITES_WAKE
+    });
 }
 
 /// Sends a notice about `spot` unless one is waiting.
 pub(super) fn raise(spot: &Arc<Spot>, tx: &UnboundedSender<Notice>) {
-    let waiting = std::mem::replace(&mut lock(&spot.state).pending, true);
-    if !waiting {
+    notify(spot, tx, |_| true);
+}
+
+/// Changes what is known about `spot` and, where that has to wake somebody, sends a notice unless one is waiting.
+/// One step, so that whoever takes a notice knows all that raised it.
+fn notify(spot: &Arc<Spot>, tx: &UnboundedSender<Notice>, change: impl FnOnce(&mut SpotState) -> bool) {
+    let fresh = {
+        let mut state = lock(&spot.state);
+        change(&mut state) && !std::mem::replace(&mut state.pending, true)
+    };
+    if fresh {
         send(
             tx,
             Notice::Changed(Changed {

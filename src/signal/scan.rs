@@ -301,9 +301,9 @@ impl Walk<'_> {
         let keep = !matches!(kind, SignalKind::Artifact { .. });
         let limit = kind.limit(self.limits);
         let (reading, bytes) = if keep {
-            file.bytes(dir, name, limit)
+            file.bytes(limit)
         } else {
-            (file.hash(dir, name, limit), Vec::new())
+            (file.hash(limit), Vec::new())
         };
         let content = match reading {
             Reading::Whole(content) => content,

@@ -157,9 +157,7 @@ fn copy(signals: &Path, copies: &Path, file: &SignalFile, limits: &Limits) -> Re
     let private = folder::private_name(copies);
     let failed = |e| BoardError::io(Deed::Write, &private, e);
     let mut out = File::create_new(&private).map_err(failed)?;
-    let read = source.read(&dir, OsStr::new(&name), file.kind.limit(limits), |part| {
-        out.write_all(part)
-    });
+    let read = source.read(file.kind.limit(limits), |part| out.write_all(part));
     let same = matches!(read.map_err(failed)?, Reading::Whole(reading) if reading.digest == file.digest);
     if same {
         out.sync_all().map_err(failed)?;

@@ -291,7 +291,7 @@ fn inspect(dir: &SteadyDir, name: &str, settle: Settle<'_>) -> Standing {
     if !settle.accepts(&name.to_string_lossy(), file.changed()) {
         return Standing::Unsettled;
     }
-    match file.bytes(dir, name, LIMIT) {
+    match file.bytes(LIMIT) {
         (Reading::Whole(content), bytes) => {
             let text = String::from_utf8_lossy(&bytes).into_owned();
             Standing::There {

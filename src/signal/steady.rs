@@ -137,12 +137,6 @@ impl SteadyDir {
         })
     }
 
-    /// Whether `name` still is the file that was opened.
-    fn still_holds(&self, name: &OsStr, stamp: &Stamp) -> bool {
-        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok_and(|stat| stat.st_ino == stamp.inode)
-    }
-
     /// At most `cap` names.
     pub(super) fn list(&self, cap: usize) -> Result<Listing, BoardError> {
         let failed = |error: Errno| BoardError::io(Deed::Read, &self.path, error);
@@ -170,6 +164,8 @@ impl SteadyDir {
 struct Stamp {
     device: u64,
     inode: u64,
+    /// Names; none is left once the file was replaced, even within one tick of the clock.
+    links: u64,
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
@@ -180,6 +176,7 @@ impl Stamp {
         Self {
             device: meta.dev(),
             inode: meta.ino(),
+            links: meta.nlink(),
             size: meta.size(),
             modified: (meta.mtime(), meta.mtime_nsec()),
             changed: (meta.ctime(), meta.ctime_nsec()),
@@ -222,10 +219,10 @@ impl SteadyFile {
         )
     }
 
-    /// Reads at most `limit` bytes into memory. `dir` and `name` are where it was opened.
-    pub(super) fn bytes(self, dir: &SteadyDir, name: &OsStr, limit: u64) -> (Reading, Vec<u8>) {
+    /// Reads at most `limit` bytes into memory.
+    pub(super) fn bytes(self, limit: u64) -> (Reading, Vec<u8>) {
         let mut bytes = Vec::new();
-        let Ok(reading) = self.read(dir, name, limit, |part| {
+        let Ok(reading) = self.read(limit, |part| {
             bytes.extend_from_slice(part);
             Ok::<(), Infallible>(())
         });
@@ -233,16 +230,14 @@ impl SteadyFile {
     }
 
     /// Reads at most `limit` bytes and keeps nothing but their digest.
-    pub(super) fn hash(self, dir: &SteadyDir, name: &OsStr, limit: u64) -> Reading {
-        let Ok(reading) = self.read(dir, name, limit, |_| Ok::<(), Infallible>(()));
+    pub(super) fn hash(self, limit: u64) -> Reading {
+        let Ok(reading) = self.read(limit, |_| Ok::<(), Infallible>(()));
         reading
     }
 
-    /// Reads at most `limit` bytes into `sink`. `dir` and `name` are where it was opened.
+    /// Reads at most `limit` bytes into `sink`.
     pub(super) fn read<E>(
         mut self,
-        dir: &SteadyDir,
-        name: &OsStr,
         limit: u64,
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<Reading, E> {
@@ -273,9 +268,6 @@ impl SteadyFile {
         }
         let after = self.file.metadata().map(|meta| Stamp::of(&meta));
         if size != self.stamp.size || !after.is_ok_and(|now| now == self.stamp) {
-            return Ok(Reading::Unsettled);
-        }
-        if !dir.still_holds(name, &self.stamp) {
             return Ok(Reading::Unsettled);
         }
         Ok(Reading::Whole(Content {

@@ -94,19 +94,30 @@ fn at_work(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
 fn judge(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     let attempt = core.newest(task);
     let number = attempt.number;
-    let name = if matches!(core.plan.tasks[task].work, Work::Run { .. }) { "exit" } else { "claim" };
+    let name = if matches!(core.plan.tasks[task].work, Work::Run { .. }) {
+        "exit"
+    } else {
+        "claim"
+    };
     match verdict(core, task) {
         Claim::Stopped(..) | Claim::Waits(_) => {}
         Claim::Against { check, detail } => core.check(task, check, CheckStatus::Fail, &detail)?,
         Claim::Holds { remark } => {
-            let status = if remark.is_empty() { CheckStatus::Pass } else { CheckStatus::Warn };
+            let status = if remark.is_empty() {
+                CheckStatus::Pass
+            } else {
+                CheckStatus::Warn
+            };
             core.check(task, name, status, &remark)?;
         }
     }
     if core.plan.tasks[task].diff == DiffPolicy::None || core.newest(task).process.is_none() {
         return finish(core, task);
     }
-    let effect = Effect::Collect { task: core.plan.tasks[task].id.clone(), attempt: number };
+    let effect = Effect::Collect {
+        task: core.plan.tasks[task].id.clone(),
+        attempt: number,
+    };
     core.intend(core.attempt_subject(task, number), effect)
 }
 
@@ -118,7 +129,13 @@ fn finish(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
             let id = core.plan.tasks[task].id.clone();
             let subject = core.attempt_subject(task, core.newest(task).number);
             let hint = format!("laneway signal answer {id} \"...\"");
-            core.decide(subject, HumanTaskOpened { question: question.clone(), hint })?;
+            core.decide(
+                subject,
+                HumanTaskOpened {
+                    question: question.clone(),
+                    hint,
+                },
+            )?;
             return core.attempt_to(task, AttemptStatus::Waiting, Some(question));
         }
         Claim::Against { .. } | Claim::Holds { .. } => {}

@@ -304,7 +304,10 @@ fn retry_later(core: &mut Core, lane: LaneIx) -> bool {
 /// What a person asked for and the surroundings did not let happen yet.
 fn again(core: &Core, lane: LaneIx) -> Option<Effect> {
     let step = core.state.lanes[lane].step.as_ref()?;
-    let asked = matches!(step.effect, Effect::MergePr { request: Some(_), .. } | Effect::Review { .. });
+    let asked = matches!(
+        step.effect,
+        Effect::MergePr { request: Some(_), .. } | Effect::Review { .. }
+    );
     (asked && matches!(core.remedy(step, None), Some(Remedy::Again))).then(|| step.effect.clone())
 }
 
@@ -344,7 +347,10 @@ impl Core {
     fn nothing_ahead(&self, lane: LaneIx) -> bool {
         let state = &self.state.lanes[lane];
         state.tip.as_ref() == Some(&self.plan.lanes[lane].base_sha)
-            || state.checks.iter().any(|c| c.name == crate::event::CHECK_AHEAD && c.status == CheckStatus::Skip)
+            || state
+                .checks
+                .iter()
+                .any(|c| c.name == crate::event::CHECK_AHEAD && c.status == CheckStatus::Skip)
     }
 
     /// A lane whose content this one holds and that has not reached the target.

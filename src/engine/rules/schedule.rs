@@ -90,7 +90,7 @@ fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
         let plan = &core.plan.lanes[upstream];
         let same_target = plan.target == core.plan.lanes[lane].target;
         if core.state.lanes[upstream].status == LaneStatus::Merged && same_target {
-            landed.push(plan.id.clone());
+            landed.push((plan.id.clone(), tip));
         } else {
             sources.push(SyncSource::Lane {
                 lane: plan.id.clone(),
@@ -209,7 +209,14 @@ impl Core {
         let attempt = self.newest(task);
         let number = attempt.number;
         let (start, place) = match &attempt.start {
-            Some(start) => (attempt.collected.clone().flatten().unwrap_or_else(|| start.clone()), attempt.place),
+            Some(start) => (
+                attempt
+                    .collected
+                    .clone()
+                    .flatten()
+                    .unwrap_or_else(|| start.clone()),
+                attempt.place,
+            ),
             None => (self.start_of(task, tip), self.free_place(lane, task)),
         };
         let id = self.plan.tasks[task].id.clone();

@@ -16,6 +16,11 @@ use super::proc::Seen;
 use crate::exec::known::known;
 use crate::exec::process::{EscapeReason, EscapedProcess, Leftovers, Manner, ProcessRef, Stopped};
 
+/// How long processes that were asked to end are waited for before a look at what they have started since. The ends of
+/// known processes wake us at once; of new ones nothing does, and a shell may wait for just such a child.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// What the pause grows to.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long the kernel gets to end a process that was killed: one in the middle of IO may take a while.
 const KILL_WAIT: Duration = Duration::from_secs(5);
 /// How many times new processes may turn up after the grace; each round kills all that can be seen.
@@ -72,17 +77,17 @@ fn said<T>(result: io::Result<T>) -> Option<T> {
 
 #[derive(Debug, Default)]
 struct End {
+    asked: BTreeSet<(u32, u64)>,
     stopped: BTreeSet<u32>,
     remaining: BTreeMap<(u32, u64), EscapedProcess>,
     killed: bool,
 }
 
 impl End {
-    /// Each round sees what the one before has left or what was started meanwhile, until a round sees nothing. No
-    /// process gets TERM twice, which many take as an order to skip their clean-up: a round with TERM lasts until all
-    /// it asked have ended or the grace is over.
+    /// Each round sees what the one before has left and what was started meanwhile, until a round sees nothing.
     async fn run(&mut self, process: &ProcessRef, grace: Duration) {
         let deadline = Instant::now() + grace;
+        let mut pause = FIRST_PAUSE;
         let mut kill_rounds = 0;
         while kill_rounds < KILL_ROUNDS {
             let mut left = match members(process) {
@@ -102,8 +107,9 @@ impl End {
             let until = if kill {
                 Instant::now() + KILL_WAIT
             } else {
-                deadline
+                deadline.min(Instant::now() + pause)
             };
+            pause = (pause * 2).min(LONGEST_PAUSE);
             self.wait(process, pinned, until, kill).await;
         }
     }
@@ -147,7 +153,8 @@ impl End {
         if kill {
             self.killed = true;
             pinned.signal(Signal::KILL)?;
-        } else {
+        } else if self.asked.insert((one.pid, one.start_time)) {
+            // Once only: many programs take a second TERM as an order to skip their clean-up.
             pinned.signal(Signal::TERM)?;
             if one.is_stopped() {
                 pinned.signal(Signal::CONT)?;
@@ -171,7 +178,7 @@ impl End {
                     self.remain(&one.seen, EscapeReason::Refused { errno });
                 }
                 Err(_) if kill => self.remain(&one.seen, EscapeReason::Unkillable),
-                // The grace is over; the next round kills it.
+                // The next round looks again, and kills it when the grace is over.
                 Err(_) => {}
             }
         }

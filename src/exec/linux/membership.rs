@@ -30,8 +30,8 @@ pub(super) fn members(process: &ProcessRef) -> io::Result<Vec<Seen>> {
     let seen = all()?;
     let is_candidate = |one: &Seen| {
         // Whatever is older than the main process cannot have come from it, and its environment need not be read.
-        let fits = one.start_time >= process.start_time && !one.is_zombie() && one.pid != own.pid;
-        fits && !is_impostor(one, process)
+        let fits = one.start_time >= process.start_time && !one.is_zombie() && !one.is_kernel;
+        fits && one.pid != own.pid && !is_impostor(one, process)
     };
     let candidates: BTreeMap<u32, (Seen, Tag)> = seen
         .iter()

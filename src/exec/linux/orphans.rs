@@ -5,7 +5,7 @@ use std::io;
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, child_subreaper, test_kill_process_group, waitid};
 
-use super::membership::{Own, is_foreign, is_group_orphan, own};
+use super::membership::{Own, is_group_orphan, own};
 use super::pinned::raw;
 use super::proc::{Seen, Tag, children_of_main_thread, look, tag};
 use crate::exec::known::known;
@@ -18,16 +18,14 @@ pub(in crate::exec) fn nothing_left(process: &ProcessRef) -> io::Result<bool> {
         return Ok(false);
     }
     let own = own();
-    Ok(!unknown_children(own)?
-        .iter()
-        .any(|one| belongs(one, process, own)))
+    Ok(unknown_children(own)?.is_some_and(|children| !children.iter().any(|one| belongs(one, process, own))))
 }
 
 /// Looks through our children for orphans that live on.
 pub(super) fn escaped(process: &ProcessRef) -> io::Result<Vec<EscapedProcess>> {
     let own = own();
     let mut escaped = Vec::new();
-    for one in unknown_children(own)? {
+    for one in unknown_children(own)?.unwrap_or_default() {
         // With our own session it may be a child that another part of this program has started.
         if one.is_zombie() || Some(one.session) == own.session {
             continue;
@@ -54,7 +52,7 @@ pub(super) fn escaped(process: &ProcessRef) -> io::Result<Vec<EscapedProcess>> {
 pub fn collect_orphans() -> io::Result<usize> {
     let own = own();
     let mut collected = 0;
-    for one in unknown_children(own)? {
+    for one in unknown_children(own)?.unwrap_or_default() {
         if one.is_zombie() && is_orphan(&one, own) {
             match waitid(
                 WaitId::Pid(raw(one.pid)),
@@ -76,25 +74,32 @@ fn is_orphan(one: &Seen, own: Own) -> bool {
     Some(one.session) != own.session || (one.group != one.pid && Some(one.group) != own_group)
 }
 
-fn unknown_children(own: Own) -> io::Result<Vec<Seen>> {
-    let mut children = children_of_main_thread()?;
-    {
-        let known = known();
-        children.retain(|pid| !known.is_live_main(*pid));
-    }
-    Ok(children
+/// Our children but live main processes and those that were told of; `None` when there is no telling at the moment.
+fn unknown_children(own: Own) -> io::Result<Option<Vec<Seen>>> {
+    let Some(mut children) = children_of_main_thread()? else {
+        return Ok(None);
+    };
+    children.retain(|pid| !known().is_live_main(*pid));
+    let mut unknown: Vec<Seen> = children
         .into_iter()
         .filter_map(look)
         .filter(|one| one.parent == own.pid)
-        .collect())
+        .collect();
+    let known = known();
+    unknown.retain(|one| one.is_zombie() || !known.is_told(one.pid, one.start_time));
+    Ok(Some(unknown))
 }
 
 fn belongs(one: &Seen, process: &ProcessRef, own: Own) -> bool {
     if one.is_zombie() {
         return false;
     }
-    let tag = tag(one.pid);
-    !is_foreign(&tag, process) && (matches!(tag, Tag::Found(_)) || is_group_orphan(one, process, own))
+    match tag(one.pid) {
+        Tag::Found(found) => found == process.tag.as_bytes(),
+        Tag::Absent => is_group_orphan(one, process, own),
+        // It may be; the look at all processes decides.
+        Tag::Unreadable => true,
+    }
 }
 
 fn group_exists(process: &ProcessRef) -> bool {

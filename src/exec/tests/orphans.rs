@@ -165,7 +165,9 @@ async fn alone_zombies() {
     for name in ["in-group", "outside"] {
         ended(scene.hear_pid(name));
     }
-    let mut not_ours_to_collect = std::process::Command::new("true").spawn().expect("true starts");
+    // The children of a thread that has ended are among those of the main thread, as orphans are.
+    let starter = std::thread::spawn(|| std::process::Command::new("true").spawn().expect("true starts"));
+    let mut not_ours_to_collect = starter.join().expect("a thread");
     ended(not_ours_to_collect.id());
     assert_eq!(collect_orphans().expect("/proc"), 2);
     assert!(

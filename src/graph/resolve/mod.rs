@@ -1,11 +1,13 @@
 //! From what a file says to what it means: names are looked up, defaults filled in, texts substituted.
 //!
-//! `declarations` gathers the ids, `tables` turns each table into its part of the model, `links` checks how the
-//! tables refer to each other. All of them note problems and go on.
+//! `declarations` gathers the ids, `links` checks how the tables refer to each other, `tables` and `agents` turn each
+//! table into its part of the model, `texts` fills in substitutions. All of them note problems and go on.
 
+mod agents;
 mod declarations;
 mod links;
 mod tables;
+mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,6 +85,6 @@ fn defaults(file: &GraphFile) -> Defaults {
             gate: defaults
                 .gate
                 .value()
-                .and_then(|gate| tables::gate(&gate.0, Clone::clone)),
+                .and_then(|gate| texts::gate_as_written(&gate.0)),
         })
 }

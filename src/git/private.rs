@@ -1,0 +1,169 @@
+//! A lane's private git directory: a HEAD and an index that only Laneway writes.
+//!
+//! ```text
+//! <common>/laneway/index/<name>/
+//!     HEAD     the commit that the index stands for
+//!     index    its tree, with the stat data of the lane's files
+//!     at       the same commit, written last: without it, the index is not trusted to be complete
+//!     ready    there once the lane has been made completely
+//!     guard    the lock for all of these
+//! ```
+#![expect(
+    clippy::disallowed_methods,
+    reason = "keeps the private git directories of lanes"
+)]
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::command::{Git, Scope};
+use super::repo::replace_file;
+use super::{GitError, Repo, RepoLock, Worktree};
+use crate::id::Sha;
+
+/// The private git directory of one lane, locked for as long as this lives.
+pub(super) struct Private<'a> {
+    repo: &'a Repo,
+    worktree: &'a Worktree,
+    dir: PathBuf,
+    _guard: RepoLock,
+}
+
+impl<'a> Private<'a> {
+    pub(super) fn open(repo: &'a Repo, worktree: &'a Worktree) -> Result<Self, GitError> {
+        let dir = worktree.private(repo);
+        let guard = RepoLock::acquire(&dir.join("guard"))?;
+        // Nobody else writes here, so under the guard a lock file is the rest of a killed git.
+        remove_file(&dir.join("index.lock"))?;
+        if !dir.join("HEAD").exists() {
+            // git takes a directory for a git directory only if HEAD looks right.
+            replace_file(&dir.join("HEAD"), b"ref: refs/heads/laneway-has-no-commit-yet\n")?;
+        }
+        Ok(Self {
+            repo,
+            worktree,
+            dir,
+            _guard: guard,
+        })
+    }
+
+    pub(super) fn scope(&self) -> Scope<'_> {
+        self.repo.private_scope(self.worktree, &self.dir)
+    }
+
+    pub(super) fn index(&self) -> PathBuf {
+        self.dir.join("index")
+    }
+
+    /// The commit that the index stands for; `None` where it cannot be trusted.
+    pub(super) fn at(&self) -> Result<Option<Sha>, GitError> {
+        if !self.index().exists() {
+            return Ok(None);
+        }
+        let path = self.dir.join("at");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Sha::new(text.trim()).ok()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(GitError::io("read", &path)(error)),
+        }
+    }
+
+    /// Says that the index is about to change.
+    pub(super) fn unsettle(&self) -> Result<(), GitError> {
+        remove_file(&self.dir.join("at"))
+    }
+
+    /// Says that the index stands for `commit` now.
+    pub(super) fn settle(&self, commit: &Sha) -> Result<(), GitError> {
+        write_line(&self.dir.join("HEAD"), commit)?;
+        write_line(&self.dir.join("at"), commit)
+    }
+
+    /// Brings the index to the tree of `commit`, keeping the stat data of files that stay the same. No file of the lane is
+    /// touched. Without a process where it is there already.
+    pub(super) fn index_at(&self, commit: &Sha) -> Result<(), GitError> {
+        let at = self.at()?;
+        if at.as_ref() == Some(commit) {
+            return Ok(());
+        }
+        let same_tree = match &at {
+            Some(at) => self.repo.tree_of(at)? == self.repo.tree_of(commit)?,
+            None => false,
+        };
+        if !same_tree {
+            self.unsettle()?;
+            let git = |how: &str| {
+                Git::new(self.scope(), "read-tree")
+                    .args([how, commit.as_str()])
+                    .run()
+            };
+            if git("--reset").is_err() {
+                // A damaged index; starting afresh costs reading the files once.
+                self.forget_index()?;
+                git("--reset")?;
+            }
+        }
+        self.settle(commit)
+    }
+
+    /// Checks `commit` out over whatever is there: files that differ, and untracked ones in the way, are replaced.
+    pub(super) fn check_out(&self, commit: &Sha) -> Result<(), GitError> {
+        self.unsettle()?;
+        let git = || {
+            Git::new(self.scope(), "read-tree")
+                .args(["--reset", "-u", commit.as_str()])
+                .run()
+        };
+        if let Err(error) = git() {
+            tracing::debug!(%error, "checking out again, with a fresh index");
+            self.forget_index()?;
+            git()?;
+        }
+        self.settle(commit)
+    }
+
+    /// Drops the index, so that the next checkout writes every file.
+    pub(super) fn forget_index(&self) -> Result<(), GitError> {
+        self.unsettle()?;
+        remove_file(&self.index())
+    }
+
+    /// Whether the lane has been made completely.
+    pub(super) fn is_ready(&self) -> bool {
+        self.dir.join("ready").exists()
+    }
+
+    pub(super) fn set_ready(&self) -> Result<(), GitError> {
+        replace_file(&self.dir.join("ready"), b"")
+    }
+
+    /// Gives the agent a copy of the index as its own.
+    pub(super) fn hand_out_index(&self) -> Result<(), GitError> {
+        let to = self.worktree.admin.join("index");
+        let copy = || -> std::io::Result<()> {
+            let temp = tempfile::Builder::new()
+                .prefix(".laneway-")
+                .tempfile_in(&self.worktree.admin)?;
+            std::fs::copy(self.index(), temp.path())?;
+            temp.persist(&to)?;
+            Ok(())
+        };
+        copy().map_err(GitError::io("written", &to))
+    }
+}
+
+/// Removes a file that may not be there.
+pub(super) fn remove_file(path: &Path) -> Result<(), GitError> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
+        Err(error) => Err(GitError::io("removed", path)(error)),
+    }
+}
+
+/// Writes an id by rename. It is not synced: after a power cut the worst is a slower first look.
+fn write_line(path: &Path, commit: &Sha) -> Result<(), GitError> {
+    let temp = path.with_extension("new");
+    std::fs::write(&temp, format!("{commit}\n")).map_err(GitError::io("written", &temp))?;
+    std::fs::rename(&temp, path).map_err(GitError::io("written", path))
+}

@@ -1,0 +1,250 @@
+//! Making a lane's worktree, all or nothing, and taking it away.
+//!
+//! The administrative step is ours and not `git worktree add`'s: the git directory is built aside and renamed into place,
+//! under the repository lock, so that no other git ever meets half of it (`failed to read .../commondir`), and no config
+//! is touched. The files are then checked out outside the lock, many lanes at a time.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "makes and removes the directories of lanes"
+)]
+
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::command::Git;
+use super::private::Private;
+use super::repo::sync_dir;
+use super::reset::remove_any;
+use super::worktree::{gitfile_line, resolved};
+use super::{GitError, Repo, Worktree};
+use crate::id::Sha;
+
+impl Repo {
+    /// Makes a worktree at `path`, detached at `at`. Where it is there already, complete, it is returned as it is, with
+    /// whatever work it holds. What a crash left half-made is finished. A directory that holds anything that is not
+    /// Laneway's is [`GitError::PathOccupied`].
+    pub fn provision(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
+        let worktree = {
+            let _administration = self.administer()?;
+            match self.reopen(path)? {
+                Some(worktree) if worktree.private(self).is_dir() => worktree,
+                Some(worktree) => return Err(GitError::PathOccupied { path: worktree.path }),
+                None => self.register(path, at)?,
+            }
+        };
+        let private = Private::open(self, &worktree)?;
+        if private.is_ready() && worktree.path.join(".git").exists() {
+            return Ok(worktree);
+        }
+        self.set_files(&private, &worktree, at)?;
+        private.set_ready()?;
+        Ok(worktree)
+    }
+
+    /// Makes the lane known to git, its directory holding nothing but `.git`.
+    fn register(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
+        let path = resolved(path);
+        self.ensure_free(&path)?;
+        std::fs::create_dir_all(&path).map_err(GitError::io("created", &path))?;
+        let worktree = Worktree {
+            admin: self.free_admin(&path),
+            path,
+        };
+        // The rest of a lane of this name that git has forgotten: its index describes other files.
+        remove_any(&worktree.private(self))?;
+        let private = worktree.private(self);
+        std::fs::create_dir_all(&private).map_err(GitError::io("created", &private))?;
+        let gitfile = worktree.path.join(".git");
+        std::fs::write(&gitfile, gitfile_line(&worktree.admin)).map_err(GitError::io("written", &gitfile))?;
+        self.make_admin(&worktree, at)?;
+        Ok(worktree)
+    }
+
+    /// A directory can be taken if it is missing, empty, or holds what a crash left of ours: a `.git` file that points into
+    /// this repository's worktrees, at nothing.
+    fn ensure_free(&self, path: &Path) -> Result<(), GitError> {
+        let occupied = || {
+            Err(GitError::PathOccupied {
+                path: path.to_owned(),
+            })
+        };
+        let entries = match std::fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => return occupied(),
+            Err(error) => return Err(GitError::io("read", path)(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry.map_err(GitError::io("read", path))?.file_name());
+        }
+        if names.is_empty() {
+            return Ok(());
+        }
+        let line = std::fs::read(path.join(".git")).unwrap_or_default();
+        let ours = [
+            b"gitdir: ",
+            self.common_dir().join("worktrees").as_os_str().as_bytes(),
+            b"/",
+        ]
+        .concat();
+        let pointed = line
+            .strip_prefix(b"gitdir: ")
+            .map(|rest| Path::new(std::ffi::OsStr::from_bytes(rest.trim_ascii())));
+        let at_nothing = pointed.is_some_and(|admin| !admin.exists());
+        if names == [".git"] && line.starts_with(&ours) && at_nothing {
+            Ok(())
+        } else {
+            occupied()
+        }
+    }
+
+    /// A name that is not taken, made from the last two parts of the path (the graph and the lane).
+    fn free_admin(&self, path: &Path) -> PathBuf {
+        let parts: Vec<_> = path
+            .iter()
+            .rev()
+            .take(2)
+            .map(|part| part.to_string_lossy())
+            .collect();
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        };
+        let name: String = parts
+            .iter()
+            .rev()
+            .flat_map(|part| part.chars().map(plain).chain(['-']))
+            .collect();
+        let name = name.trim_matches('-').to_owned();
+        let worktrees = self.common_dir().join("worktrees");
+        let numbered = (1_u32..).map(|n| {
+            if n == 1 {
+                name.clone()
+            } else {
+                format!("{name}-{n}")
+            }
+        });
+        let mut free = numbered
+            .map(|name| worktrees.join(name))
+            .filter(|admin| !admin.exists());
+        free.next().expect("some number is free")
+    }
+
+    /// Builds the git directory aside and renames it into place.
+    pub(super) fn make_admin(&self, worktree: &Worktree, at: &Sha) -> Result<(), GitError> {
+        let parent = self.common_dir().join("worktrees");
+        let build = || -> std::io::Result<()> {
+            std::fs::create_dir_all(&parent)?;
+            std::fs::create_dir_all(self.record_dir())?;
+            let aside = tempfile::Builder::new()
+                .prefix("admin-")
+                .tempdir_in(self.record_dir())?;
+            let gitdir = [worktree.path.join(".git").as_os_str().as_bytes(), b"\n"].concat();
+            std::fs::write(aside.path().join("HEAD"), format!("{at}\n"))?;
+            std::fs::write(aside.path().join("commondir"), "../..\n")?;
+            std::fs::write(aside.path().join("gitdir"), gitdir)?;
+            let mode = std::fs::metadata(&parent)?.permissions();
+            std::fs::set_permissions(aside.path(), mode)?;
+            std::fs::rename(aside.path(), &worktree.admin)?;
+            // It is not there any more to be removed.
+            drop(aside.keep());
+            sync_dir(&parent)
+        };
+        build().map_err(GitError::io("created", &worktree.admin))
+    }
+
+    /// Takes the lane away: out of sight by one rename, then forgotten by git. Where it holds anything that is not in its
+    /// commit, ignored files too, it is kept in `trash` (mode 0700) and its place there is returned; else its files are
+    /// deleted. [`Repo::custody`] comes first. A worktree that somebody locked is [`GitError::WorktreeLocked`].
+    pub fn remove(&self, worktree: &Worktree, trash: &Path) -> Result<Option<PathBuf>, GitError> {
+        let lock = worktree.admin.join("locked");
+        match std::fs::read(&lock) {
+            Ok(reason) => {
+                let reason = String::from_utf8_lossy(&reason).trim().to_owned();
+                return Err(GitError::WorktreeLocked {
+                    path: worktree.path.clone(),
+                    reason,
+                });
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => return Err(GitError::io("read", &lock)(error)),
+        }
+        let mut kept = None;
+        if worktree.path.is_dir() {
+            let disposable = self.is_disposable(worktree)?;
+            let moved = self.trash(&worktree.path, trash, &worktree.name())?;
+            if disposable {
+                let place = moved.parent().unwrap_or(&moved);
+                std::fs::remove_dir_all(place).map_err(GitError::io("removed", place))?;
+            } else {
+                kept = Some(moved);
+            }
+        }
+        let _administration = self.administer()?;
+        self.forget(worktree)?;
+        Ok(kept)
+    }
+
+    /// Whether the lane's directory holds exactly the files of its commit and nothing else.
+    fn is_disposable(&self, worktree: &Worktree) -> Result<bool, GitError> {
+        let private = Private::open(self, worktree)?;
+        let Some(at) = private.at()? else { return Ok(false) };
+        private.index_at(&at)?;
+        let answer = Git::new(private.scope(), "status")
+            .args([
+                "--porcelain",
+                "-z",
+                "--untracked-files=normal",
+                "--ignored=traditional",
+                "--no-renames",
+            ])
+            .arg("--ignore-submodules=none")
+            .run()?;
+        Ok(answer.stdout.is_empty())
+    }
+
+    /// Removes what git and the record know of the lane. Renamed first, so that nobody meets half of it.
+    fn forget(&self, worktree: &Worktree) -> Result<(), GitError> {
+        let record = self.record_dir();
+        let aside = tempfile::Builder::new()
+            .prefix("admin-")
+            .tempdir_in(&record)
+            .map_err(GitError::io("written to", &record))?;
+        for (from, name) in [
+            (worktree.admin.clone(), "admin"),
+            (worktree.private(self), "private"),
+        ] {
+            match std::fs::rename(&from, aside.path().join(name)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(GitError::io("removed", &from)(error)),
+            }
+        }
+        aside.close().map_err(GitError::io("removed", &record))
+    }
+
+    /// Moves `from` to a place of its own in `trash`, which nobody but the user can read.
+    pub(super) fn trash(&self, from: &Path, trash: &Path, name: &str) -> Result<PathBuf, GitError> {
+        let make = || -> std::io::Result<PathBuf> {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(trash)?;
+            std::fs::set_permissions(trash, PermissionsExt::from_mode(0o700))?;
+            Ok(tempfile::Builder::new()
+                .prefix(&format!("{name}-"))
+                .tempdir_in(trash)?
+                .keep())
+        };
+        let place = make().map_err(GitError::io("created", trash))?.join("files");
+        std::fs::rename(from, &place).map_err(GitError::io("moved to the trash", from))?;
+        tracing::info!(from = %from.display(), to = %place.display(), "moved to the trash");
+        Ok(place)
+    }
+}

@@ -1,0 +1,459 @@
+//! The repository that Laneway works in: finding it, refusing it by name, and its identity.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads and writes the git directory and the record's own files"
+)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use git2::{Config, ConfigLevel, ErrorClass, ErrorCode, Oid, Repository, RepositoryOpenFlags};
+
+use super::command::{Git, Scope};
+use super::{GitError, RepoLock, Unsupported};
+use crate::id::Sha;
+
+/// The oldest git whose `merge-tree --write-tree` does what is needed.
+const NEEDED: (u32, u32) = (2, 40);
+const NEEDED_TEXT: &str = "2.40";
+
+/// Who a commit is made as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// `user.name`.
+    pub name: String,
+    /// `user.email`.
+    pub email: String,
+}
+
+/// A repository, seen from its main worktree (or from its bare directory). Cheap to clone.
+#[derive(Clone)]
+pub struct Repo {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    root: PathBuf,
+    common: PathBuf,
+    bare: bool,
+    version: (u32, u32),
+    plain: Mutex<Vec<Repository>>,
+    durable: Mutex<Vec<Repository>>,
+    admin: Mutex<()>,
+    signs: OnceLock<bool>,
+}
+
+/// The locks that worktree administration needs: threads of this process queue in line, other processes by `flock`.
+pub(super) struct Administration<'a> {
+    _flock: RepoLock,
+    _queue: std::sync::MutexGuard<'a, ()>,
+}
+
+impl std::fmt::Debug for Repo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repo")
+            .field("root", &self.inner.root)
+            .field("bare", &self.inner.bare)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Repo {
+    /// Finds the repository that `start` is in, from anywhere: a sub-directory, a lane, a linked worktree.
+    ///
+    /// Fails by name where there is none, where git is older than 2.40, or where the repository is of a kind that
+    /// Laneway cannot work in ([`GitError::Unsupported`]).
+    pub fn discover(start: &Path) -> Result<Self, GitError> {
+        let version = git_version()?;
+        let not_found = || GitError::NotARepository {
+            start: start.to_owned(),
+        };
+        let found = Repository::discover_path(start, std::iter::empty::<&Path>()).map_err(|_| not_found())?;
+        let (common, linked) = match std::fs::read_to_string(found.join("commondir")) {
+            Ok(text) => (found.join(text.trim_end()), true),
+            Err(_) => (found, false),
+        };
+        let common = std::fs::canonicalize(&common).map_err(|_| not_found())?;
+        refuse_oddities(&common)?;
+        // A lane is left by its `.git` at once: only the main worktree is ever opened.
+        let opened = if linked {
+            Repository::open(&common)
+        } else {
+            Repository::open_ext(start, RepositoryOpenFlags::empty(), std::iter::empty::<&Path>())
+        };
+        let opened = opened.map_err(|source| refusal(&common, source))?;
+        let bare = opened.is_bare();
+        let root = match opened.workdir() {
+            Some(dir) if !bare => std::fs::canonicalize(dir).map_err(GitError::io("found", dir))?,
+            _ => common.clone(),
+        };
+        let inner = Inner {
+            root,
+            common,
+            bare,
+            version,
+            plain: Mutex::default(),
+            durable: Mutex::default(),
+            admin: Mutex::default(),
+            signs: OnceLock::new(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The main worktree; of a bare repository its git directory.
+    pub fn root(&self) -> &Path {
+        &self.inner.root
+    }
+
+    /// The git directory that all worktrees share.
+    pub fn common_dir(&self) -> &Path {
+        &self.inner.common
+    }
+
+    /// Whether the repository has no main worktree.
+    pub fn is_bare(&self) -> bool {
+        self.inner.bare
+    }
+
+    /// `<common>/laneway`, where the record is kept.
+    pub fn record_dir(&self) -> PathBuf {
+        self.inner.common.join("laneway")
+    }
+
+    /// Takes the repository lock, which serialises worktree administration and local-forge numbering across graphs and
+    /// processes.
+    pub fn lock(&self) -> Result<RepoLock, GitError> {
+        RepoLock::acquire(&self.record_dir().join("repo.lock"))
+    }
+
+    pub(super) fn administer(&self) -> Result<Administration<'_>, GitError> {
+        let queue = self.inner.admin.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Administration {
+            _flock: self.lock()?,
+            _queue: queue,
+        })
+    }
+
+    /// Name and e-mail address from the user's config. Nothing is guessed: [`GitError::NoIdentity`] says what is missing.
+    pub fn identity(&self) -> Result<Identity, GitError> {
+        let answer = Git::new(self.scope(), "config")
+            .args(["-z", "--get-regexp", r"^user\.(name|email)$"])
+            .accept(&[0, 1])
+            .run()?;
+        let (mut name, mut email) = (String::new(), String::new());
+        for entry in String::from_utf8_lossy(&answer.stdout).split('\0') {
+            match entry.split_once('\n') {
+                Some(("user.name", value)) => value.trim().clone_into(&mut name),
+                Some(("user.email", value)) => value.trim().clone_into(&mut email),
+                _ => {}
+            }
+        }
+        for (missing, value) in [("user.name", &name), ("user.email", &email)] {
+            if value.is_empty() {
+                return Err(GitError::NoIdentity { missing });
+            }
+        }
+        Ok(Identity { name, email })
+    }
+
+    /// Whether the user's config asks for signed commits. Read once for the life of this value.
+    pub(super) fn signs_commits(&self) -> Result<bool, GitError> {
+        if let Some(signs) = self.inner.signs.get() {
+            return Ok(*signs);
+        }
+        let answer = Git::new(self.scope(), "config")
+            .args(["--type=bool", "--get", "commit.gpgsign"])
+            .accept(&[0, 1])
+            .run()?;
+        let signs = answer.line() == "true";
+        Ok(*self.inner.signs.get_or_init(|| signs))
+    }
+
+    /// The branch that the main worktree (or the bare repository) has checked out, without `refs/heads/`.
+    /// `None` when HEAD is detached. A branch without commits is named all the same.
+    pub fn head_branch(&self) -> Result<Option<String>, GitError> {
+        self.with(|repo| {
+            let head = repo
+                .find_reference("HEAD")
+                .map_err(GitError::library("reading HEAD"))?;
+            let target = head
+                .symbolic_target()
+                .map_err(GitError::library("reading HEAD"))?;
+            Ok(target
+                .and_then(|name| name.strip_prefix("refs/heads/"))
+                .map(str::to_owned))
+        })
+    }
+
+    /// The commit that `rev` names, in git's revision syntax; `None` where it names none.
+    pub fn resolve_commit(&self, rev: &str) -> Result<Option<Sha>, GitError> {
+        self.with(|repo| {
+            match repo
+                .revparse_single(rev)
+                .and_then(|object| object.peel_to_commit())
+            {
+                Ok(commit) => Ok(Some(sha(commit.id()))),
+                Err(error) if absent(&error) => Ok(None),
+                Err(error) => Err(GitError::library("resolving a revision")(error)),
+            }
+        })
+    }
+
+    /// The tip of a local branch; `None` where there is no such branch.
+    pub fn branch_tip(&self, branch: &str) -> Result<Option<Sha>, GitError> {
+        self.read_ref(&format!("refs/heads/{branch}"))
+    }
+
+    /// Adds `patterns` to `info/exclude` where they are not there yet. No file of the user's worktree is touched.
+    pub fn exclude(&self, patterns: &[&str]) -> Result<(), GitError> {
+        let _administration = self.administer()?;
+        let path = self.inner.common.join("info/exclude");
+        let mut bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(GitError::io("read", &path)(error)),
+        };
+        let there: Vec<Vec<u8>> = bytes
+            .split(|b| *b == b'\n')
+            .map(|line| line.trim_ascii().to_vec())
+            .collect();
+        let missing: Vec<&&str> = patterns
+            .iter()
+            .filter(|pattern| !there.iter().any(|line| line == pattern.as_bytes()))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if !bytes.is_empty() && !bytes.ends_with(b"\n") {
+            bytes.push(b'\n');
+        }
+        for pattern in missing {
+            bytes.extend_from_slice(pattern.as_bytes());
+            bytes.push(b'\n');
+        }
+        replace_file(&path, &bytes)
+    }
+
+    /// Checks that objects, refs and the record can be written, before anything depends on it.
+    pub fn ensure_writable(&self) -> Result<(), GitError> {
+        let record = self.record_dir();
+        std::fs::create_dir_all(&record).map_err(GitError::io("created", &record))?;
+        for dir in [
+            record,
+            self.inner.common.join("objects"),
+            self.inner.common.join("refs"),
+        ] {
+            tempfile::NamedTempFile::new_in(&dir).map_err(GitError::io("written to", &dir))?;
+        }
+        Ok(())
+    }
+
+    /// A branch that stands where branches below `prefix` (such as `laneway/graph`) must go: `laneway`, say.
+    pub fn branch_blocking(&self, prefix: &str) -> Result<Option<String>, GitError> {
+        let mut name = String::new();
+        for part in prefix.split('/').filter(|part| !part.is_empty()) {
+            if !name.is_empty() {
+                name.push('/');
+            }
+            name.push_str(part);
+            if self.branch_tip(&name)?.is_some() {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn scope(&self) -> Scope<'_> {
+        Scope::Common {
+            common: &self.inner.common,
+            cwd: &self.inner.root,
+        }
+    }
+
+    pub(super) fn version(&self) -> (u32, u32) {
+        self.inner.version
+    }
+
+    /// Uses libgit2 on the main repository, for reading.
+    pub(super) fn with<T>(
+        &self,
+        act: impl FnOnce(&Repository) -> Result<T, GitError>,
+    ) -> Result<T, GitError> {
+        pooled(&self.inner.plain, || self.open(), act)
+    }
+
+    /// Uses libgit2 on the main repository with its fsync on, for writing objects and refs.
+    pub(super) fn with_durable<T>(
+        &self,
+        act: impl FnOnce(&Repository) -> Result<T, GitError>,
+    ) -> Result<T, GitError> {
+        pooled(&self.inner.durable, || self.open_durable(), act)
+    }
+
+    fn open(&self) -> Result<Repository, GitError> {
+        // Not as a bare repository, even where no worktree is needed: libgit2 then writes no reflogs.
+        let flags = RepositoryOpenFlags::NO_SEARCH;
+        Repository::open_ext(&self.inner.common, flags, std::iter::empty::<&Path>())
+            .map_err(|source| refusal(&self.inner.common, source))
+    }
+
+    fn open_durable(&self) -> Result<Repository, GitError> {
+        let repo = self.open()?;
+        let path = self.record_dir().join("libgit2.config");
+        if !path.exists() {
+            let record = self.record_dir();
+            std::fs::create_dir_all(&record).map_err(GitError::io("created", &record))?;
+            replace_file(
+                &path,
+                b"# How Laneway's own libgit2 writes.\n[core]\n\tfsyncObjectFiles = true\n",
+            )?;
+        }
+        // The switch is per process in libgit2's C interface; as config of the highest level it is per repository.
+        let mut config = repo.config().map_err(GitError::library("reading the config"))?;
+        config
+            .add_file(&path, ConfigLevel::App, true)
+            .map_err(GitError::library("switching fsync on"))?;
+        Ok(repo)
+    }
+}
+
+fn pooled<T>(
+    pool: &Mutex<Vec<Repository>>,
+    open: impl FnOnce() -> Result<Repository, GitError>,
+    act: impl FnOnce(&Repository) -> Result<T, GitError>,
+) -> Result<T, GitError> {
+    let idle = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let repo = match idle {
+        Some(repo) => repo,
+        None => open()?,
+    };
+    let outcome = act(&repo);
+    pool.lock().unwrap_or_else(PoisonError::into_inner).push(repo);
+    outcome
+}
+
+/// Writes a file all or not at all, and durably.
+pub(super) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), GitError> {
+    let dir = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(dir).map_err(GitError::io("created", dir))?;
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".laneway-").tempfile_in(dir)?;
+        let mode = match std::fs::metadata(path) {
+            Ok(there) => there.permissions(),
+            Err(_) => std::os::unix::fs::PermissionsExt::from_mode(0o644),
+        };
+        file.as_file().set_permissions(mode)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_data()?;
+        file.persist(path)?;
+        sync_dir(dir)
+    };
+    write().map_err(GitError::io("written", path))
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_dir(dir: &Path) -> std::io::Result<()> {
+    std::fs::File::open(dir)?.sync_all()
+}
+
+/// A libgit2 id as an id that is a proof.
+pub(super) fn sha(oid: Oid) -> Sha {
+    Sha::new(&oid.to_string()).expect("libgit2 prints valid ids")
+}
+
+/// An id in libgit2's form.
+pub(super) fn oid(sha: &Sha) -> Result<Oid, GitError> {
+    Oid::from_str(sha.as_str()).map_err(GitError::library("reading an object id"))
+}
+
+/// Whether libgit2 says that the thing asked for does not exist.
+pub(super) fn absent(error: &git2::Error) -> bool {
+    matches!(
+        error.code(),
+        ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::Peel | ErrorCode::UnbornBranch
+    )
+}
+
+fn git_version() -> Result<(u32, u32), GitError> {
+    let answer = Git::new(Scope::Nowhere, "version").run()?;
+    let found = answer.line();
+    let version = found.strip_prefix("git version ").and_then(|text| {
+        let mut numbers = text.split(['.', ' ', '-']).map(str::parse::<u32>);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    });
+    match version {
+        Some(version) if version >= NEEDED => Ok(version),
+        Some(_) => Err(GitError::GitTooOld {
+            found,
+            needed: NEEDED_TEXT,
+        }),
+        None => Err(GitError::Output {
+            operation: "version".to_owned(),
+            found,
+        }),
+    }
+}
+
+/// Reads the repository's own config before libgit2 opens it, so that what is refused is refused by name.
+fn refuse_oddities(common: &Path) -> Result<(), GitError> {
+    let refuse = |feature| {
+        Err(GitError::Unsupported {
+            path: common.to_owned(),
+            feature,
+        })
+    };
+    let path = common.join("config");
+    if !path.exists() {
+        return Ok(());
+    }
+    let config = Config::open(&path).map_err(GitError::library("reading the config"))?;
+    let get = |key: &str| {
+        config
+            .get_string(key)
+            .map(|value| value.to_ascii_lowercase())
+            .ok()
+    };
+    if get("extensions.refstorage").is_some_and(|storage| storage != "files") {
+        return refuse(Unsupported::Reftable);
+    }
+    if let Some(format) = get("extensions.objectformat").filter(|format| format != "sha1") {
+        return refuse(Unsupported::ObjectFormat { format });
+    }
+    if get("extensions.partialclone").is_some() {
+        return refuse(Unsupported::PartialClone);
+    }
+    let mut promisors = config
+        .entries(Some(r"^remote\..*\.promisor$"))
+        .map_err(GitError::library("reading the config"))?;
+    if let Some(entry) = promisors.next() {
+        let entry = entry.map_err(GitError::library("reading the config"))?;
+        if entry.value().is_ok_and(|value| value != "false") {
+            return refuse(Unsupported::PartialClone);
+        }
+    }
+    Ok(())
+}
+
+fn refusal(path: &Path, source: git2::Error) -> GitError {
+    if source.code() == ErrorCode::Owner {
+        GitError::UnsafeOwner {
+            path: path.to_owned(),
+        }
+    } else if source.class() == ErrorClass::Repository && source.message().contains("extension") {
+        let feature = Unsupported::Extension {
+            detail: source.message().to_owned(),
+        };
+        GitError::Unsupported {
+            path: path.to_owned(),
+            feature,
+        }
+    } else {
+        GitError::Library {
+            action: "opening the repository",
+            source,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Bringing a lane to a commit, from whatever state an agent left it in.
+#![expect(clippy::disallowed_methods, reason = "repairs a lane and its git directory")]
+
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::command::Git;
+use super::private::{Private, remove_file};
+use super::repo::replace_file;
+use super::tree_state::{StatusEntry, status};
+use super::worktree::{HeadFile, gitfile_line};
+use super::{GitError, Repo, Worktree};
+use crate::id::Sha;
+
+/// What git keeps in a worktree's git directory while something is under way, and what an agent could plant there.
+const STATE: &[&str] = &[
+    "rebase-merge",
+    "rebase-apply",
+    "sequencer",
+    "MERGE_HEAD",
+    "MERGE_MSG",
+    "MERGE_MODE",
+    "MERGE_RR",
+    "MERGE_AUTOSTASH",
+    "AUTO_MERGE",
+    "SQUASH_MSG",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "REBASE_HEAD",
+    "BISECT_LOG",
+    "BISECT_START",
+    "BISECT_NAMES",
+    "BISECT_TERMS",
+    "BISECT_RUN",
+    "BISECT_EXPECTED_REV",
+    "BISECT_ANCESTORS_OK",
+    "BISECT_FIRST_PARENT",
+    "refs/bisect",
+    "refs/rewritten",
+    "index.lock",
+    "HEAD.lock",
+    "config.worktree",
+    "config.worktree.lock",
+    "info/sparse-checkout",
+    "NOTES_MERGE_WORKTREE",
+];
+
+impl Repo {
+    /// Brings the lane to `at`: HEAD detached there, index and files set, whatever was under way removed, untracked files
+    /// gone, ignored files left. A lost `.git`, directory or git directory is made again.
+    ///
+    /// It destroys: [`Repo::custody`] comes first. A repository inside the lane is moved to the record's `trash/`.
+    pub fn set_to(&self, worktree: &Worktree, at: &Sha) -> Result<(), GitError> {
+        self.set_files(&Private::open(self, worktree)?, worktree, at)
+    }
+
+    pub(super) fn set_files(
+        &self,
+        private: &Private<'_>,
+        worktree: &Worktree,
+        at: &Sha,
+    ) -> Result<(), GitError> {
+        self.repair(worktree, at)?;
+        let known = private.at()?;
+        let there = match &known {
+            Some(known) => self.tree_of(known)? == self.tree_of(at)? && status(private, at)?.is_empty(),
+            None => false,
+        };
+        if !there {
+            self.overwrite(private, worktree, at)?;
+        }
+        finish(private, worktree, at)
+    }
+
+    /// Files that are right already are not written again, so that builds in the lane stay valid.
+    fn overwrite(&self, private: &Private<'_>, worktree: &Worktree, at: &Sha) -> Result<(), GitError> {
+        private.check_out(at)?;
+        if self.clean(private, worktree, at)?.is_empty() {
+            return Ok(());
+        }
+        // Stat data can fit where it should not: a directory replaced by a link to where it was moved.
+        private.forget_index()?;
+        private.check_out(at)?;
+        let left = self.clean(private, worktree, at)?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        let name = |entry: &StatusEntry| entry.path.to_string_lossy().into_owned();
+        Err(GitError::StillDirty {
+            path: worktree.path.clone(),
+            files: left.iter().map(name).collect(),
+        })
+    }
+
+    /// Removes untracked files and says what still differs.
+    fn clean(
+        &self,
+        private: &Private<'_>,
+        worktree: &Worktree,
+        at: &Sha,
+    ) -> Result<Vec<StatusEntry>, GitError> {
+        let left = status(private, at)?;
+        if left.is_empty() {
+            return Ok(left);
+        }
+        for nested in left.iter().filter(|entry| entry.is_nested_repository()) {
+            let from = worktree.path.join(&nested.path);
+            self.trash(
+                &from,
+                &self.record_dir().join("trash"),
+                &format!("{}-nested", worktree.name()),
+            )?;
+        }
+        Git::new(private.scope(), "clean")
+            .args(["-ffdq", "--", "."])
+            .run()?;
+        status(private, at)
+    }
+
+    /// Makes the lane's directory, its `.git` file and its git directory usable again, without looking at the files.
+    /// `at` is where HEAD goes if it is lost.
+    fn repair(&self, worktree: &Worktree, at: &Sha) -> Result<(), GitError> {
+        let path = &worktree.path;
+        if std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir()) {
+            return Err(GitError::PathOccupied { path: path.clone() });
+        }
+        std::fs::create_dir_all(path).map_err(GitError::io("created", path))?;
+        self.repair_gitfile(worktree)?;
+        let admin = &worktree.admin;
+        if !admin.is_dir() {
+            let _administration = self.administer()?;
+            return self.make_admin(worktree, at);
+        }
+        let gitfile = [path.join(".git").as_os_str().as_bytes(), b"\n"].concat();
+        for (name, content) in [("gitdir", gitfile.as_slice()), ("commondir", b"../..\n")] {
+            let file = admin.join(name);
+            if std::fs::read(&file).ok().as_deref() != Some(content) {
+                replace_file(&file, content)?;
+            }
+        }
+        for name in STATE {
+            remove_any(&admin.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the lane's `.git` is the file that it should be. A directory in its place (a repository that an
+    /// agent made there) goes to the trash.
+    fn repair_gitfile(&self, worktree: &Worktree) -> Result<(), GitError> {
+        let file = worktree.path.join(".git");
+        let line = gitfile_line(&worktree.admin);
+        match std::fs::symlink_metadata(&file) {
+            Ok(found) if found.is_file() && std::fs::read(&file).ok().as_deref() == Some(&line) => {
+                return Ok(());
+            }
+            Ok(found) if found.is_dir() => {
+                self.trash(
+                    &file,
+                    &self.record_dir().join("trash"),
+                    &format!("{}-dotgit", worktree.name()),
+                )?;
+            }
+            Ok(_) => remove_file(&file)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(GitError::io("read", &file)(error)),
+        }
+        replace_file(&file, &line)
+    }
+}
+
+/// Sets HEAD and the agent's index, once the files are right.
+fn finish(private: &Private<'_>, worktree: &Worktree, at: &Sha) -> Result<(), GitError> {
+    let there = matches!(worktree.head_file()?, HeadFile::Commit(found) if found == *at);
+    if !there {
+        replace_file(&worktree.admin.join("HEAD"), format!("{at}\n").as_bytes())?;
+    }
+    private.hand_out_index()
+}
+
+/// Removes a file, a link or a directory that may not be there.
+pub(super) fn remove_any(path: &Path) -> Result<(), GitError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path).map_err(GitError::io("removed", path)),
+        Ok(_) => remove_file(path),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
+        Err(error) => Err(GitError::io("read", path)(error)),
+    }
+}

@@ -1,0 +1,201 @@
+//! The kinds of value that only a graph file has: durations, branches, scopes, commands, environments.
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::code::Code;
+use super::diagnostic::Diagnostic;
+use super::model::{Command, Millis};
+use super::read::{At, Free, Read, Reader, table};
+use super::{branch, duration, scope};
+
+impl Read for Millis {
+    const TAKES: &'static str = "a duration such as \"45m\"";
+
+    fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        if !value.get_ref().is_str() {
+            reader.wrong_type(value, key, Self::TAKES);
+            return None;
+        }
+        let text = String::read(value, key, reader)?;
+        match duration::parse(&text) {
+            Ok(millis) => Some(millis),
+            Err(error) => {
+                let code = match error {
+                    duration::DurationError::Range => Code::OutOfRange,
+                    _ => Code::BadDuration,
+                };
+                let message = format!("`{key}` is not a duration that can be used: {error}");
+                let label = if code == Code::OutOfRange {
+                    "out of range"
+                } else {
+                    "not a duration"
+                };
+                let hint = "write it like \"500ms\", \"90s\", \"45m\", \"2h\" or \"1h30m\"".to_owned();
+                reader.push(Diagnostic::new(code, value.span(), message, label).hint(hint));
+                None
+            }
+        }
+    }
+}
+
+/// A table with names as keys, in the order of the names.
+#[derive(Debug, Clone)]
+pub(super) struct Named<K, V>(pub(super) Vec<(At<K>, At<V>)>);
+
+impl<K: Read, V: Read> Read for Named<K, V> {
+    const TAKES: &'static str = "a table";
+
+    fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        let mut entries = Vec::new();
+        for (name, value) in table(value, key, reader)? {
+            let as_text = Spanned::new(name.span(), DeValue::String(name.get_ref().clone()));
+            let read_name = K::read(&as_text, key, reader);
+            let read_value = V::read(value, name.get_ref(), reader);
+            if let (Some(k), Some(v)) = (read_name, read_value) {
+                entries.push((
+                    At {
+                        value: k,
+                        span: name.span(),
+                    },
+                    At {
+                        value: v,
+                        span: value.span(),
+                    },
+                ));
+            }
+        }
+        Some(Self(entries))
+    }
+}
+
+/// The name of an environment variable that a file may set.
+#[derive(Debug, Clone)]
+pub(super) struct EnvName(pub(super) String);
+
+impl Read for EnvName {
+    const TAKES: &'static str = "the name of an environment variable";
+
+    fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        let Free(name) = Free::read(value, key, reader)?;
+        let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !letters || name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+            let message = format!(
+                "\"{}\" is not the name of an environment variable",
+                name.escape_debug()
+            );
+            let hint = "names match [A-Za-z_][A-Za-z0-9_]*".to_owned();
+            reader.push(Diagnostic::new(Code::BadEnvName, value.span(), message, "not a name").hint(hint));
+            return None;
+        }
+        if name.starts_with("LANEWAY_") {
+            let message = format!("`{name}` is set by Laneway itself");
+            let hint = "choose a name that does not begin with `LANEWAY_`".to_owned();
+            reader.push(Diagnostic::new(Code::BadEnvName, value.span(), message, "reserved").hint(hint));
+            return None;
+        }
+        Some(Self(name))
+    }
+}
+
+/// The short name of a branch.
+#[derive(Debug, Clone)]
+pub(super) struct Branch(pub(super) String);
+
+impl Read for Branch {
+    const TAKES: &'static str = "the name of a branch";
+
+    fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        let name = String::read(value, key, reader)?;
+        let Err(error) = branch::check(&name) else {
+            return Some(Self(name));
+        };
+        let hint = match name.strip_prefix("refs/heads/") {
+            Some(short) => format!("write `{short}`"),
+            None => "write a name that git accepts, such as `main`".to_owned(),
+        };
+        let message = format!("`{}` is not the name of a branch: {error}", name.escape_debug());
+        reader.push(Diagnostic::new(Code::BadBranch, value.span(), message, "not a branch name").hint(hint));
+        None
+    }
+}
+
+/// A glob of paths inside the repository.
+#[derive(Debug, Clone)]
+pub(super) struct Scope(pub(super) String);
+
+impl Read for Scope {
+    const TAKES: &'static str = "a list of path patterns";
+
+    fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        let pattern = String::read(value, key, reader)?;
+        let Err(error) = scope::check(&pattern) else {
+            return Some(Self(pattern));
+        };
+        let code = match error {
+            scope::ScopeError::Glob { .. } => Code::BadGlob,
+            _ => Code::BadPath,
+        };
+        let diagnostic = Diagnostic::new(
+            code,
+            value.span(),
+            error.to_string(),
+            "matches no file of the repository",
+        );
+        reader.push(diagnostic.hint(error.hint()));
+        None
+    }
+}
+
+/// A command as a file says it: one line for the shell, or a list of words.
+#[derive(Debug, Clone)]
+pub(super) struct CommandText(pub(super) Command);
+
+impl Read for CommandText {
+    const TAKES: &'static str = "a command: a string, or a list of strings";
+
+    fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::String(_) => String::read(value, key, reader).map(|line| Self(Command::Shell(line))),
+            DeValue::Array(_) => Argv::read(value, key, reader).map(|argv| Self(Command::Argv(argv.0))),
+            DeValue::Table(table)
+                if ["template", "script", "image"]
+                    .iter()
+                    .any(|later| table.contains_key(*later)) =>
+            {
+                reader.not_supported(value.span(), &format!("`{key}` as a table"));
+                None
+            }
+            _ => {
+                reader.wrong_type(value, key, Self::TAKES);
+                None
+            }
+        }
+    }
+}
+
+/// A program and its arguments.
+#[derive(Debug, Clone)]
+pub(super) struct Argv(pub(super) Vec<String>);
+
+impl Read for Argv {
+    const TAKES: &'static str = "a list of strings";
+
+    fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        let before = reader.list.len();
+        let words = Vec::<At<Free>>::read(value, key, reader)?;
+        if reader.list.len() > before {
+            return None;
+        }
+        if words
+            .first()
+            .is_none_or(|program| program.value.0.trim().is_empty())
+        {
+            let message = format!("`{key}` names no program");
+            let hint = "the first word is the program, such as [\"make\", \"test\"]".to_owned();
+            reader.push(Diagnostic::new(Code::Blank, value.span(), message, "no program").hint(hint));
+            return None;
+        }
+        Some(Self(words.into_iter().map(|word| word.value.0).collect()))
+    }
+}

@@ -1,0 +1,193 @@
+//! What an effect has to know of the state, taken along when it starts; effects never see the state that moves on.
+
+use std::sync::Arc;
+
+use crate::agent::{
+    Commits, ConflictShown, EarlierAttempt, InstructionInput, RejectedSignal, UpstreamSummary,
+};
+use crate::event::{AttemptStatus, Effect};
+use crate::graph::CommitPolicy;
+use crate::id::{Sha, TaskId};
+use crate::plan::{Plan, TaskIx, Work};
+use crate::signal;
+use crate::state::{Attempt, State};
+
+/// What one effect takes along.
+pub(super) struct Brief {
+    /// The effect.
+    pub(super) effect: Effect,
+    /// Whether it was intended before this orchestrator lived, so that the world has to be asked first.
+    pub(super) resumed: bool,
+    /// What its attempt has to know.
+    pub(super) attempt: Option<AttemptBrief>,
+    /// The state at its start; for what is told of a lane as a whole.
+    pub(super) state: Option<Arc<State>>,
+}
+
+/// What an attempt's effects have to know.
+pub(super) struct AttemptBrief {
+    /// The attempt as it stands.
+    pub(super) attempt: Attempt,
+    /// What its agent is told.
+    pub(super) instructions: Option<InstructionInput>,
+    /// The needs of its task, with what they said.
+    pub(super) needs: Vec<(TaskId, Option<String>)>,
+    /// What became of the attempts before.
+    pub(super) earlier: Vec<signal::EarlierAttempt>,
+    /// Where the lane stands.
+    pub(super) tip: Option<Sha>,
+    /// Trees that passed a gate in this lane, with its command.
+    pub(super) gated: Vec<(Sha, String)>,
+    /// The answer of a person that the agent has not seen.
+    pub(super) answer: Option<String>,
+}
+
+impl Brief {
+    pub(super) fn new(state: &State, effect: Effect, resumed: bool) -> Self {
+        let attempt = match &effect {
+            Effect::Attempt { task, attempt, .. }
+            | Effect::Collect { task, attempt }
+            | Effect::Land { task, attempt, .. } => {
+                let ix = state.index().task(task).expect("effects name tasks of the plan");
+                AttemptBrief::new(state, ix, *attempt, matches!(effect, Effect::Attempt { .. }))
+            }
+            _ => None,
+        };
+        let whole = matches!(
+            effect,
+            Effect::OpenPr { .. }
+                | Effect::Prove { .. }
+                | Effect::MergePr { .. }
+                | Effect::Teardown { .. }
+                | Effect::CheckMerged { .. }
+        );
+        let state = whole.then(|| Arc::new(state.clone()));
+        Self {
+            effect,
+            resumed,
+            attempt,
+            state,
+        }
+    }
+}
+
+impl AttemptBrief {
+    fn new(state: &State, task: TaskIx, number: u32, told: bool) -> Option<Self> {
+        let position = usize::try_from(number).ok()?.checked_sub(1)?;
+        let attempt = state.tasks[task].attempts.get(position)?.clone();
+        let lane = &state.lanes[state.index().lane_of[task]];
+        let needs = if told { needs(state, task) } else { Vec::new() };
+        let earlier = if told {
+            earlier(&state.tasks[task].attempts[..position])
+        } else {
+            Vec::new()
+        };
+        let is_agent = matches!(state.plan().tasks[task].work, Work::Agent { .. });
+        Some(Self {
+            instructions: (told && is_agent).then(|| instructions(state, task, &attempt)),
+            answer: attempt.answer.clone(),
+            needs,
+            earlier,
+            tip: lane.tip.clone(),
+            gated: lane.gated.clone(),
+            attempt,
+        })
+    }
+}
+
+fn needs(state: &State, task: TaskIx) -> Vec<(TaskId, Option<String>)> {
+    let needs = state.index().needs[task].iter();
+    needs
+        .map(|&n| (state.plan().tasks[n].id.clone(), state.tasks[n].summary.clone()))
+        .collect()
+}
+
+fn earlier(attempts: &[Attempt]) -> Vec<signal::EarlierAttempt> {
+    attempts
+        .iter()
+        .map(|a| signal::EarlierAttempt {
+            attempt: a.number,
+            outcome: a.status.word().to_owned(),
+            why: a.reason.clone().unwrap_or_default(),
+        })
+        .collect()
+}
+
+fn instructions(state: &State, task: TaskIx, attempt: &Attempt) -> InstructionInput {
+    let plan: &Plan = state.plan();
+    let (task_plan, task_state) = (&plan.tasks[task], &state.tasks[task]);
+    let lane = &plan.lanes[state.index().lane_of[task]];
+    let before = &task_state.attempts[..task_state.attempts.len().saturating_sub(1)];
+    let told = before.iter().filter(|a| a.status != AttemptStatus::Cancelled);
+    let mut prompt = match &task_plan.work {
+        Work::Agent { prompt, .. } => prompt.clone(),
+        Work::Run { command } => command.to_string(),
+    };
+    if let Some(answer) = attempt.answer.as_ref().filter(|_| attempt.iteration > 1) {
+        prompt.push_str("\n\nYou asked, and a person answered:\n\n");
+        prompt.push_str(answer);
+    }
+    InstructionInput {
+        graph: plan.graph.clone(),
+        task: task_plan.id.clone(),
+        lane: lane.id.clone(),
+        attempt: attempt.number,
+        attempts: task_plan.attempts.max(attempt.number),
+        prompt,
+        base: attempt
+            .start
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        target: lane.target.clone(),
+        writes: task_plan.writes.clone(),
+        gate: task_plan.gate.as_ref().map(|g| g.command.to_string()),
+        commits: match task_plan.commit {
+            CommitPolicy::Auto => Commits::Laneway,
+            CommitPolicy::Agent => Commits::Agent,
+        },
+        upstream: needs(state, task)
+            .into_iter()
+            .filter_map(|(task, summary)| {
+                Some(UpstreamSummary {
+                    task,
+                    summary: summary?,
+                })
+            })
+            .collect(),
+        earlier: told.map(told_of).collect(),
+        conflict: before.last().and_then(|last| {
+            let conflict = last.conflict.as_ref()?;
+            Some(ConflictShown {
+                work: last
+                    .collected
+                    .clone()
+                    .flatten()
+                    .map(|s| s.to_string())
+                    .unwrap_or_default(),
+                paths: conflict.paths.clone(),
+                detail: conflict.detail.clone(),
+            })
+        }),
+    }
+}
+
+fn told_of(attempt: &Attempt) -> EarlierAttempt {
+    let gate = attempt.failed_checks().find(|c| c.name == "gate");
+    EarlierAttempt {
+        attempt: attempt.number,
+        reason: attempt
+            .reason
+            .clone()
+            .unwrap_or_else(|| attempt.status.word().to_owned()),
+        output: gate.map(|c| c.detail.clone()),
+        rejected: attempt
+            .rejected
+            .iter()
+            .map(|(path, reason)| RejectedSignal {
+                path: path.clone(),
+                reason: reason.clone(),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,132 @@
+//! What every effect needs: the repository, the plan, the places, and the processes that live.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::Project;
+use crate::engine::{Input, Report};
+use crate::event::{Draft, EffectId, Failure};
+use crate::exec::ProcessRef;
+use crate::git::{Identity, Remote};
+use crate::id::{LaneId, TaskId};
+use crate::plan::{Index, LanePlan, Plan, TaskPlan};
+use crate::signal::Board;
+
+/// An attempt's process as the runtime holds it.
+#[derive(Debug, Clone)]
+pub(super) enum Live {
+    /// It is about to be started.
+    Preparing,
+    /// It is to be stopped before it was started.
+    StopWanted,
+    /// It runs.
+    Running(ProcessRef),
+}
+
+/// Shared by all effects of a run.
+pub struct Context {
+    pub(super) project: Project,
+    pub(super) plan: Arc<Plan>,
+    pub(super) index: Index,
+    pub(super) board: Board,
+    pub(super) author: Identity,
+    pub(super) remote: Option<Remote>,
+    pub(super) environment: Vec<(OsString, OsString)>,
+    pub(super) inputs: mpsc::UnboundedSender<Input>,
+    /// Set when gates are to be given up: at a second interrupt, or when the run is called off.
+    pub(super) halt: watch::Sender<bool>,
+    live: Mutex<HashMap<(TaskId, u32), Live>>,
+    /// The branches that stood when this orchestrator began; what agents make up later is theirs.
+    pub(super) branches: BTreeSet<String>,
+}
+
+impl Context {
+    pub(super) fn new(
+        project: Project,
+        plan: Arc<Plan>,
+        environment: Vec<(OsString, OsString)>,
+        inputs: mpsc::UnboundedSender<Input>,
+    ) -> Result<Self, super::RuntimeError> {
+        let remote = project
+            .repo
+            .origin()?
+            .filter(|r| plan.remote.as_ref().is_some_and(|p| p.name == r.name));
+        Ok(Self {
+            board: project.board(&plan.graph, plan.run),
+            index: Index::new(&plan),
+            author: Identity {
+                name: plan.author.name.clone(),
+                email: plan.author.email.clone(),
+            },
+            remote,
+            environment,
+            inputs,
+            halt: watch::Sender::new(false),
+            live: Mutex::new(HashMap::new()),
+            branches: project.repo.branches()?.into_keys().collect(),
+            project,
+            plan,
+        })
+    }
+
+    pub(super) fn task(&self, id: &TaskId) -> &TaskPlan {
+        &self.plan.tasks[self.index.task(id).expect("effects name tasks of the plan")]
+    }
+
+    pub(super) fn lane(&self, id: &LaneId) -> &LanePlan {
+        &self.plan.lanes[self.index.lane(id).expect("effects name lanes of the plan")]
+    }
+
+    pub(super) fn grace(&self) -> Duration {
+        self.plan.settings.grace.into()
+    }
+
+    /// The remote, where lanes are pushed to it.
+    pub(super) fn push_remote(&self) -> Option<&Remote> {
+        self.remote
+            .as_ref()
+            .filter(|_| self.plan.remote.as_ref().is_some_and(|r| r.push))
+    }
+
+    /// The record of an attempt, made if it is missing.
+    pub(super) fn attempt_record(&self, task: &TaskId, attempt: u32) -> PathBuf {
+        self.plan
+            .places
+            .record
+            .join("attempts")
+            .join(task.as_str())
+            .join(attempt.to_string())
+    }
+
+    /// Facts of an effect that goes on.
+    pub(super) fn report(&self, id: &EffectId, facts: Vec<Draft>) {
+        self.send(Report {
+            id: id.clone(),
+            facts,
+            end: None,
+        });
+    }
+
+    /// The end of an effect.
+    pub(super) fn end(&self, id: EffectId, facts: Vec<Draft>, end: Result<(), Failure>) {
+        self.send(Report {
+            id,
+            facts,
+            end: Some(end),
+        });
+    }
+
+    fn send(&self, report: Report) {
+        // A loop that has ended takes nothing more; what is not recorded is asked of the world at the next start.
+        _ = self.inputs.send(Input::Report(report));
+    }
+
+    pub(super) fn live(&self) -> MutexGuard<'_, HashMap<(TaskId, u32), Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,521 @@
+//! One process of an attempt: the lane is made ready, the process runs, its signals are sealed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Done, blocking, gate, git_failure, permanent};
+use crate::agent::{self, AgentCommand, Fill};
+use crate::event::{
+    CustodyKept, Draft, Effect, ExitStatus, Failure, FailureKind, ProcessExited, ProcessId, ProcessRole,
+    ProcessStarted, Subject,
+};
+use crate::exec::{self, Exit, Launch, LogLimit, ProcessRef, StdinFrom};
+use crate::graph::{DiffPolicy, PromptBy};
+use crate::id::{Sha, TaskId};
+use crate::plan::{self, TaskPlan, Work};
+use crate::runtime::brief::{AttemptBrief, Brief};
+use crate::runtime::context::{Context, Live};
+use crate::runtime::noticeboard;
+use crate::signal::{self, Limits, Need, TaskManifest};
+
+/// What identifies this process of the attempt.
+struct Job<'a> {
+    task: &'a TaskPlan,
+    number: u32,
+    iteration: u32,
+    start: &'a Sha,
+    lane: PathBuf,
+    subject: Subject,
+    role: ProcessRole,
+}
+
+/// Runs it to its end.
+pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
+    let Effect::Attempt {
+        task,
+        attempt,
+        iteration,
+        start,
+        place,
+    } = &brief.effect
+    else {
+        return permanent("no attempt".to_owned()).into();
+    };
+    let Some(known) = &brief.attempt else {
+        return permanent(format!("attempt {attempt} of `{task}` is unknown")).into();
+    };
+    let task = context.task(task);
+    let job = Job {
+        task,
+        number: *attempt,
+        iteration: *iteration,
+        start,
+        lane: place_of(context, task, *place),
+        subject: Subject {
+            iteration: Some(*iteration),
+            ..Subject::attempt(&task.lane, &task.id, *attempt)
+        },
+        role: if matches!(task.work, Work::Run { .. }) {
+            ProcessRole::Command
+        } else {
+            ProcessRole::Agent
+        },
+    };
+    let key = (task.id.clone(), *attempt);
+    context.live().insert(key.clone(), Live::Preparing);
+    let done = go(context, brief, known, &job).await;
+    context.live().remove(&key);
+    done
+}
+
+/// The worktree that an attempt works in.
+pub(super) fn place_of(context: &Context, task: &TaskPlan, place: crate::event::Place) -> PathBuf {
+    match place {
+        crate::event::Place::Lane => context.lane(&task.lane).worktree.clone(),
+        crate::event::Place::Own => plan::task_worktree(&context.plan.places.worktrees, &task.lane, &task.id),
+    }
+}
+
+async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &Job<'_>) -> Done {
+    if brief.resumed
+        && let Some(process) = &known.attempt.process
+    {
+        return take_up(context, job, process).await;
+    }
+    let launch = match prepare(context, known, job).await {
+        Ok(launch) => launch,
+        Err((facts, failure)) => return Done::failed(facts, failure),
+    };
+    let mut running = {
+        let mut live = context.live();
+        let slot = live
+            .entry((job.task.id.clone(), job.number))
+            .or_insert(Live::Preparing);
+        if matches!(slot, Live::StopWanted) {
+            return Done::well(Vec::new());
+        }
+        match exec::spawn(&launch) {
+            Ok(running) => {
+                *slot = Live::Running(running.process().clone());
+                running
+            }
+            Err(error) => {
+                let what = match &job.task.work {
+                    Work::Agent { agent, .. } => format!("the agent `{agent}`"),
+                    Work::Run { .. } => "the command".to_owned(),
+                };
+                let message = format!("{what} could not be started: {}", super::chain(&error));
+                return permanent(message).into();
+            }
+        }
+    };
+    let began = Instant::now();
+    let process = running.process().clone();
+    let started = ProcessStarted {
+        role: job.role,
+        process: id_of(&process),
+        command: shown(&launch.argv),
+        mono: exec::monotonic_ms(),
+    };
+    context.report(
+        &brief.effect.id(),
+        vec![Draft::world(job.subject.clone(), started)],
+    );
+    let exit = running.wait().await;
+    ended(context, job, &process, exit_of(exit), began).await
+}
+
+/// A process that another orchestrator started: agents go on where they are proven ours; commands are stopped and
+/// begun again.
+async fn take_up(context: &Arc<Context>, job: &Job<'_>, process: &crate::state::Process) -> Done {
+    let reference = ProcessRef {
+        pid: process.id.pid,
+        start_time: process.id.start_time,
+        boot_id: process.id.boot_id.clone(),
+        tag: process.id.tag.clone(),
+    };
+    let began = Instant::now();
+    if job.role == ProcessRole::Command && process.exit.is_none() {
+        let _stopped = exec::stop(&reference, context.grace()).await;
+        let message = "the orchestrator ended while the command ran; it runs again".to_owned();
+        return Failure {
+            class: FailureKind::Moved,
+            message,
+            hint: None,
+        }
+        .into();
+    }
+    let exit = match (process.exit, exec::adopt(&reference)) {
+        (Some(exit), _) => exit,
+        (None, Some(mut adopted)) => {
+            context.live().insert(
+                (job.task.id.clone(), job.number),
+                Live::Running(reference.clone()),
+            );
+            exit_of(adopted.wait().await)
+        }
+        (None, None) => ExitStatus::Unknown,
+    };
+    ended(context, job, &reference, exit, began).await
+}
+
+/// After the main process: what is left of it is ended, its signals are sealed.
+async fn ended(
+    context: &Arc<Context>,
+    job: &Job<'_>,
+    process: &ProcessRef,
+    exit: ExitStatus,
+    began: Instant,
+) -> Done {
+    let leftovers = exec::reap_leftovers(process, context.grace()).await;
+    let exited = ProcessExited {
+        role: job.role,
+        exit,
+        duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        leftovers: leftovers.stopped,
+        escaped: leftovers.escaped.iter().map(|e| e.pid).collect(),
+    };
+    let (shared, id, number, iteration) = (
+        Arc::clone(context),
+        job.task.id.clone(),
+        job.number,
+        job.iteration,
+    );
+    let subject = job.subject.clone();
+    // A command seldom signals; where it said nothing there is nothing to seal.
+    let sealed = blocking(move || seal(&shared, &id, number, iteration, &subject)).await;
+    match sealed {
+        Ok(mut facts) => {
+            facts.push(Draft::world(job.subject.clone(), exited));
+            Done::well(facts)
+        }
+        Err(failure) => Done::failed(vec![Draft::world(job.subject.clone(), exited)], failure),
+    }
+}
+
+fn seal(
+    context: &Context,
+    task: &TaskId,
+    number: u32,
+    iteration: u32,
+    subject: &Subject,
+) -> Result<Vec<Draft>, Failure> {
+    let record = context.attempt_record(task, number);
+    let log = record.join("agent.log");
+    if let Err(error) = exec::bound_log(&log, &LogLimit::default()) {
+        tracing::warn!(%error, "a log could not be bounded");
+    }
+    let signals = context.board.signals_dir(task, number);
+    let scan = noticeboard::scan_live(&context.board, task, number, signal::Settle::Ended).map_err(|e| {
+        permanent(format!(
+            "the signals of `{task}` could not be read: {}",
+            super::chain(&e)
+        ))
+    })?;
+    if scan.accepted.is_empty() {
+        return Ok(noticeboard::facts(subject, task, number, &scan));
+    }
+    // Each process of an attempt has a seal of its own, or the second would find the first one's.
+    let place = if iteration == 1 {
+        record
+    } else {
+        record.join(format!("iteration-{iteration}"))
+    };
+    std::fs::create_dir_all(&place)
+        .map_err(|e| permanent(format!("{} could not be made: {e}", place.display())))?;
+    match signal::seal(&signals, &place, &Limits::default()) {
+        Ok((_, scan)) => Ok(noticeboard::facts(subject, task, number, &scan)),
+        Err(error) => Err(permanent(format!(
+            "the signals of `{task}` could not be sealed: {}",
+            super::chain(&error)
+        ))),
+    }
+}
+
+/// Lane, files and launch of a new process. The error carries what was kept before it.
+async fn prepare(
+    context: &Arc<Context>,
+    known: &AttemptBrief,
+    job: &Job<'_>,
+) -> Result<Launch, (Vec<Draft>, Failure)> {
+    let record = context.attempt_record(&job.task.id, job.number);
+    let plain = |failure| (Vec::new(), failure);
+    std::fs::create_dir_all(&record)
+        .map_err(|e| plain(permanent(format!("{} could not be made: {e}", record.display()))))?;
+    let lane = ready_lane(context, job)
+        .await
+        .map_err(|failure| (Vec::new(), failure))?;
+    put_up(context, known, job).map_err(plain)?;
+    let (argv, stdin) = command(context, known, job).map_err(plain)?;
+    let extra = match &job.task.work {
+        Work::Agent { def, .. } => def.env.clone(),
+        Work::Run { .. } => std::collections::BTreeMap::new(),
+    };
+    let mut given = given(context, job.task, job.number, job.start);
+    given.extend(
+        extra
+            .iter()
+            .chain(&job.task.env)
+            .map(|(k, v)| (k.into(), v.into())),
+    );
+    Ok(Launch {
+        argv,
+        env: agent::environment(&context.environment, &lane, &given),
+        cwd: lane,
+        stdin,
+        log: record.join("agent.log"),
+        tag: tag(context, &job.task.id, job.number, job.iteration),
+    })
+}
+
+/// Brings the worktree to the attempt's start; what stands in it is kept first.
+///
+/// A command without a diff asks for nothing but a directory: it is neither looked at before nor after. Whatever it
+/// leaves is kept and cleared when the next task wants the lane clean, or at teardown.
+async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Failure> {
+    if job.task.diff == DiffPolicy::None && job.lane.join(".git").exists() {
+        return Ok(job.lane.clone());
+    }
+    let (shared, path, start) = (Arc::clone(context), job.lane.clone(), job.start.clone());
+    let (name, subject) = (format!("{}/{}", job.task.id, job.number), job.subject.clone());
+    let (task, number, iteration) = (job.task.id.clone(), job.number, job.iteration);
+    let kept = blocking(move || {
+        let repo = &shared.project.repo;
+        let doing = |e| git_failure("making the lane ready", &e);
+        let worktree = super::provision::worktree(&shared, &path, &start).map_err(doing)?;
+        let reference = plan::custody_ref(
+            &shared.plan.graph,
+            shared.plan.run,
+            &format!("before/{name}-{iteration}"),
+        );
+        let reason = format!("what stood in the lane before attempt {number} of {task}");
+        let commit = repo
+            .custody(&worktree, &reference, &reason, std::slice::from_ref(&start))
+            .map_err(doing)?;
+        repo.set_to(&worktree, &start).map_err(doing)?;
+        note_stash(&shared, &task, number).map_err(doing)?;
+        Ok(commit.map(|commit| CustodyKept {
+            reference,
+            commit,
+            reason,
+        }))
+    })
+    .await?;
+    if let Some(event) = kept {
+        let id = Effect::Attempt {
+            task: job.task.id.clone(),
+            attempt: job.number,
+            iteration: job.iteration,
+            start: job.start.clone(),
+            place: crate::event::Place::Lane,
+        }
+        .id();
+        context.report(&id, vec![Draft::world(subject, event)]);
+    }
+    Ok(job.lane.clone())
+}
+
+/// The file in an attempt's record that says where `refs/stash` stood before it.
+pub(super) const STASH_BEFORE: &str = "stash-before";
+
+/// All worktrees share one stash; what it was before tells afterwards that an agent put its work there.
+fn note_stash(context: &Context, task: &TaskId, number: u32) -> Result<(), crate::git::GitError> {
+    let tip = context
+        .project
+        .repo
+        .stash_tip()?
+        .map(|s| s.to_string())
+        .unwrap_or_default();
+    let path = context.attempt_record(task, number).join(STASH_BEFORE);
+    if let Err(error) = std::fs::write(&path, tip) {
+        tracing::warn!(%error, "a stash by the agent will not be noticed");
+    }
+    Ok(())
+}
+
+/// Everything that the agent reads.
+fn put_up(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> Result<(), Failure> {
+    let board = &context.board;
+    let (task, number) = (&job.task.id, job.number);
+    let failed = |e: signal::BoardError| {
+        permanent(format!(
+            "the noticeboard could not be written: {}",
+            super::chain(&e)
+        ))
+    };
+    let _put_up = board.put_up_attempt(task, number).map_err(failed)?;
+    if job.iteration > 1 {
+        clear_claims(&board.signals_dir(task, number));
+    }
+    let dir = board.attempt_dir(task, number);
+    if let Some(input) = &known.instructions {
+        board
+            .write_file(
+                &dir.join("instructions.md"),
+                agent::instructions(input).as_bytes(),
+            )
+            .map_err(failed)?;
+        let manifest = manifest(context, known, job);
+        let text = manifest
+            .render()
+            .map_err(|e| permanent(format!("task.json could not be written: {e}")))?;
+        board
+            .write_file(&dir.join("task.json"), text.as_bytes())
+            .map_err(failed)?;
+    }
+    if let Some(answer) = &known.answer {
+        board
+            .write_file(
+                &board.answers_dir(task, number).join("answer.md"),
+                answer.as_bytes(),
+            )
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// What the process before said is sealed; left standing it would speak for the next one.
+fn clear_claims(signals: &std::path::Path) {
+    for name in ["done", "failed", "blocked"] {
+        _ = std::fs::remove_file(signals.join(name));
+    }
+    if let Ok(asks) = std::fs::read_dir(signals.join("ask")) {
+        for ask in asks.flatten() {
+            _ = std::fs::remove_file(ask.path());
+        }
+    }
+}
+
+fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManifest {
+    TaskManifest {
+        protocol: signal::PROTOCOL,
+        graph: context.plan.graph.clone(),
+        run: context.plan.run,
+        lane: job.task.lane.clone(),
+        task: job.task.id.clone(),
+        attempt: job.number,
+        description: job
+            .task
+            .description
+            .clone()
+            .unwrap_or_else(|| job.task.id.to_string()),
+        base: job.start.clone(),
+        branch: context.lane(&job.task.lane).branch.clone(),
+        worktree: job.lane.clone(),
+        signals: context.board.signals_dir(&job.task.id, job.number),
+        writes: job.task.writes.clone(),
+        gate: job.task.gate.as_ref().map(|g| g.command.to_string()),
+        needs: known
+            .needs
+            .iter()
+            .map(|(task, _)| Need {
+                task: task.clone(),
+                summary: None,
+                artifacts: None,
+            })
+            .collect(),
+        earlier: known.earlier.clone(),
+    }
+}
+
+fn command(
+    context: &Context,
+    known: &AttemptBrief,
+    job: &Job<'_>,
+) -> Result<(Vec<OsString>, StdinFrom), Failure> {
+    let Work::Agent { def, model, .. } = &job.task.work else {
+        let Work::Run { command } = &job.task.work else {
+            return Err(permanent("no work".to_owned()));
+        };
+        return Ok((gate::argv(command), StdinFrom::Null));
+    };
+    let prompt_file = context
+        .board
+        .attempt_dir(&job.task.id, job.number)
+        .join("instructions.md");
+    let fill = Fill {
+        root: context.plan.places.repo.clone(),
+        prompt: known
+            .instructions
+            .as_ref()
+            .map(agent::instructions)
+            .unwrap_or_default(),
+        model: model.clone(),
+        session: None,
+        signals: context.board.signals_dir(&job.task.id, job.number),
+        lane: job.lane.clone(),
+        prompt_file: prompt_file.clone(),
+    };
+    let prompt = match def.prompt {
+        PromptBy::File => agent::PromptBy::File,
+        PromptBy::Stdin => agent::PromptBy::Stdin,
+        PromptBy::Arg => agent::PromptBy::Arg,
+    };
+    let template = AgentCommand {
+        command: def.command.clone(),
+        prompt,
+        model: def.model.clone(),
+    };
+    let stdin = if def.prompt == PromptBy::Stdin {
+        StdinFrom::File(prompt_file)
+    } else {
+        StdinFrom::Null
+    };
+    Ok((agent::argv(&template, &fill), stdin))
+}
+
+/// The variables of the protocol.
+pub(super) fn given(
+    context: &Context,
+    task: &TaskPlan,
+    number: u32,
+    base: &Sha,
+) -> Vec<(OsString, OsString)> {
+    let signals = context.board.signals_dir(&task.id, number);
+    vec![
+        ("LANEWAY_SIGNALS".into(), signals.into()),
+        ("LANEWAY_TASK".into(), task.id.as_str().into()),
+        ("LANEWAY_ATTEMPT".into(), number.to_string().into()),
+        ("LANEWAY_LANE".into(), task.lane.as_str().into()),
+        ("LANEWAY_GRAPH".into(), context.plan.graph.as_str().into()),
+        ("LANEWAY_BASE".into(), base.as_str().into()),
+    ]
+}
+
+/// What marks the processes of an attempt, wherever they go.
+pub(super) fn tag(context: &Context, task: &TaskId, number: u32, iteration: u32) -> String {
+    format!("{}/{task}/{number}/{iteration}", context.plan.uuid)
+}
+
+fn id_of(process: &ProcessRef) -> ProcessId {
+    ProcessId {
+        pid: process.pid,
+        start_time: process.start_time,
+        boot_id: process.boot_id.clone(),
+        tag: process.tag.clone(),
+    }
+}
+
+fn exit_of(exit: Exit) -> ExitStatus {
+    match exit {
+        Exit::Code(code) => ExitStatus::Code(code),
+        Exit::Signal(signal) => ExitStatus::Signal(signal),
+        Exit::Unknown => ExitStatus::Unknown,
+    }
+}
+
+/// A command line for people, cut: a prompt by argument can be long.
+fn shown(argv: &[OsString]) -> String {
+    let text = argv
+        .iter()
+        .map(|a| a.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() <= 200 && line.len() == text.len() {
+        return text;
+    }
+    format!("{} ...", line.chars().take(200).collect::<String>())
+}

@@ -1,0 +1,406 @@
+//! What an attempt left becomes a commit, with evidence for and against it.
+
+use super::{Done, attempt, git_failure};
+use crate::event::{
+    CheckRecorded, CheckStatus, CustodyKept, DiffRecorded, DiffStat, Draft, Event, Failure, Subject,
+    WorkCollected,
+};
+use crate::git::{Change, DiffFile, GitError, Repo, Worktree};
+use crate::graph::{CommitPolicy, DiffPolicy};
+use crate::id::{Sha, TaskId};
+use crate::plan::{self, Scope, TaskPlan};
+use crate::runtime::Context;
+use crate::runtime::brief::{AttemptBrief, Brief};
+
+/// Files of a diff that the record names.
+const FILES_NAMED: usize = 200;
+
+/// Looks at the worktree of the attempt.
+pub(super) fn run(context: &Context, brief: &Brief, task: &TaskId, number: u32) -> Done {
+    let Some(known) = &brief.attempt else {
+        return super::permanent(format!("attempt {number} of `{task}` is unknown")).into();
+    };
+    let task = context.task(task);
+    let mut look = Look {
+        context,
+        repo: &context.project.repo,
+        task,
+        known,
+        subject: Subject::attempt(&task.lane, &task.id, number),
+        facts: Vec::new(),
+    };
+    match look.over() {
+        Ok(()) => Done::well(look.facts),
+        Err(failure) => Done::failed(look.facts, failure),
+    }
+}
+
+struct Look<'a> {
+    context: &'a Context,
+    repo: &'a Repo,
+    task: &'a TaskPlan,
+    known: &'a AttemptBrief,
+    subject: Subject,
+    facts: Vec<Draft>,
+}
+
+impl Look<'_> {
+    fn over(&mut self) -> Result<(), Failure> {
+        let Some(start) = self.known.attempt.start.clone() else {
+            return Ok(());
+        };
+        let path = attempt::place_of(self.context, self.task, self.known.attempt.place);
+        let found = self.repo.reopen(&path).map_err(|e| self.failed(&e))?;
+        let Some(worktree) = found else {
+            self.check(
+                "worktree",
+                CheckStatus::Fail,
+                "the agent removed its worktree from git",
+            );
+            return Ok(());
+        };
+        self.judge_stash()?;
+        if !path.exists() {
+            self.check("worktree", CheckStatus::Fail, "the agent deleted its lane");
+            return self.keep_head(&worktree, &start);
+        }
+        if !path.join(".git").exists() {
+            self.check(
+                "worktree",
+                CheckStatus::Fail,
+                "the agent deleted the `.git` of its lane",
+            );
+        }
+        if let Some(what) = worktree.unfinished() {
+            self.check(
+                "finished",
+                CheckStatus::Fail,
+                &format!("the agent left {what} half done"),
+            );
+            return self.keep(&worktree, &start);
+        }
+        let head = match self.repo.head(&worktree) {
+            Ok(head) => head,
+            Err(GitError::HeadUnborn { found, .. }) => {
+                self.check(
+                    "base",
+                    CheckStatus::Fail,
+                    &format!("HEAD of the lane names no commit ({found})"),
+                );
+                return self.keep(&worktree, &start);
+            }
+            Err(error) => return Err(self.failed(&error)),
+        };
+        if let Some(branch) = &head.branch {
+            self.check(
+                "branch",
+                CheckStatus::Warn,
+                &format!("the agent worked on a branch of its own, `{branch}`"),
+            );
+        }
+        if !self
+            .repo
+            .is_ancestor(&start, &head.sha)
+            .map_err(|e| self.failed(&e))?
+        {
+            let detail = format!(
+                "the work at {} does not descend from the lane's {}",
+                head.sha.short(),
+                start.short()
+            );
+            self.check("base", CheckStatus::Fail, &detail);
+            return self.keep(&worktree, &start);
+        }
+        self.check("base", CheckStatus::Pass, "");
+        let commit = self.committed(&worktree, &head.sha)?;
+        self.judge_diff(&start, &commit)?;
+        match &head.branch {
+            Some(branch) => self.remove_branch(&worktree, branch, &commit),
+            None => Ok(()),
+        }
+    }
+
+    /// A branch that the agent made up has served its purpose: its commits are kept, its name is not.
+    fn remove_branch(&mut self, worktree: &Worktree, branch: &str, commit: &Sha) -> Result<(), Failure> {
+        if self.context.branches.contains(branch) || branch.starts_with("laneway/") {
+            return Ok(());
+        }
+        let name = format!("refs/heads/{branch}");
+        let Some(at) = self.repo.read_ref(&name).map_err(|e| self.failed(&e))? else {
+            return Ok(());
+        };
+        self.hold(
+            &format!("made-up/{}/{}", self.task.id, self.known.attempt.number),
+            &at,
+            &format!("the agent's branch {branch}"),
+        )?;
+        self.repo.set_to(worktree, commit).map_err(|e| self.failed(&e))?;
+        match self.repo.delete_ref(&name, &at) {
+            Ok(()) | Err(GitError::CheckoutBusy { .. } | GitError::RefMoved { .. }) => Ok(()),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// All worktrees share one stash: an agent that uses it hides its work from the lane and clutters the user's.
+    fn judge_stash(&mut self) -> Result<(), Failure> {
+        let path = self
+            .context
+            .attempt_record(&self.task.id, self.known.attempt.number)
+            .join(attempt::STASH_BEFORE);
+        let Ok(before) = std::fs::read_to_string(path) else {
+            return Ok(());
+        };
+        let now = self.repo.stash_tip().map_err(|e| self.failed(&e))?;
+        if now.as_ref().map_or("", Sha::as_str) != before {
+            let detail = "the stash changed while the attempt ran; `git stash list` may hold its work";
+            self.check("stash", CheckStatus::Warn, detail);
+        }
+        Ok(())
+    }
+
+    /// A lane whose files are gone still has its commits.
+    fn keep_head(&mut self, worktree: &Worktree, start: &Sha) -> Result<(), Failure> {
+        match self.repo.head(worktree) {
+            Ok(head) if head.sha != *start => {
+                let what = format!("attempt/{}/{}", self.task.id, self.known.attempt.number);
+                self.hold(&what, &head.sha, "commits of a lane that its agent deleted")
+            }
+            Ok(_) | Err(GitError::HeadUnborn { .. }) => Ok(()),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Puts a commit under a custody ref.
+    fn hold(&mut self, what: &str, commit: &Sha, reason: &str) -> Result<(), Failure> {
+        let reference = plan::custody_ref(&self.context.plan.graph, self.context.plan.run, what);
+        let old = self.repo.read_ref(&reference).map_err(|e| self.failed(&e))?;
+        if old.as_ref() != Some(commit) {
+            self.repo
+                .set_ref(&reference, commit, old.as_ref())
+                .map_err(|e| self.failed(&e))?;
+        }
+        self.fact(CustodyKept {
+            reference,
+            commit: commit.clone(),
+            reason: reason.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// The attempt's commit: HEAD, and on top of it what was left uncommitted.
+    fn committed(&mut self, worktree: &Worktree, head: &Sha) -> Result<Sha, Failure> {
+        match self.task.commit {
+            CommitPolicy::Auto => {
+                let message = self.message();
+                match self
+                    .repo
+                    .commit_all(worktree, head, &message, &self.context.author)
+                {
+                    Ok(commit) => Ok(commit.unwrap_or_else(|| head.clone())),
+                    Err(GitError::NestedRepositories { paths }) => {
+                        let detail = format!(
+                            "a git repository inside the lane cannot be committed: {}",
+                            paths.join(", ")
+                        );
+                        self.check("clean", CheckStatus::Fail, &detail);
+                        self.keep(worktree, head)?;
+                        Ok(head.clone())
+                    }
+                    Err(error) => Err(self.failed(&error)),
+                }
+            }
+            CommitPolicy::Agent => {
+                let dirty = self
+                    .repo
+                    .tree_state(worktree, head)
+                    .map_err(|e| self.failed(&e))?;
+                if dirty.is_clean() {
+                    self.check("clean", CheckStatus::Pass, "");
+                } else {
+                    let paths: Vec<&str> = dirty.files.iter().map(|f| f.path.as_str()).collect();
+                    let detail = format!("the agent left changes uncommitted: {}", some(&paths));
+                    self.check("clean", CheckStatus::Fail, &detail);
+                    self.keep(worktree, head)?;
+                }
+                Ok(head.clone())
+            }
+        }
+    }
+
+    fn message(&self) -> String {
+        let attempt = &self.known.attempt;
+        let said = attempt
+            .claims
+            .done
+            .as_ref()
+            .and_then(|(_, text)| text.lines().next())
+            .unwrap_or_default()
+            .trim();
+        let what = self.task.description.as_deref().unwrap_or(self.task.id.as_str());
+        let subject = if said.is_empty() { what } else { said };
+        let subject: String = subject
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(72)
+            .collect();
+        format!(
+            "{subject}\n\nLaneway-Run: {}\nLaneway-Task: {}\nLaneway-Attempt: {}\n",
+            self.context.plan.uuid, self.task.id, attempt.number
+        )
+    }
+
+    /// The change against where the lane stands, over all attempts: one that only had to say `done` about the work of
+    /// the one before it has a diff too.
+    fn judge_diff(&mut self, start: &Sha, commit: &Sha) -> Result<(), Failure> {
+        let tip = self.known.tip.clone().unwrap_or_else(|| start.clone());
+        let base = self
+            .repo
+            .merge_base(&tip, commit)
+            .map_err(|e| self.failed(&e))?
+            .unwrap_or_else(|| start.clone());
+        let files = if base == *commit {
+            Vec::new()
+        } else {
+            self.repo.diff(&base, commit).map_err(|e| self.failed(&e))?
+        };
+        self.fact(recorded(&base, commit, &files));
+        if files.is_empty() {
+            let (status, detail) = match self.task.diff {
+                DiffPolicy::Required => (
+                    CheckStatus::Fail,
+                    "nothing was changed; set diff = \"optional\" where that is fine",
+                ),
+                DiffPolicy::Optional | DiffPolicy::None => (CheckStatus::Skip, "nothing was changed"),
+            };
+            self.check("diff", status, detail);
+            self.fact(WorkCollected { commit: None });
+            return Ok(());
+        }
+        self.check("diff", CheckStatus::Pass, "");
+        self.judge_scope(&files);
+        let branch = self.task_branch();
+        let old = self.repo.read_ref(&branch).map_err(|e| self.failed(&e))?;
+        if old.as_ref() != Some(commit) {
+            self.repo
+                .advance(&branch, old.as_ref(), commit)
+                .map_err(|e| self.failed(&e))?;
+        }
+        self.fact(WorkCollected {
+            commit: Some(commit.clone()),
+        });
+        Ok(())
+    }
+
+    fn judge_scope(&mut self, files: &[DiffFile]) {
+        let scope = Scope::new(&self.task.writes);
+        if !scope.is_declared() {
+            return;
+        }
+        let paths = files
+            .iter()
+            .flat_map(|f| std::iter::once(&f.path).chain(&f.old_path));
+        let outside: Vec<&str> = paths.filter(|p| !scope.holds(p)).map(String::as_str).collect();
+        if outside.is_empty() {
+            self.check("writes", CheckStatus::Pass, "");
+        } else {
+            let detail = format!("it changed paths outside its `writes`: {}", some(&outside));
+            self.check("writes", CheckStatus::Fail, &detail);
+        }
+    }
+
+    /// Puts what cannot be collected where it can be brought back from.
+    fn keep(&mut self, worktree: &Worktree, start: &Sha) -> Result<(), Failure> {
+        let what = format!("attempt/{}/{}", self.task.id, self.known.attempt.number);
+        let reference = plan::custody_ref(&self.context.plan.graph, self.context.plan.run, &what);
+        let reason = format!(
+            "work of attempt {} of {} that was not taken",
+            self.known.attempt.number, self.task.id
+        );
+        let kept = self
+            .repo
+            .custody(worktree, &reference, &reason, std::slice::from_ref(start));
+        if let Some(commit) = kept.map_err(|e| self.failed(&e))? {
+            self.fact(CustodyKept {
+                reference,
+                commit,
+                reason,
+            });
+        }
+        Ok(())
+    }
+
+    fn task_branch(&self) -> String {
+        let plan = &self.context.plan;
+        let name = plan::task_branch(
+            &plan.graph,
+            plan.run,
+            &self.task.lane,
+            &self.task.id,
+            self.known.attempt.number,
+        );
+        format!("refs/heads/{name}")
+    }
+
+    fn check(&mut self, name: &str, status: CheckStatus, detail: &str) {
+        self.fact(CheckRecorded {
+            name: name.to_owned(),
+            status,
+            detail: detail.to_owned(),
+            duration_ms: 0,
+        });
+    }
+
+    fn fact(&mut self, event: impl Into<Event>) {
+        self.facts.push(Draft::world(self.subject.clone(), event));
+    }
+
+    fn failed(&self, error: &GitError) -> Failure {
+        git_failure(&format!("looking at what `{}` left", self.task.id), error)
+    }
+}
+
+/// A diff as the record holds it.
+pub(super) fn recorded(base: &Sha, head: &Sha, files: &[DiffFile]) -> DiffRecorded {
+    let stat = DiffStat {
+        files: files.len() as u64,
+        additions: files.iter().map(|f| f.additions).sum(),
+        deletions: files.iter().map(|f| f.deletions).sum(),
+    };
+    let files = files.iter().take(FILES_NAMED).map(file).collect();
+    DiffRecorded {
+        base: base.clone(),
+        head: head.clone(),
+        stat,
+        files,
+    }
+}
+
+/// A changed file as the record holds it.
+pub(super) fn file(file: &DiffFile) -> crate::event::DiffFile {
+    crate::event::DiffFile {
+        path: file.path.clone(),
+        change: match file.change {
+            Change::Added => "added",
+            Change::Modified => "modified",
+            Change::Deleted => "deleted",
+            Change::Renamed => "renamed",
+            Change::TypeChanged => "type_changed",
+        }
+        .to_owned(),
+        additions: file.additions,
+        deletions: file.deletions,
+        binary: file.binary,
+        old_path: file.old_path.clone(),
+    }
+}
+
+fn some(paths: &[&str]) -> String {
+    let shown = paths[..paths.len().min(8)].join(", ");
+    if paths.len() > 8 {
+        format!("{shown} and {} more", paths.len() - 8)
+    } else {
+        shown
+    }
+}

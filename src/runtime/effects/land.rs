@@ -1,0 +1,396 @@
+//! Landing: merge in the object database, gate on the merged tree, look again, move the lane.
+
+use std::sync::Arc;
+
+use super::{Done, attempt, blocking, gate, git_failure, permanent};
+use crate::event::{
+    CheckRecorded, CheckStatus, ConflictPredicted, CustodyKept, Draft, Effect, Failure, FailureKind,
+    MergeRecorded, Subject,
+};
+use crate::git::{GitError, Merge, Worktree};
+use crate::id::Sha;
+use crate::plan::{self, TaskPlan};
+use crate::runtime::Context;
+use crate::runtime::brief::{AttemptBrief, Brief};
+
+/// What is to land.
+#[derive(Clone)]
+struct Candidate {
+    commit: Sha,
+    tree: Sha,
+    worktree: Worktree,
+    /// The lane has moved to it already, before the answer was lost.
+    landed: bool,
+}
+
+/// Lands one attempt, in its lane's turn.
+pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
+    let Effect::Land {
+        task,
+        attempt,
+        tip,
+        commit,
+    } = &brief.effect
+    else {
+        return permanent("no landing".to_owned()).into();
+    };
+    let Some(known) = &brief.attempt else {
+        return permanent(format!("attempt {attempt} of `{task}` is unknown")).into();
+    };
+    let task = context.task(task).clone();
+    let subject = Subject::attempt(&task.lane, &task.id, *attempt);
+    let landing = Landing {
+        context,
+        known,
+        task,
+        number: *attempt,
+        tip,
+        commit: commit.as_ref(),
+        subject,
+    };
+    let mut facts = Vec::new();
+    match landing.go(&mut facts).await {
+        Ok(()) => Done::well(facts),
+        Err(failure) => Done::failed(facts, failure),
+    }
+}
+
+struct Landing<'a> {
+    context: &'a Arc<Context>,
+    known: &'a AttemptBrief,
+    task: TaskPlan,
+    number: u32,
+    tip: &'a Sha,
+    commit: Option<&'a Sha>,
+    subject: Subject,
+}
+
+impl Landing<'_> {
+    async fn go(&self, facts: &mut Vec<Draft>) -> Result<(), Failure> {
+        let candidate = self.candidate(facts).await?;
+        if candidate.landed {
+            self.moved(&candidate, facts);
+            return Ok(());
+        }
+        self.gate(&candidate, facts).await?;
+        if self.commit.is_none() {
+            return Ok(());
+        }
+        let (context, tip, branch) = (Arc::clone(self.context), self.tip.clone(), self.branch());
+        let (subject, landing) = (self.subject.clone(), candidate.clone());
+        let (outcome, noted) = blocking(move || {
+            let mut noted = Vec::new();
+            let outcome = advance(&context, &branch, &tip, &landing, &mut noted, &subject);
+            (outcome, noted)
+        })
+        .await;
+        facts.extend(noted);
+        outcome.map_err(|e| self.failed(&e))?;
+        self.moved(&candidate, facts);
+        Ok(())
+    }
+
+    /// The merge of lane and work, checked out where the attempt worked.
+    async fn candidate(&self, facts: &mut Vec<Draft>) -> Result<Candidate, Failure> {
+        let (context, tip, commit) = (Arc::clone(self.context), self.tip.clone(), self.commit.cloned());
+        let path = attempt::place_of(self.context, &self.task, self.known.attempt.place);
+        let (message, branch, mark) = (self.message(), self.branch(), self.mark());
+        let pristine = !self.must_run(None);
+        let made = blocking(
+            move || -> Result<Result<Candidate, (Vec<String>, String)>, GitError> {
+                let repo = &context.project.repo;
+                let worktree = super::provision::worktree(&context, &path, &tip)?;
+                let Some(commit) = commit else {
+                    let tree = repo.tree_of(&tip)?;
+                    return Ok(Ok(Candidate {
+                        commit: tip,
+                        tree,
+                        worktree,
+                        landed: false,
+                    }));
+                };
+                if let Some(found) = repo
+                    .read_ref(&format!("refs/heads/{branch}"))?
+                    .filter(|f| *f != tip)
+                    && repo.parents(&found)?.first() == Some(&tip)
+                    && repo.commit_message(&found)?.contains(&mark)
+                {
+                    let tree = repo.tree_of(&found)?;
+                    return Ok(Ok(Candidate {
+                        commit: found,
+                        tree,
+                        worktree,
+                        landed: true,
+                    }));
+                }
+                let tree = match repo.merge(&tip, &commit)? {
+                    Merge::Clean { tree, .. } => tree,
+                    Merge::Conflict { paths, detail } => return Ok(Err((paths, detail))),
+                };
+                let merged = repo.commit_tree(&tree, &[tip, commit], &message, &context.author)?;
+                if !pristine {
+                    repo.set_to(&worktree, &merged)?;
+                }
+                Ok(Ok(Candidate {
+                    commit: merged,
+                    tree,
+                    worktree,
+                    landed: false,
+                }))
+            },
+        )
+        .await
+        .map_err(|e| self.failed(&e))?;
+        made.map_err(|(paths, detail)| {
+            let lane = &self.task.lane;
+            let message = format!("its work and lane `{lane}` both changed {}", paths.join(", "));
+            let event = ConflictPredicted {
+                with: format!("lane {lane}"),
+                paths,
+                detail,
+            };
+            facts.push(Draft::world(self.subject.clone(), event));
+            self.check(facts, "merge", CheckStatus::Fail, &message);
+            Failure {
+                class: FailureKind::Conflict,
+                message,
+                hint: None,
+            }
+        })
+    }
+
+    /// Runs the gate on the candidate's tree, unless that very tree has passed it.
+    async fn gate(&self, candidate: &Candidate, facts: &mut Vec<Draft>) -> Result<(), Failure> {
+        let Some(gate) = &self.task.gate else {
+            return Ok(());
+        };
+        if !self.must_run(Some(&candidate.tree)) {
+            self.check(facts, "gate", CheckStatus::Pass, "this tree has passed it before");
+            return Ok(());
+        }
+        let fresh = if gate.fresh {
+            Some(self.pristine(candidate).await?)
+        } else {
+            None
+        };
+        let place = fresh.as_ref().unwrap_or(&candidate.worktree);
+        let mut given = attempt::given(self.context, &self.task, self.number, self.tip);
+        given.retain(|(name, _)| name != "LANEWAY_SIGNALS");
+        given.extend(self.task.env.iter().map(|(k, v)| (k.into(), v.into())));
+        let setting = gate::Setting {
+            lane: &place.path,
+            log: self
+                .context
+                .attempt_record(&self.task.id, self.number)
+                .join("gate.log"),
+            tag: format!(
+                "{}/gate",
+                attempt::tag(self.context, &self.task.id, self.number, 0)
+            ),
+            given,
+        };
+        let mut check = gate::run(self.context, gate, &setting).await?;
+        if gate.fresh && check.status == CheckStatus::Pass {
+            "in a pristine worktree".clone_into(&mut check.detail);
+        }
+        let passed = check.status == CheckStatus::Pass;
+        let why = check.detail.lines().next().unwrap_or_default().to_owned();
+        facts.push(Draft::world(self.subject.clone(), check));
+        if let Some(fresh) = fresh {
+            let context = Arc::clone(self.context);
+            let removed = blocking(move || {
+                context
+                    .project
+                    .repo
+                    .remove(&fresh, &context.project.record.trash())
+            })
+            .await;
+            if let Err(error) = removed {
+                tracing::warn!(%error, "a pristine worktree could not be removed");
+            }
+        } else {
+            self.look_again(candidate, facts).await?;
+        }
+        if passed {
+            Ok(())
+        } else {
+            Err(Failure {
+                class: FailureKind::Work,
+                message: why,
+                hint: None,
+            })
+        }
+    }
+
+    /// What a gate changed in tracked files is said, and never merged; a HEAD that it moved speaks against it.
+    async fn look_again(&self, candidate: &Candidate, facts: &mut Vec<Draft>) -> Result<(), Failure> {
+        let (context, at) = (Arc::clone(self.context), candidate.clone());
+        let (head, dirty) = blocking(move || {
+            let repo = &context.project.repo;
+            Ok((
+                repo.head(&at.worktree)?.sha,
+                repo.tree_state(&at.worktree, &at.commit)?,
+            ))
+        })
+        .await
+        .map_err(|e: GitError| self.failed(&e))?;
+        if head != candidate.commit {
+            let detail = format!("the gate moved HEAD to {}", head.short());
+            self.check(facts, "head", CheckStatus::Fail, &detail);
+            return Err(Failure {
+                class: FailureKind::Work,
+                message: detail,
+                hint: None,
+            });
+        }
+        let changed: Vec<&str> = dirty
+            .files
+            .iter()
+            .filter(|f| f.kind != crate::git::DirtyKind::Untracked)
+            .map(|f| f.path.as_str())
+            .collect();
+        if !changed.is_empty() {
+            let detail = format!(
+                "the gate changed tracked files, which are not merged: {}",
+                changed.join(", ")
+            );
+            self.check(facts, "gate-changes", CheckStatus::Warn, &detail);
+        }
+        Ok(())
+    }
+
+    async fn pristine(&self, candidate: &Candidate) -> Result<Worktree, Failure> {
+        let name = format!("{}.{}.gate", self.task.lane, self.task.id);
+        let (context, path) = (
+            Arc::clone(self.context),
+            self.context.plan.places.worktrees.join(name),
+        );
+        let commit = candidate.commit.clone();
+        blocking(move || {
+            let repo = &context.project.repo;
+            if let Some(left) = repo.reopen(&path)? {
+                repo.remove(&left, &context.project.record.trash())?;
+            }
+            repo.provision(&path, &commit)
+        })
+        .await
+        .map_err(|e| self.failed(&e))
+    }
+
+    /// Whether the gate has to run on `tree`; with no tree at hand, whether there is one to run.
+    fn must_run(&self, tree: Option<&Sha>) -> bool {
+        let Some(gate) = &self.task.gate else { return false };
+        let command = gate.command.to_string();
+        gate.fresh
+            || tree.is_none_or(|tree| !self.known.gated.iter().any(|(t, c)| t == tree && *c == command))
+    }
+
+    fn moved(&self, candidate: &Candidate, facts: &mut Vec<Draft>) {
+        let event = MergeRecorded {
+            branch: self.branch(),
+            from: self.tip.clone(),
+            to: candidate.commit.clone(),
+            tree: candidate.tree.clone(),
+        };
+        facts.push(Draft::world(self.subject.clone(), event));
+    }
+
+    fn branch(&self) -> String {
+        self.context.lane(&self.task.lane).branch.clone()
+    }
+
+    fn mark(&self) -> String {
+        format!(
+            "Laneway-Run: {}\nLaneway-Task: {}\nLaneway-Attempt: {}\n",
+            self.context.plan.uuid, self.task.id, self.number
+        )
+    }
+
+    fn message(&self) -> String {
+        let gate = self
+            .task
+            .gate
+            .as_ref()
+            .map(|g| format!("Laneway-Gate: {}\n", g.command.to_string().replace('\n', " ")));
+        let summary = self.known.attempt.claims.done.as_ref().map(|(_, text)| {
+            format!(
+                "Laneway-Summary: sha256:{}\n",
+                crate::signal::digest(text.as_bytes())
+            )
+        });
+        format!(
+            "Land {}/{}\n\n{}{}{}",
+            self.task.lane,
+            self.task.id,
+            self.mark(),
+            gate.unwrap_or_default(),
+            summary.unwrap_or_default()
+        )
+    }
+
+    fn check(&self, facts: &mut Vec<Draft>, name: &str, status: CheckStatus, detail: &str) {
+        let event = CheckRecorded {
+            name: name.to_owned(),
+            status,
+            detail: detail.to_owned(),
+            duration_ms: 0,
+        };
+        facts.push(Draft::world(self.subject.clone(), event));
+    }
+
+    fn failed(&self, error: &GitError) -> Failure {
+        git_failure(&format!("landing `{}`", self.task.id), error)
+    }
+}
+
+fn advance(
+    context: &Context,
+    branch: &str,
+    tip: &Sha,
+    candidate: &Candidate,
+    facts: &mut Vec<Draft>,
+    subject: &Subject,
+) -> Result<(), GitError> {
+    let repo = &context.project.repo;
+    repo.sync_objects(&candidate.commit, std::slice::from_ref(tip))?;
+    restore_branch(context, branch, tip, facts, subject)?;
+    repo.advance(&format!("refs/heads/{branch}"), Some(tip), &candidate.commit)?;
+    Ok(())
+}
+
+/// An integration branch that somebody else moved is kept, and set back to where the lane stands.
+pub(super) fn restore_branch(
+    context: &Context,
+    branch: &str,
+    tip: &Sha,
+    facts: &mut Vec<Draft>,
+    subject: &Subject,
+) -> Result<(), GitError> {
+    let repo = &context.project.repo;
+    let reference = format!("refs/heads/{branch}");
+    let found = repo.read_ref(&reference)?;
+    if found.as_ref() == Some(tip) {
+        return Ok(());
+    }
+    if let Some(found) = &found {
+        let kept = plan::custody_ref(
+            &context.plan.graph,
+            context.plan.run,
+            &format!("moved/{}/{}", branch.replace('/', "-"), found.short()),
+        );
+        if repo.read_ref(&kept)?.is_none() {
+            repo.set_ref(&kept, found, None)?;
+        }
+        let reason = format!("`{branch}` was moved by other hands than Laneway's");
+        facts.push(Draft::world(
+            subject.clone(),
+            CustodyKept {
+                reference: kept,
+                commit: found.clone(),
+                reason,
+            },
+        ));
+    }
+    repo.advance(&reference, found.as_ref(), tip)?;
+    Ok(())
+}

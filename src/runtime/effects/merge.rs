@@ -1,0 +1,207 @@
+//! Merging a pull request of the local forge: in the object database, then exactly the target branch moves.
+
+use std::sync::Arc;
+
+use super::{Done, blocking, git_failure, permanent, pull_request, sync};
+use crate::event::{
+    CheckRecorded, CheckStatus, Draft, Effect, Event, Failure, FailureKind, PrMerged, Subject,
+};
+use crate::forge::Merged;
+use crate::git::GitError;
+use crate::id::{LaneId, Sha};
+use crate::runtime::brief::Brief;
+use crate::runtime::{Context, clock};
+use pull_request::{Joined, forge_failure, join, open_forge};
+
+/// Where the two sides of a target stand.
+struct Sides {
+    /// The local branch.
+    local: Option<Sha>,
+    /// Origin's, where it may be moved.
+    origin: Option<Sha>,
+    /// What the merge is made on.
+    base: Sha,
+    /// Why origin is not moved although it could be.
+    kept_back: Option<String>,
+}
+
+/// Merges the pull request of a lane.
+pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
+    let Effect::MergePr {
+        lane,
+        tip,
+        by,
+        request,
+    } = &brief.effect
+    else {
+        return permanent("no merge".to_owned()).into();
+    };
+    let mut facts = Vec::new();
+    match merge(context, brief, lane, tip, by, request.is_none(), &mut facts).await {
+        Ok(()) => Done::well(facts),
+        Err(failure) => Done::failed(facts, failure),
+    }
+}
+
+async fn merge(
+    context: &Arc<Context>,
+    brief: &Brief,
+    lane: &LaneId,
+    tip: &Sha,
+    by: &str,
+    automatic: bool,
+    facts: &mut Vec<Draft>,
+) -> Result<(), Failure> {
+    let state = brief
+        .state
+        .clone()
+        .ok_or_else(|| permanent("the state is missing".to_owned()))?;
+    let doing = |e: GitError| git_failure(&format!("merging lane `{lane}`"), &e);
+    let target = context.lane(lane).target.clone();
+    let (shared, branch) = (Arc::clone(context), target.clone());
+    let sides = blocking(move || look(&shared, &branch)).await?;
+    let (shared, at, base) = (Arc::clone(context), tip.clone(), sides.base.clone());
+    let there = blocking(move || shared.project.repo.is_ancestor(&at, &base))
+        .await
+        .map_err(doing)?;
+    let commit = if there {
+        sides.base.clone()
+    } else {
+        let (shared, id, at, base) = (Arc::clone(context), lane.clone(), tip.clone(), sides.base.clone());
+        let joined = blocking(move || join(&shared, &id, &at, &base))
+            .await
+            .map_err(doing)?;
+        let joined: Joined = joined.map_err(|paths| pull_request::conflict(lane, &target, &paths))?;
+        if automatic {
+            let evidence = pull_request::gates(context, &state, lane, tip, &joined).await?;
+            let against = failed_gate(&evidence);
+            facts.extend(evidence);
+            if let Some(why) = against {
+                return Err(Failure {
+                    class: FailureKind::Refused,
+                    message: why,
+                    hint: None,
+                });
+            }
+        }
+        joined.commit
+    };
+    let number = state.lanes[context.index.lane(lane).expect("effects name lanes of the plan")]
+        .pr
+        .as_ref()
+        .map(|p| p.at.number);
+    let (shared, id, who, merged) = (Arc::clone(context), lane.clone(), by.to_owned(), commit.clone());
+    let remark = blocking(move || move_target(&shared, &id, &sides, &merged, number, &who)).await?;
+    if let Some(detail) = remark {
+        let event = CheckRecorded {
+            name: "origin".to_owned(),
+            status: CheckStatus::Warn,
+            detail,
+            duration_ms: 0,
+        };
+        facts.push(Draft::world(Subject::lane(lane), event));
+    }
+    facts.push(Draft::world(
+        Subject::lane(lane),
+        PrMerged {
+            commit,
+            by: by.to_owned(),
+        },
+    ));
+    Ok(())
+}
+
+fn failed_gate(evidence: &[Draft]) -> Option<String> {
+    evidence.iter().find_map(|draft| match &draft.event {
+        Event::CheckRecorded(check) if check.status == CheckStatus::Fail => {
+            check.detail.lines().next().map(str::to_owned)
+        }
+        _ => None,
+    })
+}
+
+/// Finds what to merge on, without publishing anything that the user has not published.
+fn look(context: &Context, target: &str) -> Result<Sides, Failure> {
+    let repo = &context.project.repo;
+    let doing = |e: GitError| git_failure(&format!("looking at `{target}`"), &e);
+    let local = repo.branch_tip(target).map_err(doing)?;
+    let moves_origin = context.plan.remote.as_ref().is_some_and(|r| r.push_target);
+    let origin = match context.remote.as_ref().filter(|_| moves_origin) {
+        Some(remote) => repo.fetch_branch(remote, target).map_err(doing)?,
+        None => None,
+    };
+    let (base, kept_back) = match (&local, &origin) {
+        (None, None) => return Err(sync::no_target(target)),
+        (Some(one), None) | (None, Some(one)) => (one.clone(), None),
+        (Some(local), Some(origin)) if repo.is_ancestor(local, origin).map_err(doing)? => {
+            (origin.clone(), None)
+        }
+        (Some(local), Some(origin)) if repo.is_ancestor(origin, local).map_err(doing)? => {
+            let ahead = repo.commits_between(origin, local).map_err(doing)?.len();
+            let ours = sync::target_tip(context, target).map_err(doing)? == *local;
+            let why = format!(
+                "origin's `{target}` was not moved: {ahead} commits of the local branch are not pushed"
+            );
+            (local.clone(), (!ours).then_some(why))
+        }
+        (Some(_), Some(_)) => {
+            return Err(Failure {
+                class: FailureKind::Refused,
+                message: format!("the local `{target}` and origin's have diverged"),
+                hint: Some(format!(
+                    "bring `{target}` up to date (git pull), then merge again"
+                )),
+            });
+        }
+    };
+    Ok(Sides {
+        local,
+        origin,
+        base,
+        kept_back,
+    })
+}
+
+/// Moves the local branch with its checkouts, then origin's, then marks the pull request.
+fn move_target(
+    context: &Context,
+    lane: &LaneId,
+    sides: &Sides,
+    commit: &Sha,
+    number: Option<u64>,
+    by: &str,
+) -> Result<Option<String>, Failure> {
+    let repo = &context.project.repo;
+    let target = &context.lane(lane).target;
+    let doing = |e: GitError| git_failure(&format!("moving `{target}`"), &e);
+    repo.sync_objects(commit, std::slice::from_ref(&sides.base))
+        .map_err(doing)?;
+    if sides.local.is_some() {
+        repo.advance(&format!("refs/heads/{target}"), sides.local.as_ref(), commit)
+            .map_err(doing)?;
+    }
+    let mut remark = sides.kept_back.clone();
+    if let (Some(remote), Some(origin), None) = (&context.remote, &sides.origin, &remark)
+        && origin != commit
+        && let Err(error) = repo.push(remote, commit, target, Some(origin))
+    {
+        if sides.local.is_none() {
+            return Err(doing(error));
+        }
+        remark = Some(format!(
+            "origin's `{target}` was not moved: {}",
+            super::chain(&error)
+        ));
+    }
+    if let Some(number) = number {
+        let merged = Merged {
+            sha: commit.clone(),
+            by: by.to_owned(),
+            at: clock::wall().to_string(),
+        };
+        open_forge(context)?
+            .mark_merged(number, merged)
+            .map_err(|e| forge_failure("marking the pull request as merged", &e))?;
+    }
+    Ok(remark)
+}

@@ -1,0 +1,151 @@
+//! Effects carried out, one file for each thing that is done. Each can be done again when its answer was lost: it looks
+//! at the world first and does what is missing.
+
+mod attempt;
+mod collect;
+mod gate;
+mod land;
+mod merge;
+mod outside;
+mod provision;
+mod pull_request;
+mod stop;
+mod sync;
+mod teardown;
+
+use std::sync::Arc;
+
+use super::brief::Brief;
+use super::context::Context;
+use crate::event::{Draft, Effect, Failure, FailureKind};
+use crate::git::GitError;
+
+/// What a finished effect has found, and how it ended.
+pub(super) struct Done {
+    pub(super) facts: Vec<Draft>,
+    pub(super) end: Result<(), Failure>,
+}
+
+impl Done {
+    fn well(facts: Vec<Draft>) -> Self {
+        Self { facts, end: Ok(()) }
+    }
+
+    fn failed(facts: Vec<Draft>, failure: Failure) -> Self {
+        Self {
+            facts,
+            end: Err(failure),
+        }
+    }
+}
+
+impl From<Failure> for Done {
+    fn from(failure: Failure) -> Self {
+        Self {
+            facts: Vec::new(),
+            end: Err(failure),
+        }
+    }
+}
+
+/// Carries `brief` out and sends what came of it.
+pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
+    let id = brief.effect.id();
+    let shared = Arc::clone(&context);
+    let done = match &brief.effect {
+        Effect::Attempt { .. } => attempt::run(&context, &brief).await,
+        Effect::Stop { .. } => stop::run(&context, &brief.effect).await,
+        Effect::Land { .. } => land::run(&context, &brief).await,
+        Effect::Prove { .. } => pull_request::prove(&context, &brief).await,
+        Effect::MergePr { .. } => merge::run(&context, &brief).await,
+        _ => blocking(move || quick(&shared, &brief)).await,
+    };
+    context.end(id, done.facts, done.end);
+}
+
+/// Effects that only talk to git and files.
+fn quick(context: &Context, brief: &Brief) -> Done {
+    match &brief.effect {
+        Effect::Provision { lane } => provision::run(context, lane),
+        Effect::Sync { lane, tip, from, n } => sync::run(context, lane, tip, from, *n),
+        Effect::Collect { task, attempt } => collect::run(context, brief, task, *attempt),
+        Effect::OpenPr { lane, tip } => pull_request::open(context, brief, lane, tip),
+        Effect::CheckMerged { lane, tip } => outside::check_merged(context, brief, lane, tip),
+        Effect::Review {
+            lane, act, by, text, ..
+        } => outside::review(context, lane, *act, by, text),
+        Effect::Teardown { lane, .. } => teardown::run(context, brief, lane),
+        Effect::Attempt { .. }
+        | Effect::Stop { .. }
+        | Effect::Land { .. }
+        | Effect::Prove { .. }
+        | Effect::MergePr { .. } => unreachable!("these wait for processes and are dispatched before"),
+    }
+}
+
+/// Runs `work` where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+    }
+}
+
+/// What a failure of git means for what was tried.
+fn git_failure(doing: &str, error: &GitError) -> Failure {
+    let (class, hint) = match error {
+        GitError::LockBusy { .. } | GitError::Unreachable { .. } | GitError::TimedOut { .. } => {
+            (FailureKind::Transient, None)
+        }
+        GitError::RefMoved { .. } => (FailureKind::Moved, None),
+        GitError::CheckoutDirty { path, .. } => (
+            FailureKind::Refused,
+            Some(format!(
+                "commit or stash the changes in {}, then try again",
+                path.display()
+            )),
+        ),
+        GitError::CheckoutBusy { path, operation, .. } => (
+            FailureKind::Refused,
+            Some(format!(
+                "finish {operation} in {}, then try again",
+                path.display()
+            )),
+        ),
+        GitError::PathOccupied { path } => (
+            FailureKind::Refused,
+            Some(format!("move {} away, then laneway retry", path.display())),
+        ),
+        GitError::Signing { .. } => (
+            FailureKind::Refused,
+            Some("unlock the signing key, or set commit.gpgsign=false".to_owned()),
+        ),
+        _ => (FailureKind::Permanent, None),
+    };
+    Failure {
+        class,
+        message: format!("{doing}: {}", chain(error)),
+        hint,
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// A failure that another try would not mend.
+fn permanent(message: String) -> Failure {
+    Failure {
+        class: FailureKind::Permanent,
+        message,
+        hint: None,
+    }
+}

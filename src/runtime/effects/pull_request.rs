@@ -1,0 +1,367 @@
+//! The lane's pull request: opened, brought up to date, and proven on the merge with its target.
+
+use std::sync::Arc;
+
+use super::{Done, blocking, chain, collect, gate, git_failure, permanent, sync};
+use crate::event::{
+    CHECK_AHEAD, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrOpened, PrRef, PrUpdated,
+    Subject,
+};
+use crate::forge::{self, ForgeError, LocalForge, NewPr, PrCheck, PrUpdate};
+use crate::git::{GitError, Merge, Worktree};
+use crate::id::{LaneId, Sha};
+use crate::plan;
+use crate::runtime::brief::Brief;
+use crate::runtime::{Context, clock};
+use crate::state::{Check, State};
+use crate::view;
+
+/// The local forge of the record.
+pub(super) fn open_forge(context: &Context) -> Result<LocalForge, Failure> {
+    LocalForge::open(&context.project.record.forge_dir())
+        .map_err(|e| forge_failure("opening the local forge", &e))
+}
+
+/// What a failure of the local forge means.
+pub(super) fn forge_failure(doing: &str, error: &ForgeError) -> Failure {
+    permanent(format!("{doing}: {}", chain(error)))
+}
+
+fn check(lane: &LaneId, name: &str, status: CheckStatus, detail: String) -> Draft {
+    Draft::world(
+        Subject::lane(lane),
+        CheckRecorded {
+            name: name.to_owned(),
+            status,
+            detail,
+            duration_ms: 0,
+        },
+    )
+}
+
+/// Pushes the lane and opens its pull request, or finds the one that is there.
+pub(super) fn open(context: &Context, brief: &Brief, lane: &LaneId, tip: &Sha) -> Done {
+    let mut facts = Vec::new();
+    match try_open(context, brief, lane, tip, &mut facts) {
+        Ok(()) => Done::well(facts),
+        Err(failure) => Done::failed(facts, failure),
+    }
+}
+
+fn try_open(
+    context: &Context,
+    brief: &Brief,
+    lane: &LaneId,
+    tip: &Sha,
+    facts: &mut Vec<Draft>,
+) -> Result<(), Failure> {
+    let repo = &context.project.repo;
+    let lane_plan = context.lane(lane);
+    let doing = |e: GitError| git_failure(&format!("opening the pull request of lane `{lane}`"), &e);
+    let target = sync::target_tip(context, &lane_plan.target).map_err(doing)?;
+    if repo.is_ancestor(tip, &target).map_err(doing)? {
+        let detail = format!("`{}` has all of this lane", lane_plan.target);
+        facts.push(check(lane, CHECK_AHEAD, CheckStatus::Skip, detail));
+        return Ok(());
+    }
+    facts.extend(push(context, lane, tip));
+    let state = brief
+        .state
+        .as_deref()
+        .ok_or_else(|| permanent("the state is missing".to_owned()))?;
+    let text = text(context, state, lane, &target, tip).map_err(doing)?;
+    let at = clock::wall().to_string();
+    let forge = open_forge(context)?;
+    let opened = forge
+        .create(NewPr {
+            title: text.title,
+            body: text.body,
+            draft: false,
+            head: lane_plan.branch.clone(),
+            base: lane_plan.target.clone(),
+            head_sha: tip.clone(),
+            base_sha: target,
+            marker: plan::pr_marker(&context.plan, lane),
+            graph: context.plan.graph.clone(),
+            run: context.plan.run,
+            lane: lane.clone(),
+            author: context.author.name.clone(),
+            at: at.clone(),
+            labels: Vec::new(),
+            checks: Vec::new(),
+        })
+        .map_err(|e| forge_failure("opening the pull request", &e))?;
+    let (new, pull) = (matches!(opened, forge::Opened::New(_)), opened.into_pull());
+    let pr = PrRef {
+        number: pull.number,
+        url: pull.url.clone(),
+    };
+    let subject = Subject::lane(lane);
+    if new || pull.head_sha == *tip {
+        facts.push(Draft::world(subject, PrOpened { pr, tip: tip.clone() }));
+    } else {
+        let update = PrUpdate {
+            head_sha: Some(tip.clone()),
+            ..PrUpdate::default()
+        };
+        forge
+            .update(pull.number, update, &at)
+            .map_err(|e| forge_failure("updating the pull request", &e))?;
+        facts.push(Draft::world(subject, PrUpdated { pr, tip: tip.clone() }));
+    }
+    Ok(())
+}
+
+/// The lane goes to origin with its pull request; where it cannot, the local forge does without.
+fn push(context: &Context, lane: &LaneId, tip: &Sha) -> Option<Draft> {
+    let remote = context.push_remote()?;
+    let repo = &context.project.repo;
+    let branch = &context.lane(lane).branch;
+    let pushed = match repo.remote_tip(remote, branch) {
+        Ok(Some(there)) if there == *tip => Ok(()),
+        Ok(there) => match ours(context, there.as_ref(), tip) {
+            Ok(true) => repo.push(remote, tip, branch, there.as_ref()),
+            Ok(false) => {
+                let detail = format!(
+                    "origin's `{branch}` holds commits that this run does not know; it was left alone"
+                );
+                return Some(check(lane, "push", CheckStatus::Warn, detail));
+            }
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    };
+    match pushed {
+        Ok(()) => None,
+        Err(error) => Some(check(
+            lane,
+            "push",
+            CheckStatus::Warn,
+            format!("not pushed: {}", chain(&error)),
+        )),
+    }
+}
+
+fn ours(context: &Context, there: Option<&Sha>, tip: &Sha) -> Result<bool, GitError> {
+    match there {
+        None => Ok(true),
+        Some(there) if context.project.repo.resolve_commit(there.as_str())?.is_some() => {
+            context.project.repo.is_ancestor(there, tip)
+        }
+        Some(_) => Ok(false),
+    }
+}
+
+fn text(
+    context: &Context,
+    state: &State,
+    lane: &LaneId,
+    target: &Sha,
+    tip: &Sha,
+) -> Result<view::PrText, GitError> {
+    let repo = &context.project.repo;
+    let base = repo.merge_base(target, tip)?.unwrap_or_else(|| target.clone());
+    let files: Vec<_> = repo.diff(&base, tip)?.iter().map(collect::file).collect();
+    let ix = context.index.lane(lane).expect("effects name lanes of the plan");
+    Ok(view::pull_request(&context.plan, state, ix, &files))
+}
+
+/// The merge of target and lane as a commit that no ref names, or why there is none.
+pub(super) struct Joined {
+    pub(super) commit: Sha,
+    pub(super) tree: Sha,
+    pub(super) worktree: Worktree,
+}
+
+/// Gates the merge of target and lane, and shows the result on the pull request.
+pub(super) async fn prove(context: &Arc<Context>, brief: &Brief) -> Done {
+    let Effect::Prove { lane, tip } = &brief.effect else {
+        return permanent("no proof".to_owned()).into();
+    };
+    let mut facts = Vec::new();
+    match try_prove(context, brief, lane, tip, &mut facts).await {
+        Ok(()) => Done::well(facts),
+        Err(failure) => Done::failed(facts, failure),
+    }
+}
+
+async fn try_prove(
+    context: &Arc<Context>,
+    brief: &Brief,
+    lane: &LaneId,
+    tip: &Sha,
+    facts: &mut Vec<Draft>,
+) -> Result<(), Failure> {
+    let state = brief
+        .state
+        .clone()
+        .ok_or_else(|| permanent("the state is missing".to_owned()))?;
+    let (shared, id, at) = (Arc::clone(context), lane.clone(), tip.clone());
+    let joined = blocking(move || {
+        let target = sync::target_tip(&shared, &shared.lane(&id).target)?;
+        join(&shared, &id, &at, &target)
+    })
+    .await
+    .map_err(|e| git_failure(&format!("merging lane `{lane}` with its target"), &e))?;
+    match joined {
+        Err(paths) => {
+            let target = &context.lane(lane).target;
+            let detail = format!("lane and `{target}` both changed {}", paths.join(", "));
+            facts.push(check(lane, "mergeable", CheckStatus::Fail, detail));
+        }
+        Ok(joined) => {
+            facts.push(check(lane, "mergeable", CheckStatus::Pass, String::new()));
+            facts.extend(gates(context, &state, lane, tip, &joined).await?);
+        }
+    }
+    let (shared, id, at, shown) = (Arc::clone(context), lane.clone(), tip.clone(), facts.clone());
+    blocking(move || show(&shared, &state, &id, &at, &shown)).await
+}
+
+/// Merges in the object database. The inner error names the paths in conflict.
+pub(super) fn join(
+    context: &Context,
+    lane: &LaneId,
+    tip: &Sha,
+    target: &Sha,
+) -> Result<Result<Joined, Vec<String>>, GitError> {
+    let repo = &context.project.repo;
+    let plan = context.lane(lane);
+    let worktree = super::provision::worktree(context, &plan.worktree, tip)?;
+    let tree = match repo.merge(target, tip)? {
+        Merge::Clean { tree, .. } => tree,
+        Merge::Conflict { paths, .. } => return Ok(Err(paths)),
+    };
+    let message = format!(
+        "Merge lane {lane} into {}\n\nLaneway-Run: {}\nLaneway-Merge: {lane}\n",
+        plan.target, context.plan.uuid
+    );
+    let commit = repo.commit_tree(&tree, &[target.clone(), tip.clone()], &message, &context.author)?;
+    Ok(Ok(Joined {
+        commit,
+        tree,
+        worktree,
+    }))
+}
+
+/// Runs the lane's gates on `joined`, but those that its tree has passed.
+pub(super) async fn gates(
+    context: &Arc<Context>,
+    state: &State,
+    lane: &LaneId,
+    tip: &Sha,
+    joined: &Joined,
+) -> Result<Vec<Draft>, Failure> {
+    let plan = context.lane(lane).clone();
+    let known = &state.lanes[context.index.lane(lane).expect("effects name lanes of the plan")].gated;
+    let mut facts = Vec::new();
+    let mut moved = false;
+    for (n, gate) in plan.gates.iter().enumerate() {
+        let name = if plan.gates.len() == 1 {
+            "gate".to_owned()
+        } else {
+            format!("gate-{}", n + 1)
+        };
+        let command = gate.command.to_string();
+        if !gate.fresh
+            && known
+                .iter()
+                .any(|(tree, passed)| *tree == joined.tree && *passed == command)
+        {
+            let detail = format!("`{command}` has passed on this tree");
+            facts.push(check(lane, &name, CheckStatus::Pass, detail));
+            continue;
+        }
+        if !moved {
+            set_to(context, &joined.worktree, &joined.commit).await?;
+            moved = true;
+        }
+        let dir = context.plan.places.record.join("lanes").join(lane.as_str());
+        std::fs::create_dir_all(&dir)
+            .map_err(|e| permanent(format!("{} could not be made: {e}", dir.display())))?;
+        let setting = gate::Setting {
+            lane: &joined.worktree.path,
+            log: dir.join(format!("{name}.log")),
+            tag: format!("{}/{lane}/{name}", context.plan.uuid),
+            given: vec![
+                ("LANEWAY_LANE".into(), lane.as_str().into()),
+                ("LANEWAY_GRAPH".into(), context.plan.graph.as_str().into()),
+            ],
+        };
+        let mut evidence = gate::run(context, gate, &setting).await?;
+        evidence.name = name;
+        if evidence.status == CheckStatus::Pass {
+            evidence.detail = format!("`{command}` passes on the merge with `{}`", plan.target);
+        }
+        facts.push(Draft::world(Subject::lane(lane), evidence));
+    }
+    if moved {
+        set_to(context, &joined.worktree, tip).await?;
+    }
+    Ok(facts)
+}
+
+async fn set_to(context: &Arc<Context>, worktree: &Worktree, at: &Sha) -> Result<(), Failure> {
+    let (context, worktree, at) = (Arc::clone(context), worktree.clone(), at.clone());
+    blocking(move || context.project.repo.set_to(&worktree, &at))
+        .await
+        .map_err(|e| git_failure("setting the lane to the merge", &e))
+}
+
+/// Brings text and checks of the pull request up to date.
+fn show(context: &Context, state: &State, lane: &LaneId, tip: &Sha, facts: &[Draft]) -> Result<(), Failure> {
+    let ix = context.index.lane(lane).expect("effects name lanes of the plan");
+    let Some(pr) = &state.lanes[ix].pr else {
+        return Ok(());
+    };
+    let mut shown = state.clone();
+    for fact in facts {
+        if let crate::event::Event::CheckRecorded(event) = &fact.event {
+            shown.lanes[ix].checks.retain(|c| c.name != event.name);
+            shown.lanes[ix].checks.push(Check {
+                name: event.name.clone(),
+                status: event.status,
+                detail: event.detail.clone(),
+                duration_ms: event.duration_ms,
+            });
+        }
+    }
+    let doing = |e: GitError| git_failure("describing the pull request", &e);
+    let target = sync::target_tip(context, &context.lane(lane).target).map_err(doing)?;
+    let text = text(context, &shown, lane, &target, tip).map_err(doing)?;
+    let checks = shown.lanes[ix].checks.iter().map(|c| PrCheck {
+        name: c.name.clone(),
+        status: status_of(c.status),
+        detail: c.detail.lines().next().unwrap_or_default().to_owned(),
+    });
+    let update = PrUpdate {
+        body: Some(text.body),
+        checks: Some(checks.collect()),
+        ..PrUpdate::default()
+    };
+    let forge = open_forge(context)?;
+    match forge.update(pr.at.number, update, &clock::wall().to_string()) {
+        Ok(_) | Err(ForgeError::WrongState { .. }) => Ok(()),
+        Err(error) => Err(forge_failure("updating the pull request", &error)),
+    }
+}
+
+fn status_of(status: CheckStatus) -> forge::CheckStatus {
+    match status {
+        CheckStatus::Pass => forge::CheckStatus::Pass,
+        CheckStatus::Warn => forge::CheckStatus::Warn,
+        CheckStatus::Fail => forge::CheckStatus::Fail,
+        CheckStatus::Skip => forge::CheckStatus::Skip,
+    }
+}
+
+/// A conflict with the target, for whoever has to resolve it.
+pub(super) fn conflict(lane: &LaneId, target: &str, paths: &[String]) -> Failure {
+    Failure {
+        class: FailureKind::Conflict,
+        message: format!("lane `{lane}` and `{target}` both changed {}", paths.join(", ")),
+        hint: Some(format!(
+            "bring `{target}` up to what the lane expects, or close the pull request"
+        )),
+    }
+}

@@ -1,0 +1,137 @@
+//! Upstream work flows into a lane: merged in the object database, then the branch moves.
+
+use super::{Done, git_failure, permanent};
+use crate::event::{ConflictPredicted, Draft, Failure, FailureKind, LaneSynced, Subject, SyncSource};
+use crate::git::{GitError, Merge};
+use crate::id::{LaneId, Sha};
+use crate::runtime::Context;
+
+/// Merges `from` into the lane, in order.
+pub(super) fn run(context: &Context, lane: &LaneId, tip: &Sha, from: &[SyncSource], n: u32) -> Done {
+    let mut facts = Vec::new();
+    match merge(context, lane, tip, from, n, &mut facts) {
+        Ok(event) => {
+            facts.push(Draft::world(Subject::lane(lane), event));
+            Done::well(facts)
+        }
+        Err(failure) => Done::failed(facts, failure),
+    }
+}
+
+fn merge(
+    context: &Context,
+    lane: &LaneId,
+    tip: &Sha,
+    from: &[SyncSource],
+    n: u32,
+    facts: &mut Vec<Draft>,
+) -> Result<LaneSynced, Failure> {
+    let repo = &context.project.repo;
+    let plan = context.lane(lane);
+    let doing = |error: GitError| git_failure(&format!("bringing upstream work into lane `{lane}`"), &error);
+    let branch = format!("refs/heads/{}", plan.branch);
+    let mut upstream = Vec::new();
+    let mut now = tip.clone();
+    for source in from {
+        let (name, commit) = match source {
+            SyncSource::Lane { lane, tip } => {
+                upstream.push((lane.clone(), tip.clone()));
+                (format!("lane {lane}"), tip.clone())
+            }
+            SyncSource::Target { landed } => {
+                upstream.extend(landed.iter().cloned());
+                (
+                    plan.target.clone(),
+                    target_tip(context, &plan.target).map_err(doing)?,
+                )
+            }
+        };
+        now = join(context, lane, &now, &commit, &name, n, facts)?;
+    }
+    let found = repo.read_ref(&branch).map_err(doing)?;
+    if found.as_ref() != Some(&now) {
+        repo.sync_objects(&now, std::slice::from_ref(tip))
+            .map_err(doing)?;
+        super::land::restore_branch(context, &plan.branch, tip, facts, &Subject::lane(lane))
+            .map_err(doing)?;
+        repo.advance(&branch, Some(tip), &now).map_err(doing)?;
+    }
+    Ok(LaneSynced { upstream, tip: now })
+}
+
+fn join(
+    context: &Context,
+    lane: &LaneId,
+    ours: &Sha,
+    theirs: &Sha,
+    name: &str,
+    n: u32,
+    facts: &mut Vec<Draft>,
+) -> Result<Sha, Failure> {
+    let repo = &context.project.repo;
+    let doing = |error: GitError| git_failure(&format!("merging {name} into lane `{lane}`"), &error);
+    if repo.is_ancestor(theirs, ours).map_err(doing)? {
+        return Ok(ours.clone());
+    }
+    match repo.merge(ours, theirs).map_err(doing)? {
+        Merge::Clean { ff: true, .. } => Ok(theirs.clone()),
+        Merge::Clean { tree, .. } => {
+            let message = format!(
+                "Merge {name} into lane {lane}\n\nLaneway-Run: {}\nLaneway-Sync: {lane}/{n}\n",
+                context.plan.uuid
+            );
+            repo.commit_tree(&tree, &[ours.clone(), theirs.clone()], &message, &context.author)
+                .map_err(doing)
+        }
+        Merge::Conflict { paths, detail } => {
+            let message = format!("{name} and lane `{lane}` both changed {}", paths.join(", "));
+            let event = ConflictPredicted {
+                with: name.to_owned(),
+                paths,
+                detail,
+            };
+            facts.push(Draft::world(Subject::lane(lane), event));
+            Err(Failure {
+                class: FailureKind::Conflict,
+                message,
+                hint: None,
+            })
+        }
+    }
+}
+
+/// Where a target branch stands: on origin where there is one that is asked, else here.
+pub(super) fn target_tip(context: &Context, target: &str) -> Result<Sha, GitError> {
+    let repo = &context.project.repo;
+    let local = repo.branch_tip(target)?;
+    if let Some(remote) = context.push_remote()
+        && let Some(tip) = repo.fetch_branch(remote, target)?
+    {
+        // What was merged here and not pushed counts too.
+        return match local {
+            Some(local) if repo.is_ancestor(&tip, &local)? && merged_here(context, &tip, &local)? => {
+                Ok(local)
+            }
+            _ => Ok(tip),
+        };
+    }
+    local.ok_or_else(|| GitError::RefMoved {
+        name: format!("refs/heads/{target}"),
+        expected: None,
+        found: None,
+    })
+}
+
+/// Whether the local branch is ahead of origin only by merges of Laneway.
+fn merged_here(context: &Context, origin: &Sha, local: &Sha) -> Result<bool, GitError> {
+    if origin == local {
+        return Ok(true);
+    }
+    let message = context.project.repo.commit_message(local)?;
+    Ok(message.lines().any(|l| l.starts_with("Laneway-Merge:")))
+}
+
+/// A failure that says that a target branch is gone.
+pub(super) fn no_target(target: &str) -> Failure {
+    permanent(format!("the target branch `{target}` is gone"))
+}

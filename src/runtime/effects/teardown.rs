@@ -1,0 +1,146 @@
+//! The end of a lane's worktrees and branches: what is not merged is kept first, what cannot be removed is said.
+
+use super::Done;
+use crate::event::{CustodyKept, Draft, LaneRemoved, LaneStatus, Subject};
+use crate::git::{GitError, Worktree};
+use crate::id::{LaneId, Sha};
+use crate::plan;
+use crate::runtime::Context;
+use crate::runtime::brief::Brief;
+
+/// Removes them, best effort; nothing here changes how the lane ended.
+pub(super) fn run(context: &Context, brief: &Brief, lane: &LaneId) -> Done {
+    let ix = context.index.lane(lane).expect("effects name lanes of the plan");
+    let state = brief.state.as_ref().map(|s| &s.lanes[ix]);
+    let mut work = Removal {
+        context,
+        lane,
+        tip: state.and_then(|l| l.tip.clone()),
+        merged: state.is_some_and(|l| l.status == LaneStatus::Merged),
+        facts: Vec::new(),
+        remarks: Vec::new(),
+    };
+    work.worktrees(ix);
+    work.branches();
+    let mut facts = work.facts;
+    facts.push(Draft::world(
+        Subject::lane(lane),
+        LaneRemoved {
+            remarks: work.remarks,
+        },
+    ));
+    Done::well(facts)
+}
+
+struct Removal<'a> {
+    context: &'a Context,
+    lane: &'a LaneId,
+    tip: Option<Sha>,
+    merged: bool,
+    facts: Vec<Draft>,
+    remarks: Vec<String>,
+}
+
+impl Removal<'_> {
+    fn worktrees(&mut self, ix: plan::LaneIx) {
+        let root = &self.context.plan.places.worktrees;
+        let own = self.context.index.tasks_of[ix]
+            .iter()
+            .map(|&t| plan::task_worktree(root, self.lane, &self.context.plan.tasks[t].id));
+        let paths: Vec<_> = std::iter::once(self.context.lane(self.lane).worktree.clone())
+            .chain(own)
+            .collect();
+        for path in paths {
+            match self.context.project.repo.reopen(&path) {
+                Ok(Some(worktree)) => {
+                    if let Err(error) = self.worktree(&worktree) {
+                        self.say(&format!("{} stays", path.display()), &error);
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => self.say(&format!("{} stays", path.display()), &error),
+            }
+        }
+    }
+
+    fn worktree(&mut self, worktree: &Worktree) -> Result<(), GitError> {
+        let repo = &self.context.project.repo;
+        let known: Vec<Sha> = self.tip.iter().cloned().collect();
+        self.keep(
+            |reference, reason| repo.custody(worktree, reference, reason, &known),
+            &format!("teardown/{}", worktree.name()),
+        )?;
+        repo.remove(worktree, &self.context.project.record.trash())?;
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        take: impl FnOnce(&str, &str) -> Result<Option<Sha>, GitError>,
+        what: &str,
+    ) -> Result<(), GitError> {
+        let reference = plan::custody_ref(&self.context.plan.graph, self.context.plan.run, what);
+        let reason = format!("what lane {} held when it was removed", self.lane);
+        if let Some(commit) = take(&reference, &reason)? {
+            let event = CustodyKept {
+                reference,
+                commit,
+                reason,
+            };
+            self.facts.push(Draft::world(Subject::lane(self.lane), event));
+        }
+        Ok(())
+    }
+
+    /// Merged lanes lose their branches here and on origin; others are kept under a custody ref.
+    fn branches(&mut self) {
+        let repo = &self.context.project.repo;
+        let integration = format!("refs/heads/{}", self.context.lane(self.lane).branch);
+        let prefix = integration.trim_end_matches("integration").to_owned();
+        let found = match repo.list_refs(&prefix) {
+            Ok(found) => found,
+            Err(error) => return self.say("its branches stay", &error),
+        };
+        for (name, at) in found {
+            if let Err(error) = self.branch(&name, &at) {
+                self.say(&format!("{name} stays"), &error);
+            }
+        }
+        if let (true, Some(remote), Some(tip)) = (self.merged, self.context.push_remote(), self.tip.clone()) {
+            let branch = &self.context.lane(self.lane).branch;
+            let removed = match repo.remote_tip(remote, branch) {
+                Ok(Some(there)) if there == tip => repo.delete_remote_branch(remote, branch, &there),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = removed {
+                self.say(&format!("origin's {branch} stays"), &error);
+            }
+        }
+    }
+
+    fn branch(&mut self, name: &str, at: &Sha) -> Result<(), GitError> {
+        let repo = &self.context.project.repo;
+        let held = match &self.tip {
+            Some(tip) if self.merged => repo.is_ancestor(at, tip)?,
+            _ => false,
+        };
+        if !held {
+            let short = name.trim_start_matches("refs/heads/laneway/").replace('/', "-");
+            let kept = format!("branch/{short}");
+            self.keep(
+                |reference, _| {
+                    let old = repo.read_ref(reference)?;
+                    repo.set_ref(reference, at, old.as_ref())?;
+                    Ok(Some(at.clone()))
+                },
+                &kept,
+            )?;
+        }
+        repo.delete_ref(name, at)
+    }
+
+    fn say(&mut self, what: &str, error: &GitError) {
+        self.remarks.push(format!("{what}: {}", super::chain(error)));
+    }
+}

@@ -1,0 +1,175 @@
+//! Asking something of a run, whether an orchestrator carries it now or not.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::orchestrator::{Drive, drive};
+use super::{Project, RuntimeError, store};
+use crate::event::{Effect, Envelope, Event};
+use crate::id::{GraphName, RunNo};
+use crate::journal::{Follow, Journal, LockError, Mode, RunLock};
+use crate::signal::{self, Verb};
+
+/// What became of a request.
+#[derive(Debug)]
+pub enum Answer {
+    /// It was taken; these events tell what followed from it at once.
+    Taken(Vec<Envelope>),
+    /// It was not.
+    Rejected {
+        /// Why.
+        reason: String,
+        /// What to do instead.
+        hint: Option<String>,
+    },
+}
+
+/// How long between looks at whether the orchestrator that is asked still lives.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Writes the request; where an orchestrator lives, waits for its answer, else takes the lock and settles it, starting
+/// no attempts.
+pub async fn request(
+    project: &Project,
+    graph: &GraphName,
+    run: RunNo,
+    verb: Verb,
+    note: Option<String>,
+    by: &str,
+    environment: Vec<(OsString, OsString)>,
+) -> Result<Answer, RuntimeError> {
+    let (plan, _) = store::read_plan(project, graph, run)?;
+    let board = project.board(graph, run);
+    let lanes: Vec<_> = plan.lanes.iter().map(|l| l.id.clone()).collect();
+    let _put_up = board.put_up(&lanes)?;
+    let dir = project.record.run_dir(graph, run);
+    let (journal, _) = Journal::open(&dir, Mode::ReadOnly)?;
+    let mut follow = Follow::open(&dir, journal.end())?;
+    drop(journal);
+    let asked = signal::submit(&board, verb, by, Some(super::clock::wall().to_string()), note)?;
+    let plan = Arc::new(plan);
+    let mut seen = Vec::new();
+    loop {
+        match store::lock(project, graph) {
+            Ok(lock) => {
+                settle(project, &plan, lock, environment.clone()).await?;
+                read(&mut follow, &mut seen)?;
+                return Ok(answer(&asked.file, &seen).unwrap_or(Answer::Rejected {
+                    reason: "the run came to rest without an answer".to_owned(),
+                    hint: Some("laneway events shows what happened".to_owned()),
+                }));
+            }
+            Err(RuntimeError::Lock(LockError::Held { .. })) => {
+                read(&mut follow, &mut seen)?;
+                if let Some(answer) = answer(&asked.file, &seen) {
+                    return Ok(answer);
+                }
+                wait(follow_path(project, graph, run)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn settle(
+    project: &Project,
+    plan: &Arc<crate::plan::Plan>,
+    lock: RunLock,
+    environment: Vec<(OsString, OsString)>,
+) -> Result<(), RuntimeError> {
+    let (_sender, interrupts) = mpsc::unbounded_channel();
+    drive(Drive {
+        project: project.clone(),
+        plan: Arc::clone(plan),
+        lock,
+        attempts: false,
+        wait_merged: false,
+        events: None,
+        interrupts,
+        environment,
+    })
+    .await?;
+    Ok(())
+}
+
+fn follow_path(project: &Project, graph: &GraphName, run: RunNo) -> std::path::PathBuf {
+    project.record.run_dir(graph, run).join("journal.jsonl")
+}
+
+/// Waits for the journal to grow, or for the time to look whether its writer still lives.
+async fn wait(journal: std::path::PathBuf) {
+    use notify::Watcher as _;
+    let (sender, mut grown) = mpsc::unbounded_channel();
+    let watcher = notify::recommended_watcher(move |_| {
+        // Whoever waited has gone on; there is nobody to tell.
+        _ = sender.send(());
+    });
+    let watching = watcher.and_then(|mut watcher| {
+        watcher.watch(&journal, notify::RecursiveMode::NonRecursive)?;
+        Ok(watcher)
+    });
+    tokio::select! {
+        _ = grown.recv(), if watching.is_ok() => {}
+        () = tokio::time::sleep(LOOK) => {}
+    }
+}
+
+fn read(follow: &mut Follow, seen: &mut Vec<Envelope>) -> Result<(), RuntimeError> {
+    for line in follow.read_new()? {
+        seen.push(store::read_line(seen.len(), &line)?);
+    }
+    Ok(())
+}
+
+/// The answer to request `id`, as far as the events tell it.
+fn answer(id: &str, events: &[Envelope]) -> Option<Answer> {
+    let mut effect = None;
+    let mut taken = None;
+    for (position, envelope) in events.iter().enumerate() {
+        match &envelope.event {
+            Event::ControlRejected(event) if event.request == id => {
+                return Some(Answer::Rejected {
+                    reason: event.reason.clone(),
+                    hint: None,
+                });
+            }
+            Event::ControlReceived(event) if event.control.id == id => {
+                taken = Some(position);
+                if !needs_effect(&event.control.verb) {
+                    return Some(Answer::Taken(events[position..].to_vec()));
+                }
+            }
+            Event::EffectIntended(event) if asked_by(&event.effect) == Some(id) => {
+                effect = Some(event.id.clone())
+            }
+            Event::EffectConfirmed(event) if Some(&event.id) == effect.as_ref() => {
+                return Some(Answer::Taken(events[taken.unwrap_or(0)..].to_vec()));
+            }
+            Event::EffectFailed(event) if Some(&event.id) == effect.as_ref() => {
+                let failure = event.failure.clone();
+                return Some(Answer::Rejected {
+                    reason: failure.message,
+                    hint: failure.hint,
+                });
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn needs_effect(verb: &crate::event::ControlVerb) -> bool {
+    use crate::event::ControlVerb as V;
+    matches!(verb, V::Merge { .. } | V::Review { .. })
+}
+
+fn asked_by(effect: &Effect) -> Option<&str> {
+    match effect {
+        Effect::MergePr { request, .. } => request.as_deref(),
+        Effect::Review { request, .. } => Some(request),
+        _ => None,
+    }
+}

@@ -1,0 +1,129 @@
+//! Runs carried in this process on real repositories: real git, real shells as agents.
+
+mod hostile;
+mod landing;
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::event::Envelope;
+use crate::graph::{ProjectDefaults, Source, parse};
+use crate::id::RunNo;
+use crate::plan::Plan;
+use crate::state::State;
+
+fn sh(dir: &Path, script: &str) -> String {
+    let out = Command::new("sh")
+        .arg("-ec")
+        .arg(script)
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    assert!(
+        out.status.success(),
+        "{script}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    String::from_utf8(out.stdout).unwrap()
+}
+
+fn repository() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    sh(
+        dir.path(),
+        "git init -q -b main . && git config user.name T && git config user.email t@example.org
+         echo one > file && git add file && git commit -qm one",
+    );
+    dir
+}
+
+/// A run that can be driven again and again, as by one orchestrator after another.
+struct Bench {
+    dir: tempfile::TempDir,
+    project: Project,
+    plan: Arc<Plan>,
+}
+
+impl Bench {
+    fn new(text: &str) -> Self {
+        Self::on(repository(), text)
+    }
+
+    fn on(dir: tempfile::TempDir, text: &str) -> Self {
+        let project = Project::open(dir.path()).unwrap();
+        let source = Source {
+            path: "g.toml".into(),
+            text: text.into(),
+        };
+        let graph = parse(&source, &ProjectDefaults::default())
+            .unwrap_or_else(|e| panic!("{}", e.render(&source, false)));
+        let config = Config {
+            grace: Some(crate::graph::Millis(500)),
+            ..Config::default()
+        };
+        let plan = prepare(&project, &graph, "g.toml", RunNo(1), &config).unwrap();
+        create_run(&project, &plan).unwrap();
+        Self {
+            dir,
+            project,
+            plan: Arc::new(plan),
+        }
+    }
+
+    async fn drive(&self) -> State {
+        let (_sender, interrupts) = mpsc::unbounded_channel();
+        drive(Drive {
+            project: self.project.clone(),
+            plan: Arc::clone(&self.plan),
+            lock: lock(&self.project, &self.plan.graph).unwrap(),
+            attempts: true,
+            wait_merged: false,
+            events: None,
+            interrupts,
+            environment: std::env::vars_os().collect(),
+        })
+        .await
+        .unwrap()
+    }
+
+    fn envelopes(&self) -> Vec<Envelope> {
+        load(&self.project, &self.plan.graph, self.plan.run)
+            .unwrap()
+            .envelopes
+    }
+
+    fn git(&self, command: &str) -> String {
+        sh(self.dir.path(), &format!("git {command}"))
+    }
+
+    fn told(&self) -> String {
+        self.envelopes()
+            .iter()
+            .map(|e| e.to_json().unwrap() + "\n")
+            .collect()
+    }
+}
+
+const HEAD: &str = r#"
+schema = 1
+name = "g"
+agent = "sh"
+[agents.sh]
+command = ["sh", "-c", "{prompt}"]
+prompt = "arg"
+"#;
+
+/// A graph whose agent runs what stands after the mark in its prompt.
+fn graph(body: &str) -> String {
+    let run = r#"sed -n 's/^RUN: //p' "$1" > "$1.sh"; sh -e "$1.sh""#;
+    let head = HEAD.replace(
+        r#"command = ["sh", "-c", "{prompt}"]
+prompt = "arg""#,
+        &format!("command = [\"sh\", \"-c\", '''{run}''', \"sh\", \"{{prompt_file}}\"]"),
+    );
+    format!("{head}\n{body}")
+}
