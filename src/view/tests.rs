@@ -540,7 +540,7 @@ fn ar11_a_journal_records_the_steps_in_the_words_of_the_plan() {
         n: 1,
         tip: sha(1),
         from: vec![SyncSource::Target {
-            landed: vec![lane("api")],
+            landed: vec![(lane("api"), sha(11))],
         }],
     };
     story.intend(Subject::lane(&lane("web")), sync.clone());
