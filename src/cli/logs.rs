@@ -50,27 +50,19 @@ impl LogsArgs {
         let chosen = self.choice.choice().find(session)?;
         let loaded = chosen.load()?;
         let (task, attempt) = self.attempt(&loaded)?;
-        let dir = chosen
-            .project
-            .record
-            .attempt_dir(&chosen.graph, chosen.run, &task, attempt);
+        let dir = chosen.project.record.attempt_dir(&chosen.graph, chosen.run, &task, attempt);
         let log = dir.join(if self.gate { "gate.log" } else { "agent.log" });
         if session.json() {
             return answer_json(session, &task, attempt, &log);
         }
-        let mut printer = Printer {
-            path: log,
-            file: None,
-            raw: self.raw,
-        };
+        let mut printer = Printer { path: log, file: None, raw: self.raw };
         let found = printer.print_new()?;
         if self.follow {
             self.follow(&chosen, &task, attempt, &mut printer)?;
         } else if !found {
             let what = if self.gate { "its gate" } else { "it" };
-            session.note(&format!(
-                "attempt {attempt} of task {task} is there, but {what} has written nothing"
-            ));
+            session
+                .note(&format!("attempt {attempt} of task {task} is there, but {what} has written nothing"));
         }
         Ok(Exit::Achieved)
     }
@@ -133,10 +125,7 @@ fn is_over(chosen: &Chosen, task: &TaskId, attempt: u32) -> Result<bool, CliErro
     let index = loaded.plan.tasks.iter().position(|planned| planned.id == *task);
     let status = index.and_then(|index| {
         let attempts = &loaded.state.tasks[index].attempts;
-        attempts
-            .iter()
-            .find(|one| one.number == attempt)
-            .map(|one| one.status)
+        attempts.iter().find(|one| one.number == attempt).map(|one| one.status)
     });
     Ok(status.is_none_or(AttemptStatus::is_terminal))
 }
@@ -180,9 +169,7 @@ impl Printer {
         let mut any = false;
         let mut out = io::stdout().lock();
         loop {
-            let count = file
-                .read(&mut buffer)
-                .map_err(|error| CliError::file("read", &self.path, &error))?;
+            let count = file.read(&mut buffer).map_err(|error| CliError::file("read", &self.path, &error))?;
             if count == 0 {
                 out.flush()?;
                 return Ok(any);

@@ -38,10 +38,7 @@ impl Bell {
         if let Err(error) = &watcher {
             tracing::debug!(%error, "only the backstop looks for news");
         }
-        Self {
-            rings,
-            _watcher: watcher.ok(),
-        }
+        Self { rings, _watcher: watcher.ok() }
     }
 
     /// Waits until something changed, or until it is time for a look at `most`.
@@ -97,10 +94,7 @@ impl Tail {
             Event::ControlReceived(received) => {
                 if let ControlVerb::Attach { pid, boot_id, .. } = &received.control.verb {
                     self.at_rest = false;
-                    self.carrier = Some(Carrier {
-                        pid: *pid,
-                        boot_id: boot_id.clone(),
-                    });
+                    self.carrier = Some(Carrier { pid: *pid, boot_id: boot_id.clone() });
                 }
             }
             _ => {}
@@ -143,14 +137,9 @@ impl Carrier {
         if crate::exec::boot_id() != self.boot_id {
             return false;
         }
-        let pid = i32::try_from(self.pid)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw);
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
         pid.is_some_and(|pid| {
-            !matches!(
-                rustix::process::test_kill_process(pid),
-                Err(rustix::io::Errno::SRCH)
-            )
+            !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
         })
     }
 }

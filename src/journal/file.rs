@@ -94,10 +94,8 @@ impl Journal {
     pub fn open(dir: &Path, mode: Mode) -> Result<(Journal, Replay), JournalError> {
         let path = dir.join(FILE_NAME);
         let file = open_existing(&path, mode)?;
-        let mut bytes = read_from(&file, 0).map_err(|source| JournalError::Read {
-            path: path.clone(),
-            source,
-        })?;
+        let mut bytes =
+            read_from(&file, 0).map_err(|source| JournalError::Read { path: path.clone(), source })?;
         let end = scan(&bytes, Position::START).map_err(|fault| JournalError::Damaged {
             path: path.clone(),
             line: fault.line,

@@ -14,9 +14,7 @@ pub(super) fn threads_for(bytes: usize) -> usize {
     if bytes < PARALLEL_FROM {
         1
     } else {
-        thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(MAX_THREADS)
+        thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
     }
 }
 
@@ -39,13 +37,10 @@ fn read_exactly(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let mut pieces = (offset..).step_by(piece_len).zip(bytes.chunks_mut(piece_len));
     let first = pieces.next();
     thread::scope(|scope| {
-        let others: Vec<_> = pieces
-            .map(|(at, piece)| scope.spawn(move || file.read_exact_at(piece, at)))
-            .collect();
+        let others: Vec<_> =
+            pieces.map(|(at, piece)| scope.spawn(move || file.read_exact_at(piece, at))).collect();
         first.map_or(Ok(()), |(at, piece)| file.read_exact_at(piece, at))?;
-        others
-            .into_iter()
-            .try_for_each(|thread| thread.join().expect("reading does not panic"))
+        others.into_iter().try_for_each(|thread| thread.join().expect("reading does not panic"))
     })?;
     Ok(bytes)
 }

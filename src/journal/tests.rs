@@ -475,12 +475,7 @@ fn a_long_journal_is_checked_in_pieces_with_the_same_result() {
     let dir = with_bytes(&bytes);
     let (_, replay) = open(dir.path()).unwrap();
     assert_eq!((replay.lines.end(), replay.lines.iter().count()), (end, lines));
-    assert!(
-        replay
-            .lines
-            .iter()
-            .eq(std::str::from_utf8(&bytes).unwrap().lines())
-    );
+    assert!(replay.lines.iter().eq(std::str::from_utf8(&bytes).unwrap().lines()));
     let one_less = scan(&bytes[..bytes.len() - 1], Position::START).unwrap();
     assert_eq!((one_less.lines, one_less.bytes), (end.lines - 1, starts[lines - 1] as u64));
     let one_line = format!("{{\"a\":\"{}\"}}", "x".repeat(2 << 20));

@@ -1,17 +1,13 @@
 //! `status` and `waiting` for people.
 
-use std::fmt::Write as _;
-
 use super::style::{Palette, paint};
 use super::table::{Cell, Table};
 use crate::event::{CheckStatus, ConcernClass, RunStatus};
-use crate::view::plain::one_line;
+use crate::view::plain::{one_line, put};
 use crate::view::{LaneView, PrState, Status, TaskView, Waiting, clock, elapsed};
 
 /// How much of anybody's words a line shows, in characters.
 const WORDS_SHOWN: usize = 300;
-/// Why writing into a string cannot fail.
-const FITS: &str = "a string takes everything";
 
 /// Where a run stands, for people.
 pub fn status(status: &Status, palette: &Palette) -> String {
@@ -47,7 +43,8 @@ fn heading(status: &Status, palette: &Palette) -> String {
     };
     let mut out = format!("graph {}, run {}: {state}", status.graph, status.run);
     if let Some(reason) = &status.reason {
-        write!(out, ", {}", one_line(reason, WORDS_SHOWN)).expect(FITS);
+        out.push_str(", ");
+        out.push_str(&one_line(reason, WORDS_SHOWN));
     }
     if let Some(started) = status.started_at {
         let took = status
@@ -132,10 +129,6 @@ fn concerns(lanes: &[LaneView], palette: &Palette) -> String {
         put(&mut out, format_args!("{note} {lane}: {}", one_line(remark, WORDS_SHOWN)));
     }
     if out.is_empty() { out } else { format!("\n{out}") }
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(out, "{text}").expect(FITS);
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! What a run is going to be, before it begins.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::plain::one_line;
+use super::plain::{one_line, put};
 use super::steps::{steps, work};
 use crate::graph::{Gate, Handoff, MergePolicy};
 use crate::id::TaskId;
@@ -152,8 +151,4 @@ fn joined<T: std::fmt::Display>(ids: &[T]) -> String {
 
 fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(out, "{text}").expect("a string takes everything");
 }

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::evidence::latest;
 use super::{Waiting, waiting};
 use crate::event::{
     AttemptStatus, CheckStatus, ConcernClass, DiffStat, LaneStatus, RunStatus, TaskStatus, Timestamp,
@@ -109,7 +108,7 @@ pub struct TaskView {
     pub attempts_allowed: u32,
     /// The newest attempt's status.
     pub attempt_status: Option<AttemptStatus>,
-    /// The newest attempt's evidence, the latest of each check.
+    /// The newest attempt's evidence.
     pub checks: Vec<CheckView>,
     /// Why it failed, was skipped or called off; `None` otherwise.
     pub error: Option<String>,
@@ -229,8 +228,8 @@ fn task_view(plan: &Plan, state: &State, ix: TaskIx) -> TaskView {
 }
 
 fn checks(checks: &[Check]) -> Vec<CheckView> {
-    latest(checks)
-        .into_iter()
+    checks
+        .iter()
         .map(|c| CheckView {
             name: c.name.clone(),
             status: c.status,

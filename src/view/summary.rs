@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::plain::one_line;
+use super::plain::{one_line, put};
 use super::status::{PrState, PrView};
 use super::{WaitingKind, waiting};
 use crate::event::{LaneStatus, RunStatus, TaskStatus};
@@ -102,8 +102,4 @@ fn failures(out: &mut String, plan: &Plan, state: &State) {
             put(out, format_args!("    laneway logs {}", task_plan.id));
         }
     }
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(out, "{text}").expect("a string takes everything");
 }

@@ -1,8 +1,5 @@
 //! `laneway signal conformance`.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "lays out a scratch attempt for the agent"
-)]
+#![expect(clippy::disallowed_methods, reason = "lays out a scratch attempt for the agent")]
 
 use std::ffi::OsString;
 use std::fs;
@@ -87,11 +84,7 @@ impl ConformanceArgs {
         env.retain(|(name, _)| !given.iter().any(|(given, _)| given == name));
         env.extend(given);
         Launch {
-            argv: self
-                .command
-                .iter()
-                .map(|word| word.replace("{prompt_file}", &prompt).into())
-                .collect(),
+            argv: self.command.iter().map(|word| word.replace("{prompt_file}", &prompt).into()).collect(),
             cwd: scratch.lane.clone(),
             env,
             stdin: StdinFrom::Null,
@@ -115,12 +108,7 @@ fn lay_out() -> Result<Scratch, CliError> {
     let _ = board.put_up_attempt(&task, 1)?;
     let prompt = board.attempt_dir(&task, 1).join("instructions.md");
     board.write_file(&prompt, INSTRUCTIONS.as_bytes())?;
-    Ok(Scratch {
-        lane,
-        signals: board.signals_dir(&task, 1),
-        prompt,
-        dir,
-    })
+    Ok(Scratch { lane, signals: board.signals_dir(&task, 1), prompt, dir })
 }
 
 const INSTRUCTIONS: &str = "\
@@ -168,11 +156,7 @@ fn answer_text(
     if timed_out {
         session.answer("fail it did not end in its time")?;
     }
-    session.answer(if conforms {
-        "the agent conforms"
-    } else {
-        "the agent does not conform"
-    })
+    session.answer(if conforms { "the agent conforms" } else { "the agent does not conform" })
 }
 
 fn tell_output(session: &Session, log: &Path, conforms: bool) -> Result<(), CliError> {

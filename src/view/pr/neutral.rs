@@ -40,7 +40,7 @@ pub fn quote(text: &str, most: usize) -> Quote {
             break;
         }
         used += shown.chars().count() + 3;
-        out.push_str("> ");
+        out.push_str(if shown.is_empty() { ">" } else { "> " });
         out.push_str(&shown);
         out.push('\n');
         if shown.chars().count() < line.trim_end().chars().count() {
@@ -84,7 +84,7 @@ fn inert(text: &str) -> String {
             // Addresses.
             ':' => next == Some('/'),
             // Escapes, which would part what is looked at here and join it again once rendered.
-            '\\' => next.is_some_and(|n| n.is_ascii_punctuation()),
+            '\\' => next.is_none_or(|n| n.is_ascii_punctuation()),
             _ => false,
         };
         if acts {
