@@ -21,13 +21,14 @@ pub enum Outcome {
     Attention,
 }
 
-/// Whether a run achieved what was asked for. Open pull requests that a person merges are an achievement; a lane that
-/// should have merged itself and is held is not.
+/// Whether a run achieved what was asked for. Open pull requests that a person has to merge are an achievement, also
+/// where a design concern handed one to a person; a lane that cannot be merged because something failed is not.
 pub fn exit_class(state: &State) -> Outcome {
-    let held = waiting(state.plan(), state)
-        .iter()
-        .any(|w| !matches!(w.kind, WaitingKind::Merge | WaitingKind::Loss));
-    if state.run.status == Some(RunStatus::Completed) && !held {
+    let stuck = waiting(state.plan(), state).iter().any(|w| match w.kind {
+        WaitingKind::Merge | WaitingKind::Concern | WaitingKind::Loss => false,
+        WaitingKind::Answer | WaitingKind::Attention | WaitingKind::Retry => true,
+    });
+    if state.run.status == Some(RunStatus::Completed) && !stuck {
         Outcome::Achieved
     } else {
         Outcome::Attention

@@ -166,6 +166,22 @@ fn ar18_an_auto_lane_waits_for_a_person_only_when_something_holds_it() {
 }
 
 #[test]
+fn ar17_a_concern_leaves_a_lane_to_a_person_and_a_failed_check_is_a_failure() {
+    let mut story = half_way();
+    story
+        .of("routes", concern(ConcernClass::Design, "this breaks v1"))
+        .run_to(RunStatus::Completed, None);
+    assert_eq!(exit_class(&story.state), Outcome::Achieved);
+    story.check(
+        Subject::lane(&lane("api")),
+        "gate",
+        CheckStatus::Fail,
+        "2 tests failed",
+    );
+    assert_eq!(exit_class(&story.state), Outcome::Attention);
+}
+
+#[test]
 fn a_review_lane_waits_for_its_merge_and_says_what_comes_first() {
     let mut story = half_way();
     let synced = LaneSynced { upstream: vec![(lane("api"), sha(11))], tip: sha(20) };
