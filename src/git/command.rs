@@ -18,7 +18,7 @@ use super::GitError;
 use crate::id::Sha;
 
 /// How long a call may take that talks to the network or to a signing program.
-const OUTSIDE_LIMIT: Duration = Duration::from_mins(2);
+const OUTSIDE_LIMIT: Duration = Duration::from_secs(120);
 /// How much of stderr an error carries, in bytes.
 const EXCERPT: usize = 2000;
 
@@ -321,14 +321,12 @@ fn wait_at_most(child: &Child, limit: Duration) -> std::io::Result<bool> {
             // The receiver gives up only after it has killed the child and needs no answer any more.
             let _ = ended.send(outcome);
         });
-        match end.recv_timeout(limit) {
-            Ok(outcome) => outcome.map(|_| true).map_err(std::io::Error::from),
-            Err(_) => {
-                // Not reaped yet, so the number still is this group's.
-                kill_process_group(pid, Signal::KILL).map_err(std::io::Error::from)?;
-                Ok(false)
-            }
+        if let Ok(outcome) = end.recv_timeout(limit) {
+            return outcome.map(|_| true).map_err(std::io::Error::from);
         }
+        // Not reaped yet, so the number still is this group's.
+        kill_process_group(pid, Signal::KILL).map_err(std::io::Error::from)?;
+        Ok(false)
     })
 }
 
