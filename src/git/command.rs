@@ -423,7 +423,7 @@ mod tests {
 
     #[test]
     fn the_environment_is_clean_and_ssh_never_asks() {
-        let git = Git::configured(Scope::Nowhere, "show", &["alias.show=!env"]);
+        let git = Git::configured(Scope::Nowhere, "environment", &["alias.environment=!env"]);
         let answer = git.env("GIT_TRACE", "0").run().expect("env");
         let text = String::from_utf8(answer.stdout).expect("text");
         assert!(text.lines().any(|line| line == "LC_ALL=C"), "{text}");

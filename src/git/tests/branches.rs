@@ -171,8 +171,8 @@ fn a_branch_of_many_racers_is_moved_by_one() {
         let racers: Vec<_> = commits
             .iter()
             .map(|commit| {
-                let repo = fixture.repo.clone();
-                scope.spawn(move || repo.advance(name, Some(&fixture.start), commit))
+                let (repo, start) = (&fixture.repo, &fixture.start);
+                scope.spawn(move || repo.advance(name, Some(start), commit))
             })
             .collect();
         let ends = racers.into_iter().map(|racer| racer.join().expect("no panic"));
