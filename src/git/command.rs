@@ -235,20 +235,20 @@ impl Git {
         }
     }
 
+    /// Starts git. What goes to stdin comes from a file, so that nobody has to keep writing.
     fn spawn(&mut self) -> Result<Child, GitError> {
-        let operation = self.operation;
-        let stdin = if self.stdin.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
+        let failed = self.failed();
+        let stdin = match self.stdin.take() {
+            Some(bytes) => {
+                let mut file = tempfile::tempfile().map_err(&failed)?;
+                file.write_all(&bytes)
+                    .and_then(|()| file.rewind())
+                    .map_err(&failed)?;
+                Stdio::from(file)
+            }
+            None => Stdio::null(),
         };
-        self.command
-            .stdin(stdin)
-            .spawn()
-            .map_err(|source| GitError::Spawn {
-                operation: operation.to_owned(),
-                source,
-            })
+        self.command.stdin(stdin).spawn().map_err(failed)
     }
 
     fn failed(&self) -> impl Fn(std::io::Error) -> GitError + use<> {
@@ -262,15 +262,7 @@ impl Git {
     fn run_unbounded(&mut self) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), GitError> {
         let failed = self.failed();
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = self.spawn()?;
-        let output = std::thread::scope(|scope| {
-            if let (Some(bytes), Some(mut pipe)) = (self.stdin.take(), child.stdin.take()) {
-                // A git that ends early closes the pipe; its exit code then says more than the broken pipe.
-                scope.spawn(move || drop(pipe.write_all(&bytes)));
-            }
-            child.wait_with_output()
-        });
-        let output = output.map_err(failed)?;
+        let output = self.spawn()?.wait_with_output().map_err(failed)?;
         Ok((output.status, output.stdout, output.stderr))
     }
 
@@ -284,9 +276,6 @@ impl Git {
             .stderr(stderr.try_clone().map_err(&failed)?)
             .process_group(0);
         let mut child = self.spawn()?;
-        if let (Some(bytes), Some(mut pipe)) = (self.stdin.take(), child.stdin.take()) {
-            pipe.write_all(&bytes).map_err(&failed)?;
-        }
         let in_time = wait_at_most(&child, limit).map_err(&failed)?;
         let status = child.wait().map_err(&failed)?;
         if !in_time {

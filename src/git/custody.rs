@@ -33,7 +33,8 @@ const NESTING: u32 = 8;
 impl Repo {
     /// Keeps everything that the lane holds and that could get lost, under `ref_name` (of `refs/laneway/custody/`), and returns
     /// the commit. `None` where there is nothing to keep: files and index are HEAD's, and HEAD is reachable from one of
-    /// `known`. Nothing in the lane changes.
+    /// `known`. Nothing in the lane changes. Name the attempt's start and the lane's tip as `known`: the history behind them is
+    /// taken to be durable, and with none given all of it is walked.
     pub fn custody(
         &self,
         worktree: &Worktree,

@@ -20,13 +20,13 @@ const OURS: &[&str] = &[
 
 /// The bytes of every file that is the user's, by path; a link is its target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserState {
+pub(crate) struct UserState {
     files: BTreeMap<String, Vec<u8>>,
 }
 
 impl UserState {
     /// Takes a picture of the repository whose main worktree is `root`.
-    pub fn of(root: &Path) -> Self {
+    pub(crate) fn of(root: &Path) -> Self {
         let mut files = BTreeMap::new();
         let ours = |path: &Path| {
             path.strip_prefix(root)
@@ -55,7 +55,7 @@ impl UserState {
 
     /// Fails with the names of the files that differ from now.
     #[track_caller]
-    pub fn assert_untouched(&self, root: &Path) {
+    pub(crate) fn assert_untouched(&self, root: &Path) {
         let now = Self::of(root);
         let names = self.files.keys().chain(now.files.keys());
         let mut changed: Vec<&String> = names

@@ -44,7 +44,7 @@ fn a_clean_checkout_moves_along_with_its_untracked_files() {
         ],
     );
     let moved = repo.advance(MAIN, Some(start), &next).expect("moved");
-    assert_eq!(moved.checkouts, [fixture.root.clone()]);
+    assert_eq!(moved.checkouts, std::slice::from_ref(&fixture.root));
     assert_eq!(git(&fixture.root, &["status", "--porcelain"]), "?? mine");
     assert_eq!(git(&fixture.root, &["rev-parse", "HEAD"]), next.as_str());
     assert_eq!(read(&fixture.root.join("README")), "new\n");

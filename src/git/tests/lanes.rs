@@ -494,6 +494,8 @@ fn a_lane_in_the_middle_of_anything_is_brought_to_rest() {
     );
 }
 
+type Wreck = fn(&Worktree) -> std::io::Result<()>;
+
 #[test]
 fn a_lane_is_made_whole_from_any_wreck() {
     let fixture = Fixture::new();
@@ -502,38 +504,33 @@ fn a_lane_is_made_whole_from_any_wreck() {
         &fixture.start,
         &[("README", Some("next\n")), ("src/a.txt", Some("next\n"))],
     );
-    let wrecks: [(&str, fn(&Worktree)); 9] = [
-        ("no .git", |lane| {
-            std::fs::remove_file(lane.path.join(".git")).expect("remove")
-        }),
-        ("no directory", |lane| {
-            std::fs::remove_dir_all(&lane.path).expect("remove")
-        }),
-        ("no git directory", |lane| {
-            std::fs::remove_dir_all(&lane.admin).expect("remove")
-        }),
-        ("no HEAD", |lane| {
-            std::fs::remove_file(lane.admin.join("HEAD")).expect("remove")
-        }),
+    let wrecks: [(&str, Wreck); 9] = [
+        ("no .git", |lane| std::fs::remove_file(lane.path.join(".git"))),
+        ("no directory", |lane| std::fs::remove_dir_all(&lane.path)),
+        ("no git directory", |lane| std::fs::remove_dir_all(&lane.admin)),
+        ("no HEAD", |lane| std::fs::remove_file(lane.admin.join("HEAD"))),
         ("broken HEAD", |lane| {
-            write(&lane.admin.join("HEAD"), "nonsense\n")
+            std::fs::write(lane.admin.join("HEAD"), "nonsense\n")
         }),
         ("orphan branch", |lane| {
-            drop(git(&lane.path, &["checkout", "-q", "--orphan", "new-world"]))
+            git(&lane.path, &["checkout", "-q", "--orphan", "new-world"]);
+            Ok(())
         }),
         ("broken index", |lane| {
-            write(&lane.admin.join("index"), "nonsense")
+            std::fs::write(lane.admin.join("index"), "nonsense")
         }),
-        ("locked index", |lane| write(&lane.admin.join("index.lock"), "")),
+        ("locked index", |lane| {
+            std::fs::write(lane.admin.join("index.lock"), "")
+        }),
         ("directory behind a link", |lane| {
-            std::fs::rename(lane.path.join("src"), lane.path.join("moved")).expect("rename");
-            symlink("moved", lane.path.join("src")).expect("link");
+            std::fs::rename(lane.path.join("src"), lane.path.join("moved"))?;
+            symlink("moved", lane.path.join("src"))
         }),
     ];
     for (name, wreck) in wrecks {
         for at in [&fixture.start, &next] {
             fixture.repo.set_to(&lane, &fixture.start).expect("whole");
-            wreck(&lane);
+            wreck(&lane).expect(name);
             fixture
                 .repo
                 .set_to(&lane, at)

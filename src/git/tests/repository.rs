@@ -242,8 +242,8 @@ fn commits_are_signed_when_the_user_signs_and_a_mute_signer_is_named() {
             &identity(),
         )
     };
-    let signed = commit().expect("signed");
-    let raw = git(&fixture.root, &["cat-file", "-p", signed.as_str()]);
+    let made = commit().expect("signed");
+    let raw = git(&fixture.root, &["cat-file", "-p", made.as_str()]);
     assert!(
         raw.contains("gpgsig") && raw.contains("author Ada <ada@example.com>"),
         "{raw}"
