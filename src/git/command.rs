@@ -78,6 +78,8 @@ const PINNED_PRIVATE: &[&str] = &[
     "index.sparse=false",
     "index.version=2",
     "index.skipHash=false",
+    // Lost in a power cut, a private index is made again; everything else is synced.
+    "core.fsync=all,-index",
 ];
 
 /// What a call acts on.

@@ -142,6 +142,23 @@ fn a_branch_under_rebase_is_busy() {
 }
 
 #[test]
+fn a_branch_whose_next_commit_concludes_a_merge_is_busy() {
+    let fixture = Fixture::new();
+    let root = &fixture.root;
+    let next = fixture.commit(&fixture.start, &[("README", Some("theirs\n"))]);
+    git(root, &["branch", "side", next.as_str()]);
+    git(
+        root,
+        &["merge", "-q", "--no-ff", "--no-commit", "-s", "ours", "side"],
+    );
+    assert_eq!(git(root, &["status", "--porcelain"]), "");
+    match fixture.repo.advance(MAIN, Some(&fixture.start), &next) {
+        Err(GitError::CheckoutBusy { operation, .. }) => assert_eq!(operation, "a merge"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_move_that_died_between_files_and_ref_is_finished() {
     let fixture = Fixture::new();
     let next = fixture.commit(

@@ -245,6 +245,25 @@ fn edits_that_an_agent_hides_are_seen() {
 }
 
 #[test]
+fn a_private_index_that_was_damaged_is_made_again() {
+    let fixture = Fixture::new();
+    let lane = fixture.lane("a");
+    write(&lane.path.join("README"), "changed\n");
+    let index = fixture.root.join(".git/laneway/index/demo-a/index");
+    let next = fixture.commit(&fixture.start, &[("src/a.txt", Some("next\n"))]);
+    for damage in ["", "nonsense", &"DIRC\0\0\0\u{2}".repeat(20)] {
+        write(&index, damage);
+        let seen = dirty(&fixture, &lane, &fixture.start);
+        assert_eq!(seen, [("README".to_owned(), DirtyKind::Modified)], "{damage:?}");
+        write(&index, damage);
+        assert_eq!(dirty(&fixture, &lane, &next).len(), 2, "{damage:?}");
+    }
+    write(&index, "nonsense");
+    fixture.repo.set_to(&lane, &next).expect("reset");
+    assert_rests_at(&fixture, &lane, &next);
+}
+
+#[test]
 fn an_edit_of_the_same_size_and_time_is_seen() {
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
