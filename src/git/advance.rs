@@ -132,14 +132,10 @@ impl Repo {
         let mut found = Vec::new();
         let mut look = |path: PathBuf, git_dir: PathBuf| -> Result<(), GitError> {
             let head = read_text(&git_dir.join("HEAD"))?;
-            let on_branch = head
-                .as_deref()
-                .is_some_and(|head| head.strip_prefix("ref: ") == Some(branch_ref));
-            let operation = if on_branch {
-                commit_pending(&git_dir)
-            } else {
-                under_way(&git_dir, branch_ref)?
-            };
+            let on_branch =
+                head.as_deref().is_some_and(|head| head.strip_prefix("ref: ") == Some(branch_ref));
+            let operation =
+                if on_branch { commit_pending(&git_dir) } else { under_way(&git_dir, branch_ref)? };
             if (on_branch || operation.is_some()) && path.is_dir() {
                 found.push(Checkout { path, git_dir, operation });
             }
@@ -197,15 +193,9 @@ fn named_files(stderr: &str) -> Vec<String> {
 
 /// What the next commit in a checkout would conclude: moving its branch would give that commit a parent that nobody saw.
 fn commit_pending(git_dir: &Path) -> Option<&'static str> {
-    let states = [
-        ("MERGE_HEAD", "a merge"),
-        ("CHERRY_PICK_HEAD", "a cherry-pick"),
-        ("REVERT_HEAD", "a revert"),
-    ];
-    states
-        .into_iter()
-        .find(|(file, _)| git_dir.join(file).exists())
-        .map(|(_, operation)| operation)
+    let states =
+        [("MERGE_HEAD", "a merge"), ("CHERRY_PICK_HEAD", "a cherry-pick"), ("REVERT_HEAD", "a revert")];
+    states.into_iter().find(|(file, _)| git_dir.join(file).exists()).map(|(_, operation)| operation)
 }
 
 fn under_way(git_dir: &Path, branch_ref: &str) -> Result<Option<&'static str>, GitError> {

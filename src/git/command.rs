@@ -213,9 +213,7 @@ impl Git {
         let stdin = match self.stdin.take() {
             Some(bytes) => {
                 let mut file = tempfile::tempfile().map_err(&failed)?;
-                file.write_all(&bytes)
-                    .and_then(|()| file.rewind())
-                    .map_err(&failed)?;
+                file.write_all(&bytes).and_then(|()| file.rewind()).map_err(&failed)?;
                 Stdio::from(file)
             }
             None => Stdio::null(),

@@ -53,11 +53,8 @@ impl Repo {
             (None, Some(at)) => at,
             (None, None) => return Ok(None),
         };
-        let changed = if worktree.path.is_dir() {
-            changed_files(&private, worktree, &base)?
-        } else {
-            Vec::new()
-        };
+        let changed =
+            if worktree.path.is_dir() { changed_files(&private, worktree, &base)? } else { Vec::new() };
         let base_tree = self.tree_of(&base)?;
         let index_tree = self.index_tree(worktree)?;
         let staged = index_tree.as_ref().is_some_and(|tree| *tree != base_tree);
@@ -156,11 +153,7 @@ fn nested_files(
     let Scope::Private { git_dir, common, .. } = private.scope() else {
         return Ok(Vec::new());
     };
-    let scope = Scope::Private {
-        git_dir,
-        common,
-        work_tree: dir,
-    };
+    let scope = Scope::Private { git_dir, common, work_tree: dir };
     let mut git = Git::new(scope, "ls-files")
         .args(["-z", "--others", "--exclude-standard"])
         .env("GIT_INDEX_FILE", git_dir.join("no-index"));
@@ -170,11 +163,7 @@ fn nested_files(
     }
     let answer = git.run()?;
     let mut files = Vec::new();
-    for name in answer
-        .stdout
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty())
-    {
+    for name in answer.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let path = PathBuf::from(OsStr::from_bytes(name));
         if !name.ends_with(b"/") {
             files.push(path);
@@ -199,10 +188,7 @@ fn changed_files(private: &Private<'_>, worktree: &Worktree, base: &Sha) -> Resu
                 changed.push(Changed::Gone(path.clone()));
             }
             for inner in nested_files(private, worktree, &on_disk, NESTING)? {
-                changed.push(Changed::Content {
-                    on_disk: on_disk.join(&inner),
-                    path: path.join(inner),
-                });
+                changed.push(Changed::Content { on_disk: on_disk.join(&inner), path: path.join(inner) });
             }
         } else if std::fs::symlink_metadata(&on_disk).is_ok() {
             changed.push(Changed::Content { path, on_disk });

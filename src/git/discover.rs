@@ -1,8 +1,5 @@
 //! Finding the repository, and refusing by name what Laneway cannot work in.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "looks at the git directory before libgit2 opens it"
-)]
+#![expect(clippy::disallowed_methods, reason = "looks at the git directory before libgit2 opens it")]
 
 use std::path::Path;
 
@@ -23,9 +20,7 @@ impl Repo {
     /// Laneway cannot work in ([`GitError::Unsupported`]).
     pub fn discover(start: &Path) -> Result<Self, GitError> {
         let version = git_version()?;
-        let not_found = || GitError::NotARepository {
-            start: start.to_owned(),
-        };
+        let not_found = || GitError::NotARepository { start: start.to_owned() };
         let found = Repository::discover_path(start, std::iter::empty::<&Path>()).map_err(|_| not_found())?;
         let (common, linked) = match std::fs::read_to_string(found.join("commondir")) {
             Ok(text) => (found.join(text.trim_end()), true),
@@ -58,36 +53,20 @@ fn git_version() -> Result<(u32, u32), GitError> {
     });
     match version {
         Some(version) if version >= NEEDED => Ok(version),
-        Some(_) => Err(GitError::GitTooOld {
-            found,
-            needed: NEEDED_TEXT,
-        }),
-        None => Err(GitError::Output {
-            operation: "version".to_owned(),
-            found,
-        }),
+        Some(_) => Err(GitError::GitTooOld { found, needed: NEEDED_TEXT }),
+        None => Err(GitError::Output { operation: "version".to_owned(), found }),
     }
 }
 
 /// Reads the repository's own config before libgit2 opens it, so that what is refused is refused by name.
 fn refuse_oddities(common: &Path) -> Result<(), GitError> {
-    let refuse = |feature| {
-        Err(GitError::Unsupported {
-            path: common.to_owned(),
-            feature,
-        })
-    };
+    let refuse = |feature| Err(GitError::Unsupported { path: common.to_owned(), feature });
     let path = common.join("config");
     if !path.exists() {
         return Ok(());
     }
     let config = Config::open(&path).map_err(GitError::library("reading the config"))?;
-    let get = |key: &str| {
-        config
-            .get_string(key)
-            .map(|value| value.to_ascii_lowercase())
-            .ok()
-    };
+    let get = |key: &str| config.get_string(key).map(|value| value.to_ascii_lowercase()).ok();
     if get("extensions.refstorage").is_some_and(|storage| storage != "files") {
         return refuse(Unsupported::Reftable);
     }
@@ -97,9 +76,8 @@ fn refuse_oddities(common: &Path) -> Result<(), GitError> {
     if get("extensions.partialclone").is_some() {
         return refuse(Unsupported::PartialClone);
     }
-    let mut promisors = config
-        .entries(Some(r"^remote\..*\.promisor$"))
-        .map_err(GitError::library("reading the config"))?;
+    let mut promisors =
+        config.entries(Some(r"^remote\..*\.promisor$")).map_err(GitError::library("reading the config"))?;
     if let Some(entry) = promisors.next() {
         let entry = entry.map_err(GitError::library("reading the config"))?;
         if entry.value().is_ok_and(|value| value != "false") {

@@ -179,15 +179,9 @@ impl Repo {
 /// Moves `from` to a place of its own in `trash`, which nobody but the user can read.
 pub(super) fn move_to_trash(from: &Path, trash: &Path, name: &str) -> Result<PathBuf, GitError> {
     let make = || -> std::io::Result<PathBuf> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(trash)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(trash)?;
         std::fs::set_permissions(trash, PermissionsExt::from_mode(0o700))?;
-        Ok(tempfile::Builder::new()
-            .prefix(&format!("{name}-"))
-            .tempdir_in(trash)?
-            .keep())
+        Ok(tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(trash)?.keep())
     };
     let place = make().map_err(GitError::io("created", trash))?.join("files");
     std::fs::rename(from, &place).map_err(GitError::io("moved to the trash", from))?;

@@ -19,6 +19,9 @@ pub struct Remote {
     pub local_path: Option<PathBuf>,
 }
 
+/// Fetches of one branch may meet each other as often as there are lanes that want it.
+const FETCH_TRIES: usize = 16;
+
 impl Repo {
     /// The remote `origin`; `None` where there is none.
     pub fn origin(&self) -> Result<Option<Remote>, GitError> {
@@ -38,6 +41,17 @@ impl Repo {
     /// branch. The user's `refs/remotes`, tags and `FETCH_HEAD` stay as they are.
     pub fn fetch_branch(&self, remote: &Remote, branch: &str) -> Result<Option<Sha>, GitError> {
         let kept = format!("refs/laneway/remote/{branch}");
+        for _ in 1..FETCH_TRIES {
+            match self.fetch_once(remote, branch, &kept) {
+                // Another fetch of the same branch, of this run or another, was a moment faster.
+                Err(GitError::Failed { stderr, .. }) if stderr.contains("cannot lock ref") => {}
+                other => return other,
+            }
+        }
+        self.fetch_once(remote, branch, &kept)
+    }
+
+    fn fetch_once(&self, remote: &Remote, branch: &str, kept: &str) -> Result<Option<Sha>, GitError> {
         let fetched = self
             .talk("fetch", &[])?
             .args(["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-prune"])
@@ -46,10 +60,10 @@ impl Repo {
             .arg(format!("+refs/heads/{branch}:{kept}"))
             .run();
         match fetched {
-            Ok(_) => self.read_ref(&kept),
+            Ok(_) => self.read_ref(kept),
             Err(GitError::Failed { stderr, .. }) if stderr.contains("couldn't find remote ref") => {
-                if let Some(stale) = self.read_ref(&kept)? {
-                    self.delete_ref(&kept, &stale)?;
+                if let Some(stale) = self.read_ref(kept)? {
+                    self.delete_ref(kept, &stale)?;
                 }
                 Ok(None)
             }
@@ -120,20 +134,10 @@ impl Repo {
             return Ok(());
         }
         if let Some(cause) = rejection(&answer) {
-            return Err(GitError::PushRejected {
-                branch: branch.to_owned(),
-                cause,
-            });
+            return Err(GitError::PushRejected { branch: branch.to_owned(), cause });
         }
         let Answer { code, stderr, .. } = answer;
-        Err(classify(
-            GitError::Failed {
-                operation: "push".to_owned(),
-                code: Some(code),
-                stderr,
-            },
-            remote,
-        ))
+        Err(classify(GitError::Failed { operation: "push".to_owned(), code: Some(code), stderr }, remote))
     }
 
     fn ls_remote(&self, remote: &Remote, options: &[&str], pattern: &str) -> Result<Answer, GitError> {

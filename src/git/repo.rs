@@ -68,9 +68,7 @@ impl Repo {
             admin: Mutex::default(),
             signs: OnceLock::new(),
         };
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// The main worktree; of a bare repository its git directory.

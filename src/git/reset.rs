@@ -104,11 +104,7 @@ impl Repo {
         }
         for nested in left.iter().filter(|entry| entry.is_nested_repository()) {
             let from = worktree.path.join(&nested.path);
-            move_to_trash(
-                &from,
-                &self.record_dir().join("trash"),
-                &format!("{}-nested", worktree.name()),
-            )?;
+            move_to_trash(&from, &self.record_dir().join("trash"), &format!("{}-nested", worktree.name()))?;
         }
         Git::new(private.scope(), "clean").args(["-ffdq", "--", "."]).run()?;
         status(private, at)

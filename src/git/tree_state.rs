@@ -122,13 +122,7 @@ pub(super) fn status(private: &Private<'_>, against: &Sha) -> Result<Vec<StatusE
     private.index_at(against)?;
     let look = || {
         Git::new(private.scope(), "status")
-            .args([
-                "--porcelain",
-                "-z",
-                "--untracked-files=all",
-                "--ignored=no",
-                "--no-renames",
-            ])
+            .args(["--porcelain", "-z", "--untracked-files=all", "--ignored=no", "--no-renames"])
             .arg("--ignore-submodules=none")
             .may_refresh()
             .run()

@@ -1,6 +1,6 @@
 //! The loop.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -78,7 +78,7 @@ struct Orchestrator {
     journal: Journal,
     watcher: Option<Watcher>,
     projector: Projector,
-    in_flight: BTreeMap<EffectId, ()>,
+    in_flight: BTreeSet<EffectId>,
     tasks: JoinSet<()>,
     events: Option<mpsc::UnboundedSender<Vec<Envelope>>>,
     /// Requests whose files are moved once they are durable.
@@ -133,7 +133,7 @@ impl Orchestrator {
             journal,
             watcher,
             projector,
-            in_flight: BTreeMap::new(),
+            in_flight: BTreeSet::new(),
             tasks: JoinSet::new(),
             events: None,
             taken: HashMap::new(),
@@ -213,6 +213,12 @@ impl Orchestrator {
 
     /// One turn: decide, make durable, publish, reconcile.
     fn commit(&mut self, batch: Vec<Input>, resumed: bool) -> Result<(), RuntimeError> {
+        for input in &batch {
+            // The engine may want the same effect again in the very step that hears of its end.
+            if let Input::Report(Report { id, end: Some(_), .. }) = input {
+                self.in_flight.remove(id);
+            }
+        }
         let envelopes = self.core.step(clock::now(), batch)?;
         if !envelopes.is_empty() {
             let bodies = envelopes
@@ -318,10 +324,10 @@ impl Orchestrator {
     fn reconcile(&mut self, resumed: bool) {
         while self.tasks.try_join_next().is_some() {}
         let outstanding = self.core.outstanding();
-        self.in_flight.retain(|id, ()| outstanding.contains_key(id));
+        self.in_flight.retain(|id| outstanding.contains_key(id));
         let new: Vec<Effect> = outstanding
             .iter()
-            .filter(|(id, _)| !self.in_flight.contains_key(*id))
+            .filter(|(id, _)| !self.in_flight.contains(*id))
             .map(|(_, e)| e.clone())
             .collect();
         for effect in new {
@@ -331,7 +337,7 @@ impl Orchestrator {
             }
             let brief = Brief::new(self.core.state(), effect, resumed);
             self.tasks.spawn(effects::perform(Arc::clone(&self.context), brief));
-            self.in_flight.insert(id, ());
+            self.in_flight.insert(id);
         }
         let live: BTreeSet<(TaskId, u32)> = self
             .core

@@ -22,10 +22,7 @@ fn a_branch_that_is_not_checked_out_moves_by_compare_and_swap() {
         }
         other => panic!("{other:?}"),
     }
-    assert!(matches!(
-        repo.advance(lane, None, &two),
-        Err(GitError::RefMoved { .. })
-    ));
+    assert!(matches!(repo.advance(lane, None, &two), Err(GitError::RefMoved { .. })));
     assert_eq!(repo.read_ref(lane).expect("read"), Some(one));
     before.assert_untouched(&fixture.root);
 }
@@ -35,24 +32,15 @@ fn a_clean_checkout_moves_along_with_its_untracked_files() {
     let fixture = Fixture::new();
     let (repo, start) = (&fixture.repo, &fixture.start);
     write(&fixture.root.join("mine"), "untracked\n");
-    let next = fixture.commit(
-        start,
-        &[
-            ("README", Some("new\n")),
-            ("src/a.txt", None),
-            ("added", Some("a\n")),
-        ],
-    );
+    let next =
+        fixture.commit(start, &[("README", Some("new\n")), ("src/a.txt", None), ("added", Some("a\n"))]);
     let moved = repo.advance(MAIN, Some(start), &next).expect("moved");
     assert_eq!(moved.checkouts, std::slice::from_ref(&fixture.root));
     assert_eq!(git(&fixture.root, &["status", "--porcelain"]), "?? mine");
     assert_eq!(git(&fixture.root, &["rev-parse", "HEAD"]), next.as_str());
     assert_eq!(read(&fixture.root.join("README")), "new\n");
     assert!(!fixture.root.join("src/a.txt").exists());
-    assert!(
-        git(&fixture.root, &["reflog", "main"]).contains("laneway"),
-        "the user's reflog tells"
-    );
+    assert!(git(&fixture.root, &["reflog", "main"]).contains("laneway"), "the user's reflog tells");
 }
 
 #[test]
@@ -79,10 +67,7 @@ fn a_dirty_checkout_is_left_alone_and_the_move_refused() {
 #[test]
 fn untracked_and_hidden_work_is_never_overwritten() {
     let fixture = Fixture::new();
-    let next = fixture.commit(
-        &fixture.start,
-        &[("added", Some("theirs\n")), ("README", Some("theirs\n"))],
-    );
+    let next = fixture.commit(&fixture.start, &[("added", Some("theirs\n")), ("README", Some("theirs\n"))]);
     write(&fixture.root.join("added"), "mine\n");
     let before = fixture.user();
     match fixture.repo.advance(MAIN, Some(&fixture.start), &next) {
@@ -105,17 +90,10 @@ fn untracked_and_hidden_work_is_never_overwritten() {
 fn every_checkout_of_the_branch_counts() {
     let fixture = Fixture::new();
     let linked = fixture.dir.path().join("linked");
-    git(
-        &fixture.root,
-        &["worktree", "add", "-q", "-b", "topic", &linked.to_string_lossy()],
-    );
+    git(&fixture.root, &["worktree", "add", "-q", "-b", "topic", &linked.to_string_lossy()]);
     let next = fixture.commit(&fixture.start, &[("README", Some("new\n"))]);
     write(&linked.join("README"), "work\n");
-    let advance = || {
-        fixture
-            .repo
-            .advance("refs/heads/topic", Some(&fixture.start), &next)
-    };
+    let advance = || fixture.repo.advance("refs/heads/topic", Some(&fixture.start), &next);
     assert!(matches!(advance(), Err(GitError::CheckoutDirty { .. })));
     git(&linked, &["checkout", "-q", "README"]);
     advance().expect("moved");
@@ -131,10 +109,7 @@ fn a_branch_under_rebase_is_busy() {
     write(&root.join("README"), "mine\n");
     git(root, &["commit", "-qam", "mine"]);
     let mine = fixture.repo.branch_tip("main").expect("tip").expect("main");
-    assert!(
-        !try_git(root, &["rebase", next.as_str()]).0,
-        "the rebase stops at a conflict"
-    );
+    assert!(!try_git(root, &["rebase", next.as_str()]).0, "the rebase stops at a conflict");
     match fixture.repo.advance(MAIN, Some(&mine), &next) {
         Err(GitError::CheckoutBusy { operation, .. }) => assert_eq!(operation, "a rebase"),
         other => panic!("{other:?}"),
@@ -147,10 +122,7 @@ fn a_branch_whose_next_commit_concludes_a_merge_is_busy() {
     let root = &fixture.root;
     let next = fixture.commit(&fixture.start, &[("README", Some("theirs\n"))]);
     git(root, &["branch", "side", next.as_str()]);
-    git(
-        root,
-        &["merge", "-q", "--no-ff", "--no-commit", "-s", "ours", "side"],
-    );
+    git(root, &["merge", "-q", "--no-ff", "--no-commit", "-s", "ours", "side"]);
     assert_eq!(git(root, &["status", "--porcelain"]), "");
     match fixture.repo.advance(MAIN, Some(&fixture.start), &next) {
         Err(GitError::CheckoutBusy { operation, .. }) => assert_eq!(operation, "a merge"),
@@ -161,18 +133,9 @@ fn a_branch_whose_next_commit_concludes_a_merge_is_busy() {
 #[test]
 fn a_move_that_died_between_files_and_ref_is_finished() {
     let fixture = Fixture::new();
-    let next = fixture.commit(
-        &fixture.start,
-        &[("README", Some("new\n")), ("added", Some("a\n"))],
-    );
-    git(
-        &fixture.root,
-        &["read-tree", "-m", "-u", fixture.start.as_str(), next.as_str()],
-    );
-    fixture
-        .repo
-        .advance(MAIN, Some(&fixture.start), &next)
-        .expect("finished");
+    let next = fixture.commit(&fixture.start, &[("README", Some("new\n")), ("added", Some("a\n"))]);
+    git(&fixture.root, &["read-tree", "-m", "-u", fixture.start.as_str(), next.as_str()]);
+    fixture.repo.advance(MAIN, Some(&fixture.start), &next).expect("finished");
     assert_eq!(git(&fixture.root, &["status", "--porcelain"]), "");
 }
 
@@ -181,9 +144,8 @@ fn a_branch_of_many_racers_is_moved_by_one() {
     let fixture = Fixture::new();
     let name = "refs/heads/laneway/demo/a/integration";
     fixture.repo.advance(name, None, &fixture.start).expect("created");
-    let commits: Vec<_> = (0..8)
-        .map(|n| fixture.commit(&fixture.start, &[("x", Some(&n.to_string()))]))
-        .collect();
+    let commits: Vec<_> =
+        (0..8).map(|n| fixture.commit(&fixture.start, &[("x", Some(&n.to_string()))])).collect();
     let won = std::thread::scope(|scope| {
         let racers: Vec<_> = commits
             .iter()
@@ -214,33 +176,17 @@ fn refs_are_set_listed_and_deleted_with_care() {
     let name = "refs/laneway/custody/demo/1/a";
     repo.set_ref(name, start, None).expect("set");
     repo.set_ref(name, start, None).expect("a repeat is harmless");
-    assert!(matches!(
-        repo.set_ref(name, &next, None),
-        Err(GitError::RefMoved { .. })
-    ));
+    assert!(matches!(repo.set_ref(name, &next, None), Err(GitError::RefMoved { .. })));
     repo.set_ref(name, &next, Some(start)).expect("moved");
-    repo.set_ref("refs/heads/laneway/demo/a/task/t/1", &next, None)
-        .expect("a task branch");
-    assert_eq!(
-        repo.list_refs("refs/laneway/").expect("list"),
-        [(name.to_owned(), next.clone())]
-    );
+    repo.set_ref("refs/heads/laneway/demo/a/task/t/1", &next, None).expect("a task branch");
+    assert_eq!(repo.list_refs("refs/laneway/").expect("list"), [(name.to_owned(), next.clone())]);
     let branches = repo.branches().expect("branches");
-    assert_eq!(
-        branches.keys().collect::<Vec<_>>(),
-        ["laneway/demo/a/task/t/1", "main"]
-    );
-    assert!(matches!(
-        repo.delete_ref(name, start),
-        Err(GitError::RefMoved { .. })
-    ));
+    assert_eq!(branches.keys().collect::<Vec<_>>(), ["laneway/demo/a/task/t/1", "main"]);
+    assert!(matches!(repo.delete_ref(name, start), Err(GitError::RefMoved { .. })));
     git(&fixture.root, &["pack-refs", "--all"]);
     repo.delete_ref(name, &next).expect("deleted");
     repo.delete_ref(name, &next).expect("a repeat is harmless");
     assert_eq!(repo.read_ref(name).expect("read"), None);
-    assert!(matches!(
-        repo.delete_ref(MAIN, start),
-        Err(GitError::CheckoutBusy { .. })
-    ));
+    assert!(matches!(repo.delete_ref(MAIN, start), Err(GitError::CheckoutBusy { .. })));
     assert_eq!(repo.branch_tip("main").expect("tip").as_ref(), Some(start));
 }

@@ -11,10 +11,7 @@ use crate::id::Sha;
 const REF: &str = "refs/laneway/custody/demo/1/a";
 
 fn keep(fixture: &Fixture, lane: &Worktree) -> Option<Sha> {
-    fixture
-        .repo
-        .custody(lane, REF, "test", std::slice::from_ref(&fixture.start))
-        .expect("custody")
+    fixture.repo.custody(lane, REF, "test", std::slice::from_ref(&fixture.start)).expect("custody")
 }
 
 #[test]
@@ -48,10 +45,7 @@ fn p01_every_kind_of_work_comes_back_byte_for_byte() {
             ("plain", Some("x\n")),
         ],
     );
-    let lane = fixture
-        .repo
-        .provision(&fixture.lane_path("a"), &start)
-        .expect("a lane");
+    let lane = fixture.repo.provision(&fixture.lane_path("a"), &start).expect("a lane");
     let path = &lane.path;
     write(&path.join("mixed.txt"), "crlf\r\nlf\ncr\rnone");
     write(&path.join("new.txt"), "lf only\n");
@@ -72,31 +66,15 @@ fn p01_every_kind_of_work_comes_back_byte_for_byte() {
     write(&path.join("staged"), "and changed\n");
     write(&path.join(".env"), "SECRET=1\n");
     write(&path.join("fifo.log"), "ignored\n");
-    let kept = fixture
-        .repo
-        .custody(&lane, REF, "test", &[])
-        .expect("custody")
-        .expect("a commit");
+    let kept = fixture.repo.custody(&lane, REF, "test", &[]).expect("custody").expect("a commit");
 
     let all = git(&fixture.root, &["rev-list", "--objects", REF]);
-    assert!(
-        !all.contains(".env"),
-        "ignored files never enter the object database"
-    );
-    assert_eq!(
-        git(&fixture.root, &["cat-file", "-p", &format!("{kept}^2:staged")]),
-        "staged"
-    );
-    assert_eq!(
-        git(&fixture.root, &["log", "-1", "--format=%s", kept.as_str()]),
-        "test"
-    );
+    assert!(!all.contains(".env"), "ignored files never enter the object database");
+    assert_eq!(git(&fixture.root, &["cat-file", "-p", &format!("{kept}^2:staged")]), "staged");
+    assert_eq!(git(&fixture.root, &["log", "-1", "--format=%s", kept.as_str()]), "test");
     git(&fixture.root, &["fsck", "--strict"]);
 
-    let back = fixture
-        .repo
-        .restore(&kept, &fixture.lane_path("back"))
-        .expect("restored");
+    let back = fixture.repo.restore(&kept, &fixture.lane_path("back")).expect("restored");
     for name in [
         "mixed.txt",
         "new.txt",
@@ -116,10 +94,7 @@ fn p01_every_kind_of_work_comes_back_byte_for_byte() {
     assert_eq!(link.to_string_lossy(), "../outside");
     assert!(!back.path.join("README").exists());
     assert!(!back.path.join(".env").exists());
-    let mode = std::fs::metadata(back.path.join("deep/script"))
-        .expect("stat")
-        .permissions()
-        .mode();
+    let mode = std::fs::metadata(back.path.join("deep/script")).expect("stat").permissions().mode();
     assert_eq!(mode & 0o100, 0o100);
     assert_eq!(fixture.repo.head(&back).expect("HEAD").sha, start);
     before.assert_untouched(&fixture.root);
@@ -133,10 +108,7 @@ fn p01_work_that_is_only_staged_is_kept() {
     git(&lane.path, &["add", "README"]);
     write(&lane.path.join("README"), "hello\n");
     let kept = keep(&fixture, &lane).expect("kept");
-    assert_eq!(
-        git(&fixture.root, &["cat-file", "-p", &format!("{kept}^2:README")]),
-        "only in the index"
-    );
+    assert_eq!(git(&fixture.root, &["cat-file", "-p", &format!("{kept}^2:README")]), "only in the index");
 }
 
 #[test]
@@ -150,10 +122,7 @@ fn p01_a_lane_in_conflict_is_kept_with_every_side() {
     let kept = keep(&fixture, &lane).expect("kept");
     let show = |name: &str| git(&fixture.root, &["cat-file", "-p", &format!("{kept}{name}")]);
     assert!(show(":README").contains("<<<<<<<"));
-    assert_eq!(
-        (show("^2:README.~2~"), show("^2:README.~3~")),
-        ("mine".to_owned(), "theirs".to_owned())
-    );
+    assert_eq!((show("^2:README.~2~"), show("^2:README.~3~")), ("mine".to_owned(), "theirs".to_owned()));
 }
 
 #[test]
@@ -165,10 +134,7 @@ fn p01_broken_lanes_are_kept_as_far_as_they_go() {
     write(&lane.admin.join("index"), "nonsense");
     write(&lane.admin.join("HEAD"), "nonsense\n");
     let kept = keep(&fixture, &lane).expect("kept");
-    assert_eq!(
-        git(&fixture.root, &["cat-file", "-p", &format!("{kept}:new")]),
-        "work"
-    );
+    assert_eq!(git(&fixture.root, &["cat-file", "-p", &format!("{kept}:new")]), "work");
     std::fs::remove_dir_all(&lane.path).expect("remove");
     std::fs::remove_dir_all(&lane.admin).expect("remove");
     assert_eq!(keep(&fixture, &lane), None, "nothing is left to keep");
@@ -183,10 +149,7 @@ fn p01_files_of_a_repository_inside_the_lane_are_kept() {
     write(&lane.path.join("vendor/uncommitted"), "x\n");
     write(&lane.path.join("vendor/noise.log"), "ignored by the lane\n");
     let kept = keep(&fixture, &lane).expect("kept");
-    let names = git(
-        &fixture.root,
-        &["ls-tree", "-r", "--name-only", kept.as_str(), "vendor"],
-    );
+    let names = git(&fixture.root, &["ls-tree", "-r", "--name-only", kept.as_str(), "vendor"]);
     let expected = [
         "vendor/.gitignore",
         "vendor/deeper/.gitignore",
@@ -202,17 +165,11 @@ fn p01_custody_changes_nothing_in_the_lane_and_never_overwrites_a_ref() {
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
     write(&lane.path.join("README"), "work\n");
-    let before = (
-        bytes(&lane.admin.join("index")),
-        bytes(&lane.admin.join("HEAD")),
-        read(&lane.path.join("README")),
-    );
+    let before =
+        (bytes(&lane.admin.join("index")), bytes(&lane.admin.join("HEAD")), read(&lane.path.join("README")));
     let first = keep(&fixture, &lane).expect("kept");
-    let after = (
-        bytes(&lane.admin.join("index")),
-        bytes(&lane.admin.join("HEAD")),
-        read(&lane.path.join("README")),
-    );
+    let after =
+        (bytes(&lane.admin.join("index")), bytes(&lane.admin.join("HEAD")), read(&lane.path.join("README")));
     assert_eq!(before, after);
     write(&lane.path.join("README"), "more work\n");
     let outcome = fixture.repo.custody(&lane, REF, "test", &[]);
@@ -226,8 +183,5 @@ fn p01_a_dangling_link_is_kept_as_a_link() {
     let lane = fixture.lane("a");
     symlink("/nowhere/at/all", lane.path.join("dangling")).expect("link");
     let kept = keep(&fixture, &lane).expect("kept");
-    assert_eq!(
-        git(&fixture.root, &["cat-file", "-p", &format!("{kept}:dangling")]),
-        "/nowhere/at/all"
-    );
+    assert_eq!(git(&fixture.root, &["cat-file", "-p", &format!("{kept}:dangling")]), "/nowhere/at/all");
 }

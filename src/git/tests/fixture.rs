@@ -1,8 +1,5 @@
 //! Repositories to test with.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests run git and write files as users and agents do"
-)]
+#![expect(clippy::disallowed_methods, reason = "tests run git and write files as users and agents do")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,14 +29,7 @@ pub(super) fn git(cwd: &Path, args: &[&str]) -> String {
 /// Like [`git`], where failing is part of the story.
 pub(super) fn try_git(cwd: &Path, args: &[&str]) -> (bool, String) {
     let output = Command::new("git")
-        .args([
-            "-c",
-            "user.name=Agent",
-            "-c",
-            "user.email=agent@example.com",
-            "-c",
-            "commit.gpgsign=false",
-        ])
+        .args(["-c", "user.name=Agent", "-c", "user.email=agent@example.com", "-c", "commit.gpgsign=false"])
         .args(args)
         .current_dir(cwd)
         .env_remove("GIT_DIR")
@@ -47,11 +37,8 @@ pub(super) fn try_git(cwd: &Path, args: &[&str]) -> (bool, String) {
         .env("GIT_EDITOR", "true")
         .output()
         .expect("git runs");
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.success(), text.trim().to_owned())
 }
 
@@ -75,10 +62,7 @@ pub(super) fn sha(text: &str) -> Sha {
 }
 
 pub(super) fn identity() -> Identity {
-    Identity {
-        name: "Ada".to_owned(),
-        email: "ada@example.com".to_owned(),
-    }
+    Identity { name: "Ada".to_owned(), email: "ada@example.com".to_owned() }
 }
 
 impl Fixture {
@@ -87,11 +71,9 @@ impl Fixture {
         let root = std::fs::canonicalize(dir.path()).expect("a path").join("project");
         std::fs::create_dir(&root).expect("a directory");
         git(&root, &["init", "-q", "-b", "main"]);
-        for (key, value) in [
-            ("user.name", "Ada"),
-            ("user.email", "ada@example.com"),
-            ("commit.gpgsign", "false"),
-        ] {
+        for (key, value) in
+            [("user.name", "Ada"), ("user.email", "ada@example.com"), ("commit.gpgsign", "false")]
+        {
             git(&root, &["config", key, value]);
         }
         write(&root.join("README"), "hello\n");
@@ -102,12 +84,7 @@ impl Fixture {
         let start = sha(&git(&root, &["rev-parse", "HEAD"]));
         let repo = Repo::discover(&root).expect("a repository");
         repo.exclude(&["/.worktrees/", "/.laneway/"]).expect("exclude");
-        Self {
-            dir,
-            root,
-            repo,
-            start,
-        }
+        Self { dir, root, repo, start }
     }
 
     /// A fixture whose user has something of everything: staged, changed and new files, a stash, a second branch.
@@ -133,9 +110,7 @@ impl Fixture {
     }
 
     pub(super) fn lane(&self, name: &str) -> Worktree {
-        self.repo
-            .provision(&self.lane_path(name), &self.start)
-            .expect("a lane")
+        self.repo.provision(&self.lane_path(name), &self.start).expect("a lane")
     }
 
     /// A commit on top of `parent` in which `files` have these contents (`None`: are gone). No checkout is touched.
@@ -143,44 +118,24 @@ impl Fixture {
         let index = self.dir.path().join("commit-index");
         let run = |args: &[&str], stdin: Option<&str>| {
             let mut command = Command::new("git");
-            command
-                .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"])
-                .args(args);
+            command.args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]).args(args);
             command.current_dir(&self.root).env("GIT_INDEX_FILE", &index);
             let input = self.dir.path().join("stdin");
             write(&input, stdin.unwrap_or_default());
-            let output = command
-                .stdin(std::fs::File::open(input).expect("stdin"))
-                .output()
-                .expect("git");
-            assert!(
-                output.status.success(),
-                "{args:?}: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+            let output = command.stdin(std::fs::File::open(input).expect("stdin")).output().expect("git");
+            assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8_lossy(&output.stdout).trim().to_owned()
         };
         run(&["read-tree", parent.as_str()], None);
         for (path, content) in files {
             if let Some(text) = content {
                 let blob = run(&["hash-object", "-w", "--stdin"], Some(text));
-                run(
-                    &[
-                        "update-index",
-                        "--add",
-                        "--cacheinfo",
-                        &format!("100644,{blob},{path}"),
-                    ],
-                    None,
-                );
+                run(&["update-index", "--add", "--cacheinfo", &format!("100644,{blob},{path}")], None);
             } else {
                 run(&["update-index", "--force-remove", path], None);
             }
         }
         let tree = run(&["write-tree"], None);
-        sha(&run(
-            &["commit-tree", &tree, "-p", parent.as_str(), "-m", "a commit"],
-            None,
-        ))
+        sha(&run(&["commit-tree", &tree, "-p", parent.as_str(), "-m", "a commit"], None))
     }
 }

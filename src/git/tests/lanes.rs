@@ -10,11 +10,7 @@ use crate::id::Sha;
 
 fn dirty(fixture: &Fixture, lane: &Worktree, against: &Sha) -> Vec<(String, DirtyKind)> {
     let state = fixture.repo.tree_state(lane, against).expect("a state");
-    state
-        .files
-        .into_iter()
-        .map(|file| (file.path, file.kind))
-        .collect()
+    state.files.into_iter().map(|file| (file.path, file.kind)).collect()
 }
 
 /// Asserts that git, run by an agent in the lane, finds it detached at `at` and clean.
@@ -22,10 +18,7 @@ fn dirty(fixture: &Fixture, lane: &Worktree, against: &Sha) -> Vec<(String, Dirt
 fn assert_rests_at(fixture: &Fixture, lane: &Worktree, at: &Sha) {
     assert_eq!(git(&lane.path, &["rev-parse", "HEAD"]), at.as_str());
     assert_eq!(git(&lane.path, &["status", "--porcelain"]), "");
-    assert!(
-        !try_git(&lane.path, &["symbolic-ref", "HEAD"]).0,
-        "HEAD is detached"
-    );
+    assert!(!try_git(&lane.path, &["symbolic-ref", "HEAD"]).0, "HEAD is detached");
     let head = fixture.repo.head(lane).expect("HEAD");
     assert_eq!((&head.sha, head.branch), (at, None));
     assert!(fixture.repo.tree_state(lane, at).expect("a state").is_clean());
@@ -42,10 +35,7 @@ fn ar06_a_lane_is_made_detached_and_git_agrees() {
     assert!(git(&fixture.root, &["worktree", "list"]).contains(".worktrees/demo/a"));
     git(&fixture.root, &["worktree", "prune"]);
     assert_eq!(fixture.repo.reopen(&lane.path).expect("reopen"), Some(lane));
-    assert_eq!(
-        fixture.repo.reopen(&fixture.lane_path("b")).expect("reopen"),
-        None
-    );
+    assert_eq!(fixture.repo.reopen(&fixture.lane_path("b")).expect("reopen"), None);
     before.assert_untouched(&fixture.root);
 }
 
@@ -62,21 +52,13 @@ fn p09_32_lanes_are_made_at_once_without_a_failure() {
                     scope.spawn(move || repo.provision(&path, start))
                 })
                 .collect();
-            makers
-                .into_iter()
-                .map(|maker| maker.join().expect("no panic").expect("a lane"))
-                .collect()
+            makers.into_iter().map(|maker| maker.join().expect("no panic").expect("a lane")).collect()
         });
         for lane in &lanes {
             assert_rests_at(&fixture, lane, &fixture.start);
         }
     }
-    assert_eq!(
-        git(&fixture.root, &["worktree", "list", "--porcelain"])
-            .matches("worktree ")
-            .count(),
-        97
-    );
+    assert_eq!(git(&fixture.root, &["worktree", "list", "--porcelain"]).matches("worktree ").count(), 97);
     before.assert_untouched(&fixture.root);
 }
 
@@ -85,13 +67,9 @@ fn p16_one_lane_asked_for_by_many_is_made_once() {
     let fixture = Fixture::new();
     let path = fixture.lane_path("a");
     let lanes: Vec<Worktree> = std::thread::scope(|scope| {
-        let makers: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| fixture.repo.provision(&path, &fixture.start)))
-            .collect();
-        makers
-            .into_iter()
-            .map(|maker| maker.join().expect("no panic").expect("a lane"))
-            .collect()
+        let makers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| fixture.repo.provision(&path, &fixture.start))).collect();
+        makers.into_iter().map(|maker| maker.join().expect("no panic").expect("a lane")).collect()
     });
     assert!(lanes.iter().all(|lane| lane == &lanes[0]));
     assert_rests_at(&fixture, &lanes[0], &fixture.start);
@@ -113,13 +91,7 @@ fn p16_provisioning_again_keeps_work_and_finishes_what_is_half_made() {
     assert_rests_at(&fixture, &lane, &fixture.start);
 
     let path = fixture.lane_path("b");
-    write(
-        &path.join(".git"),
-        format!(
-            "gitdir: {}\n",
-            fixture.root.join(".git/worktrees/demo-b").display()
-        ),
-    );
+    write(&path.join(".git"), format!("gitdir: {}\n", fixture.root.join(".git/worktrees/demo-b").display()));
     let lane = fixture.lane("b");
     assert_rests_at(&fixture, &lane, &fixture.start);
     std::fs::remove_dir_all(&lane.path).expect("deleted by hand");
@@ -131,25 +103,16 @@ fn p16_what_is_not_ours_is_never_taken() {
     let fixture = Fixture::new();
     let refused = |name: &str| {
         let outcome = fixture.repo.provision(&fixture.lane_path(name), &fixture.start);
-        assert!(
-            matches!(outcome, Err(GitError::PathOccupied { .. })),
-            "{name}: {outcome:?}"
-        );
+        assert!(matches!(outcome, Err(GitError::PathOccupied { .. })), "{name}: {outcome:?}");
     };
     write(&fixture.lane_path("files").join("precious"), "x");
     refused("files");
     write(&fixture.lane_path("file"), "x");
     refused("file");
     let theirs = fixture.lane_path("theirs");
-    git(
-        &fixture.root,
-        &["worktree", "add", "-q", "--detach", &theirs.to_string_lossy()],
-    );
+    git(&fixture.root, &["worktree", "add", "-q", "--detach", &theirs.to_string_lossy()]);
     refused("theirs");
-    git(
-        &fixture.root,
-        &["init", "-q", &fixture.lane_path("repository").to_string_lossy()],
-    );
+    git(&fixture.root, &["init", "-q", &fixture.lane_path("repository").to_string_lossy()]);
     refused("repository");
     assert_eq!(read(&fixture.lane_path("files").join("precious")), "x");
 }
@@ -157,14 +120,8 @@ fn p16_what_is_not_ours_is_never_taken() {
 #[test]
 fn names_that_clash_get_a_number() {
     let fixture = Fixture::new();
-    let one = fixture
-        .repo
-        .provision(&fixture.root.join(".worktrees/a-b/c"), &fixture.start)
-        .expect("a lane");
-    let two = fixture
-        .repo
-        .provision(&fixture.root.join(".worktrees/a/b-c"), &fixture.start)
-        .expect("a lane");
+    let one = fixture.repo.provision(&fixture.root.join(".worktrees/a-b/c"), &fixture.start).expect("a lane");
+    let two = fixture.repo.provision(&fixture.root.join(".worktrees/a/b-c"), &fixture.start).expect("a lane");
     assert_eq!((one.name().as_str(), two.name().as_str()), ("a-b-c", "a-b-c-2"));
     assert_rests_at(&fixture, &two, &fixture.start);
 }
@@ -173,18 +130,11 @@ fn names_that_clash_get_a_number() {
 fn a_lane_of_a_bare_repository_works() {
     let fixture = Fixture::new();
     let bare = fixture.dir.path().join("bare.git");
-    git(
-        &fixture.root,
-        &["clone", "-q", "--bare", ".", &bare.to_string_lossy()],
-    );
+    git(&fixture.root, &["clone", "-q", "--bare", ".", &bare.to_string_lossy()]);
     let repo = crate::git::Repo::discover(&bare).expect("a repository");
-    let lane = repo
-        .provision(&fixture.dir.path().join("lanes/a"), &fixture.start)
-        .expect("a lane");
+    let lane = repo.provision(&fixture.dir.path().join("lanes/a"), &fixture.start).expect("a lane");
     write(&lane.path.join("new"), "x\n");
-    let commit = repo
-        .commit_all(&lane, &fixture.start, "work\n", &identity())
-        .expect("a commit");
+    let commit = repo.commit_all(&lane, &fixture.start, "work\n", &identity()).expect("a commit");
     repo.set_to(&lane, &commit.expect("something")).expect("set");
     assert_eq!(git(&lane.path, &["status", "--porcelain"]), "");
 }
@@ -198,10 +148,7 @@ fn every_kind_of_change_is_seen_and_ignored_files_are_not() {
     std::fs::remove_file(lane.path.join(".gitignore")).expect("remove");
     symlink("README", lane.path.join(".gitignore")).expect("link");
     write(&lane.path.join("new dir/ünï\nquote\""), "x");
-    git(
-        &fixture.root,
-        &["config", "core.excludesFile", &ignore_file(&fixture, "*.log\n")],
-    );
+    git(&fixture.root, &["config", "core.excludesFile", &ignore_file(&fixture, "*.log\n")]);
     write(&lane.path.join("noise.log"), "x");
     let mut seen = dirty(&fixture, &lane, &fixture.start);
     seen.sort();
@@ -230,15 +177,9 @@ fn edits_that_an_agent_hides_are_seen() {
     git(&lane.path, &["update-index", "--skip-worktree", "src/a.txt"]);
     write(&lane.path.join("README"), "sneaky\n");
     write(&lane.path.join("src/a.txt"), "sneaky\n");
-    assert_eq!(
-        git(&lane.path, &["status", "--porcelain"]),
-        "",
-        "git itself is fooled"
-    );
-    let names: Vec<String> = dirty(&fixture, &lane, &fixture.start)
-        .into_iter()
-        .map(|(path, _)| path)
-        .collect();
+    assert_eq!(git(&lane.path, &["status", "--porcelain"]), "", "git itself is fooled");
+    let names: Vec<String> =
+        dirty(&fixture, &lane, &fixture.start).into_iter().map(|(path, _)| path).collect();
     assert_eq!(names, ["README", "src/a.txt"]);
     fixture.repo.set_to(&lane, &fixture.start).expect("reset");
     assert_eq!(read(&lane.path.join("README")), "hello\n");
@@ -268,10 +209,7 @@ fn an_edit_of_the_same_size_and_time_is_seen() {
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
     let path = lane.path.join("README");
-    let before = std::fs::metadata(&path)
-        .expect("stat")
-        .modified()
-        .expect("a time");
+    let before = std::fs::metadata(&path).expect("stat").modified().expect("a time");
     assert!(dirty(&fixture, &lane, &fixture.start).is_empty());
     write(&path, "HELLO\n");
     std::fs::File::options()
@@ -280,43 +218,21 @@ fn an_edit_of_the_same_size_and_time_is_seen() {
         .expect("open")
         .set_modified(before)
         .expect("set the time");
-    assert_eq!(
-        dirty(&fixture, &lane, &fixture.start),
-        [("README".to_owned(), DirtyKind::Modified)]
-    );
+    assert_eq!(dirty(&fixture, &lane, &fixture.start), [("README".to_owned(), DirtyKind::Modified)]);
 }
 
 #[test]
 fn what_an_agent_plants_is_not_run() {
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
-    let (marker, hooks) = (
-        fixture.dir.path().join("marker"),
-        fixture.dir.path().join("hooks"),
-    );
+    let (marker, hooks) = (fixture.dir.path().join("marker"), fixture.dir.path().join("hooks"));
     let script = format!("#!/bin/sh\ntouch '{}'\n", marker.display());
-    for name in [
-        "fsmonitor",
-        "post-checkout",
-        "post-index-change",
-        "pre-commit",
-        "reference-transaction",
-    ] {
+    for name in ["fsmonitor", "post-checkout", "post-index-change", "pre-commit", "reference-transaction"] {
         write(&hooks.join(name), &script);
         std::fs::set_permissions(hooks.join(name), PermissionsExt::from_mode(0o755)).expect("mode");
     }
-    git(
-        &lane.path,
-        &[
-            "config",
-            "core.fsmonitor",
-            &hooks.join("fsmonitor").to_string_lossy(),
-        ],
-    );
-    git(
-        &lane.path,
-        &["config", "core.hooksPath", &hooks.to_string_lossy()],
-    );
+    git(&lane.path, &["config", "core.fsmonitor", &hooks.join("fsmonitor").to_string_lossy()]);
+    git(&lane.path, &["config", "core.hooksPath", &hooks.to_string_lossy()]);
     write(&lane.path.join("README"), "changed\n");
     assert_eq!(dirty(&fixture, &lane, &fixture.start).len(), 1);
     let next = fixture
@@ -324,20 +240,11 @@ fn what_an_agent_plants_is_not_run() {
         .commit_all(&lane, &fixture.start, "work\n", &identity())
         .expect("a commit")
         .expect("new");
-    fixture
-        .repo
-        .custody(&lane, "refs/laneway/custody/demo/1/a", "test", &[])
-        .expect("custody");
+    fixture.repo.custody(&lane, "refs/laneway/custody/demo/1/a", "test", &[]).expect("custody");
     fixture.repo.set_to(&lane, &next).expect("reset");
-    fixture
-        .repo
-        .advance("refs/heads/main", Some(&fixture.start), &next)
-        .expect("advance");
+    fixture.repo.advance("refs/heads/main", Some(&fixture.start), &next).expect("advance");
     assert!(!marker.exists(), "something that an agent planted was run");
-    git(
-        &lane.path,
-        &["checkout", "-q", "--detach", fixture.start.as_str()],
-    );
+    git(&lane.path, &["checkout", "-q", "--detach", fixture.start.as_str()]);
     assert!(marker.exists(), "the trap works");
 }
 
@@ -350,20 +257,13 @@ fn another_repository_in_place_of_the_lane_is_not_followed() {
     git(&lane.path, &["add", "-A"]);
     git(&lane.path, &["commit", "-qm", "elsewhere"]);
     write(&lane.path.join("README"), "changed\n");
-    assert_eq!(
-        dirty(&fixture, &lane, &fixture.start),
-        [("README".to_owned(), DirtyKind::Modified)]
-    );
+    assert_eq!(dirty(&fixture, &lane, &fixture.start), [("README".to_owned(), DirtyKind::Modified)]);
     assert_eq!(fixture.repo.head(&lane).expect("HEAD").sha, fixture.start);
     fixture.repo.set_to(&lane, &fixture.start).expect("reset");
     assert_rests_at(&fixture, &lane, &fixture.start);
     let trash = fixture.root.join(".git/laneway/trash");
     assert_eq!(std::fs::metadata(&trash).expect("trash").mode() & 0o777, 0o700);
-    assert_eq!(
-        std::fs::read_dir(trash).expect("trash").count(),
-        1,
-        "the agent's repository is kept"
-    );
+    assert_eq!(std::fs::read_dir(trash).expect("trash").count(), 1, "the agent's repository is kept");
 }
 
 #[test]
@@ -371,37 +271,21 @@ fn committing_takes_new_files_and_leaves_ignored_ones_and_the_agents_index() {
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
     let (repo, start) = (&fixture.repo, &fixture.start);
-    assert_eq!(
-        repo.commit_all(&lane, start, "nothing\n", &identity())
-            .expect("fine"),
-        None
-    );
+    assert_eq!(repo.commit_all(&lane, start, "nothing\n", &identity()).expect("fine"), None);
     write(&lane.path.join("new"), "x\n");
     write(&lane.path.join("src/a.txt"), "changed\n");
     write(&lane.path.join(".env"), "SECRET=1\n");
     std::fs::remove_file(lane.path.join("README")).expect("remove");
     let index = bytes(&lane.admin.join("index"));
-    let commit = repo
-        .commit_all(&lane, start, "work\n\nTask: t\n", &identity())
-        .expect("fine")
-        .expect("a commit");
+    let commit =
+        repo.commit_all(&lane, start, "work\n\nTask: t\n", &identity()).expect("fine").expect("a commit");
     assert_eq!(bytes(&lane.admin.join("index")), index);
     assert_eq!(repo.head(&lane).expect("HEAD").sha, *start);
-    assert_eq!(
-        repo.parents(&commit).expect("parents"),
-        std::slice::from_ref(start)
-    );
+    assert_eq!(repo.parents(&commit).expect("parents"), std::slice::from_ref(start));
     let names = git(&fixture.root, &["ls-tree", "-r", "--name-only", commit.as_str()]);
-    assert_eq!(
-        names.lines().collect::<Vec<_>>(),
-        [".gitignore", "new", "src/a.txt"]
-    );
+    assert_eq!(names.lines().collect::<Vec<_>>(), [".gitignore", "new", "src/a.txt"]);
     assert!(dirty(&fixture, &lane, &commit).is_empty());
-    assert_eq!(
-        repo.commit_all(&lane, &commit, "again\n", &identity())
-            .expect("fine"),
-        None
-    );
+    assert_eq!(repo.commit_all(&lane, &commit, "again\n", &identity()).expect("fine"), None);
     repo.set_to(&lane, &commit).expect("set");
     assert_rests_at(&fixture, &lane, &commit);
     assert_eq!(read(&lane.path.join(".env")), "SECRET=1\n");
@@ -413,35 +297,18 @@ fn clean_filters_hold_when_committing() {
     git(&fixture.root, &["config", "filter.rot.clean", "tr a-z n-za-m"]);
     git(&fixture.root, &["config", "filter.rot.smudge", "tr a-z n-za-m"]);
     let attributes = "*.rot filter=rot\n*.txt text eol=crlf\n";
-    let start = fixture.commit(
-        &fixture.start,
-        &[(".gitattributes", Some(attributes)), ("s.rot", Some("uryyb\n"))],
-    );
-    let lane = fixture
-        .repo
-        .provision(&fixture.lane_path("a"), &start)
-        .expect("a lane");
+    let start =
+        fixture.commit(&fixture.start, &[(".gitattributes", Some(attributes)), ("s.rot", Some("uryyb\n"))]);
+    let lane = fixture.repo.provision(&fixture.lane_path("a"), &start).expect("a lane");
     assert_eq!(read(&lane.path.join("s.rot")), "hello\n");
-    assert_eq!(
-        read(&lane.path.join("src/a.txt")),
-        "one\r\ntwo\r\nthree\r\nfour\r\nfive\r\n"
-    );
+    assert_eq!(read(&lane.path.join("src/a.txt")), "one\r\ntwo\r\nthree\r\nfour\r\nfive\r\n");
     assert!(dirty(&fixture, &lane, &start).is_empty());
     write(&lane.path.join("t.rot"), "secret\n");
     write(&lane.path.join("b.txt"), "a\r\n");
-    let commit = fixture
-        .repo
-        .commit_all(&lane, &start, "work\n", &identity())
-        .expect("fine")
-        .expect("a commit");
-    assert_eq!(
-        git(&fixture.root, &["cat-file", "-p", &format!("{commit}:t.rot")]),
-        "frperg"
-    );
-    assert_eq!(
-        git(&fixture.root, &["cat-file", "-s", &format!("{commit}:b.txt")]),
-        "2"
-    );
+    let commit =
+        fixture.repo.commit_all(&lane, &start, "work\n", &identity()).expect("fine").expect("a commit");
+    assert_eq!(git(&fixture.root, &["cat-file", "-p", &format!("{commit}:t.rot")]), "frperg");
+    assert_eq!(git(&fixture.root, &["cat-file", "-s", &format!("{commit}:b.txt")]), "2");
 }
 
 #[test]
@@ -449,10 +316,7 @@ fn a_repository_inside_the_lane_is_never_committed_as_a_bare_pointer() {
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
     nested(&lane.path.join("vendor/lib"));
-    match fixture
-        .repo
-        .commit_all(&lane, &fixture.start, "work\n", &identity())
-    {
+    match fixture.repo.commit_all(&lane, &fixture.start, "work\n", &identity()) {
         Err(GitError::NestedRepositories { paths }) => assert_eq!(paths, ["vendor/lib/"]),
         other => panic!("{other:?}"),
     }
@@ -476,10 +340,7 @@ fn a_lane_in_the_middle_of_anything_is_brought_to_rest() {
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
     let path = &lane.path;
-    let theirs = fixture.commit(
-        &fixture.start,
-        &[("README", Some("theirs\n")), ("src/a.txt", None)],
-    );
+    let theirs = fixture.commit(&fixture.start, &[("README", Some("theirs\n")), ("src/a.txt", None)]);
     let starts: [&[&str]; 4] = [
         &["rebase", theirs.as_str()],
         &["merge", theirs.as_str()],
@@ -499,10 +360,7 @@ fn a_lane_in_the_middle_of_anything_is_brought_to_rest() {
         assert_rests_at(&fixture, &lane, &theirs);
         assert!(!path.join("untracked").exists());
         let status = git(path, &["status"]);
-        assert!(
-            !status.contains("progress") && !status.contains("bisecting"),
-            "{status}"
-        );
+        assert!(!status.contains("progress") && !status.contains("bisecting"), "{status}");
         fixture.repo.set_to(&lane, &fixture.start).expect("back");
         assert_rests_at(&fixture, &lane, &fixture.start);
     }
@@ -519,28 +377,19 @@ type Wreck = fn(&Worktree) -> std::io::Result<()>;
 fn a_lane_is_made_whole_from_any_wreck() {
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
-    let next = fixture.commit(
-        &fixture.start,
-        &[("README", Some("next\n")), ("src/a.txt", Some("next\n"))],
-    );
+    let next = fixture.commit(&fixture.start, &[("README", Some("next\n")), ("src/a.txt", Some("next\n"))]);
     let wrecks: [(&str, Wreck); 9] = [
         ("no .git", |lane| std::fs::remove_file(lane.path.join(".git"))),
         ("no directory", |lane| std::fs::remove_dir_all(&lane.path)),
         ("no git directory", |lane| std::fs::remove_dir_all(&lane.admin)),
         ("no HEAD", |lane| std::fs::remove_file(lane.admin.join("HEAD"))),
-        ("broken HEAD", |lane| {
-            std::fs::write(lane.admin.join("HEAD"), "nonsense\n")
-        }),
+        ("broken HEAD", |lane| std::fs::write(lane.admin.join("HEAD"), "nonsense\n")),
         ("orphan branch", |lane| {
             git(&lane.path, &["checkout", "-q", "--orphan", "new-world"]);
             Ok(())
         }),
-        ("broken index", |lane| {
-            std::fs::write(lane.admin.join("index"), "nonsense")
-        }),
-        ("locked index", |lane| {
-            std::fs::write(lane.admin.join("index.lock"), "")
-        }),
+        ("broken index", |lane| std::fs::write(lane.admin.join("index"), "nonsense")),
+        ("locked index", |lane| std::fs::write(lane.admin.join("index.lock"), "")),
         ("directory behind a link", |lane| {
             std::fs::rename(lane.path.join("src"), lane.path.join("moved"))?;
             symlink("moved", lane.path.join("src"))
@@ -550,10 +399,7 @@ fn a_lane_is_made_whole_from_any_wreck() {
         for at in [&fixture.start, &next] {
             fixture.repo.set_to(&lane, &fixture.start).expect("whole");
             wreck(&lane).expect(name);
-            fixture
-                .repo
-                .set_to(&lane, at)
-                .unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            fixture.repo.set_to(&lane, at).unwrap_or_else(|error| panic!("{name}: {error:?}"));
             assert_rests_at(&fixture, &lane, at);
             assert!(!lane.path.join("src").is_symlink(), "{name}");
         }
@@ -584,18 +430,11 @@ fn setting_back_keeps_ignored_files_and_does_not_rewrite_what_is_right() {
     };
     let before = inode("src/a.txt");
     fixture.repo.set_to(&lane, &fixture.start).expect("reset");
-    assert_eq!(
-        inode("src/a.txt"),
-        before,
-        "a file that was right was written again"
-    );
+    assert_eq!(inode("src/a.txt"), before, "a file that was right was written again");
     assert_eq!(read(&lane.path.join("build/out")), "artefact\n");
     let next = fixture.commit(&fixture.start, &[(".gitignore", Some("*.log\n"))]);
     fixture.repo.set_to(&lane, &next).expect("set");
-    assert!(
-        !lane.path.join("build").exists(),
-        "what is not ignored any more is untracked"
-    );
+    assert!(!lane.path.join("build").exists(), "what is not ignored any more is untracked");
     assert_rests_at(&fixture, &lane, &next);
 }
 
@@ -608,14 +447,8 @@ fn head_names_the_branch_an_agent_made() {
     let head = fixture.repo.head(&lane).expect("HEAD");
     assert_eq!(head.branch.as_deref(), Some("feature/x"));
     assert_eq!(Some(head.sha), fixture.repo.branch_tip("feature/x").expect("tip"));
-    write(
-        &lane.admin.join("HEAD"),
-        "1111111111111111111111111111111111111111\n",
-    );
-    assert!(matches!(
-        fixture.repo.head(&lane),
-        Err(GitError::HeadUnborn { .. })
-    ));
+    write(&lane.admin.join("HEAD"), "1111111111111111111111111111111111111111\n");
+    assert!(matches!(fixture.repo.head(&lane), Err(GitError::HeadUnborn { .. })));
 }
 
 #[test]
@@ -627,19 +460,12 @@ fn ar08_removing_keeps_what_is_not_in_the_commit() {
     assert_eq!(fixture.repo.remove(&clean, &trash).expect("removed"), None);
     let secret = fixture.lane("secret");
     write(&secret.path.join(".env"), "SECRET=1\n");
-    let kept = fixture
-        .repo
-        .remove(&secret, &trash)
-        .expect("removed")
-        .expect("kept");
+    let kept = fixture.repo.remove(&secret, &trash).expect("removed").expect("kept");
     assert_eq!(read(&kept.join(".env")), "SECRET=1\n");
     assert_eq!(std::fs::metadata(&trash).expect("trash").mode() & 0o777, 0o700);
     for lane in [&clean, &secret] {
         assert!(!lane.path.exists() && !lane.admin.exists());
-        assert_eq!(
-            fixture.repo.remove(lane, &trash).expect("a repeat is harmless"),
-            None
-        );
+        assert_eq!(fixture.repo.remove(lane, &trash).expect("a repeat is harmless"), None);
     }
     assert_eq!(git(&fixture.root, &["worktree", "list"]).lines().count(), 1);
     assert_rests_at(&fixture, &fixture.lane("secret"), &fixture.start);
@@ -650,20 +476,8 @@ fn ar08_removing_keeps_what_is_not_in_the_commit() {
 fn ar08_a_locked_worktree_is_left_alone() {
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
-    git(
-        &fixture.root,
-        &[
-            "worktree",
-            "lock",
-            "--reason",
-            "in use",
-            &lane.path.to_string_lossy(),
-        ],
-    );
-    match fixture
-        .repo
-        .remove(&lane, &fixture.root.join(".git/laneway/trash"))
-    {
+    git(&fixture.root, &["worktree", "lock", "--reason", "in use", &lane.path.to_string_lossy()]);
+    match fixture.repo.remove(&lane, &fixture.root.join(".git/laneway/trash")) {
         Err(GitError::WorktreeLocked { reason, .. }) => assert_eq!(reason, "in use"),
         other => panic!("{other:?}"),
     }
@@ -675,15 +489,9 @@ fn lanes_survive_the_users_housekeeping() {
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
     write(&lane.path.join("new"), "x\n");
-    let commit = fixture
-        .repo
-        .commit_all(&lane, &fixture.start, "work\n", &identity())
-        .expect("fine")
-        .expect("new");
-    fixture
-        .repo
-        .set_ref("refs/laneway/kept", &commit, None)
-        .expect("ref");
+    let commit =
+        fixture.repo.commit_all(&lane, &fixture.start, "work\n", &identity()).expect("fine").expect("new");
+    fixture.repo.set_ref("refs/laneway/kept", &commit, None).expect("ref");
     git(&fixture.root, &["gc", "-q", "--prune=now"]);
     fixture.repo.set_to(&lane, &commit).expect("set");
     assert_rests_at(&fixture, &lane, &commit);

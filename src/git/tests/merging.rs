@@ -11,43 +11,13 @@ fn trivial_merges_need_no_process() {
     let one = fixture.commit(start, &[("x", Some("1\n"))]);
     let tree = |commit| repo.tree_of(commit).expect("tree");
     let merge = |ours, theirs| repo.merge(ours, theirs).expect("merge");
-    assert_eq!(
-        merge(start, &one),
-        Merge::Clean {
-            tree: tree(&one),
-            ff: true
-        }
-    );
-    assert_eq!(
-        merge(&one, start),
-        Merge::Clean {
-            tree: tree(&one),
-            ff: false
-        }
-    );
-    assert_eq!(
-        merge(&one, &one),
-        Merge::Clean {
-            tree: tree(&one),
-            ff: true
-        }
-    );
+    assert_eq!(merge(start, &one), Merge::Clean { tree: tree(&one), ff: true });
+    assert_eq!(merge(&one, start), Merge::Clean { tree: tree(&one), ff: false });
+    assert_eq!(merge(&one, &one), Merge::Clean { tree: tree(&one), ff: true });
     let empty = fixture.commit(start, &[]);
     let other = fixture.commit(&empty, &[]);
-    assert_eq!(
-        merge(&other, &one),
-        Merge::Clean {
-            tree: tree(&one),
-            ff: false
-        }
-    );
-    assert_eq!(
-        merge(&one, &other),
-        Merge::Clean {
-            tree: tree(&one),
-            ff: false
-        }
-    );
+    assert_eq!(merge(&other, &one), Merge::Clean { tree: tree(&one), ff: false });
+    assert_eq!(merge(&one, &other), Merge::Clean { tree: tree(&one), ff: false });
     before.assert_untouched(&fixture.root);
 }
 
@@ -55,14 +25,8 @@ fn trivial_merges_need_no_process() {
 fn both_sides_come_together_and_no_checkout_notices() {
     let fixture = Fixture::lived_in();
     let before = fixture.user();
-    let ours = fixture.commit(
-        &fixture.start,
-        &[("src/a.txt", Some("ONE\ntwo\nthree\nfour\nfive\n"))],
-    );
-    let theirs = fixture.commit(
-        &fixture.start,
-        &[("src/a.txt", Some("one\ntwo\nthree\nfour\nFIVE\n"))],
-    );
+    let ours = fixture.commit(&fixture.start, &[("src/a.txt", Some("ONE\ntwo\nthree\nfour\nfive\n"))]);
+    let theirs = fixture.commit(&fixture.start, &[("src/a.txt", Some("one\ntwo\nthree\nfour\nFIVE\n"))]);
     let Merge::Clean { tree, ff: false } = fixture.repo.merge(&ours, &theirs).expect("merge") else {
         panic!("a conflict")
     };
@@ -75,22 +39,14 @@ fn both_sides_come_together_and_no_checkout_notices() {
 fn p17_a_conflict_names_the_files_and_shows_the_text() {
     let fixture = Fixture::new();
     let ours = fixture.commit(&fixture.start, &[("README", Some("ours\n")), ("src/a.txt", None)]);
-    let theirs = fixture.commit(
-        &fixture.start,
-        &[("README", Some("theirs\n")), ("src/a.txt", Some("changed\n"))],
-    );
+    let theirs =
+        fixture.commit(&fixture.start, &[("README", Some("theirs\n")), ("src/a.txt", Some("changed\n"))]);
     let Merge::Conflict { paths, detail } = fixture.repo.merge(&ours, &theirs).expect("merge") else {
         panic!("no conflict")
     };
     assert_eq!(paths, ["README", "src/a.txt"]);
-    for expected in [
-        "CONFLICT (content)",
-        "CONFLICT (modify/delete)",
-        "<<<<<<<",
-        "|||||||",
-        "ours",
-        "theirs",
-    ] {
+    for expected in ["CONFLICT (content)", "CONFLICT (modify/delete)", "<<<<<<<", "|||||||", "ours", "theirs"]
+    {
         assert!(detail.contains(expected), "{expected} is not in:\n{detail}");
     }
     let long = "line\n".repeat(20_000);
@@ -106,18 +62,9 @@ fn p17_a_conflict_names_the_files_and_shows_the_text() {
 fn unrelated_histories_are_refused_by_name() {
     let fixture = Fixture::new();
     let tree = fixture.repo.tree_of(&fixture.start).expect("tree");
-    let orphan = sha(&git(
-        &fixture.root,
-        &["commit-tree", tree.as_str(), "-m", "orphan"],
-    ));
-    assert!(matches!(
-        fixture.repo.merge(&fixture.start, &orphan),
-        Err(GitError::UnrelatedHistories { .. })
-    ));
-    assert_eq!(
-        fixture.repo.merge_base(&fixture.start, &orphan).expect("base"),
-        None
-    );
+    let orphan = sha(&git(&fixture.root, &["commit-tree", tree.as_str(), "-m", "orphan"]));
+    assert!(matches!(fixture.repo.merge(&fixture.start, &orphan), Err(GitError::UnrelatedHistories { .. })));
+    assert_eq!(fixture.repo.merge_base(&fixture.start, &orphan).expect("base"), None);
 }
 
 #[test]
@@ -126,12 +73,7 @@ fn a_diff_knows_what_became_of_each_file() {
     let body = "a\nb\nc\nd\ne\nf\ng\nh\n";
     let from = fixture.commit(
         &fixture.start,
-        &[
-            ("old name", Some(body)),
-            ("gone", Some("x\n")),
-            ("bin", Some("\0a")),
-            ("ünïcode", Some("1\n")),
-        ],
+        &[("old name", Some(body)), ("gone", Some("x\n")), ("bin", Some("\0a")), ("ünïcode", Some("1\n"))],
     );
     let to = fixture.commit(
         &from,
@@ -147,16 +89,7 @@ fn a_diff_knows_what_became_of_each_file() {
     let files = fixture.repo.diff(&from, &to).expect("diff");
     let seen: Vec<_> = files
         .iter()
-        .map(|f| {
-            (
-                f.change,
-                f.path.as_str(),
-                f.old_path.as_deref(),
-                f.additions,
-                f.deletions,
-                f.binary,
-            )
-        })
+        .map(|f| (f.change, f.path.as_str(), f.old_path.as_deref(), f.additions, f.deletions, f.binary))
         .collect();
     assert_eq!(
         seen,

@@ -7,5 +7,4 @@ mod lanes;
 mod merging;
 mod remotes;
 mod repository;
-#[path = "../../../tests/harness/userstate.rs"]
 mod userstate;
