@@ -1,7 +1,7 @@
 //! What a person or a program sees of a run while it goes on.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock::now;
+use super::out::Out;
 use super::screen;
 use super::session::Session;
 use crate::event::Envelope;
@@ -40,6 +41,7 @@ pub(super) struct Ticker {
     form: Form,
     state: State,
     record: Record,
+    out: Out,
 }
 
 impl Ticker {
@@ -60,6 +62,7 @@ impl Ticker {
             form,
             state,
             record: project.record.clone(),
+            out: session.out().clone(),
         }
     }
 
@@ -131,19 +134,21 @@ impl Ticker {
                 }
             }
             Form::Lines => {
-                let mut out = BufWriter::new(io::stdout().lock());
-                for event in batch.iter().filter(|event| view::important(event)) {
-                    writeln!(out, "{}", view::line(event))?;
-                }
-                out.flush()?;
+                self.out.with(|out| {
+                    for event in batch.iter().filter(|event| view::important(event)) {
+                        writeln!(out, "{}", view::line(event))?;
+                    }
+                    Ok(())
+                })?;
             }
             Form::Json => {
-                let mut out = BufWriter::new(io::stdout().lock());
-                for event in batch {
-                    let line = event.to_json().map_err(io::Error::other)?;
-                    writeln!(out, "{line}")?;
-                }
-                out.flush()?;
+                self.out.with(|out| {
+                    for event in batch {
+                        let line = event.to_json().map_err(io::Error::other)?;
+                        writeln!(out, "{line}")?;
+                    }
+                    Ok(())
+                })?;
             }
         }
         Ok(())
