@@ -16,7 +16,7 @@ use super::out::Out;
 use super::select::{Chosen, RunOption};
 use super::session::Session;
 use super::tail::{Bell, Tail};
-use crate::event::AttemptStatus;
+use crate::event::{Entity, Envelope, Event, Status};
 use crate::id::TaskId;
 use crate::runtime::Loaded;
 
@@ -111,30 +111,29 @@ fn follow(chosen: &Chosen, task: &TaskId, attempt: u32, printer: &mut Printer) -
     let mut tail = Tail::open(&chosen.dir())?;
     let dir = printer.path.parent().unwrap_or(Path::new(".")).to_owned();
     let bell = Bell::hang(&dir);
+    let mut over = false;
     loop {
+        over |= tail.take().iter().any(|event| ends(event, task, attempt)) || !tail.is_carried();
         // What was written before the end is read after the end was seen.
-        let over = !tail.is_carried() || is_over(chosen, task, attempt)?;
         printer.print_new()?;
         if over {
             return Ok(());
         }
         bell.wait(LOOK);
         tail.look()?;
-        tail.take();
     }
 }
 
-fn is_over(chosen: &Chosen, task: &TaskId, attempt: u32) -> Result<bool, CliError> {
-    let loaded = chosen.load()?;
-    let index = loaded.plan.tasks.iter().position(|planned| planned.id == *task);
-    let status = index.and_then(|index| {
-        let attempts = &loaded.state.tasks[index].attempts;
-        attempts
-            .iter()
-            .find(|one| one.number == attempt)
-            .map(|one| one.status)
-    });
-    Ok(status.is_none_or(AttemptStatus::is_terminal))
+/// Whether `event` is the end of the attempt.
+fn ends(event: &Envelope, task: &TaskId, attempt: u32) -> bool {
+    let Event::WorkflowTransition(transition) = &event.event else {
+        return false;
+    };
+    let status = Status::read(Entity::Attempt, &transition.to);
+    transition.of == Entity::Attempt
+        && event.subject.task.as_ref() == Some(task)
+        && event.subject.attempt == Some(attempt)
+        && matches!(status, Some(Status::Attempt(status)) if status.is_terminal())
 }
 
 fn answer_json(session: &Session, task: &TaskId, attempt: u32, log: &Path) -> Result<Exit, CliError> {

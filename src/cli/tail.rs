@@ -27,9 +27,12 @@ impl Bell {
     /// Watches the files of `dir`.
     pub(super) fn hang(dir: &Path) -> Self {
         let (ring, rings) = channel();
-        let made = notify::recommended_watcher(move |_: notify::Result<notify::Event>| {
-            // Nobody waits any more: the command is about to end.
-            let _ = ring.send(());
+        let made = notify::recommended_watcher(move |news: notify::Result<notify::Event>| {
+            // Reading makes no news, least of all our own.
+            if !news.is_ok_and(|event| event.kind.is_access()) {
+                // Nobody waits any more: the command is about to end.
+                let _ = ring.send(());
+            }
         });
         let watcher = made.and_then(|mut watcher| {
             watcher.watch(dir, RecursiveMode::NonRecursive)?;
