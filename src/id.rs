@@ -61,9 +61,7 @@ pub fn check(text: &str) -> Result<(), IdError> {
         return Err(IdError::TooLong { len: text.len() });
     }
     if RESERVED.contains(&text) {
-        return Err(IdError::Reserved {
-            word: text.to_owned(),
-        });
+        return Err(IdError::Reserved { word: text.to_owned() });
     }
     Ok(())
 }
@@ -79,11 +77,7 @@ pub fn suggest(text: &str) -> Option<String> {
             out.push('-');
         }
     }
-    let cut: String = out
-        .trim_matches(['-', '_'])
-        .chars()
-        .take(MAX_ID_LEN - 2)
-        .collect();
+    let cut: String = out.trim_matches(['-', '_']).chars().take(MAX_ID_LEN - 2).collect();
     let mut cut = cut.trim_end_matches(['-', '_']).to_owned();
     if RESERVED.contains(&cut.as_str()) {
         cut.push_str("-1");
@@ -193,15 +187,11 @@ pub struct ShaError {
 impl Sha {
     /// Checks `text` and makes it an object id.
     pub fn new(text: &str) -> Result<Self, ShaError> {
-        let hex = text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let hex = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         if hex && (text.len() == 40 || text.len() == 64) {
             Ok(Self(text.into()))
         } else {
-            Err(ShaError {
-                text: text.to_owned(),
-            })
+            Err(ShaError { text: text.to_owned() })
         }
     }
 
@@ -259,9 +249,9 @@ mod tests {
 
     #[test]
     fn ar02_ids_that_git_or_a_file_system_cannot_hold_are_refused() {
-        for bad in [
-            "", " ", "../../x", "a b", "A", "a.lock", "-a", "_a", "a/b", "con", "head", "é", "a\n", "a\0",
-        ] {
+        for bad in
+            ["", " ", "../../x", "a b", "A", "a.lock", "-a", "_a", "a/b", "con", "head", "é", "a\n", "a\0"]
+        {
             assert!(check(bad).is_err(), "{bad:?} was accepted");
         }
         assert!(check(&"a".repeat(64)).is_ok());
@@ -270,12 +260,8 @@ mod tests {
 
     #[test]
     fn ar02_the_suggestion_is_itself_valid() {
-        for (bad, good) in [
-            ("My Task", "my-task"),
-            ("../../x", "x"),
-            ("con", "con-1"),
-            ("a.lock", "a-lock"),
-        ] {
+        for (bad, good) in [("My Task", "my-task"), ("../../x", "x"), ("con", "con-1"), ("a.lock", "a-lock")]
+        {
             assert_eq!(suggest(bad).as_deref(), Some(good));
         }
         assert_eq!(suggest("///"), None);

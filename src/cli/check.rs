@@ -99,18 +99,11 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
 }
 
 fn explain(session: &Session, word: &str) -> Result<Exit, CliError> {
-    let found = Code::ALL
-        .iter()
-        .find(|code| code.number().eq_ignore_ascii_case(word) || code.name() == word);
+    let found = Code::ALL.iter().find(|code| code.number().eq_ignore_ascii_case(word) || code.name() == word);
     let Some(code) = found else {
         let names = Code::ALL.iter().map(|code| code.name());
         let hint = super::config::nearest(word, names).map_or_else(
-            || {
-                format!(
-                    "the codes are G001 to {}",
-                    Code::ALL.last().map_or("G001", |c| c.number())
-                )
-            },
+            || format!("the codes are G001 to {}", Code::ALL.last().map_or("G001", |c| c.number())),
             |near| format!("did you mean `{near}`?"),
         );
         return Err(CliError::usage(format!("there is no code `{word}`")).hint(hint));

@@ -25,15 +25,9 @@ const FILES: &[(&str, &str)] = &[
     ("README.md", include_str!("../../fixtures/repo/README.md")),
     ("calc.sh", include_str!("../../fixtures/repo/calc.sh")),
     ("check.sh", include_str!("../../fixtures/repo/check.sh")),
-    (
-        "checks/add.txt",
-        include_str!("../../fixtures/repo/checks/add.txt"),
-    ),
+    ("checks/add.txt", include_str!("../../fixtures/repo/checks/add.txt")),
     ("ops/add.sh", include_str!("../../fixtures/repo/ops/add.sh")),
-    (
-        "agents/scripted.sh",
-        include_str!("../../fixtures/agents/scripted.sh"),
-    ),
+    ("agents/scripted.sh", include_str!("../../fixtures/agents/scripted.sh")),
     (GRAPH, include_str!("../../graphs/quickstart.toml")),
 ];
 
@@ -85,18 +79,12 @@ fn claim(dir: &Path) -> Result<(), CliError> {
 fn play(session: &Session, dir: &Path) -> Result<Exit, CliError> {
     let repo = make(dir)?;
     let inner = Session::new(
-        Global {
-            repo: Some(repo.clone()),
-            ..session.global.clone()
-        },
+        Global { repo: Some(repo.clone()), ..session.global.clone() },
         repo.clone(),
         surroundings(session),
         session.out().clone(),
     );
-    session.note(&format!(
-        "a small repository in {}: laneway run {GRAPH}\n",
-        repo.display()
-    ));
+    session.note(&format!("a small repository in {}: laneway run {GRAPH}\n", repo.display()));
     let exit = call(&inner, &["run", GRAPH])?;
     if !session.json() {
         session.note("\nwhat came of it: laneway pr list\n");
@@ -115,9 +103,7 @@ fn call(session: &Session, words: &[&str]) -> Result<Exit, CliError> {
 /// The environment, with this very program as `laneway` for the agent.
 fn surroundings(session: &Session) -> BTreeMap<OsString, OsString> {
     let mut env: BTreeMap<_, _> = session.environment().into_iter().collect();
-    let own = std::env::current_exe()
-        .ok()
-        .and_then(|exe| Some(exe.parent()?.to_owned()));
+    let own = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned()));
     let path = env.get(&OsString::from("PATH")).cloned().unwrap_or_default();
     let dirs = own.into_iter().chain(std::env::split_paths(&path));
     // A folder whose name holds a colon cannot be in PATH; the script does without `laneway`.

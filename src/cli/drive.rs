@@ -39,13 +39,9 @@ pub(super) struct Ride {
 /// Makes the threads that a run needs.
 pub(super) fn runtime() -> Result<Runtime, CliError> {
     let workers = thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 4));
-    Builder::new_multi_thread()
-        .worker_threads(workers)
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            CliError::new("threads", Exit::Environment, "no threads can be started").hint(error.to_string())
-        })
+    Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(|error| {
+        CliError::new("threads", Exit::Environment, "no threads can be started").hint(error.to_string())
+    })
 }
 
 /// Carries the run until it rests, shows it meanwhile, and says what became of it.
@@ -57,10 +53,7 @@ pub(super) fn ride(session: &Session, ride: Ride) -> Result<Exit, CliError> {
     }
     let exit = exit_of(&state, wait_merged);
     if exit == Exit::Interrupted {
-        session.note(&format!(
-            "`laneway resume {}` goes on with it",
-            state.plan().graph
-        ));
+        session.note(&format!("`laneway resume {}` goes on with it", state.plan().graph));
     }
     Ok(exit)
 }

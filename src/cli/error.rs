@@ -82,11 +82,7 @@ impl CliError {
 
     /// A file could not be read or written.
     pub(super) fn file(deed: &str, path: &std::path::Path, error: &io::Error) -> Self {
-        let mut told = Self::new(
-            "file",
-            Exit::Environment,
-            format!("{} cannot be {deed}", path.display()),
-        );
+        let mut told = Self::new("file", Exit::Environment, format!("{} cannot be {deed}", path.display()));
         if let Self::Told(trouble) = &mut told {
             trouble.causes = vec![error.to_string()];
         }
@@ -191,15 +187,9 @@ impl From<WriteError> for CliError {
 
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
-        let exit = if matches!(error, ConfigError::Read { .. }) {
-            Exit::Environment
-        } else {
-            Exit::Usage
-        };
+        let exit = if matches!(error, ConfigError::Read { .. }) { Exit::Environment } else { Exit::Usage };
         let hints = error.hints();
-        hints
-            .into_iter()
-            .fold(Self::from_error("config", exit, &error), Self::hint)
+        hints.into_iter().fold(Self::from_error("config", exit, &error), Self::hint)
     }
 }
 
@@ -244,9 +234,7 @@ mod tests {
 
     #[test]
     fn a_cause_is_told_once() {
-        let error = Wrapper(Middle {
-            source: io::Error::other("the disk"),
-        });
+        let error = Wrapper(Middle { source: io::Error::other("the disk") });
         let CliError::Told(trouble) = CliError::from_error("x", Exit::Failed, &error) else {
             panic!("a failure is told");
         };

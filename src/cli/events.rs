@@ -90,8 +90,7 @@ impl EventsArgs {
     fn wants(&self, event: &Envelope) -> bool {
         let kind = event.event.kind();
         let family = |wanted: &String| {
-            kind.strip_prefix(wanted.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            kind.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         event.seq > self.since
             && (self.kind.is_empty() || self.kind.iter().any(family))

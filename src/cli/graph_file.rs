@@ -30,16 +30,12 @@ pub(super) fn read(
     let text = match std::fs::read_to_string(&full) {
         Ok(text) => text,
         Err(error) => {
-            let hint = (error.kind() == std::io::ErrorKind::NotFound)
-                .then(|| instead(project, path))
-                .flatten();
+            let hint =
+                (error.kind() == std::io::ErrorKind::NotFound).then(|| instead(project, path)).flatten();
             return Err(unreadable(path, &error).hint(hint));
         }
     };
-    let source = Source {
-        path: shown(project, &full, path),
-        text,
-    };
+    let source = Source { path: shown(project, &full, path), text };
     match graph::parse(&source, &layers.project_defaults()) {
         Ok(graph) => Ok(GraphFile { source, graph }),
         Err(problems) => Err(CliError::graph(&problems, &source)),
@@ -66,10 +62,7 @@ fn shown(project: Option<&Project>, full: &Path, given: &Path) -> String {
 fn instead(project: Option<&Project>, path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
     let files = shipped(&project?.root()).ok()?;
-    let stems: Vec<&str> = files
-        .iter()
-        .filter_map(|file| file.file_stem()?.to_str())
-        .collect();
+    let stems: Vec<&str> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
     let near = super::config::nearest(stem, stems.iter().copied());
     match near {
         Some(near) => Some(format!("did you mean `graphs/{near}.toml`?")),

@@ -90,19 +90,10 @@ fn runs(project: &Project, graph: &GraphName) -> Result<Vec<RunRow>, CliError> {
         let row = match load(project, graph, run) {
             Ok(loaded) => RunRow {
                 run: run.0,
-                state: loaded
-                    .state
-                    .run
-                    .status
-                    .map_or("new", |status| status.word())
-                    .to_owned(),
+                state: loaded.state.run.status.map_or("new", |status| status.word()).to_owned(),
                 started_at: loaded.state.run.started_at,
             },
-            Err(error) => RunRow {
-                run: run.0,
-                state: format!("unreadable: {error}"),
-                started_at: None,
-            },
+            Err(error) => RunRow { run: run.0, state: format!("unreadable: {error}"), started_at: None },
         };
         rows.push(row);
     }
@@ -119,9 +110,5 @@ fn text(rows: &[Row], color: bool) -> String {
         let file = row.file.clone().unwrap_or_else(|| "(no file)".to_owned());
         [row.graph.clone(), file, last]
     };
-    screen::table(
-        ["graph", "file", "last run"],
-        rows.iter().map(line).collect(),
-        color,
-    )
+    screen::table(["graph", "file", "last run"], rows.iter().map(line).collect(), color)
 }

@@ -51,28 +51,19 @@ impl LogsArgs {
         let chosen = self.choice.choice().find(session)?;
         let loaded = chosen.load()?;
         let (task, attempt) = self.attempt(&loaded)?;
-        let dir = chosen
-            .project
-            .record
-            .attempt_dir(&chosen.graph, chosen.run, &task, attempt);
+        let dir = chosen.project.record.attempt_dir(&chosen.graph, chosen.run, &task, attempt);
         let log = dir.join(if self.gate { "gate.log" } else { "agent.log" });
         if session.json() {
             return answer_json(session, &task, attempt, &log);
         }
-        let mut printer = Printer {
-            path: log,
-            file: None,
-            raw: self.raw,
-            out: session.out().clone(),
-        };
+        let mut printer = Printer { path: log, file: None, raw: self.raw, out: session.out().clone() };
         let found = printer.print_new()?;
         if self.follow {
             follow(&chosen, &task, attempt, &mut printer)?;
         } else if !found {
             let what = if self.gate { "its gate" } else { "it" };
-            session.note(&format!(
-                "attempt {attempt} of task {task} is there, but {what} has written nothing"
-            ));
+            session
+                .note(&format!("attempt {attempt} of task {task} is there, but {what} has written nothing"));
         }
         Ok(Exit::Achieved)
     }
@@ -175,9 +166,7 @@ impl Printer {
         let mut buffer = vec![0; 64 * 1024];
         let mut any = false;
         loop {
-            let count = file
-                .read(&mut buffer)
-                .map_err(|error| CliError::file("read", &self.path, &error))?;
+            let count = file.read(&mut buffer).map_err(|error| CliError::file("read", &self.path, &error))?;
             if count == 0 {
                 return Ok(any);
             }

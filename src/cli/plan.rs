@@ -47,10 +47,7 @@ impl PlanArgs {
         if session.json() {
             let mut answer = view::plan_json(&plan);
             answer["missing"] = json!(
-                missing
-                    .iter()
-                    .map(|(task, why)| json!({ "task": task, "why": why }))
-                    .collect::<Vec<_>>()
+                missing.iter().map(|(task, why)| json!({ "task": task, "why": why })).collect::<Vec<_>>()
             );
             session.answer_json(&answer)?;
         } else if self.mermaid {
@@ -63,10 +60,6 @@ impl PlanArgs {
                 session.answer(&format!("task {task} cannot run: {why}"))?;
             }
         }
-        Ok(if missing.is_empty() {
-            Exit::Achieved
-        } else {
-            Exit::Environment
-        })
+        Ok(if missing.is_empty() { Exit::Achieved } else { Exit::Environment })
     }
 }

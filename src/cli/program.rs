@@ -31,9 +31,7 @@ fn call(cli: &Cli) -> Exit {
             return nowhere.tell(&error);
         }
     };
-    cli.command
-        .run(&session)
-        .unwrap_or_else(|error| session.tell(&error))
+    cli.command.run(&session).unwrap_or_else(|error| session.tell(&error))
 }
 
 /// Help and version are answers; anything else is bad usage, and in JSON where it was asked for.

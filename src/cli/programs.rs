@@ -37,17 +37,13 @@ pub(super) fn missing(session: &Session, plan: &Plan) -> Result<BTreeMap<TaskId,
                 let absent = def.command.first().and_then(|program| absent(program, path));
                 match absent {
                     Some(why) => Some(why),
-                    None => probed_once(&mut probed, agent, || {
-                        probe(session, def, path, &plan.places.repo)
-                    })?,
+                    None => probed_once(&mut probed, agent, || probe(session, def, path, &plan.places.repo))?,
                 }
             }
-            Work::Run {
-                command: Command::Argv(argv),
-            } => argv.first().and_then(|program| absent(program, path)),
-            Work::Run {
-                command: Command::Shell(_),
-            } => absent("sh", path),
+            Work::Run { command: Command::Argv(argv) } => {
+                argv.first().and_then(|program| absent(program, path))
+            }
+            Work::Run { command: Command::Shell(_) } => absent("sh", path),
         };
         missing.extend(why.map(|why| (task.id.clone(), why)));
     }
@@ -75,16 +71,9 @@ pub(super) fn require(session: &Session, plan: &Plan) -> Result<(), CliError> {
         return Ok(());
     };
     let others = missing.len() - 1;
-    let more = if others == 0 {
-        String::new()
-    } else {
-        format!(" (and {others} more)")
-    };
-    let told = CliError::new(
-        "missing_program",
-        Exit::Environment,
-        format!("task {task} cannot run: {why}{more}"),
-    );
+    let more = if others == 0 { String::new() } else { format!(" (and {others} more)") };
+    let told =
+        CliError::new("missing_program", Exit::Environment, format!("task {task} cannot run: {why}{more}"));
     Err(told.hint(
         "install the program or change the agent's `command`; `laneway plan FILE` names every task"
             .to_owned(),
@@ -97,9 +86,7 @@ fn absent(program: &str, path: &OsStr) -> Option<String> {
     if in_lane || program.contains('{') {
         return None;
     }
-    find_program(OsStr::new(program), path, Path::new("/"))
-        .err()
-        .map(|why| why.to_string())
+    find_program(OsStr::new(program), path, Path::new("/")).err().map(|why| why.to_string())
 }
 
 /// Runs an agent's probe where it has one, and says why it does not pass.

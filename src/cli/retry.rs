@@ -34,19 +34,13 @@ impl RetryArgs {
                 project: &chosen.project,
                 graph: &chosen.graph,
                 run: chosen.run,
-                verb: Verb::Retry {
-                    tasks: self.task.clone(),
-                    lanes: self.lane.clone(),
-                },
+                verb: Verb::Retry { tasks: self.task.clone(), lanes: self.lane.clone() },
                 note: None,
             },
         )?;
         tell_events(session, &events)?;
         if !Tail::open(&chosen.dir())?.is_carried() {
-            session.note(&format!(
-                "`laneway resume {}` starts the new attempts",
-                chosen.graph
-            ));
+            session.note(&format!("`laneway resume {}` starts the new attempts", chosen.graph));
         }
         Ok(Exit::Achieved)
     }

@@ -95,16 +95,7 @@ impl RunArgs {
                 (loaded.plan, loaded.state)
             }
         };
-        ride(
-            session,
-            Ride {
-                project,
-                plan,
-                state,
-                lock,
-                wait_merged: self.wait == WaitFor::Merged,
-            },
-        )
+        ride(session, Ride { project, plan, state, lock, wait_merged: self.wait == WaitFor::Merged })
     }
 
     fn flags(&self) -> Option<Source> {
@@ -149,11 +140,7 @@ impl RunArgs {
         let last = project.record.latest_run(&read.graph.name)?;
         if let Some(last) = last.filter(|_| !self.fresh) {
             let loaded = Box::new(runtime::load(project, &read.graph.name, last)?);
-            return Ok(if self.is_done(&loaded) {
-                Course::Done(loaded)
-            } else {
-                Course::GoOn(loaded)
-            });
+            return Ok(if self.is_done(&loaded) { Course::Done(loaded) } else { Course::GoOn(loaded) });
         }
         let run = RunNo(last.map_or(1, |last| last.0 + 1));
         let plan = runtime::prepare(project, &read.graph, &read.source.path, run, config)?;
@@ -207,11 +194,7 @@ fn all_merged(loaded: &Loaded) -> bool {
 
 fn tell_done(session: &Session, loaded: &Loaded) -> Result<Exit, CliError> {
     let cancelled = loaded.state.run.status == Some(RunStatus::Cancelled);
-    let what = if cancelled {
-        "was cancelled"
-    } else {
-        "is completed: there is nothing to do"
-    };
+    let what = if cancelled { "was cancelled" } else { "is completed: there is nothing to do" };
     let text = format!("run {} of graph {} {what}", loaded.plan.run, loaded.plan.graph);
     if session.json() {
         // In JSON a run answers with its events, and there are none.
@@ -235,10 +218,7 @@ fn tell_on(session: &Session, loaded: &Loaded, read: &GraphFile) {
             plan.run
         ));
     }
-    if matches!(
-        loaded.state.run.status,
-        Some(RunStatus::Failed | RunStatus::Blocked)
-    ) {
+    if matches!(loaded.state.run.status, Some(RunStatus::Failed | RunStatus::Blocked)) {
         session.note("what has failed is not tried again by itself: `laneway retry` asks for it");
     }
 }

@@ -8,11 +8,7 @@ use crate::view;
 
 /// The styles of a stream.
 pub(super) fn palette(color: bool) -> Palette {
-    if color {
-        Palette::coloured()
-    } else {
-        Palette::plain()
-    }
+    if color { Palette::coloured() } else { Palette::plain() }
 }
 
 /// A failure for people.

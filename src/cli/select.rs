@@ -1,8 +1,5 @@
 //! Which run a command is about.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "asks for the age of journals to find the latest run"
-)]
+#![expect(clippy::disallowed_methods, reason = "asks for the age of journals to find the latest run")]
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -42,10 +39,7 @@ pub(super) struct RunOption {
 impl RunOption {
     /// The same as an argument would say it.
     pub(super) fn choice(&self) -> RunChoice {
-        RunChoice {
-            graph: self.graph.clone(),
-            run: self.run,
-        }
+        RunChoice { graph: self.graph.clone(), run: self.run }
     }
 }
 

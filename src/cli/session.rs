@@ -55,10 +55,7 @@ pub(super) struct Session {
 
 impl Session {
     /// The surroundings of this process; the only place where they are read.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the environment is read here and handed down"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the environment is read here and handed down")]
     pub(super) fn of_process(global: Global) -> Result<Self, CliError> {
         let cwd = std::env::current_dir().map_err(|error| {
             CliError::new("environment", Exit::Environment, "there is no current directory")
@@ -70,12 +67,7 @@ impl Session {
 
     /// A session in given surroundings.
     pub(super) fn new(global: Global, cwd: PathBuf, env: BTreeMap<OsString, OsString>, out: Out) -> Self {
-        Self {
-            global,
-            cwd,
-            env,
-            out,
-        }
+        Self { global, cwd, env, out }
     }
 
     /// A variable of the environment that is set, is text, and is not empty.
@@ -91,10 +83,7 @@ impl Session {
 
     /// The whole environment.
     pub(super) fn environment(&self) -> Vec<(OsString, OsString)> {
-        self.env
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
+        self.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// A path of the command line, which counts from the current directory.
@@ -114,10 +103,10 @@ impl Session {
     /// Who asks: the repository's user, for requests and reviews.
     pub(super) fn person(&self, project: &Project) -> String {
         // A request is taken from anybody: without an identity the system's name for them has to do.
-        project.repo.identity().map_or_else(
-            |_| self.env("USER").unwrap_or("somebody").to_owned(),
-            |identity| identity.name,
-        )
+        project
+            .repo
+            .identity()
+            .map_or_else(|_| self.env("USER").unwrap_or("somebody").to_owned(), |identity| identity.name)
     }
 
     /// Whether the answer is for programs.
@@ -152,11 +141,7 @@ impl Session {
 
     /// Answers with a text; a newline is added where it has none.
     pub(super) fn answer(&self, text: &str) -> Result<(), CliError> {
-        let newline = if text.is_empty() || text.ends_with('\n') {
-            ""
-        } else {
-            "\n"
-        };
+        let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         Ok(self.out.with(|out| write!(out, "{text}{newline}"))?)
     }
 
@@ -202,10 +187,7 @@ mod tests {
     use super::*;
 
     fn session(color: ColorChoice, env: &[(&str, &str)]) -> Session {
-        let global = Global {
-            color,
-            ..Global::default()
-        };
+        let global = Global { color, ..Global::default() };
         let env = env.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
         Session::new(global, "/".into(), env, Out::to(io::sink()))
     }

@@ -41,10 +41,7 @@ impl Bell {
         if let Err(error) = &watcher {
             tracing::debug!(%error, "only the backstop looks for news");
         }
-        Self {
-            rings,
-            _watcher: watcher.ok(),
-        }
+        Self { rings, _watcher: watcher.ok() }
     }
 
     /// Waits until something changed, or until it is time for a look at `most`.
@@ -100,10 +97,7 @@ impl Tail {
             Event::ControlReceived(received) => {
                 if let ControlVerb::Attach { pid, boot_id, .. } = &received.control.verb {
                     self.at_rest = false;
-                    self.carrier = Some(Carrier {
-                        pid: *pid,
-                        boot_id: boot_id.clone(),
-                    });
+                    self.carrier = Some(Carrier { pid: *pid, boot_id: boot_id.clone() });
                 }
             }
             _ => {}
@@ -146,14 +140,9 @@ impl Carrier {
         if crate::exec::boot_id() != self.boot_id {
             return false;
         }
-        let pid = i32::try_from(self.pid)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw);
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
         pid.is_some_and(|pid| {
-            !matches!(
-                rustix::process::test_kill_process(pid),
-                Err(rustix::io::Errno::SRCH)
-            )
+            !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
         })
     }
 }
@@ -193,16 +182,8 @@ mod tests {
     }
 
     fn attach(pid: u32, boot_id: String) -> Event {
-        let verb = ControlVerb::Attach {
-            pid,
-            boot_id,
-            attempts: true,
-        };
-        let control = Control {
-            id: "attach".to_owned(),
-            by: "laneway".to_owned(),
-            verb,
-        };
+        let verb = ControlVerb::Attach { pid, boot_id, attempts: true };
+        let control = Control { id: "attach".to_owned(), by: "laneway".to_owned(), verb };
         ControlReceived { control }.into()
     }
 
@@ -214,19 +195,14 @@ mod tests {
     fn ar30_a_tail_hands_out_every_event_once_and_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = Journal::create(dir.path()).unwrap();
-        journal
-            .append(&[body(1, attach(std::process::id(), crate::exec::boot_id()))])
-            .unwrap();
+        journal.append(&[body(1, attach(std::process::id(), crate::exec::boot_id()))]).unwrap();
         let mut tail = Tail::open(dir.path()).unwrap();
         assert_eq!(seqs(&tail.take()), [1]);
         assert!(tail.is_carried());
         let writer = std::thread::spawn(move || {
             let iteration = |seq| body(seq, WorkflowIteration { n: 1 }.into());
             journal.append(&[iteration(2), iteration(3)]).unwrap();
-            let end = WorkflowEnd {
-                outcome: "completed".to_owned(),
-                reason: None,
-            };
+            let end = WorkflowEnd { outcome: "completed".to_owned(), reason: None };
             journal.append(&[body(4, end.into())]).unwrap();
         });
         let mut seen = Vec::new();
@@ -242,10 +218,7 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let gone = child.id();
         child.wait().unwrap();
-        for (pid, boot) in [
-            (gone, crate::exec::boot_id()),
-            (std::process::id(), "another boot".to_owned()),
-        ] {
+        for (pid, boot) in [(gone, crate::exec::boot_id()), (std::process::id(), "another boot".to_owned())] {
             let dir = tempfile::tempdir().unwrap();
             let mut journal = Journal::create(dir.path()).unwrap();
             journal.append(&[body(1, attach(pid, boot))]).unwrap();

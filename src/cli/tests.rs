@@ -74,11 +74,7 @@ impl Scratch {
         fs::create_dir(&home).unwrap();
         let path = std::env::var_os("PATH").unwrap();
         let env = [("PATH".into(), path), ("HOME".into(), home.into())];
-        Self {
-            dir,
-            root,
-            env: env.into(),
-        }
+        Self { dir, root, env: env.into() }
     }
 
     fn set(&mut self, name: &str, value: impl Into<OsString>) {
@@ -102,9 +98,7 @@ impl Scratch {
             Err(CliError::ReaderGone) => (Exit::Achieved, None),
             Err(error @ CliError::Told(_)) => {
                 let exit = session.tell(&error);
-                let CliError::Told(trouble) = error else {
-                    unreachable!("the arm says so")
-                };
+                let CliError::Told(trouble) = error else { unreachable!("the arm says so") };
                 (exit, Some(trouble.code))
             }
         };
@@ -171,10 +165,7 @@ fn ar30_a_graph_from_its_first_run_to_its_merge() {
     let scratch = Scratch::new();
     let file = "graphs/quickstart.toml";
     assert_eq!(scratch.call(&["status"]).failed(), (Exit::Usage, Some("no_run")));
-    assert_eq!(
-        scratch.call(&["pr", "list", "--json"]).json(),
-        Value::Array(vec![])
-    );
+    assert_eq!(scratch.call(&["pr", "list", "--json"]).json(), Value::Array(vec![]));
 
     let text = scratch.call(&["run", file]).ok();
     assert!(text.is_empty() || text.contains("completed"), "{text}");
@@ -190,10 +181,7 @@ fn ar30_a_graph_from_its_first_run_to_its_merge() {
     assert_eq!(list[0]["runs"][0]["state"], "completed");
     assert!(scratch.call(&["verify"]).ok().contains("hold"));
     assert!(scratch.call(&["logs", "multiply"]).ok().contains("ops/mul.sh"));
-    assert_eq!(
-        scratch.call(&["logs", "nope"]).failed(),
-        (Exit::Usage, Some("no_task"))
-    );
+    assert_eq!(scratch.call(&["logs", "nope"]).failed(), (Exit::Usage, Some("no_task")));
     assert_eq!(
         scratch.call(&["logs", "multiply", "--attempt", "2"]).failed(),
         (Exit::Usage, Some("no_attempt"))
@@ -205,17 +193,9 @@ fn ar30_a_graph_from_its_first_run_to_its_merge() {
     assert!(scratch.call(&["pr", "show", "1"]).ok().contains("## Tasks"));
     let taken = scratch.call(&["pr", "merge", "1", "--json"]).json();
     assert_eq!(taken["taken"], true);
-    assert_eq!(
-        scratch.call(&["pr", "merge", "1"]).failed(),
-        (Exit::Failed, Some("rejected"))
-    );
-    assert_eq!(
-        scratch.call(&["pr", "merge", "9"]).failed(),
-        (Exit::Usage, Some("forge"))
-    );
-    let merged = scratch
-        .call(&["pr", "list", "--state", "merged", "--json"])
-        .json();
+    assert_eq!(scratch.call(&["pr", "merge", "1"]).failed(), (Exit::Failed, Some("rejected")));
+    assert_eq!(scratch.call(&["pr", "merge", "9"]).failed(), (Exit::Usage, Some("forge")));
+    let merged = scratch.call(&["pr", "list", "--state", "merged", "--json"]).json();
     assert_eq!(merged[0]["number"], 1);
 }
 
@@ -228,15 +208,7 @@ fn ar23_a_finished_graph_is_run_again_only_on_request() {
     assert!(again.contains("nothing to do"), "{again}");
     assert_eq!(
         scratch
-            .call(&[
-                "events",
-                "one",
-                "--run",
-                "1",
-                "--kind",
-                "workflow.start",
-                "--json"
-            ])
+            .call(&["events", "one", "--run", "1", "--kind", "workflow.start", "--json"])
             .ok()
             .lines()
             .count(),
@@ -245,9 +217,7 @@ fn ar23_a_finished_graph_is_run_again_only_on_request() {
     let _ = scratch.call(&["run", "graphs/one.toml", "--fresh"]).ok();
     let status = scratch.call(&["status", "one", "--json"]).json();
     assert_eq!(status["run"], 2);
-    let first = scratch
-        .call(&["status", "graphs/one.toml", "--run", "1", "--json"])
-        .json();
+    let first = scratch.call(&["status", "graphs/one.toml", "--run", "1", "--json"]).json();
     assert_eq!(first["run"], 1);
 }
 
@@ -293,11 +263,7 @@ fn ar03_what_cannot_run_is_refused_before_anything_exists() {
         ("broken.toml", Exit::Usage, "graph"),
         ("absent.toml", Exit::Usage, "graph_file"),
     ] {
-        assert_eq!(
-            scratch.call(&["run", file]).failed(),
-            (exit, Some(code)),
-            "{file}"
-        );
+        assert_eq!(scratch.call(&["run", file]).failed(), (exit, Some(code)), "{file}");
         assert_eq!(scratch.traces(), before, "{file} left something behind");
     }
     let plan = scratch.call(&["plan", "agent.toml"]);
@@ -314,12 +280,7 @@ fn ar11_a_dry_run_says_the_steps_of_the_plan_and_takes_none() {
     let plan = scratch.call(&["plan", file, "--json"]).json();
     assert_eq!(dry["steps"], plan["steps"]);
     assert!(dry["steps"].as_array().unwrap().len() > 4, "{dry}");
-    assert!(
-        scratch
-            .call(&["plan", file, "--mermaid"])
-            .ok()
-            .starts_with("flowchart")
-    );
+    assert!(scratch.call(&["plan", file, "--mermaid"]).ok().starts_with("flowchart"));
     assert!(scratch.call(&["plan", file, "--dot"]).ok().starts_with("digraph"));
     assert_eq!(scratch.traces(), before);
 }
@@ -352,21 +313,13 @@ fn ar01_check_shows_every_problem_of_every_file() {
     let list: Value = serde_json::from_str(&json.text).unwrap();
     assert!(list.as_array().unwrap().len() > 1, "{list}");
     assert_eq!(list[0]["line"], 1);
-    assert!(
-        scratch
-            .call(&["check", "--explain", "task-cycle"])
-            .ok()
-            .starts_with("G016")
-    );
+    assert!(scratch.call(&["check", "--explain", "task-cycle"]).ok().starts_with("G016"));
 }
 
 #[test]
 fn ar27_a_signal_is_a_file_and_needs_no_repository() {
     let mut scratch = Scratch::new();
-    assert_eq!(
-        scratch.call(&["signal", "done"]).failed(),
-        (Exit::Usage, Some("usage"))
-    );
+    assert_eq!(scratch.call(&["signal", "done"]).failed(), (Exit::Usage, Some("usage")));
     let signals = scratch.dir.path().join("signals");
     fs::create_dir(&signals).unwrap();
     scratch.set("LANEWAY_SIGNALS", &signals);
@@ -376,18 +329,12 @@ fn ar27_a_signal_is_a_file_and_needs_no_repository() {
     let answer = scratch.call(&["signal", "ask", "which?", "--option", "a"]).ok();
     assert!(answer.contains("/answers/"), "{answer}");
     let _ = scratch.call(&["signal", "output", "stubs", "src/a.rs"]).ok();
-    assert_eq!(
-        scratch.call(&["signal", "output", "stubs", "../a.rs"]).exit,
-        Exit::Usage
-    );
+    assert_eq!(scratch.call(&["signal", "output", "stubs", "../a.rs"]).exit, Exit::Usage);
     assert!(signals.join("outputs.json").exists());
     let long = scratch.dir.path().join("long.md");
     fs::write(&long, "a long one").unwrap();
     let _ = scratch.call(&["signal", "summary", "--file", "long.md"]).ok();
-    assert_eq!(
-        fs::read_to_string(signals.join("summary.md")).unwrap(),
-        "a long one\n"
-    );
+    assert_eq!(fs::read_to_string(signals.join("summary.md")).unwrap(), "a long one\n");
     let _ = scratch.call(&["signal", "artifact", "long.md"]).ok();
     assert!(signals.join("artifacts/long.md").exists());
 }
@@ -413,10 +360,7 @@ fn a_schema_is_json_and_completions_are_a_script() {
     let scratch = Scratch::new();
     for subject in ["graph", "task", "events"] {
         let schema = scratch.call(&["schema", subject]).json();
-        assert!(
-            schema["title"].is_string() || schema["properties"].is_object(),
-            "{subject}"
-        );
+        assert!(schema["title"].is_string() || schema["properties"].is_object(), "{subject}");
     }
     for shell in ["bash", "zsh", "fish"] {
         assert!(scratch.call(&["completions", shell]).ok().contains("laneway"));
@@ -448,15 +392,7 @@ fn the_demo_ends_with_pull_requests_and_refuses_a_folder_in_use() {
     let scratch = Scratch::new();
     let dir = scratch.dir.path().join("demo");
     let shown = dir.display().to_string();
-    assert!(
-        scratch
-            .call(&["demo", "--keep", &shown])
-            .ok()
-            .contains("laneway/quickstart/math/integration")
-    );
+    assert!(scratch.call(&["demo", "--keep", &shown]).ok().contains("laneway/quickstart/math/integration"));
     assert!(dir.join("repo/.git").exists());
-    assert_eq!(
-        scratch.call(&["demo", "--keep", &shown]).failed(),
-        (Exit::Usage, Some("usage"))
-    );
+    assert_eq!(scratch.call(&["demo", "--keep", &shown]).failed(), (Exit::Usage, Some("usage")));
 }

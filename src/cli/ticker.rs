@@ -52,18 +52,10 @@ impl Ticker {
         } else if session.global.quiet {
             Form::Silent
         } else {
-            let live = session
-                .on_terminal()
-                .then(|| Live::on_terminal(screen::palette(session.color())));
-            live.flatten()
-                .map_or(Form::Lines, |live| Form::Live(Box::new(live)))
+            let live = session.on_terminal().then(|| Live::on_terminal(screen::palette(session.color())));
+            live.flatten().map_or(Form::Lines, |live| Form::Live(Box::new(live)))
         };
-        Self {
-            form,
-            state,
-            record: project.record.clone(),
-            out: session.out().clone(),
-        }
+        Self { form, state, record: project.record.clone(), out: session.out().clone() }
     }
 
     /// Shows what comes until the sender is gone.
@@ -166,9 +158,8 @@ fn last_lines(record: &Record, state: &State) -> BTreeMap<LaneId, String> {
         if attempt.status.is_terminal() {
             continue;
         }
-        let log: PathBuf = record
-            .attempt_dir(&plan.graph, plan.run, &task.id, attempt.number)
-            .join("agent.log");
+        let log: PathBuf =
+            record.attempt_dir(&plan.graph, plan.run, &task.id, attempt.number).join("agent.log");
         // A log that is not there yet, or cannot be read, has nothing to show.
         if let Ok(Some(line)) = last_line(&log) {
             lines.insert(task.lane.clone(), line);

@@ -1,33 +1,20 @@
 //! An error, so that it says what to do next.
 
-use std::fmt::Write as _;
-
 use super::style::{Palette, paint};
-use crate::view::plain::visible;
-
-/// Why writing into a string cannot fail.
-const FITS: &str = "a string takes everything";
+use crate::view::plain::{put, visible};
 
 /// An error for people: what went wrong, what caused it, what to run next.
 pub fn error(message: &str, causes: &[String], hints: &[String], palette: &Palette) -> String {
     let mut out = String::new();
     let parts = std::iter::once((paint(palette.bad, "error"), "", message))
-        .chain(
-            causes
-                .iter()
-                .map(|cause| (paint(palette.dim, "caused by"), "  ", cause.as_str())),
-        )
-        .chain(
-            hints
-                .iter()
-                .map(|hint| (paint(palette.good, "hint"), "", hint.as_str())),
-        );
+        .chain(causes.iter().map(|cause| (paint(palette.dim, "caused by"), "  ", cause.as_str())))
+        .chain(hints.iter().map(|hint| (paint(palette.good, "hint"), "", hint.as_str())));
     for (label, indent, text) in parts {
         let text = visible(text);
         let mut lines = text.trim().lines();
-        writeln!(out, "{indent}{label}: {}", lines.next().unwrap_or_default()).expect(FITS);
+        put(&mut out, format_args!("{indent}{label}: {}", lines.next().unwrap_or_default()));
         for line in lines {
-            writeln!(out, "{}", format!("{indent}  {line}").trim_end()).expect(FITS);
+            put(&mut out, format_args!("{}", format!("{indent}  {line}").trim_end()));
         }
     }
     out
@@ -70,6 +57,11 @@ mod tests {
             &["run `laneway check`\nor look at\u{1b}[31m it".to_owned()],
             &Palette::plain(),
         );
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+    error: the plan cannot be read
+      caused by: `plan.json` is not there: no such file
+    hint: run `laneway check`
+      or look at it
+    "#);
     }
 }

@@ -26,41 +26,26 @@ pub struct Live {
 impl Live {
     /// Lines on standard error; `None` where that is no terminal.
     pub fn on_terminal(palette: Palette) -> Option<Self> {
-        io::stderr()
-            .is_terminal()
-            .then(|| Self::new(ProgressDrawTarget::stderr(), palette))
+        io::stderr().is_terminal().then(|| Self::new(ProgressDrawTarget::stderr(), palette))
     }
 
     fn new(target: ProgressDrawTarget, palette: Palette) -> Self {
         let screen = MultiProgress::with_draw_target(target);
         let run = screen.add(bar());
-        Self {
-            screen,
-            lanes: BTreeMap::new(),
-            run,
-            palette,
-        }
+        Self { screen, lanes: BTreeMap::new(), run, palette }
     }
 
     /// Shows what goes on now; `output` holds the last line that a lane's agent wrote.
     pub fn update(&mut self, progress: &Progress, output: &BTreeMap<LaneId, String>) {
-        let width = progress
-            .lanes
-            .iter()
-            .map(|l| l.lane.as_str().len())
-            .max()
-            .unwrap_or(0);
+        let width = progress.lanes.iter().map(|l| l.lane.as_str().len()).max().unwrap_or(0);
         for line in &progress.lanes {
             let text = lane_text(line, width, output.get(&line.lane), &self.palette);
             let (screen, run) = (&self.screen, &self.run);
-            let lane = self
-                .lanes
-                .entry(line.lane.clone())
-                .or_insert_with(|| screen.insert_before(run, bar()));
+            let lane =
+                self.lanes.entry(line.lane.clone()).or_insert_with(|| screen.insert_before(run, bar()));
             lane.set_message(text);
         }
-        self.run
-            .set_message(paint(self.palette.strong, &progress.to_string()));
+        self.run.set_message(paint(self.palette.strong, &progress.to_string()));
     }
 
     /// Writes a line that stays, above those that change.

@@ -1,17 +1,13 @@
 //! `status` and `waiting` for people.
 
-use std::fmt::Write as _;
-
 use super::style::{Palette, paint};
 use super::table::{Cell, Table};
 use crate::event::{CheckStatus, ConcernClass, RunStatus};
-use crate::view::plain::one_line;
+use crate::view::plain::{one_line, put};
 use crate::view::{LaneView, PrState, Status, TaskView, Waiting, clock, elapsed};
 
 /// How much of anybody's words a line shows, in characters.
 const WORDS_SHOWN: usize = 300;
-/// Why writing into a string cannot fail.
-const FITS: &str = "a string takes everything";
 
 /// Where a run stands, for people.
 pub fn status(status: &Status, palette: &Palette) -> String {
@@ -22,10 +18,7 @@ pub fn status(status: &Status, palette: &Palette) -> String {
     out.push_str(&tasks(&status.tasks, palette));
     out.push_str(&concerns(&status.lanes, palette));
     if !status.waiting.is_empty() {
-        put(
-            &mut out,
-            format_args!("\n{}", paint(palette.strong, "waiting for you")),
-        );
+        put(&mut out, format_args!("\n{}", paint(palette.strong, "waiting for you")));
         out.push_str(&waiting(&status.waiting, palette));
     }
     out
@@ -36,14 +29,8 @@ pub fn waiting(waiting: &[Waiting], palette: &Palette) -> String {
     let mut out = String::new();
     for wait in waiting {
         let kind = paint(palette.warn, wait.kind.word());
-        put(
-            &mut out,
-            format_args!("  {kind}: {}", one_line(&wait.question, WORDS_SHOWN)),
-        );
-        put(
-            &mut out,
-            format_args!("    {}", one_line(&wait.hint, WORDS_SHOWN)),
-        );
+        put(&mut out, format_args!("  {kind}: {}", one_line(&wait.question, WORDS_SHOWN)));
+        put(&mut out, format_args!("    {}", one_line(&wait.hint, WORDS_SHOWN)));
     }
     out
 }
@@ -56,12 +43,13 @@ fn heading(status: &Status, palette: &Palette) -> String {
     };
     let mut out = format!("graph {}, run {}: {state}", status.graph, status.run);
     if let Some(reason) = &status.reason {
-        write!(out, ", {}", one_line(reason, WORDS_SHOWN)).expect(FITS);
+        out.push_str(", ");
+        out.push_str(&one_line(reason, WORDS_SHOWN));
     }
     if let Some(started) = status.started_at {
-        let took = status.ended_at.map_or(String::new(), |ended| {
-            format!(", took {}", elapsed(ended.since(started)))
-        });
+        let took = status
+            .ended_at
+            .map_or(String::new(), |ended| format!(", took {}", elapsed(ended.since(started))));
         let since = format!("  (since {} UTC{took})", clock(started));
         out.push_str(&paint(palette.dim, &since));
     }
@@ -79,12 +67,7 @@ fn lanes(lanes: &[LaneView], palette: &Palette) -> String {
     for lane in lanes {
         let pr = lane.pr.as_ref().map_or(String::new(), |pr| match pr.state {
             PrState::Open => format!("#{} {}", pr.number, one_line(&pr.url, WORDS_SHOWN)),
-            state => format!(
-                "#{} {} {}",
-                pr.number,
-                state.word(),
-                one_line(&pr.url, WORDS_SHOWN)
-            ),
+            state => format!("#{} {} {}", pr.number, state.word(), one_line(&pr.url, WORDS_SHOWN)),
         });
         let said = lane.error.as_ref().or(lane.reason.as_ref());
         table.row(vec![
@@ -102,10 +85,7 @@ fn lanes(lanes: &[LaneView], palette: &Palette) -> String {
 fn tasks(tasks: &[TaskView], palette: &Palette) -> String {
     let mut table = Table::new(&["task", "lane", "status", "attempts", "", ""], palette.dim);
     for task in tasks {
-        let said = [&task.error, &task.question, &task.progress, &task.reason]
-            .into_iter()
-            .flatten()
-            .next();
+        let said = [&task.error, &task.question, &task.progress, &task.reason].into_iter().flatten().next();
         let attempts = match task.attempts {
             0 => String::new(),
             n => n.to_string(),
@@ -134,38 +114,21 @@ fn failing(checks: &[crate::view::CheckView]) -> String {
 
 fn concerns(lanes: &[LaneView], palette: &Palette) -> String {
     let mut out = String::new();
-    let all = lanes
-        .iter()
-        .flat_map(|l| l.concerns.iter().map(move |c| (&l.id, c)));
+    let all = lanes.iter().flat_map(|l| l.concerns.iter().map(move |c| (&l.id, c)));
     for (lane, concern) in all {
         let class = match concern.class {
             ConcernClass::Design => paint(palette.warn, "design concern"),
             ConcernClass::Ops => paint(palette.dim, "ops concern"),
         };
-        let by = concern
-            .task
-            .as_ref()
-            .map_or_else(|| lane.to_string(), |task| format!("{lane}/{task}"));
-        put(
-            &mut out,
-            format_args!("{class} {by}: {}", one_line(&concern.text, WORDS_SHOWN)),
-        );
+        let by = concern.task.as_ref().map_or_else(|| lane.to_string(), |task| format!("{lane}/{task}"));
+        put(&mut out, format_args!("{class} {by}: {}", one_line(&concern.text, WORDS_SHOWN)));
     }
-    let remarks = lanes
-        .iter()
-        .flat_map(|l| l.remarks.iter().map(move |r| (&l.id, r)));
+    let remarks = lanes.iter().flat_map(|l| l.remarks.iter().map(move |r| (&l.id, r)));
     for (lane, remark) in remarks {
         let note = paint(palette.dim, "note");
-        put(
-            &mut out,
-            format_args!("{note} {lane}: {}", one_line(remark, WORDS_SHOWN)),
-        );
+        put(&mut out, format_args!("{note} {lane}: {}", one_line(remark, WORDS_SHOWN)));
     }
     if out.is_empty() { out } else { format!("\n{out}") }
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(out, "{text}").expect(FITS);
 }
 
 #[cfg(test)]

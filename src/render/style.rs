@@ -100,9 +100,6 @@ mod tests {
     #[test]
     fn a_plain_palette_adds_nothing_and_a_coloured_one_ends_what_it_begins() {
         assert_eq!(paint(Palette::plain().bad, "x"), "x");
-        assert_eq!(
-            paint(Palette::coloured().bad, "x"),
-            "\u{1b}[1m\u{1b}[31mx\u{1b}[0m"
-        );
+        assert_eq!(paint(Palette::coloured().bad, "x"), "\u{1b}[1m\u{1b}[31mx\u{1b}[0m");
     }
 }

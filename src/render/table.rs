@@ -14,10 +14,7 @@ pub struct Cell {
 impl Cell {
     /// A cell with a style.
     pub fn new(text: impl Into<String>, style: Style) -> Self {
-        Self {
-            text: text.into(),
-            style,
-        }
+        Self { text: text.into(), style }
     }
 }
 
@@ -37,10 +34,7 @@ pub struct Table {
 impl Table {
     /// A table with these column titles, which look like `style`.
     pub fn new(titles: &[&str], style: Style) -> Self {
-        Self {
-            titles: titles.iter().map(|&t| Cell::new(t, style)).collect(),
-            rows: Vec::new(),
-        }
+        Self { titles: titles.iter().map(|&t| Cell::new(t, style)).collect(), rows: Vec::new() }
     }
 
     /// Adds a row of as many cells as there are titles.
@@ -55,11 +49,8 @@ impl Table {
         let mut out = String::new();
         for row in std::iter::once(&self.titles).chain(&self.rows) {
             let shown = || row.iter().zip(&widths).filter(|(_, width)| **width > 0);
-            let last = shown()
-                .enumerate()
-                .filter(|(_, (cell, _))| !cell.text.is_empty())
-                .map(|(ix, _)| ix)
-                .last();
+            let last =
+                shown().enumerate().filter(|(_, (cell, _))| !cell.text.is_empty()).map(|(ix, _)| ix).last();
             out.push_str(&" ".repeat(if last.is_some() { indent } else { 0 }));
             for (ix, (cell, &width)) in shown().enumerate().take(last.map_or(0, |l| l + 1)) {
                 out.push_str(&paint(cell.style, &cell.text));

@@ -52,17 +52,12 @@ impl Context {
         environment: Vec<(OsString, OsString)>,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Result<Self, super::RuntimeError> {
-        let remote = project
-            .repo
-            .origin()?
-            .filter(|r| plan.remote.as_ref().is_some_and(|p| p.name == r.name));
+        let remote =
+            project.repo.origin()?.filter(|r| plan.remote.as_ref().is_some_and(|p| p.name == r.name));
         Ok(Self {
             board: project.board(&plan.graph, plan.run),
             index: Index::new(&plan),
-            author: Identity {
-                name: plan.author.name.clone(),
-                email: plan.author.email.clone(),
-            },
+            author: Identity { name: plan.author.name.clone(), email: plan.author.email.clone() },
             remote,
             environment,
             inputs,
@@ -88,37 +83,22 @@ impl Context {
 
     /// The remote, where lanes are pushed to it.
     pub(super) fn push_remote(&self) -> Option<&Remote> {
-        self.remote
-            .as_ref()
-            .filter(|_| self.plan.remote.as_ref().is_some_and(|r| r.push))
+        self.remote.as_ref().filter(|_| self.plan.remote.as_ref().is_some_and(|r| r.push))
     }
 
     /// The record of an attempt, made if it is missing.
     pub(super) fn attempt_record(&self, task: &TaskId, attempt: u32) -> PathBuf {
-        self.plan
-            .places
-            .record
-            .join("attempts")
-            .join(task.as_str())
-            .join(attempt.to_string())
+        self.plan.places.record.join("attempts").join(task.as_str()).join(attempt.to_string())
     }
 
     /// Facts of an effect that goes on.
     pub(super) fn report(&self, id: &EffectId, facts: Vec<Draft>) {
-        self.send(Report {
-            id: id.clone(),
-            facts,
-            end: None,
-        });
+        self.send(Report { id: id.clone(), facts, end: None });
     }
 
     /// The end of an effect.
     pub(super) fn end(&self, id: EffectId, facts: Vec<Draft>, end: Result<(), Failure>) {
-        self.send(Report {
-            id,
-            facts,
-            end: Some(end),
-        });
+        self.send(Report { id, facts, end: Some(end) });
     }
 
     fn send(&self, report: Report) {

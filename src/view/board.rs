@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::plain;
-use crate::event::LaneStatus;
+use crate::event::{LaneStatus, Timestamp};
 use crate::id::LaneId;
 use crate::plan::Plan;
 use crate::state::{Lane, State};
@@ -15,24 +15,19 @@ const ERROR_SHOWN: usize = 8000;
 /// pull request's URL, `failed` the error. The same state gives the same bytes. Before the run's first event there
 /// are none.
 pub fn lane_files(plan: &Plan, state: &State) -> BTreeMap<LaneId, BTreeMap<LaneStatus, String>> {
-    let Some(started) = state.run.started_at else {
-        return BTreeMap::new();
-    };
-    plan.lanes
-        .iter()
-        .zip(&state.lanes)
-        .map(|(plan, lane)| {
-            let mut files: BTreeMap<_, _> = lane
-                .since
-                .iter()
-                .map(|(&status, at)| (status, text(lane, status).unwrap_or_else(|| at.to_string())))
-                .collect();
-            files
-                .entry(LaneStatus::Pending)
-                .or_insert_with(|| started.to_string());
-            (plan.id.clone(), files)
-        })
-        .collect()
+    let lanes = plan.lanes.iter().zip(&state.lanes);
+    let files = lanes.map(|(plan, lane)| (plan.id.clone(), status_files(lane, state.run.started_at)));
+    files.filter(|(_, files)| !files.is_empty()).collect()
+}
+
+/// The status files of one lane of a run that began at `started`.
+pub fn status_files(lane: &Lane, started: Option<Timestamp>) -> BTreeMap<LaneStatus, String> {
+    let Some(started) = started else { return BTreeMap::new() };
+    let passed = lane.since.iter();
+    let mut files: BTreeMap<_, _> =
+        passed.map(|(&status, at)| (status, text(lane, status).unwrap_or_else(|| at.to_string()))).collect();
+    files.entry(LaneStatus::Pending).or_insert_with(|| started.to_string());
+    files
 }
 
 fn text(lane: &Lane, status: LaneStatus) -> Option<String> {

@@ -12,7 +12,6 @@
 
 mod board;
 mod elapsed;
-mod evidence;
 pub mod plain;
 mod plan_text;
 pub mod pr;
@@ -25,8 +24,10 @@ mod waiting;
 
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
 
-pub use board::lane_files;
+pub use board::{lane_files, status_files};
 pub use elapsed::{clock, elapsed};
 pub use plan_text::{plan_json, plan_text};
 pub use pr::{PrText, pull_request};

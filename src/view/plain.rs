@@ -1,5 +1,7 @@
 //! Text of unknown origin, made fit for a terminal: what it says stays, what it does goes.
 
+use std::fmt::{self, Write as _};
+
 /// Text on one line: white space becomes single spaces, escape sequences and invisible characters go, and of more
 /// than `most` characters the end is cut off and marked by `…`.
 pub fn one_line(text: &str, most: usize) -> String {
@@ -44,6 +46,11 @@ pub fn cut(text: &str, most: usize) -> String {
         out.push('…');
     }
     out
+}
+
+/// Adds a line with its line end.
+pub fn put(out: &mut String, line: fmt::Arguments<'_>) {
+    writeln!(out, "{line}").expect("a string takes everything");
 }
 
 /// Whether a character shows nothing itself but changes how others are read: writing direction, joiners, tags.

@@ -1,11 +1,10 @@
 //! What a run is going to be, before it begins.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::plain::one_line;
+use super::plain::{one_line, put};
 use super::steps::{steps, work};
 use crate::graph::{Gate, Handoff, MergePolicy};
 use crate::id::TaskId;
@@ -73,10 +72,7 @@ fn task_text(out: &mut String, task: &TaskPlan) {
         1 => String::new(),
         n => format!(", up to {n} attempts"),
     };
-    put(
-        out,
-        format_args!("  {} in {}: {}{attempts}", task.id, task.lane, work(task)),
-    );
+    put(out, format_args!("  {} in {}: {}{attempts}", task.id, task.lane, work(task)));
     if let Some(gate) = &task.gate {
         put(out, format_args!("    gate {}", gate_text(gate)));
     }
@@ -87,10 +83,8 @@ fn task_text(out: &mut String, task: &TaskPlan) {
 
 /// The plan for programs: `{graph, run, lanes, waves, tasks, steps}`.
 pub fn plan_json(plan: &Plan) -> Value {
-    let waves: Vec<Vec<&TaskId>> = waves(plan)
-        .into_values()
-        .map(|tasks| tasks.into_iter().map(|t| &t.id).collect())
-        .collect();
+    let waves: Vec<Vec<&TaskId>> =
+        waves(plan).into_values().map(|tasks| tasks.into_iter().map(|t| &t.id).collect()).collect();
     let lanes: Vec<Value> = plan
         .lanes
         .iter()
@@ -157,8 +151,4 @@ fn joined<T: std::fmt::Display>(ids: &[T]) -> String {
 
 fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(out, "{text}").expect("a string takes everything");
 }

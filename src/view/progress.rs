@@ -135,21 +135,15 @@ impl fmt::Display for Phase {
 pub fn progress(plan: &Plan, state: &State, now: Timestamp) -> Progress {
     let ended = |success: bool| {
         let tasks = state.tasks.iter();
-        tasks
-            .filter(|t| t.status.is_terminal() && t.status.is_success() == success)
-            .count()
+        tasks.filter(|t| t.status.is_terminal() && t.status.is_success() == success).count()
     };
     let newest = |status: AttemptStatus| {
         let attempts = state.tasks.iter().filter(|t| !t.status.is_terminal());
-        attempts
-            .filter(|t| t.attempt().is_some_and(|a| a.status == status))
-            .count()
+        attempts.filter(|t| t.attempt().is_some_and(|a| a.status == status)).count()
     };
     let until = state.run.ended_at.unwrap_or(now);
     Progress {
-        lanes: (0..plan.lanes.len())
-            .map(|lane| lane_line(plan, state, lane, now))
-            .collect(),
+        lanes: (0..plan.lanes.len()).map(|lane| lane_line(plan, state, lane, now)).collect(),
         done: ended(true),
         lost: ended(false),
         total: plan.tasks.len(),
@@ -169,9 +163,7 @@ fn lane_line(plan: &Plan, state: &State, ix: LaneIx, now: Timestamp) -> LaneLine
         (None, Some(task), Some(attempt)) => attempt_phase(plan, task, attempt),
         (None, ..) => Phase::Waiting,
     };
-    let since = attempt
-        .and_then(|a| a.started_at)
-        .or_else(|| lane.since.get(&lane.status).copied());
+    let since = attempt.and_then(|a| a.started_at).or_else(|| lane.since.get(&lane.status).copied());
     let idle = matches!(phase, Phase::Waiting | Phase::Merged | Phase::Failed);
     let note = match phase {
         Phase::Failed => lane.reason.as_deref(),
@@ -198,10 +190,7 @@ pub(super) fn last_attempt(plan: &Plan, state: &State, task: TaskIx) -> u32 {
     let task_state = &state.tasks[task];
     let number = task_state.attempt().map_or(0, |a| a.number);
     let newest_failed = task_state.attempt().is_some_and(|a| {
-        matches!(
-            a.status,
-            AttemptStatus::Failed | AttemptStatus::TimedOut | AttemptStatus::Unknown
-        )
+        matches!(a.status, AttemptStatus::Failed | AttemptStatus::TimedOut | AttemptStatus::Unknown)
     });
     let before = task_state.failures - u32::from(newest_failed && task_state.failures > 0);
     let left = plan.tasks[task].attempts.saturating_sub(before + 1);
@@ -249,25 +238,13 @@ fn attempt_phase(plan: &Plan, task: TaskIx, attempt: &Attempt) -> Phase {
     }
     match &attempt.step {
         Some(step) if !step.is_in_flight() => Phase::Pausing,
-        Some(Step {
-            effect: Effect::Attempt { .. },
-            ..
-        }) if attempt.stop.is_some() => Phase::Stopping,
-        Some(Step {
-            effect: Effect::Attempt { .. },
-            ..
-        }) => match plan.tasks[task].work {
+        Some(Step { effect: Effect::Attempt { .. }, .. }) if attempt.stop.is_some() => Phase::Stopping,
+        Some(Step { effect: Effect::Attempt { .. }, .. }) => match plan.tasks[task].work {
             Work::Agent { .. } => Phase::Agent,
             Work::Run { .. } => Phase::Command,
         },
-        Some(Step {
-            effect: Effect::Land { commit: None, .. },
-            ..
-        }) => Phase::Gate,
-        Some(Step {
-            effect: Effect::Land { .. },
-            ..
-        }) => Phase::Landing,
+        Some(Step { effect: Effect::Land { commit: None, .. }, .. }) => Phase::Gate,
+        Some(Step { effect: Effect::Land { .. }, .. }) => Phase::Landing,
         _ => Phase::Checking,
     }
 }

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::evidence::latest;
 use super::{Waiting, waiting};
 use crate::event::{
     AttemptStatus, CheckStatus, ConcernClass, DiffStat, LaneStatus, RunStatus, TaskStatus, Timestamp,
@@ -109,7 +108,7 @@ pub struct TaskView {
     pub attempts_allowed: u32,
     /// The newest attempt's status.
     pub attempt_status: Option<AttemptStatus>,
-    /// The newest attempt's evidence, the latest of each check.
+    /// The newest attempt's evidence.
     pub checks: Vec<CheckView>,
     /// Why it failed, was skipped or called off; `None` otherwise.
     pub error: Option<String>,
@@ -164,12 +163,8 @@ pub fn status(plan: &Plan, state: &State) -> Status {
         ended_at: state.run.ended_at,
         paused: state.run.paused,
         drift: None,
-        lanes: (0..plan.lanes.len())
-            .map(|ix| lane_view(plan, state, ix))
-            .collect(),
-        tasks: (0..plan.tasks.len())
-            .map(|ix| task_view(plan, state, ix))
-            .collect(),
+        lanes: (0..plan.lanes.len()).map(|ix| lane_view(plan, state, ix)).collect(),
+        tasks: (0..plan.tasks.len()).map(|ix| task_view(plan, state, ix)).collect(),
         waiting: waiting(plan, state),
     }
 }
@@ -195,20 +190,14 @@ fn lane_view(plan: &Plan, state: &State, ix: LaneIx) -> LaneView {
         concerns: lane
             .concerns
             .iter()
-            .map(|c| ConcernView {
-                class: c.class,
-                task: c.task.clone(),
-                text: c.text.clone(),
-            })
+            .map(|c| ConcernView { class: c.class, task: c.task.clone(), text: c.text.clone() })
             .collect(),
         remarks: lane.remarks.clone(),
     }
 }
 
 fn reason_of(lane: &Lane) -> String {
-    lane.reason
-        .clone()
-        .unwrap_or_else(|| "no reason given".to_owned())
+    lane.reason.clone().unwrap_or_else(|| "no reason given".to_owned())
 }
 
 fn task_view(plan: &Plan, state: &State, ix: TaskIx) -> TaskView {
@@ -227,18 +216,10 @@ fn task_view(plan: &Plan, state: &State, ix: TaskIx) -> TaskView {
         attempts_allowed: plan.attempts,
         attempt_status: newest.map(|a| a.status),
         checks: newest.map(|a| checks(&a.checks)).unwrap_or_default(),
-        error: ended_badly.then(|| {
-            task.reason
-                .clone()
-                .unwrap_or_else(|| "no reason given".to_owned())
-        }),
+        error: ended_badly.then(|| task.reason.clone().unwrap_or_else(|| "no reason given".to_owned())),
         reason: last_failure.filter(|_| !task.status.is_terminal()),
-        question: newest
-            .filter(|a| a.status == AttemptStatus::Waiting)
-            .and_then(|a| a.question.clone()),
-        progress: newest
-            .filter(|a| a.status == AttemptStatus::Started)
-            .and_then(|a| a.progress.clone()),
+        question: newest.filter(|a| a.status == AttemptStatus::Waiting).and_then(|a| a.question.clone()),
+        progress: newest.filter(|a| a.status == AttemptStatus::Started).and_then(|a| a.progress.clone()),
         summary: task.summary.clone(),
         diff: newest.and_then(|a| a.diff),
         started_at: task.attempts.first().and_then(|a| a.started_at),
@@ -247,8 +228,8 @@ fn task_view(plan: &Plan, state: &State, ix: TaskIx) -> TaskView {
 }
 
 fn checks(checks: &[Check]) -> Vec<CheckView> {
-    latest(checks)
-        .into_iter()
+    checks
+        .iter()
         .map(|c| CheckView {
             name: c.name.clone(),
             status: c.status,
@@ -265,12 +246,7 @@ impl PrView {
             (None, Some(_)) => PrState::Closed,
             (None, None) => PrState::Open,
         };
-        Self {
-            number: pr.at.number,
-            url: pr.at.url.clone(),
-            state,
-            tip: pr.tip.clone(),
-        }
+        Self { number: pr.at.number, url: pr.at.url.clone(), state, tip: pr.tip.clone() }
     }
 }
 

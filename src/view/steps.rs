@@ -46,12 +46,7 @@ pub fn recorded(plan: &Plan, envelope: &Envelope) -> Option<String> {
                 sources.sort_unstable();
                 Some(sync(lane, &sources))
             }
-            Effect::Attempt {
-                task: id,
-                attempt,
-                iteration: 1,
-                ..
-            } => Some(start(task(id)?, *attempt)),
+            Effect::Attempt { task: id, attempt, iteration: 1, .. } => Some(start(task(id)?, *attempt)),
             Effect::Collect { task, .. } => Some(collect(task)),
             Effect::Land { task: id, .. } => Some(land(task(id)?)),
             Effect::OpenPr { lane: id, .. } => Some(open_pr(lane(id)?)),
@@ -75,7 +70,7 @@ pub fn recorded(plan: &Plan, envelope: &Envelope) -> Option<String> {
 fn sources(source: &crate::event::SyncSource) -> Vec<&LaneId> {
     match source {
         crate::event::SyncSource::Lane { lane, .. } => vec![lane],
-        crate::event::SyncSource::Target { landed } => landed.iter().collect(),
+        crate::event::SyncSource::Target { landed } => landed.iter().map(|(lane, _)| lane).collect(),
     }
 }
 
@@ -101,11 +96,7 @@ impl Order<'_> {
         };
         let rank = |&task: &TaskIx| {
             let plan = &self.plan.tasks[task];
-            (
-                std::cmp::Reverse(plan.priority),
-                std::cmp::Reverse(plan.depth_below),
-                task,
-            )
+            (std::cmp::Reverse(plan.priority), std::cmp::Reverse(plan.depth_below), task)
         };
         (0..self.plan.tasks.len()).filter(ready).min_by_key(rank)
     }
@@ -116,9 +107,8 @@ impl Order<'_> {
             self.steps.push(provision(&self.plan.lanes[lane]));
         }
         let needed = self.index.needs[task].iter().map(|&n| self.index.lane_of[n]);
-        let missing: BTreeSet<LaneIx> = needed
-            .filter(|&up| up != lane && !self.holds[lane].contains(&up))
-            .collect();
+        let missing: BTreeSet<LaneIx> =
+            needed.filter(|&up| up != lane && !self.holds[lane].contains(&up)).collect();
         if missing.is_empty() {
             return;
         }
@@ -146,9 +136,7 @@ impl Order<'_> {
         }
         self.ended[lane] = true;
         let plan = &self.plan.lanes[lane];
-        let changes = self.index.tasks_of[lane]
-            .iter()
-            .any(|&t| self.plan.tasks[t].diff != DiffPolicy::None);
+        let changes = self.index.tasks_of[lane].iter().any(|&t| self.plan.tasks[t].diff != DiffPolicy::None);
         if changes || !self.holds[lane].is_empty() {
             self.steps.push(open_pr(plan));
             self.steps.push(prove(plan));
@@ -180,17 +168,8 @@ fn sync(lane: &LaneId, from: &[&LaneId]) -> String {
 }
 
 fn start(task: &TaskPlan, attempt: u32) -> String {
-    let again = if attempt > 1 {
-        format!(" again, attempt {attempt}")
-    } else {
-        String::new()
-    };
-    format!(
-        "start task {} in lane {}{again}: {}",
-        task.id,
-        task.lane,
-        work(task)
-    )
+    let again = if attempt > 1 { format!(" again, attempt {attempt}") } else { String::new() };
+    format!("start task {} in lane {}{again}: {}", task.id, task.lane, work(task))
 }
 
 fn collect(task: &TaskId) -> String {
@@ -214,15 +193,8 @@ fn prove(lane: &LanePlan) -> String {
         .iter()
         .map(|g| format!("gate `{}`", one_line(&g.command.to_string(), COMMAND_SHOWN)))
         .collect();
-    let gates = if gates.is_empty() {
-        "no gate".to_owned()
-    } else {
-        gates.join(", ")
-    };
-    format!(
-        "prove the merge of lane {} into {}: {gates}",
-        lane.id, lane.target
-    )
+    let gates = if gates.is_empty() { "no gate".to_owned() } else { gates.join(", ") };
+    format!("prove the merge of lane {} into {}: {gates}", lane.id, lane.target)
 }
 
 fn merge(lane: &LanePlan) -> String {
@@ -230,10 +202,7 @@ fn merge(lane: &LanePlan) -> String {
 }
 
 fn leave(lane: &LanePlan) -> String {
-    format!(
-        "leave the pull request of lane {} to a person: laneway pr merge",
-        lane.id
-    )
+    format!("leave the pull request of lane {} to a person: laneway pr merge", lane.id)
 }
 
 fn teardown(lane: &LaneId) -> String {
@@ -243,9 +212,7 @@ fn teardown(lane: &LaneId) -> String {
 /// What does a task's work, in few words.
 pub(super) fn work(task: &TaskPlan) -> String {
     match &task.work {
-        Work::Agent {
-            agent, model, def, ..
-        } => match model.as_ref().or(def.model.as_ref()) {
+        Work::Agent { agent, model, def, .. } => match model.as_ref().or(def.model.as_ref()) {
             Some(model) => format!("agent {agent} ({})", one_line(model, COMMAND_SHOWN)),
             None => format!("agent {agent}"),
         },

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::plain::one_line;
+use super::plain::{one_line, put};
 use super::status::{PrState, PrView};
 use super::{WaitingKind, waiting};
 use crate::event::{LaneStatus, RunStatus, TaskStatus};
@@ -21,13 +21,14 @@ pub enum Outcome {
     Attention,
 }
 
-/// Whether a run achieved what was asked for. Open pull requests that a person merges are an achievement; a lane that
-/// should have merged itself and is held is not.
+/// Whether a run achieved what was asked for. Open pull requests that a person has to merge are an achievement, also
+/// where a design concern handed one to a person; a lane that cannot be merged because something failed is not.
 pub fn exit_class(state: &State) -> Outcome {
-    let held = waiting(state.plan(), state)
-        .iter()
-        .any(|w| !matches!(w.kind, WaitingKind::Merge | WaitingKind::Loss));
-    if state.run.status == Some(RunStatus::Completed) && !held {
+    let stuck = waiting(state.plan(), state).iter().any(|w| match w.kind {
+        WaitingKind::Merge | WaitingKind::Concern | WaitingKind::Loss => false,
+        WaitingKind::Answer | WaitingKind::Attention | WaitingKind::Retry => true,
+    });
+    if state.run.status == Some(RunStatus::Completed) && !stuck {
         Outcome::Achieved
     } else {
         Outcome::Attention
@@ -38,15 +39,9 @@ pub fn exit_class(state: &State) -> Outcome {
 pub fn summary(plan: &Plan, state: &State) -> String {
     let mut out = String::new();
     let status = state.run.status.map_or("not started", RunStatus::word);
-    let why = state
-        .run
-        .reason
-        .as_deref()
-        .map_or(String::new(), |why| format!(": {}", one_line(why, REASON_SHOWN)));
-    put(
-        &mut out,
-        format_args!("graph {}, run {}: {status}{why}", plan.graph, plan.run),
-    );
+    let why =
+        state.run.reason.as_deref().map_or(String::new(), |why| format!(": {}", one_line(why, REASON_SHOWN)));
+    put(&mut out, format_args!("graph {}, run {}: {status}{why}", plan.graph, plan.run));
     lanes(&mut out, plan, state);
     failures(&mut out, plan, state);
     let waits = waiting(plan, state);
@@ -54,10 +49,7 @@ pub fn summary(plan: &Plan, state: &State) -> String {
         put(&mut out, format_args!("\nwaiting for you"));
     }
     for wait in waits {
-        put(
-            &mut out,
-            format_args!("  {}\n    {}", one_line(&wait.question, REASON_SHOWN), wait.hint),
-        );
+        put(&mut out, format_args!("  {}\n    {}", one_line(&wait.question, REASON_SHOWN), wait.hint));
     }
     out
 }
@@ -79,10 +71,7 @@ fn lanes(out: &mut String, plan: &Plan, state: &State) {
         }
         put(out, format_args!("  {:width$}  {text}", plan.id));
         for remark in &lane.remarks {
-            put(
-                out,
-                format_args!("  {:width$}  note: {}", "", one_line(remark, REASON_SHOWN)),
-            );
+            put(out, format_args!("  {:width$}  note: {}", "", one_line(remark, REASON_SHOWN)));
         }
     }
 }
@@ -107,17 +96,11 @@ fn failures(out: &mut String, plan: &Plan, state: &State) {
         if std::mem::take(&mut first) {
             put(out, format_args!("\nnot done"));
         }
-        let why = task
-            .reason
-            .as_deref()
-            .map_or(String::new(), |why| format!(": {}", one_line(why, REASON_SHOWN)));
+        let why =
+            task.reason.as_deref().map_or(String::new(), |why| format!(": {}", one_line(why, REASON_SHOWN)));
         put(out, format_args!("  {} {}{why}", task_plan.id, task.status));
         if task.status == TaskStatus::Failed && !task.attempts.is_empty() {
             put(out, format_args!("    laneway logs {}", task_plan.id));
         }
     }
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(out, "{text}").expect("a string takes everything");
 }

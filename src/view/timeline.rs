@@ -64,37 +64,22 @@ fn about(subject: &Subject) -> String {
 
 fn text(event: &Event) -> String {
     match event {
-        Event::WorkflowStart(e) => format!(
-            "run of graph {} begins, plan {}",
-            e.graph,
-            one_line(&e.plan_digest, 12)
-        ),
+        Event::WorkflowStart(e) => {
+            format!("run of graph {} begins, plan {}", e.graph, one_line(&e.plan_digest, 12))
+        }
         Event::WorkflowTransition(e) => transition(e),
         Event::WorkflowIteration(e) => format!("process {} of the attempt begins", e.n),
         Event::WorkflowEnd(e) => format!("run ended: {}{}", said(&e.outcome), because(e.reason.as_deref())),
         Event::SignalObserved(e) => format!("{}{}", signal(&e.signal), quoted(&e.text)),
         Event::SignalRejected(e) => format!("signal {} not accepted: {}", said(&e.name), said(&e.reason)),
         Event::ProcessStarted(e) => {
-            format!(
-                "{} started: {} (pid {})",
-                role(e.role),
-                said(&e.command),
-                e.process.pid
-            )
+            format!("{} started: {} (pid {})", role(e.role), said(&e.command), e.process.pid)
         }
         Event::ProcessExited(e) => exited(e),
         Event::CheckRecorded(e) => {
-            let took = if e.duration_ms > 0 {
-                format!(" ({})", elapsed(e.duration_ms))
-            } else {
-                String::new()
-            };
-            format!(
-                "check {} {}{took}{}",
-                said(&e.name),
-                check(e.status),
-                quoted(&e.detail)
-            )
+            let took =
+                if e.duration_ms > 0 { format!(" ({})", elapsed(e.duration_ms)) } else { String::new() };
+            format!("check {} {}{took}{}", said(&e.name), check(e.status), quoted(&e.detail))
         }
         Event::ControlReceived(e) => control(&e.control),
         Event::ControlRejected(e) => {
@@ -106,9 +91,7 @@ fn text(event: &Event) -> String {
         Event::EffectUnknown(e) => format!("what became of {} is not known; it is looked up", said(&e.id.0)),
         Event::LossRecorded(e) => format!("lost: {}", said(&e.what)),
         Event::Unknown(e) => format!("{} (written by a newer version)", said(&e.kind)),
-        other => work_text(other)
-            .or_else(|| lane_text(other))
-            .unwrap_or_else(|| said(other.kind())),
+        other => work_text(other).or_else(|| lane_text(other)).unwrap_or_else(|| said(other.kind())),
     }
 }
 
@@ -121,17 +104,11 @@ fn work_text(event: &Event) -> Option<String> {
         },
         Event::DiffRecorded(e) => {
             let files = if e.stat.files == 1 { "file" } else { "files" };
-            format!(
-                "changes {} {files}, +{} -{}",
-                e.stat.files, e.stat.additions, e.stat.deletions
-            )
+            format!("changes {} {files}, +{} -{}", e.stat.files, e.stat.additions, e.stat.deletions)
         }
-        Event::MergeRecorded(e) => format!(
-            "merged: {} moved from {} to {}",
-            said(&e.branch),
-            e.from.short(),
-            e.to.short()
-        ),
+        Event::MergeRecorded(e) => {
+            format!("merged: {} moved from {} to {}", said(&e.branch), e.from.short(), e.to.short())
+        }
         Event::ConflictPredicted(e) => format!("conflict with {} in {}", said(&e.with), paths(&e.paths)),
         Event::ConcernRecorded(e) => {
             let class = match e.class {
@@ -147,12 +124,9 @@ fn work_text(event: &Event) -> Option<String> {
         }
         Event::HumanTaskResolved(e) => format!("answered by {}{}", said(&e.by), quoted(&e.answer)),
         Event::TimerFired(e) => format!("{} is over: {}", said(&e.timer), stop(e.then)),
-        Event::CustodyKept(e) => format!(
-            "kept {} as {}: {}",
-            e.commit.short(),
-            said(&e.reference),
-            said(&e.reason)
-        ),
+        Event::CustodyKept(e) => {
+            format!("kept {} as {}: {}", e.commit.short(), said(&e.reference), said(&e.reason))
+        }
         _ => return None,
     })
 }
@@ -162,32 +136,19 @@ fn lane_text(event: &Event) -> Option<String> {
     Some(match event {
         Event::LaneProvisioned(e) => {
             let pushed = if e.pushed { ", pushed" } else { "" };
-            let remark = e
-                .remark
-                .as_deref()
-                .map_or(String::new(), |r| format!("; {}", said(r)));
-            format!(
-                "lane ready at {}, worktree {}{pushed}{remark}",
-                e.tip.short(),
-                said(&e.worktree)
-            )
+            let remark = e.remark.as_deref().map_or(String::new(), |r| format!("; {}", said(r)));
+            format!("lane ready at {}, worktree {}{pushed}{remark}", e.tip.short(), said(&e.worktree))
         }
         Event::LaneSynced(e) => {
-            let from: Vec<String> = e
-                .upstream
-                .iter()
-                .map(|(lane, tip)| format!("{lane} at {}", tip.short()))
-                .collect();
+            let from: Vec<String> =
+                e.upstream.iter().map(|(lane, tip)| format!("{lane} at {}", tip.short())).collect();
             format!("took in {}; now at {}", from.join(", "), e.tip.short())
         }
         Event::LaneRemoved(e) if e.remarks.is_empty() => "worktrees removed".to_owned(),
         Event::LaneRemoved(e) => format!("worktrees removed, but {}", said(&e.remarks.join("; "))),
-        Event::PrOpened(e) => format!(
-            "pull request #{} opened at {}: {}",
-            e.pr.number,
-            e.tip.short(),
-            said(&e.pr.url)
-        ),
+        Event::PrOpened(e) => {
+            format!("pull request #{} opened at {}: {}", e.pr.number, e.tip.short(), said(&e.pr.url))
+        }
         Event::PrUpdated(e) => format!("pull request #{} shows {} now", e.pr.number, e.tip.short()),
         Event::PrMerged(e) => format!("pull request merged as {} by {}", e.commit.short(), said(&e.by)),
         Event::PrClosed(e) => format!("pull request closed unmerged by {}", said(&e.by)),
@@ -212,11 +173,8 @@ fn exited(event: &crate::event::ProcessExited) -> String {
         n => format!("; {n} left over were ended"),
     };
     let pids: Vec<String> = event.escaped.iter().map(u32::to_string).collect();
-    let escaped = if pids.is_empty() {
-        String::new()
-    } else {
-        format!("; out of reach: {}", said(&pids.join(", ")))
-    };
+    let escaped =
+        if pids.is_empty() { String::new() } else { format!("; out of reach: {}", said(&pids.join(", "))) };
     format!(
         "{} ended with {} after {}{leftovers}{escaped}",
         role(event.role),
@@ -229,9 +187,7 @@ fn intent(effect: &Effect) -> String {
     match effect {
         Effect::Provision { lane } => format!("prepare lane {lane}"),
         Effect::Sync { lane, .. } => format!("bring lane {lane} up to date"),
-        Effect::Attempt {
-            task, attempt, start, ..
-        } => {
+        Effect::Attempt { task, attempt, start, .. } => {
             format!("attempt {attempt} of task {task} from {}", start.short())
         }
         Effect::Stop { task, reason, .. } => format!("stop task {task}: {}", stop(*reason)),
@@ -240,22 +196,12 @@ fn intent(effect: &Effect) -> String {
         Effect::OpenPr { lane, tip } => format!("open the pull request of lane {lane} at {}", tip.short()),
         Effect::Prove { lane, tip } => format!("prove the merge of lane {lane} at {}", tip.short()),
         Effect::MergePr { lane, tip, by, .. } => {
-            format!(
-                "merge the pull request of lane {lane} at {} for {}",
-                tip.short(),
-                said(by)
-            )
+            format!("merge the pull request of lane {lane} at {} for {}", tip.short(), said(by))
         }
         Effect::CheckMerged { lane, .. } => format!("look whether lane {lane} is in its target"),
         Effect::Teardown { lane, .. } => format!("remove the worktrees of lane {lane}"),
-        Effect::Review {
-            lane, act: what, by, ..
-        } => {
-            format!(
-                "{} of {} on the pull request of lane {lane}",
-                act(*what),
-                said(by)
-            )
+        Effect::Review { lane, act: what, by, .. } => {
+            format!("{} of {} on the pull request of lane {lane}", act(*what), said(by))
         }
     }
 }
@@ -263,18 +209,14 @@ fn intent(effect: &Effect) -> String {
 fn control(control: &Control) -> String {
     let by = said(&control.by);
     match &control.verb {
-        ControlVerb::Attach {
-            pid, attempts: true, ..
-        } => format!("{by} carries the run, pid {pid}"),
+        ControlVerb::Attach { pid, attempts: true, .. } => format!("{by} carries the run, pid {pid}"),
         ControlVerb::Attach { pid, .. } => format!("{by} settles the run, pid {pid}"),
         ControlVerb::Interrupt => "interrupted: nothing more is started".to_owned(),
         ControlVerb::Pause => format!("paused by {by}"),
         ControlVerb::Resume => format!("resumed by {by}"),
         ControlVerb::Cancel { tasks, lanes } => {
-            let names = tasks
-                .iter()
-                .map(ToString::to_string)
-                .chain(lanes.iter().map(|l| format!("lane {l}")));
+            let names =
+                tasks.iter().map(ToString::to_string).chain(lanes.iter().map(|l| format!("lane {l}")));
             format!("called off by {by}: {}", or_all(&names.collect::<Vec<_>>()))
         }
         ControlVerb::Retry { tasks } => {
@@ -283,22 +225,14 @@ fn control(control: &Control) -> String {
         }
         ControlVerb::Answer { task, text } => format!("{by} answers task {task}{}", quoted(text)),
         ControlVerb::Merge { lane } => format!("{by} asks to merge lane {lane}"),
-        ControlVerb::Review {
-            lane,
-            act: what,
-            text,
-        } => {
+        ControlVerb::Review { lane, act: what, text } => {
             format!("{by} on lane {lane}: {}{}", act(*what), quoted(text))
         }
     }
 }
 
 fn or_all(names: &[String]) -> String {
-    if names.is_empty() {
-        "everything".to_owned()
-    } else {
-        one_line(&names.join(", "), WORDS_SHOWN)
-    }
+    if names.is_empty() { "everything".to_owned() } else { one_line(&names.join(", "), WORDS_SHOWN) }
 }
 
 fn signal(signal: &SignalKind) -> String {
@@ -374,9 +308,5 @@ fn because(reason: Option<&str>) -> String {
 /// Words after a colon, or nothing where there are none.
 fn quoted(text: &str) -> String {
     let text = said(text);
-    if text.is_empty() {
-        text
-    } else {
-        format!(": {text}")
-    }
+    if text.is_empty() { text } else { format!(": {text}") }
 }

@@ -68,11 +68,7 @@ pub fn waiting(plan: &Plan, state: &State) -> Vec<Waiting> {
         out.extend(lane_waits(plan, state, lane));
     }
     if state.run.paused && state.run.status == Some(RunStatus::Running) {
-        out.push(of_run(
-            WaitingKind::Attention,
-            "the run is paused",
-            "laneway resume",
-        ));
+        out.push(of_run(WaitingKind::Attention, "the run is paused", "laneway resume"));
     }
     let losses = state.run.losses.iter();
     out.extend(losses.map(|what| of_run(WaitingKind::Loss, &one_line(what, WORDS_SHOWN), "laneway verify")));
@@ -80,13 +76,7 @@ pub fn waiting(plan: &Plan, state: &State) -> Vec<Waiting> {
 }
 
 fn of_run(kind: WaitingKind, question: &str, hint: &str) -> Waiting {
-    Waiting {
-        kind,
-        lane: None,
-        task: None,
-        question: question.to_owned(),
-        hint: hint.to_owned(),
-    }
+    Waiting { kind, lane: None, task: None, question: question.to_owned(), hint: hint.to_owned() }
 }
 
 fn answers(plan: &Plan, state: &State) -> Vec<Waiting> {
@@ -123,13 +113,7 @@ fn lane_waits(plan: &Plan, state: &State, lane: LaneIx) -> Option<Waiting> {
         }
         _ => return None,
     };
-    Some(Waiting {
-        kind,
-        lane: Some(plan.lanes[lane].id.clone()),
-        task: None,
-        question,
-        hint,
-    })
+    Some(Waiting { kind, lane: Some(plan.lanes[lane].id.clone()), task: None, question, hint })
 }
 
 /// Why a lane failed, unless it only follows another lane's failure or was called off by a person.
@@ -143,23 +127,14 @@ fn failed_by_itself(state: &State, lane: LaneIx) -> Option<String> {
         || bad.any(|t| {
             t.status == TaskStatus::Failed || (t.status == TaskStatus::Cancelled && !t.cancel_wanted)
         })
-        || state.lanes[lane]
-            .step
-            .as_ref()
-            .is_some_and(|s| s.failure().is_some());
-    let why = state.lanes[lane]
-        .reason
-        .as_deref()
-        .unwrap_or("see `laneway events`");
+        || state.lanes[lane].step.as_ref().is_some_and(|s| s.failure().is_some());
+    let why = state.lanes[lane].reason.as_deref().unwrap_or("see `laneway events`");
     (own && !state.run.cancelled).then(|| one_line(why, WORDS_SHOWN))
 }
 
 fn pull_request_waits(plan: &Plan, state: &State, ix: LaneIx) -> Option<(WaitingKind, String, String)> {
     let lane = &state.lanes[ix];
-    let pr = lane
-        .pr
-        .as_ref()
-        .filter(|pr| pr.merged.is_none() && pr.closed_by.is_none())?;
+    let pr = lane.pr.as_ref().filter(|pr| pr.merged.is_none() && pr.closed_by.is_none())?;
     let id = &plan.lanes[ix].id;
     let merge = format!("laneway pr merge {}", pr.at.number);
     let name = format!("pull request #{} of lane `{id}`", pr.at.number);
@@ -174,11 +149,7 @@ fn pull_request_waits(plan: &Plan, state: &State, ix: LaneIx) -> Option<(Waiting
         return Some((WaitingKind::Merge, question, merge));
     }
     if let Some((kind, why, hint)) = troubles(lane) {
-        return Some((
-            kind,
-            format!("{name} is not merged by itself: {why}"),
-            hint.unwrap_or(merge),
-        ));
+        return Some((kind, format!("{name} is not merged by itself: {why}"), hint.unwrap_or(merge)));
     }
     if state.run.cancelled && first.is_none() {
         let question = format!("{name} is open, and the run was called off");
@@ -189,10 +160,8 @@ fn pull_request_waits(plan: &Plan, state: &State, ix: LaneIx) -> Option<(Waiting
 
 /// What keeps Laneway from merging a lane by itself, with the command to run where it is not the merge.
 fn troubles(lane: &Lane) -> Option<(WaitingKind, String, Option<String>)> {
-    let asked = lane
-        .reviews
-        .iter()
-        .find(|r| r.act == ReviewAct::RequestChanges && Some(&r.tip) == lane.tip.as_ref());
+    let asked =
+        lane.reviews.iter().find(|r| r.act == ReviewAct::RequestChanges && Some(&r.tip) == lane.tip.as_ref());
     if let Some(review) = asked {
         let why = format!(
             "{} asked for changes: {}",
@@ -202,11 +171,8 @@ fn troubles(lane: &Lane) -> Option<(WaitingKind, String, Option<String>)> {
         return Some((WaitingKind::Attention, why, None));
     }
     if let Some(check) = lane.checks.iter().find(|c| c.status == CheckStatus::Fail) {
-        let why = format!(
-            "check `{}` failed: {}",
-            one_line(&check.name, 80),
-            one_line(&check.detail, WORDS_SHOWN)
-        );
+        let why =
+            format!("check `{}` failed: {}", one_line(&check.name, 80), one_line(&check.detail, WORDS_SHOWN));
         return Some((WaitingKind::Attention, why, None));
     }
     if let Some((failure, _)) = lane.step.as_ref().and_then(|s| s.failure())
@@ -215,14 +181,8 @@ fn troubles(lane: &Lane) -> Option<(WaitingKind, String, Option<String>)> {
         let why = one_line(&failure.message, WORDS_SHOWN);
         return Some((WaitingKind::Attention, why, failure.hint.clone()));
     }
-    let concern = lane
-        .concerns
-        .iter()
-        .find(|c| c.class == crate::event::ConcernClass::Design)?;
-    let by = concern
-        .task
-        .as_ref()
-        .map_or(String::new(), |t| format!(" of task `{t}`"));
+    let concern = lane.concerns.iter().find(|c| c.class == crate::event::ConcernClass::Design)?;
+    let by = concern.task.as_ref().map_or(String::new(), |t| format!(" of task `{t}`"));
     let why = format!("design concern{by}: {}", one_line(&concern.text, WORDS_SHOWN));
     Some((WaitingKind::Concern, why, None))
 }
@@ -230,8 +190,5 @@ fn troubles(lane: &Lane) -> Option<(WaitingKind, String, Option<String>)> {
 /// A lane whose content this one holds and that has to be merged first.
 pub(super) fn unmerged_upstream(state: &State, lane: LaneIx) -> Option<LaneIx> {
     let holds = &state.lanes[lane].contains;
-    holds
-        .keys()
-        .copied()
-        .find(|&up| state.lanes[up].status != LaneStatus::Merged)
+    holds.keys().copied().find(|&up| state.lanes[up].status != LaneStatus::Merged)
 }

@@ -12,16 +12,9 @@ pub(super) fn read(session: &Session) -> Result<Vec<Source>, ConfigError> {
     let mut sources = Vec::new();
     for (name, takes, set) in VARIABLES {
         if let Some(text) = session.env(name) {
-            let settings = set(text.trim()).ok_or(ConfigError::Variable {
-                name,
-                value: text.to_owned(),
-                takes,
-            })?;
-            sources.push(Source {
-                layer: Layer::Env,
-                place: (*name).to_owned(),
-                settings,
-            });
+            let settings =
+                set(text.trim()).ok_or(ConfigError::Variable { name, value: text.to_owned(), takes })?;
+            sources.push(Source { layer: Layer::Env, place: (*name).to_owned(), settings });
         }
     }
     Ok(sources)
@@ -31,55 +24,28 @@ pub(super) fn read(session: &Session) -> Result<Vec<Source>, ConfigError> {
 type Variable = (&'static str, &'static str, fn(&str) -> Option<Settings>);
 
 const VARIABLES: &[Variable] = &[
-    (
-        "LANEWAY_MAX_PARALLEL",
-        "a whole number of at least 1",
-        max_parallel,
-    ),
+    ("LANEWAY_MAX_PARALLEL", "a whole number of at least 1", max_parallel),
     ("LANEWAY_HANDOFF", "`ready` or `merged`", |text| {
-        Some(Settings {
-            handoff: Some(handoff(text)?),
-            ..Settings::default()
-        })
+        Some(Settings { handoff: Some(handoff(text)?), ..Settings::default() })
     }),
     ("LANEWAY_GRACE", "a duration such as `10s`", |text| {
-        Some(Settings {
-            grace: Some(file::duration(text)?),
-            ..Settings::default()
-        })
+        Some(Settings { grace: Some(file::duration(text)?), ..Settings::default() })
     }),
-    ("LANEWAY_FORGE", "`local`", |text| {
-        Some(Settings {
-            forge: Some(forge(text)?),
-            ..Settings::default()
-        })
-    }),
+    ("LANEWAY_FORGE", "`local`", |text| Some(Settings { forge: Some(forge(text)?), ..Settings::default() })),
     ("LANEWAY_WORKTREES", "a path", |text| {
-        Some(Settings {
-            worktrees: Some(text.into()),
-            ..Settings::default()
-        })
+        Some(Settings { worktrees: Some(text.into()), ..Settings::default() })
     }),
     ("LANEWAY_OFFLINE", "`true` or `false`", |text| {
-        Some(Settings {
-            offline: Some(switch(text)?),
-            ..Settings::default()
-        })
+        Some(Settings { offline: Some(switch(text)?), ..Settings::default() })
     }),
     ("LANEWAY_PUSH_TARGET", "`true` or `false`", |text| {
-        Some(Settings {
-            push_target: Some(switch(text)?),
-            ..Settings::default()
-        })
+        Some(Settings { push_target: Some(switch(text)?), ..Settings::default() })
     }),
 ];
 
 fn max_parallel(text: &str) -> Option<Settings> {
     let number: u32 = text.parse().ok().filter(|n| *n > 0)?;
-    Some(Settings {
-        max_parallel: Some(number),
-        ..Settings::default()
-    })
+    Some(Settings { max_parallel: Some(number), ..Settings::default() })
 }
 
 /// Reads a handoff as a graph writes it.

@@ -136,31 +136,19 @@ pub(super) fn read(path: &Path, layer: Layer, repo: Option<&Path>) -> Result<Opt
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {
-            return Err(ConfigError::Read {
-                path: path.to_owned(),
-                source,
-            });
+            return Err(ConfigError::Read { path: path.to_owned(), source });
         }
     };
-    let document: DocumentMut = text.parse().map_err(|source| ConfigError::Syntax {
-        path: path.to_owned(),
-        source,
-    })?;
+    let document: DocumentMut =
+        text.parse().map_err(|source| ConfigError::Syntax { path: path.to_owned(), source })?;
     let (mut settings, problems) = read_table(document);
     if !problems.is_empty() {
-        return Err(ConfigError::Problems {
-            path: path.to_owned(),
-            problems,
-        });
+        return Err(ConfigError::Problems { path: path.to_owned(), problems });
     }
     if let (Some(worktrees), Some(repo)) = (&mut settings.worktrees, repo) {
         *worktrees = repo.join(&worktrees);
     }
-    Ok(Some(Source {
-        layer,
-        place: path.display().to_string(),
-        settings,
-    }))
+    Ok(Some(Source { layer, place: path.display().to_string(), settings }))
 }
 
 fn read_table(mut document: DocumentMut) -> (Settings, Vec<Problem>) {
@@ -168,31 +156,13 @@ fn read_table(mut document: DocumentMut) -> (Settings, Vec<Problem>) {
     let known: Vec<&'static str> = SHARED.into_iter().chain(OWN).collect();
     unknown_keys(document.as_table(), &known, "the configuration", &mut problems);
     let mut settings = Settings {
-        grace: own(
-            document.as_table(),
-            "grace",
-            "a duration such as \"10s\"",
-            &mut problems,
-            |item| duration(item.as_str()?),
-        ),
-        worktrees: own(
-            document.as_table(),
-            "worktrees",
-            "a path",
-            &mut problems,
-            |item| {
-                item.as_str()
-                    .filter(|text| !text.trim().is_empty())
-                    .map(PathBuf::from)
-            },
-        ),
-        offline: own(
-            document.as_table(),
-            "offline",
-            "true or false",
-            &mut problems,
-            Item::as_bool,
-        ),
+        grace: own(document.as_table(), "grace", "a duration such as \"10s\"", &mut problems, |item| {
+            duration(item.as_str()?)
+        }),
+        worktrees: own(document.as_table(), "worktrees", "a path", &mut problems, |item| {
+            item.as_str().filter(|text| !text.trim().is_empty()).map(PathBuf::from)
+        }),
+        offline: own(document.as_table(), "offline", "true or false", &mut problems, Item::as_bool),
         ..Settings::default()
     };
     read_forge(&document, &mut settings, &mut problems);
@@ -222,22 +192,14 @@ fn read_forge(document: &DocumentMut, settings: &mut Settings, problems: &mut Ve
         return;
     };
     let Some(forge) = item.as_table_like() else {
-        problems.push(Problem::Value {
-            key: "forge",
-            takes: "a table",
-        });
+        problems.push(Problem::Value { key: "forge", takes: "a table" });
         return;
     };
     unknown_keys(forge, &["kind", "local"], "[forge]", problems);
-    settings.forge = own(forge, "kind", "\"local\"", problems, |item| {
-        env::forge(item.as_str()?)
-    });
+    settings.forge = own(forge, "kind", "\"local\"", problems, |item| env::forge(item.as_str()?));
     let Some(local) = forge.get("local") else { return };
     let Some(local) = local.as_table_like() else {
-        problems.push(Problem::Value {
-            key: "local",
-            takes: "a table",
-        });
+        problems.push(Problem::Value { key: "local", takes: "a table" });
         return;
     };
     unknown_keys(local, &["push_target"], "[forge.local]", problems);
@@ -285,10 +247,7 @@ fn read_shared(document: DocumentMut, settings: &mut Settings, problems: &mut Ve
         }
     };
     let gate = graph.defaults.gate;
-    if gate
-        .as_ref()
-        .is_some_and(|gate| gate.command.to_string().contains("${"))
-    {
+    if gate.as_ref().is_some_and(|gate| gate.command.to_string().contains("${")) {
         problems.push(Problem::Substitution);
     }
     settings.max_parallel = graph.max_parallel;
@@ -301,12 +260,7 @@ fn read_shared(document: DocumentMut, settings: &mut Settings, problems: &mut Ve
 
 fn read_as_graph(mut document: DocumentMut, agents: &[String]) -> Result<Graph, Vec<Problem>> {
     for name in agents {
-        AgentName::new(name).map_err(|source| {
-            vec![Problem::Agent {
-                name: name.clone(),
-                source,
-            }]
-        })?;
+        AgentName::new(name).map_err(|source| vec![Problem::Agent { name: name.clone(), source }])?;
     }
     let mut tasks = ArrayOfTables::new();
     let mut task = Table::new();
@@ -322,10 +276,7 @@ fn read_as_graph(mut document: DocumentMut, agents: &[String]) -> Result<Graph, 
     }
     document["name"] = value("settings");
     document["tasks"] = Item::ArrayOfTables(tasks);
-    let source = graph::Source {
-        path: "settings".to_owned(),
-        text: document.to_string(),
-    };
+    let source = graph::Source { path: "settings".to_owned(), text: document.to_string() };
     graph::parse(&source, &ProjectDefaults::default()).map_err(|found| {
         let shared = |one: &graph::Diagnostic| Problem::Shared {
             message: one.message.clone(),

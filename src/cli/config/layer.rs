@@ -98,11 +98,7 @@ impl Layers {
             sources.extend(file::read(&path, Layer::User, repo)?);
         }
         if let Some(repo) = repo {
-            sources.extend(file::read(
-                &repo.join("laneway.toml"),
-                Layer::Project,
-                Some(repo),
-            )?);
+            sources.extend(file::read(&repo.join("laneway.toml"), Layer::Project, Some(repo))?);
         }
         sources.extend(env::read(session)?);
         Ok(Self::new(sources))
@@ -117,10 +113,7 @@ impl Layers {
 
     /// The setting that counts, and where it comes from.
     pub(in crate::cli) fn pick<T>(&self, of: impl Fn(&Settings) -> Option<T>) -> Option<(T, &Source)> {
-        self.0
-            .iter()
-            .rev()
-            .find_map(|source| of(&source.settings).map(|value| (value, source)))
+        self.0.iter().rev().find_map(|source| of(&source.settings).map(|value| (value, source)))
     }
 
     /// The agents that a graph may name without defining them, and where each is defined.
@@ -137,22 +130,12 @@ impl Layers {
     /// The agents as the graph reader wants them.
     pub(in crate::cli) fn project_defaults(&self) -> ProjectDefaults {
         let agents = self.agents().into_iter();
-        ProjectDefaults {
-            agents: agents
-                .map(|(name, (def, _))| (name.clone(), def.clone()))
-                .collect(),
-        }
+        ProjectDefaults { agents: agents.map(|(name, (def, _))| (name.clone(), def.clone())).collect() }
     }
 
     /// Puts what is stronger than the graph into the graph.
     pub(in crate::cli) fn override_graph(&self, graph: &mut Graph) {
-        let strong = Self(
-            self.0
-                .iter()
-                .filter(|s| s.layer > Layer::Graph)
-                .cloned()
-                .collect(),
-        );
+        let strong = Self(self.0.iter().filter(|s| s.layer > Layer::Graph).cloned().collect());
         if let Some((value, _)) = strong.pick(|s| s.max_parallel) {
             graph.max_parallel = Some(value);
         }
@@ -217,11 +200,7 @@ impl Source {
 
     /// What the command line says.
     pub(in crate::cli) fn flag(place: &str, settings: Settings) -> Self {
-        Self {
-            layer: Layer::Flag,
-            place: place.to_owned(),
-            settings,
-        }
+        Self { layer: Layer::Flag, place: place.to_owned(), settings }
     }
 }
 

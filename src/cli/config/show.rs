@@ -50,22 +50,13 @@ fn rows(layers: &Layers) -> Vec<(&'static str, Option<(Value, &Source)>)> {
         ("max_parallel", layers.pick(|s| s.max_parallel.map(Value::from))),
         ("handoff", layers.pick(|s| s.handoff.map(handoff))),
         ("grace", layers.pick(|s| s.grace.map(duration))),
-        (
-            "worktrees",
-            layers.pick(|s| s.worktrees.as_ref().map(|path| path.display().to_string().into())),
-        ),
+        ("worktrees", layers.pick(|s| s.worktrees.as_ref().map(|path| path.display().to_string().into()))),
         ("offline", layers.pick(|s| s.offline.map(Value::from))),
         ("forge.kind", layers.pick(|s| s.forge.map(forge))),
-        (
-            "forge.local.push_target",
-            layers.pick(|s| s.push_target.map(Value::from)),
-        ),
+        ("forge.local.push_target", layers.pick(|s| s.push_target.map(Value::from))),
         ("defaults.attempts", layers.pick(|s| s.attempts.map(Value::from))),
         ("defaults.timeout", layers.pick(|s| s.timeout.map(duration))),
-        (
-            "defaults.gate",
-            layers.pick(|s| s.gate.as_ref().map(|gate| gate.command.to_string().into())),
-        ),
+        ("defaults.gate", layers.pick(|s| s.gate.as_ref().map(|gate| gate.command.to_string().into()))),
     ]
 }
 

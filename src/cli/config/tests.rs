@@ -52,10 +52,7 @@ impl Home {
 }
 
 fn flag(max_parallel: u32) -> Source {
-    let settings = Settings {
-        max_parallel: Some(max_parallel),
-        ..Settings::default()
-    };
+    let settings = Settings { max_parallel: Some(max_parallel), ..Settings::default() };
     Source::flag("laneway run", settings)
 }
 
@@ -117,15 +114,9 @@ fn ar32_a_file_sets_everything_that_is_documented() {
     assert_eq!(config.max_parallel, Some(3));
     assert_eq!(config.handoff, Some(Handoff::Merged));
     assert_eq!(config.grace, Some(Millis(90_000)));
-    assert_eq!(
-        config.worktrees,
-        Some(home.dir.path().join("repo").join("../lanes"))
-    );
+    assert_eq!(config.worktrees, Some(home.dir.path().join("repo").join("../lanes")));
     assert!(config.offline && config.push_target);
-    assert_eq!(
-        (config.attempts, config.timeout),
-        (Some(5), Some(Millis(7_200_000)))
-    );
+    assert_eq!((config.attempts, config.timeout), (Some(5), Some(Millis(7_200_000))));
     assert_eq!(config.gate.map(|gate| gate.attempts), Some(2));
     let (_, (def, from)) = layers.agents().into_iter().next().unwrap();
     assert_eq!(def.command[0], "./agent.sh");
@@ -146,14 +137,8 @@ fn ar32_what_a_file_cannot_mean_is_refused_by_name() {
         ("max_parallel = 0", "max_parallel"),
         ("[defaults]\natempts = 3", "attempts"),
         ("[agents.mine]\nprompt = \"file\"", "command"),
-        (
-            "[agents.\"My Agent\"]\ncommand = [\"x\"]",
-            "cannot be the name of an agent",
-        ),
-        (
-            "[defaults]\ngate = \"make ${graph.name}\"",
-            "only graph files know",
-        ),
+        ("[agents.\"My Agent\"]\ncommand = [\"x\"]", "cannot be the name of an agent"),
+        ("[defaults]\ngate = \"make ${graph.name}\"", "only graph files know"),
         ("name = \"x\"", "`name` is not a key"),
         ("= 3", "is not TOML"),
     ] {
@@ -178,9 +163,7 @@ fn ar32_a_variable_that_makes_no_sense_is_refused_by_name() {
         };
         assert!(trouble.message.contains(name), "{}", trouble.message);
     }
-    let layers = home
-        .read(&[("LANEWAY_OFFLINE", "1"), ("LANEWAY_GRACE", "5s")])
-        .unwrap();
+    let layers = home.read(&[("LANEWAY_OFFLINE", "1"), ("LANEWAY_GRACE", "5s")]).unwrap();
     assert!(layers.config().offline);
     assert_eq!(layers.config().grace, Some(Millis(5_000)));
 }

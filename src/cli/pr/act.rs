@@ -63,9 +63,7 @@ pub(super) struct PrCloseArgs {
 
 impl PrCommentArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        act(session, &self.number, Some(self.text.clone()), |pull| {
-            Verb::Comment { pr: pull.number }
-        })
+        act(session, &self.number, Some(self.text.clone()), |pull| Verb::Comment { pr: pull.number })
     }
 }
 
@@ -80,20 +78,16 @@ impl PrApproveArgs {
 
 impl PrRequestChangesArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        act(session, &self.number, Some(self.text.clone()), |pull| {
-            Verb::RequestChanges {
-                pr: pull.number,
-                sha: Some(self.sha.clone().unwrap_or_else(|| pull.head_sha.clone())),
-            }
+        act(session, &self.number, Some(self.text.clone()), |pull| Verb::RequestChanges {
+            pr: pull.number,
+            sha: Some(self.sha.clone().unwrap_or_else(|| pull.head_sha.clone())),
         })
     }
 }
 
 impl PrCloseArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        act(session, &self.number, self.text.clone(), |pull| Verb::Close {
-            pr: pull.number,
-        })
+        act(session, &self.number, self.text.clone(), |pull| Verb::Close { pr: pull.number })
     }
 }
 
@@ -104,16 +98,8 @@ fn act(
     verb: impl FnOnce(&PullRequest) -> Verb,
 ) -> Result<Exit, CliError> {
     let (project, _, pull) = number.find(session)?;
-    let events = ask(
-        session,
-        Ask {
-            project: &project,
-            graph: &pull.graph,
-            run: pull.run,
-            verb: verb(&pull),
-            note,
-        },
-    )?;
+    let events =
+        ask(session, Ask { project: &project, graph: &pull.graph, run: pull.run, verb: verb(&pull), note })?;
     tell_events(session, &events)?;
     Ok(Exit::Achieved)
 }

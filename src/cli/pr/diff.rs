@@ -42,10 +42,7 @@ impl PrDiffArgs {
 /// open one the base is where its branch stands now.
 fn ends(project: &Project, pull: &PullRequest) -> Result<(Sha, Sha), CliError> {
     let base = match pull.state {
-        PrState::Open => project
-            .repo
-            .branch_tip(&pull.base)?
-            .unwrap_or_else(|| pull.base_sha.clone()),
+        PrState::Open => project.repo.branch_tip(&pull.base)?.unwrap_or_else(|| pull.base_sha.clone()),
         PrState::Merged | PrState::Closed => pull.base_sha.clone(),
     };
     let from = project.repo.merge_base(&base, &pull.head_sha)?;

@@ -32,10 +32,7 @@ impl PrMergeArgs {
                 project: &project,
                 graph: &pull.graph,
                 run: pull.run,
-                verb: Verb::Merge {
-                    pr: pull.number,
-                    sha: self.sha.clone(),
-                },
+                verb: Verb::Merge { pr: pull.number, sha: self.sha.clone() },
                 note: None,
             },
         )?;

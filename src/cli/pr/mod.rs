@@ -63,12 +63,8 @@ impl Number {
     fn find(&self, session: &Session) -> Result<(Project, LocalForge, PullRequest), CliError> {
         let project = session.project()?;
         let forge = forge(&project)?.ok_or_else(|| {
-            CliError::new(
-                "forge",
-                Exit::Usage,
-                format!("there is no pull request {}", self.pr),
-            )
-            .hint("a run opens them: `laneway run FILE`".to_owned())
+            CliError::new("forge", Exit::Usage, format!("there is no pull request {}", self.pr))
+                .hint("a run opens them: `laneway run FILE`".to_owned())
         })?;
         let pull = forge.get(self.pr)?;
         Ok((project, forge, pull))
@@ -78,9 +74,5 @@ impl Number {
 /// The local forge, if it has ever been used: opening it would make it.
 fn forge(project: &Project) -> Result<Option<LocalForge>, CliError> {
     let dir = project.record.forge_dir();
-    if dir.exists() {
-        Ok(Some(LocalForge::open(&dir)?))
-    } else {
-        Ok(None)
-    }
+    if dir.exists() { Ok(Some(LocalForge::open(&dir)?)) } else { Ok(None) }
 }

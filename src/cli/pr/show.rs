@@ -55,14 +55,7 @@ fn text(pull: &PullRequest, reviews: &[Review], comments: &[Comment]) -> String 
         out.push_str("\nchecks\n");
     }
     for check in &pull.checks {
-        writeln!(
-            out,
-            "  {} {} {}",
-            verdict_of(check.status),
-            check.name,
-            check.detail
-        )
-        .expect(FITS);
+        writeln!(out, "  {} {} {}", verdict_of(check.status), check.name, check.detail).expect(FITS);
     }
     for review in reviews {
         let deed = match review.verdict {
@@ -70,11 +63,7 @@ fn text(pull: &PullRequest, reviews: &[Review], comments: &[Comment]) -> String 
             Verdict::RequestChanges => "asked for changes to",
             Verdict::Comment => "commented on",
         };
-        let stale = if review.covers(pull) {
-            ""
-        } else {
-            " (an older head)"
-        };
+        let stale = if review.covers(pull) { "" } else { " (an older head)" };
         let sha = review.sha.short();
         writeln!(out, "\n{} {deed} {sha}{stale}, {}", review.author, review.at).expect(FITS);
         indent(&mut out, &review.body);

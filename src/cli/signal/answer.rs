@@ -37,13 +37,7 @@ impl AnswerArgs {
         };
         let events = ask(
             session,
-            Ask {
-                project: &chosen.project,
-                graph: &chosen.graph,
-                run: chosen.run,
-                verb,
-                note: None,
-            },
+            Ask { project: &chosen.project, graph: &chosen.graph, run: chosen.run, verb, note: None },
         )?;
         tell_events(session, &events)?;
         Ok(Exit::Achieved)

@@ -1,8 +1,5 @@
 //! `laneway signal conformance`.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "lays out a scratch attempt for the agent"
-)]
+#![expect(clippy::disallowed_methods, reason = "lays out a scratch attempt for the agent")]
 
 use std::ffi::OsString;
 use std::fs;
@@ -104,11 +101,7 @@ impl ConformanceArgs {
 /// A word that names a file here names the same file in the scratch lane.
 fn from_here(session: &Session, word: &str) -> OsString {
     let here = session.path(Path::new(word));
-    if word.contains('/') && here.exists() {
-        here.into()
-    } else {
-        word.into()
-    }
+    if word.contains('/') && here.exists() { here.into() } else { word.into() }
 }
 
 fn lay_out() -> Result<Scratch, CliError> {
@@ -125,12 +118,7 @@ fn lay_out() -> Result<Scratch, CliError> {
     let _ = board.put_up_attempt(&task, 1)?;
     let prompt = board.attempt_dir(&task, 1).join("instructions.md");
     board.write_file(&prompt, INSTRUCTIONS.as_bytes())?;
-    Ok(Scratch {
-        lane,
-        signals: board.signals_dir(&task, 1),
-        prompt,
-        dir,
-    })
+    Ok(Scratch { lane, signals: board.signals_dir(&task, 1), prompt, dir })
 }
 
 const INSTRUCTIONS: &str = "\
@@ -178,11 +166,7 @@ fn answer_text(
     if timed_out {
         session.answer("fail it did not end in its time")?;
     }
-    session.answer(if conforms {
-        "the agent conforms"
-    } else {
-        "the agent does not conform"
-    })
+    session.answer(if conforms { "the agent conforms" } else { "the agent does not conform" })
 }
 
 fn tell_output(session: &Session, log: &Path, conforms: bool) -> Result<(), CliError> {

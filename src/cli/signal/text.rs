@@ -33,13 +33,10 @@ impl Place {
         if let Some(task) = &self.task {
             return self.of_task(session, task);
         }
-        session
-            .env_os("LANEWAY_SIGNALS")
-            .map(PathBuf::from)
-            .ok_or_else(|| {
-                CliError::usage("LANEWAY_SIGNALS is not set: this is no attempt of a task")
-                    .hint("give --task TASK to speak in the place of its agent".to_owned())
-            })
+        session.env_os("LANEWAY_SIGNALS").map(PathBuf::from).ok_or_else(|| {
+            CliError::usage("LANEWAY_SIGNALS is not set: this is no attempt of a task")
+                .hint("give --task TASK to speak in the place of its agent".to_owned())
+        })
     }
 
     fn of_task(&self, session: &Session, task: &TaskId) -> Result<PathBuf, CliError> {
@@ -135,9 +132,7 @@ impl Given {
             let path = session.path(file);
             let open = std::fs::File::open(&path);
             let text = open.and_then(bounded);
-            return text
-                .map(Some)
-                .map_err(|error| CliError::file("read", &path, &error));
+            return text.map(Some).map_err(|error| CliError::file("read", &path, &error));
         }
         match self.words.as_slice() {
             [] => Ok(None),

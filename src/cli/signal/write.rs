@@ -59,10 +59,8 @@ pub(super) struct AskArgs {
 
 impl AskArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let question = Question {
-            question: self.given.read_or_stdin(session)?,
-            options: self.options.clone(),
-        };
+        let question =
+            Question { question: self.given.read_or_stdin(session)?, options: self.options.clone() };
         let signals = self.place.signals(session)?;
         let file = write(&signals, Write::Ask(question))?;
         let answers = signals.parent().unwrap_or(&signals).join("answers");
@@ -114,12 +112,7 @@ pub(super) struct ArtifactArgs {
 
 impl ArtifactArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let of_file = || {
-            self.from
-                .file_name()
-                .and_then(|name| name.to_str())
-                .map(str::to_owned)
-        };
+        let of_file = || self.from.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         let name = self.name.clone().or_else(of_file).ok_or_else(|| {
             CliError::usage(format!("{} has no name that can be kept", self.from.display()))
                 .hint("give one with --name".to_owned())

@@ -41,12 +41,7 @@ prompt = "RUN: echo good > good; : > $LANEWAY_SIGNALS/done"
     }
 
     fn others_are_well(&self) {
-        assert_eq!(
-            self.state.lanes[1].status,
-            LaneStatus::PrCreated,
-            "{}",
-            self.bench.told()
-        );
+        assert_eq!(self.state.lanes[1].status, LaneStatus::PrCreated, "{}", self.bench.told());
         assert_eq!(self.bench.git("show laneway/g/good/integration:good"), "good\n");
         assert_eq!(self.bench.git("status --porcelain"), "");
         assert_eq!(self.bench.git("show main:file"), "one\n");
@@ -56,54 +51,31 @@ prompt = "RUN: echo good > good; : > $LANEWAY_SIGNALS/done"
 
     /// The task failed, and says why in words that hold all of `words`.
     fn failed(&self, words: &[&str]) {
-        assert_eq!(
-            self.state.tasks[0].status,
-            TaskStatus::Failed,
-            "{}",
-            self.bench.told()
-        );
+        assert_eq!(self.state.tasks[0].status, TaskStatus::Failed, "{}", self.bench.told());
         let reason = self.state.tasks[0].reason.clone().unwrap_or_default();
         for word in words {
-            assert!(
-                reason.contains(word),
-                "{word:?} is not in {reason:?}\n{}",
-                self.bench.told()
-            );
+            assert!(reason.contains(word), "{word:?} is not in {reason:?}\n{}", self.bench.told());
         }
         assert_eq!(self.state.run.status, Some(RunStatus::Failed));
     }
 
     fn landed(&self) {
-        assert_eq!(
-            self.state.tasks[0].status,
-            TaskStatus::Merged,
-            "{}",
-            self.bench.told()
-        );
+        assert_eq!(self.state.tasks[0].status, TaskStatus::Merged, "{}", self.bench.told());
     }
 
     fn kinds(&self, kind: &str) -> usize {
-        self.bench
-            .envelopes()
-            .iter()
-            .filter(|e| e.event.kind() == kind)
-            .count()
+        self.bench.envelopes().iter().filter(|e| e.event.kind() == kind).count()
     }
 
     fn warned(&self, check: &str) -> bool {
         let attempt = self.state.tasks[0].attempt().unwrap();
-        attempt
-            .checks
-            .iter()
-            .any(|c| c.name == check && c.status == crate::event::CheckStatus::Warn)
+        attempt.checks.iter().any(|c| c.name == check && c.status == crate::event::CheckStatus::Warn)
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p02_an_agent_that_exits_without_a_word_is_not_done() {
-    Beside::run("echo work > work")
-        .await
-        .failed(&["exit code 0", "without a claim"]);
+    Beside::run("echo work > work").await.failed(&["exit code 0", "without a claim"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,16 +131,12 @@ async fn a_flood_of_output_is_bounded_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_deletes_its_git_file_loses_its_attempt_and_nothing_else() {
-    Beside::run("echo w > w; rm .git; : > $LANEWAY_SIGNALS/done")
-        .await
-        .failed(&["deleted the `.git`"]);
+    Beside::run("echo w > w; rm .git; : > $LANEWAY_SIGNALS/done").await.failed(&["deleted the `.git`"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_deletes_its_lane_loses_its_attempt_and_nothing_else() {
-    Beside::run("d=$PWD; cd /; rm -rf $d; : > $LANEWAY_SIGNALS/done")
-        .await
-        .failed(&["deleted its lane"]);
+    Beside::run("d=$PWD; cd /; rm -rf $d; : > $LANEWAY_SIGNALS/done").await.failed(&["deleted its lane"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,9 +177,7 @@ async fn work_on_an_unrelated_history_is_not_taken_and_is_kept() {
     let beside = Beside::run("git checkout -q --orphan new; git rm -qrf .; echo w > w; git add w; git commit -qm w; : > $LANEWAY_SIGNALS/done").await;
     beside.failed(&["does not descend"]);
     assert_eq!(beside.kinds("custody.kept"), 1);
-    let kept = beside
-        .bench
-        .git("for-each-ref --format='%(refname)' refs/laneway/custody");
+    let kept = beside.bench.git("for-each-ref --format='%(refname)' refs/laneway/custody");
     assert_eq!(beside.bench.git(&format!("show {}:w", kept.trim())), "w\n");
 }
 
@@ -220,11 +186,7 @@ async fn a_stash_is_no_work_and_the_users_stash_stays() {
     let beside = Beside::run("echo w > file; git stash -q; : > $LANEWAY_SIGNALS/done").await;
     beside.failed(&["nothing was changed"]);
     let attempt = beside.state.tasks[0].attempt().unwrap();
-    assert!(
-        attempt.checks.iter().any(|c| c.name == "stash"),
-        "the stash is named: {}",
-        beside.bench.told()
-    );
+    assert!(attempt.checks.iter().any(|c| c.name == "stash"), "the stash is named: {}", beside.bench.told());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,10 +196,7 @@ async fn edits_hidden_by_assume_unchanged_are_seen() {
     )
     .await;
     beside.landed();
-    assert_eq!(
-        beside.bench.git("show laneway/g/bad/integration:file"),
-        "hidden\n"
-    );
+    assert_eq!(beside.bench.git("show laneway/g/bad/integration:file"), "hidden\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,11 +219,7 @@ async fn an_agent_on_a_branch_of_its_own_is_judged_by_its_commit() {
     .await;
     beside.landed();
     assert!(beside.warned("branch"));
-    assert_eq!(
-        beside.bench.git("branch --list mine"),
-        "",
-        "a branch that the agent made up is removed"
-    );
+    assert_eq!(beside.bench.git("branch --list mine"), "", "a branch that the agent made up is removed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -284,11 +239,7 @@ async fn hostile_signal_files_are_rejected_with_the_reason() {
         })
         .collect();
     for name in ["summary.md", "concerns/pipe", "progress", "ops-concerns/x"] {
-        assert_eq!(
-            rejected.iter().filter(|r| *r == name).count(),
-            1,
-            "{name} in {rejected:?}"
-        );
+        assert_eq!(rejected.iter().filter(|r| *r == name).count(), 1, "{name} in {rejected:?}");
     }
 }
 
@@ -334,9 +285,5 @@ prompt = "x"
     let bench = Bench::new(&text);
     let state = bench.drive().await;
     assert_eq!(state.tasks[0].status, TaskStatus::Failed);
-    assert!(
-        state.tasks[0].reason.as_ref().unwrap().contains("no-such-agent"),
-        "{}",
-        bench.told()
-    );
+    assert!(state.tasks[0].reason.as_ref().unwrap().contains("no-such-agent"), "{}", bench.told());
 }

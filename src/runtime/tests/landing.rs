@@ -17,10 +17,7 @@ gate = "grep -q two two"
     assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
     assert_eq!(state.lanes[0].status, LaneStatus::PrCreated);
     assert_eq!(bench.git("show laneway/g/default/integration:two"), "two\n");
-    assert_eq!(
-        verify(&bench.project, &bench.plan.graph, RunNo(1)).unwrap(),
-        Vec::<String>::new()
-    );
+    assert_eq!(verify(&bench.project, &bench.plan.graph, RunNo(1)).unwrap(), Vec::<String>::new());
     let again = bench.drive().await;
     assert_eq!(again.run.status, Some(RunStatus::Completed));
 }
@@ -59,10 +56,7 @@ prompt = "RUN: if test $LANEWAY_ATTEMPT = 2; then echo two > two; fi; : > $LANEW
     let state = bench.drive().await;
     assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
     assert_eq!(state.tasks[0].attempts.len(), 2);
-    let told = bench
-        .project
-        .board(&bench.plan.graph, RunNo(1))
-        .attempt_dir(&bench.plan.tasks[0].id, 2);
+    let told = bench.project.board(&bench.plan.graph, RunNo(1)).attempt_dir(&bench.plan.tasks[0].id, 2);
     let text = std::fs::read_to_string(told.join("instructions.md")).unwrap();
     assert!(text.contains("nothing was changed"), "{text}");
 }

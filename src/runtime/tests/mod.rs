@@ -2,6 +2,7 @@
 
 mod hostile;
 mod landing;
+mod lanes;
 
 use std::path::Path;
 use std::process::Command;
@@ -17,17 +18,8 @@ use crate::plan::Plan;
 use crate::state::State;
 
 fn sh(dir: &Path, script: &str) -> String {
-    let out = Command::new("sh")
-        .arg("-ec")
-        .arg(script)
-        .current_dir(dir)
-        .output()
-        .unwrap();
-    assert!(
-        out.status.success(),
-        "{script}: {}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    let out = Command::new("sh").arg("-ec").arg(script).current_dir(dir).output().unwrap();
+    assert!(out.status.success(), "{script}: {}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).unwrap()
 }
 
@@ -55,23 +47,13 @@ impl Bench {
 
     fn on(dir: tempfile::TempDir, text: &str) -> Self {
         let project = Project::open(dir.path()).unwrap();
-        let source = Source {
-            path: "g.toml".into(),
-            text: text.into(),
-        };
+        let source = Source { path: "g.toml".into(), text: text.into() };
         let graph = parse(&source, &ProjectDefaults::default())
             .unwrap_or_else(|e| panic!("{}", e.render(&source, false)));
-        let config = Config {
-            grace: Some(crate::graph::Millis(500)),
-            ..Config::default()
-        };
+        let config = Config { grace: Some(crate::graph::Millis(500)), ..Config::default() };
         let plan = prepare(&project, &graph, "g.toml", RunNo(1), &config).unwrap();
         create_run(&project, &plan).unwrap();
-        Self {
-            dir,
-            project,
-            plan: Arc::new(plan),
-        }
+        Self { dir, project, plan: Arc::new(plan) }
     }
 
     async fn drive(&self) -> State {
@@ -90,10 +72,13 @@ impl Bench {
         .unwrap()
     }
 
+    async fn ask(&self, verb: crate::signal::Verb) -> Answer {
+        let environment = std::env::vars_os().collect();
+        request(&self.project, &self.plan.graph, self.plan.run, verb, None, "ann", environment).await.unwrap()
+    }
+
     fn envelopes(&self) -> Vec<Envelope> {
-        load(&self.project, &self.plan.graph, self.plan.run)
-            .unwrap()
-            .envelopes
+        load(&self.project, &self.plan.graph, self.plan.run).unwrap().envelopes
     }
 
     fn git(&self, command: &str) -> String {
@@ -101,10 +86,7 @@ impl Bench {
     }
 
     fn told(&self) -> String {
-        self.envelopes()
-            .iter()
-            .map(|e| e.to_json().unwrap() + "\n")
-            .collect()
+        self.envelopes().iter().map(|e| e.to_json().unwrap() + "\n").collect()
     }
 }
 

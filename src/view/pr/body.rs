@@ -41,11 +41,7 @@ pub fn pull_request(plan: &Plan, state: &State, lane: LaneIx, diff: &[DiffFile])
         section.origin(),
         pr_marker(plan, &plan.lanes[lane].id)
     );
-    let mut body = head
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n");
+    let mut body = head.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
     let used = body.chars().count() + tail.chars().count() + 2;
     let summaries = summaries::summaries(plan, state, lane, MOST_CHARACTERS.saturating_sub(used));
     for part in [summaries, tail] {
@@ -54,10 +50,7 @@ pub fn pull_request(plan: &Plan, state: &State, lane: LaneIx, diff: &[DiffFile])
             body.push_str(&part);
         }
     }
-    PrText {
-        title: title(plan, lane),
-        body,
-    }
+    PrText { title: title(plan, lane), body }
 }
 
 fn title(plan: &Plan, lane: LaneIx) -> String {

@@ -24,11 +24,7 @@ pub fn prose(text: &str, most: usize) -> String {
 /// Words as a code span on one line, fit for a table cell, of at most `most` characters before they are made inert.
 pub fn code(text: &str, most: usize) -> String {
     let inert = inert(&one_line(text, most)).replace('`', "'").replace('|', "\\|");
-    if inert.is_empty() {
-        "` `".to_owned()
-    } else {
-        format!("`{inert}`")
-    }
+    if inert.is_empty() { "` `".to_owned() } else { format!("`{inert}`") }
 }
 
 /// Words as a block quote of at most `most` characters, with whether something was cut off. Ends with a line end.
@@ -44,17 +40,14 @@ pub fn quote(text: &str, most: usize) -> Quote {
             break;
         }
         used += shown.chars().count() + 3;
-        out.push_str("> ");
+        out.push_str(if shown.is_empty() { ">" } else { "> " });
         out.push_str(&shown);
         out.push('\n');
         if shown.chars().count() < line.trim_end().chars().count() {
             break;
         }
     }
-    Quote {
-        text: out,
-        is_cut: whole > most,
-    }
+    Quote { text: out, is_cut: whole > most }
 }
 
 /// Words in a block quote.
@@ -91,7 +84,7 @@ fn inert(text: &str) -> String {
             // Addresses.
             ':' => next == Some('/'),
             // Escapes, which would part what is looked at here and join it again once rendered.
-            '\\' => next.is_some_and(|n| n.is_ascii_punctuation()),
+            '\\' => next.is_none_or(|n| n.is_ascii_punctuation()),
             _ => false,
         };
         if acts {

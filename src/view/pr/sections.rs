@@ -1,14 +1,12 @@
 //! The parts of a body. Each ends with a line end and is empty where there is nothing to say.
 
-use std::fmt::Write as _;
-
-use super::neutral::{code, inline, quote};
-use crate::event::{ConcernClass, DiffFile, DiffStat, LaneStatus};
+use super::neutral::{code, inline, prose, quote};
+use crate::event::{CheckStatus, ConcernClass, DiffFile, DiffStat, LaneStatus};
 use crate::graph::{Command, MergePolicy};
 use crate::plan::{LaneIx, LanePlan, Plan, TaskIx};
 use crate::state::{Check, Concern, State, Task};
 use crate::view::elapsed::elapsed;
-use crate::view::evidence;
+use crate::view::plain::put;
 use crate::view::progress::last_attempt;
 
 /// Room for all concerns, and for one, in characters.
@@ -24,8 +22,6 @@ const FILES: usize = 4_000;
 const COMMANDS: usize = 6_000;
 /// How much of a description, a reason or a path is shown.
 const WORDS: usize = 300;
-/// Why writing into a string cannot fail.
-const FITS: &str = "a string takes everything";
 
 /// The lane that a body is about.
 pub(super) struct Section<'a> {
@@ -44,12 +40,8 @@ impl Section<'_> {
 
     /// What the lane is about.
     pub(super) fn opening(&self) -> String {
-        let about = self
-            .lane_plan()
-            .description
-            .as_ref()
-            .or(self.plan.description.as_ref());
-        about.map_or(String::new(), |text| format!("{}\n", inline(text, WORDS)))
+        let about = self.lane_plan().description.as_ref().or(self.plan.description.as_ref());
+        about.map_or(String::new(), |text| format!("{}\n", prose(text, WORDS)))
     }
 
     /// What agents worry about: design first, because it keeps the lane from being merged by itself.
@@ -60,15 +52,14 @@ impl Section<'_> {
         }
         let mut out = String::from("## Concerns\n");
         let mut list = Room::new(CONCERNS);
-        for (class, title) in [
-            (ConcernClass::Design, self.design_title()),
-            (ConcernClass::Ops, "Ops, for whoever runs it"),
-        ] {
+        for (class, title) in
+            [(ConcernClass::Design, self.design_title()), (ConcernClass::Ops, "Ops, for whoever runs it")]
+        {
             let of_class: Vec<&Concern> = concerns.iter().filter(|c| c.class == class).collect();
             if of_class.is_empty() {
                 continue;
             }
-            writeln!(out, "\n### {title}").expect(FITS);
+            put(&mut out, format_args!("\n### {title}"));
             for concern in of_class {
                 list.put(&mut out, &concern_text(concern));
             }
@@ -99,19 +90,13 @@ impl Section<'_> {
 
     fn task_row(&self, ix: TaskIx) -> String {
         let (plan, task) = (&self.plan.tasks[ix], &self.state.tasks[ix]);
-        let about = plan
-            .description
-            .as_ref()
-            .map_or(String::new(), |d| format!(" {}", inline(d, WORDS)));
-        let why = task
-            .reason
-            .as_ref()
-            .map_or(String::new(), |r| format!(": {}", inline(r, WORDS)));
+        let about = plan.description.as_ref().map_or(String::new(), |d| format!(" {}", inline(d, WORDS)));
+        let why = task.reason.as_ref().map_or(String::new(), |r| format!(": {}", inline(r, WORDS)));
         let newest = task.attempt();
         let attempts = newest.map_or("none".to_owned(), |a| {
             format!("{} of {}", a.number, last_attempt(self.plan, self.state, ix))
         });
-        let checks = newest.map_or(String::new(), |a| inline(&evidence::brief(&a.checks), WORDS));
+        let checks = newest.map_or(String::new(), |a| results(&a.checks));
         let change = newest.and_then(|a| a.diff).map_or(String::new(), stat);
         format!(
             "| `{}`{about} | {}{why} | {attempts} | {} | {checks} | {change} |\n",
@@ -123,11 +108,8 @@ impl Section<'_> {
 
     /// What was proven of the lane as a whole.
     pub(super) fn checks(&self) -> String {
-        let mut out = format!(
-            "## Checks on the merge with {}\n\n",
-            code(&self.lane_plan().target, WORDS)
-        );
-        let checks = evidence::latest(&self.state.lanes[self.lane].checks);
+        let mut out = format!("## Checks on the merge with {}\n\n", code(&self.lane_plan().target, WORDS));
+        let checks = &self.state.lanes[self.lane].checks;
         if checks.is_empty() {
             out.push_str("None recorded yet.\n");
             return out;
@@ -151,10 +133,7 @@ impl Section<'_> {
         let mut list = Room::new(UPSTREAM);
         for (&up, tip) in holds {
             let (plan, lane) = (&self.plan.lanes[up], &self.state.lanes[up]);
-            let number = lane
-                .pr
-                .as_ref()
-                .map_or(String::new(), |pr| format!(", #{}", pr.at.number));
+            let number = lane.pr.as_ref().map_or(String::new(), |pr| format!(", #{}", pr.at.number));
             let first = match lane.status {
                 LaneStatus::Merged => "merged",
                 LaneStatus::Failed => "failed",
@@ -175,15 +154,9 @@ impl Section<'_> {
         let place = format!("../{}-{}", self.plan.graph, lane.id);
         let mut commands = String::new();
         if let Some(remote) = self.plan.remote.as_ref().filter(|r| r.push) {
-            command(
-                &mut commands,
-                &["git", "fetch", &remote.name, &lane.branch, &lane.target],
-            );
+            command(&mut commands, &["git", "fetch", &remote.name, &lane.branch, &lane.target]);
         }
-        command(
-            &mut commands,
-            &["git", "worktree", "add", "--detach", &place, what],
-        );
+        command(&mut commands, &["git", "worktree", "add", "--detach", &place, what]);
         command(&mut commands, &["cd", &place]);
         if !lane.gates.is_empty() {
             commands.push_str(
@@ -196,7 +169,7 @@ impl Section<'_> {
             if commands.chars().count() + gate.chars().count() > COMMANDS {
                 commands.push_str("# a gate that is too long to be shown here\n");
             } else {
-                writeln!(commands, "{}", gate.trim_end()).expect(FITS);
+                put(&mut commands, format_args!("{}", gate.trim_end()));
             }
         }
         let fence = fence(&commands);
@@ -241,20 +214,14 @@ pub(super) fn files(diff: &[DiffFile]) -> String {
     let mut out = format!("<details><summary>Change: {}</summary>\n\n", stat(total));
     let mut list = Room::new(FILES);
     for file in diff {
-        let from = file
-            .old_path
-            .as_ref()
-            .map_or(String::new(), |old| format!(" from {}", code(old, WORDS)));
+        let from = file.old_path.as_ref().map_or(String::new(), |old| format!(" from {}", code(old, WORDS)));
         let size = if file.binary {
             "binary".to_owned()
         } else {
             format!("+{} -{}", file.additions, file.deletions)
         };
         let change = inline(&file.change, WORDS);
-        list.put(
-            &mut out,
-            &format!("- {} {change}{from}, {size}\n", code(&file.path, WORDS)),
-        );
+        list.put(&mut out, &format!("- {} {change}{from}, {size}\n", code(&file.path, WORDS)));
     }
     list.close(&mut out, "file");
     out.push_str("\n</details>\n");
@@ -262,10 +229,7 @@ pub(super) fn files(diff: &[DiffFile]) -> String {
 }
 
 fn concern_text(concern: &Concern) -> String {
-    let by = concern
-        .task
-        .as_ref()
-        .map_or("An agent".to_owned(), |task| format!("Task `{task}`"));
+    let by = concern.task.as_ref().map_or("An agent".to_owned(), |task| format!("Task `{task}`"));
     let quote = quote(&concern.text, CONCERN);
     let cut = if quote.is_cut {
         "\nThe rest is cut off here; `laneway status --json` has all of it.\n"
@@ -273,6 +237,17 @@ fn concern_text(concern: &Concern) -> String {
         ""
     };
     format!("\n{by}:\n\n{}{cut}", quote.text)
+}
+
+/// Results by name, the worst first: `fail: gate; pass: claim, base`.
+fn results(checks: &[Check]) -> String {
+    let order = [CheckStatus::Fail, CheckStatus::Warn, CheckStatus::Pass, CheckStatus::Skip];
+    let groups = order.into_iter().filter_map(|status| {
+        let of_status = checks.iter().filter(|c| c.status == status);
+        let names: Vec<&str> = of_status.map(|c| c.name.as_str()).collect();
+        (!names.is_empty()).then(|| format!("{}: {}", status.word(), names.join(", ")))
+    });
+    inline(&groups.collect::<Vec<_>>().join("; "), WORDS)
 }
 
 fn check_row(check: &Check) -> String {
@@ -287,10 +262,7 @@ fn check_row(check: &Check) -> String {
 
 /// The time that the attempts of a task took together.
 fn worked(task: &Task) -> String {
-    let times = task
-        .attempts
-        .iter()
-        .filter_map(|a| Some(a.ended_at?.since(a.started_at?)));
+    let times = task.attempts.iter().filter_map(|a| Some(a.ended_at?.since(a.started_at?)));
     elapsed(times.sum())
 }
 
@@ -301,7 +273,7 @@ fn stat(stat: DiffStat) -> String {
 
 fn command(out: &mut String, words: &[&str]) {
     let argv = Command::Argv(words.iter().map(|&w| w.to_owned()).collect());
-    writeln!(out, "{argv}").expect(FITS);
+    put(out, format_args!("{argv}"));
 }
 
 /// A fence that nothing in `text` can close.
@@ -323,10 +295,7 @@ struct Room {
 
 impl Room {
     fn new(characters: usize) -> Self {
-        Self {
-            left: characters,
-            left_out: 0,
-        }
+        Self { left: characters, left_out: 0 }
     }
 
     fn put(&mut self, out: &mut String, text: &str) {
@@ -342,12 +311,13 @@ impl Room {
     fn close(self, out: &mut String, noun: &str) {
         if self.left_out > 0 {
             let s = if self.left_out == 1 { "" } else { "s" };
-            writeln!(
+            put(
                 out,
-                "\n{} more {noun}{s} left out here; `laneway status --json` has them all.",
-                self.left_out
-            )
-            .expect(FITS);
+                format_args!(
+                    "\n{} more {noun}{s} left out here; `laneway status --json` has them all.",
+                    self.left_out
+                ),
+            );
         }
     }
 }

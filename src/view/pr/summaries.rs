@@ -36,22 +36,13 @@ pub(super) fn summaries(plan: &Plan, state: &State, lane: LaneIx, room: usize) -
         })
         .collect();
     let room = room.saturating_sub(shown.iter().map(|(id, _)| around(id)).sum());
-    let cap = share(
-        shown
-            .iter()
-            .map(|(_, text)| quote(text, usize::MAX).text.chars().count())
-            .collect(),
-        room,
-    );
+    let cap =
+        share(shown.iter().map(|(_, text)| quote(text, usize::MAX).text.chars().count()).collect(), room);
     let mut out = String::from(HEADING);
     for (id, text) in &shown {
         let quote = quote(text, cap);
-        write!(
-            out,
-            "\n<details><summary><code>{id}</code></summary>\n\n{}",
-            quote.text
-        )
-        .expect("a string takes everything");
+        write!(out, "\n<details><summary><code>{id}</code></summary>\n\n{}", quote.text)
+            .expect("a string takes everything");
         if quote.is_cut {
             out.push_str("\nThe rest is cut off here; `laneway status --json` has all of it.\n");
         }
