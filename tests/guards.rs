@@ -429,7 +429,7 @@ fn the_guard_sees_every_way_to_name_a_layer() {
 
 #[test]
 fn the_guard_passes_over_comments_literals_and_tests() {
-    let text = r###"
+    let text = r##"
         // crate::engine::Core
         /// `crate::engine`
         const A: &str = "crate::git \" crate::exec";
@@ -440,7 +440,7 @@ fn the_guard_passes_over_comments_literals_and_tests() {
         #[cfg(test)]
         mod tests { use crate::engine::Core; fn f() { let c = '}'; } }
         use crate::id::Sha;
-    "###;
+    "##;
     let file = file("view/x.rs", text);
     assert_eq!(file.layers_named(), [("id".to_owned(), 11)]);
     let (_, files) = without_tests("#[cfg(test)]\nmod sample;\n#[cfg(test)]\nmod inline { }");
