@@ -35,7 +35,7 @@ impl Repo {
     }
 
     /// Fetches one branch into `refs/laneway/remote/<branch>` and returns its tip; `None` where the remote has no such
-    /// branch. The user's `refs/remotes`, tags and FETCH_HEAD stay as they are.
+    /// branch. The user's `refs/remotes`, tags and `FETCH_HEAD` stay as they are.
     pub fn fetch_branch(&self, remote: &Remote, branch: &str) -> Result<Option<Sha>, GitError> {
         let kept = format!("refs/laneway/remote/{branch}");
         let fetched = self
@@ -119,14 +119,21 @@ impl Repo {
         if answer.code == 0 {
             return Ok(());
         }
-        match rejection(&answer) {
-            Some(cause) => Err(GitError::PushRejected { branch: branch.to_owned(), cause }),
-            None => {
-                let Answer { code, stderr, .. } = answer;
-                let failed = GitError::Failed { operation: "push".to_owned(), code: Some(code), stderr };
-                Err(classify(failed, remote))
-            }
+        if let Some(cause) = rejection(&answer) {
+            return Err(GitError::PushRejected {
+                branch: branch.to_owned(),
+                cause,
+            });
         }
+        let Answer { code, stderr, .. } = answer;
+        Err(classify(
+            GitError::Failed {
+                operation: "push".to_owned(),
+                code: Some(code),
+                stderr,
+            },
+            remote,
+        ))
     }
 
     fn ls_remote(&self, remote: &Remote, options: &[&str], pattern: &str) -> Result<Answer, GitError> {

@@ -1,132 +1,67 @@
-//! What belongs to the user, so that a test can show that none of it changed.
+//! A picture of everything that is the user's in a repository: files, index, HEAD, config, branches, stash, reflogs.
+#![expect(clippy::disallowed_methods, reason = "tests read real files")]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-use walkdir::WalkDir;
-
-use super::Scratch;
-
-/// Files of the git directory that are the user's; one that is not there counts as such.
-const GIT_FILES: [&str; 10] = [
-    "HEAD",
-    "index",
-    "config",
-    "logs/HEAD",
-    "logs/refs/stash",
-    "FETCH_HEAD",
-    "ORIG_HEAD",
-    "MERGE_HEAD",
-    "CHERRY_PICK_HEAD",
-    "rebase-merge",
+/// What in a repository is Laneway's, relative to its root; everything else is the user's.
+const OURS: &[&str] = &[
+    ".worktrees",
+    ".laneway",
+    ".git/laneway",
+    ".git/worktrees",
+    ".git/objects",
+    ".git/info/exclude",
+    ".git/refs/laneway",
+    ".git/refs/heads/laneway",
+    ".git/logs/refs/laneway",
+    ".git/logs/refs/heads/laneway",
 ];
-/// Directories at the top of the repository that are not the user's.
-const OURS: [&str; 3] = [".git", ".laneway", ".worktrees"];
 
-/// Everything of the user's in a repository, one line a thing.
+/// The bytes of every file that is the user's, by path; a link is its target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct UserState(BTreeMap<String, String>);
+pub(crate) struct UserState {
+    files: BTreeMap<String, Vec<u8>>,
+}
 
 impl UserState {
-    /// Looks without touching: not even the index is refreshed.
-    pub(crate) fn of(scratch: &Scratch) -> Self {
-        let mut all = BTreeMap::new();
-        let refs = scratch.git(&["for-each-ref", "--format=%(refname) %(objectname) %(symref)"]);
-        for line in refs.lines() {
-            let (name, at) = line.split_once(' ').expect("a name and an object");
-            if is_the_users(name) {
-                all.insert(format!("ref {name}"), at.to_owned());
-            }
-        }
-        let repo = scratch.repo();
-        let git = if repo.join(".git").exists() {
-            files(repo, "file", &OURS, &mut all);
-            repo.join(".git")
-        } else {
-            repo.to_path_buf()
+    /// Takes a picture of the repository whose main worktree is `root`.
+    pub(crate) fn of(root: &Path) -> Self {
+        let mut files = BTreeMap::new();
+        let ours = |path: &Path| {
+            path.strip_prefix(root)
+                .is_ok_and(|path| OURS.iter().any(|ours| path == Path::new(ours)))
         };
-        for name in GIT_FILES {
-            all.insert(format!("git {name}"), seen(&git.join(name)));
-        }
-        files(&git.join("hooks"), "hook", &[], &mut all);
-        Self(all)
-    }
-
-    /// The state without the branch `branch` and what origin is known to have of it: a merge was asked for. Where it
-    /// is checked out, use [`UserState::without_checkout`] too.
-    #[must_use]
-    pub(crate) fn without_branch(mut self, branch: &str) -> Self {
-        self.0.remove(&format!("ref refs/heads/{branch}"));
-        self.0.remove(&format!("ref refs/remotes/origin/{branch}"));
-        self
-    }
-
-    /// The state without the index and the files, which a merge moves along when they are clean.
-    #[must_use]
-    pub(crate) fn without_checkout(mut self) -> Self {
-        self.0.retain(|thing, _| {
-            !thing.starts_with("file ") && thing != "git index" && thing != "git logs/HEAD"
-        });
-        self
-    }
-
-    /// Expects that nothing of it changed.
-    #[track_caller]
-    pub(crate) fn expect(&self, before: &Self) {
-        let difference = before.difference(self);
-        assert!(difference.is_empty(), "what is the user's changed:\n{difference}");
-    }
-
-    /// What `after` has otherwise, as lines with `-` and `+`.
-    pub(crate) fn difference(&self, after: &Self) -> String {
-        let mut text = String::new();
-        let all: BTreeSet<&String> = self.0.keys().chain(after.0.keys()).collect();
-        for thing in all {
-            let (was, is) = (self.0.get(thing), after.0.get(thing));
-            for (sign, value) in [('-', was), ('+', is)] {
-                if let Some(value) = value.filter(|_| was != is) {
-                    writeln!(text, "{sign} {thing}: {value}").expect("a string takes every text");
-                }
+        for entry in walkdir::WalkDir::new(root)
+            .into_iter()
+            .filter_entry(|entry| !ours(entry.path()))
+        {
+            let entry = entry.expect("walk the repository");
+            let path = entry
+                .path()
+                .strip_prefix(root)
+                .expect("below the root")
+                .to_string_lossy()
+                .into_owned();
+            if entry.file_type().is_file() {
+                files.insert(path, std::fs::read(entry.path()).expect("read a file"));
+            } else if entry.path_is_symlink() {
+                let target = std::fs::read_link(entry.path()).expect("read a link");
+                files.insert(path, target.to_string_lossy().into_owned().into_bytes());
             }
         }
-        text
+        Self { files }
     }
-}
 
-fn is_the_users(name: &str) -> bool {
-    let ours = ["refs/heads/laneway/", "refs/laneway/", "refs/remotes/origin/laneway/"];
-    !ours.iter().any(|prefix| name.starts_with(prefix))
-}
-
-fn files(root: &Path, kind: &str, skipped: &[&str], all: &mut BTreeMap<String, String>) {
-    let entries = WalkDir::new(root).min_depth(1).into_iter().filter_entry(|entry| {
-        entry.depth() != 1 || !skipped.iter().any(|skipped| entry.file_name() == *skipped)
-    });
-    for entry in entries.map(|entry| entry.expect("the repository can be read")) {
-        let path = entry.path().strip_prefix(root).expect("it lies in there");
-        all.insert(format!("{kind} {}", path.display()), seen(entry.path()));
-    }
-}
-
-/// Kind, mode and digest of what stands at `path`.
-fn seen(path: &Path) -> String {
-    let Ok(meta) = fs::symlink_metadata(path) else {
-        return "not there".to_owned();
-    };
-    let mode = meta.permissions().mode() & 0o7777;
-    if meta.is_symlink() {
-        let to = fs::read_link(path).expect("a link");
-        format!("link to {}", to.display())
-    } else if meta.is_dir() {
-        format!("directory {mode:o}")
-    } else {
-        let bytes = fs::read(path).expect("a readable file");
-        let digest = Sha256::digest(&bytes);
-        let hex = digest[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-        format!("file {mode:o}, {} bytes, {hex}", bytes.len())
+    /// Fails with the names of the files that differ from now.
+    #[track_caller]
+    pub(crate) fn assert_untouched(&self, root: &Path) {
+        let now = Self::of(root);
+        let names = self.files.keys().chain(now.files.keys());
+        let mut changed: Vec<&String> = names
+            .filter(|name| self.files.get(*name) != now.files.get(*name))
+            .collect();
+        changed.dedup();
+        assert!(changed.is_empty(), "what is the user's was touched: {changed:?}");
     }
 }

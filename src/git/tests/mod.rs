@@ -1,0 +1,11 @@
+//! Tests on real repositories, with the real git.
+
+mod branches;
+mod custody;
+mod fixture;
+mod lanes;
+mod merging;
+mod remotes;
+mod repository;
+#[path = "../../../tests/harness/userstate.rs"]
+mod userstate;
