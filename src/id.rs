@@ -12,8 +12,8 @@ pub const MAX_ID_LEN: usize = 64;
 
 /// Names that Windows and macOS file systems, or git, treat specially when they stand alone in a path.
 const RESERVED: &[&str] = &[
-    "con", "prn", "aux", "nul", "com0", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
-    "lpt0", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9", "head",
+    "con", "prn", "aux", "nul", "com0", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8",
+    "com9", "lpt0", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9", "head",
 ];
 
 /// Why a text is not an id.
@@ -249,7 +249,9 @@ mod tests {
 
     #[test]
     fn ar02_ids_that_git_or_a_file_system_cannot_hold_are_refused() {
-        for bad in ["", " ", "../../x", "a b", "A", "a.lock", "-a", "_a", "a/b", "con", "head", "é", "a\n", "a\0"] {
+        for bad in
+            ["", " ", "../../x", "a b", "A", "a.lock", "-a", "_a", "a/b", "con", "head", "é", "a\n", "a\0"]
+        {
             assert!(check(bad).is_err(), "{bad:?} was accepted");
         }
         assert!(check(&"a".repeat(64)).is_ok());
@@ -258,7 +260,8 @@ mod tests {
 
     #[test]
     fn ar02_the_suggestion_is_itself_valid() {
-        for (bad, good) in [("My Task", "my-task"), ("../../x", "x"), ("con", "con-1"), ("a.lock", "a-lock")] {
+        for (bad, good) in [("My Task", "my-task"), ("../../x", "x"), ("con", "con-1"), ("a.lock", "a-lock")]
+        {
             assert_eq!(suggest(bad).as_deref(), Some(good));
         }
         assert_eq!(suggest("///"), None);

@@ -1,5 +1,5 @@
 //! The `laneway` program.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    laneway::cli::main()
 }

@@ -20,9 +20,7 @@ fn run(scratch: &Scratch, graph: &str, code: i32, merges: Merges) -> Answer {
     let after = UserState::of(scratch);
     match merges {
         Merges::Nothing => after.expect(&before),
-        Merges::Target => after
-            .without_branch("main")
-            .expect(&before.without_branch("main")),
+        Merges::Target => after.without_branch("main").expect(&before.without_branch("main")),
     }
     scratch.laneway(&["verify", graph]).success();
     answer
@@ -53,10 +51,7 @@ fn run_again(scratch: &Scratch, graph: &str) {
 #[track_caller]
 fn processes(scratch: &Scratch, graph: &str) -> usize {
     let events = scratch.events(graph);
-    events
-        .iter()
-        .filter(|event| event["kind"] == "process.started")
-        .count()
+    events.iter().filter(|event| event["kind"] == "process.started").count()
 }
 
 fn refs(scratch: &Scratch) -> String {
@@ -79,10 +74,7 @@ fn integration(scratch: &Scratch, status: &Status, graph: &str, lane: &str) -> S
 #[track_caller]
 fn on_main(scratch: &Scratch, path: &str) -> Option<String> {
     let here = scratch.git(&["rev-parse", "refs/heads/main"]);
-    assert_eq!(
-        scratch.git_in(&scratch.origin(), &["rev-parse", "refs/heads/main"]),
-        here
-    );
+    assert_eq!(scratch.git_in(&scratch.origin(), &["rev-parse", "refs/heads/main"]), here);
     scratch.file_at(scratch.repo(), "refs/heads/main", path)
 }
 

@@ -1,8 +1,5 @@
 //! The one integration test binary; one module a topic.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests look at real files and start real processes"
-)]
+#![expect(clippy::disallowed_methods, reason = "tests look at real files and start real processes")]
 
 mod graphs;
 mod harness;

@@ -15,11 +15,7 @@ fn the_scripted_agent_runs_the_commands_of_its_prompt_and_claims() {
     let answer = stage.play(prompt, 1, Vec::new()).success();
     let page = fs::read_to_string(scratch.repo().join("page.md")).expect("it was written");
     assert_eq!(page, "# Title\n\ntext with $HOME\nsecond\n");
-    assert!(
-        answer.stdout().contains("$ cat page.md\n# Title\n"),
-        "{}",
-        answer.stdout()
-    );
+    assert!(answer.stdout().contains("$ cat page.md\n# Title\n"), "{}", answer.stdout());
     let done = fs::read_to_string(stage.signals(1).join("done")).expect("it claimed");
     assert_eq!(done, "ran 3 commands for write, attempt 1\n");
     assert!(!stage.signals(1).join(".done").exists());
@@ -30,11 +26,7 @@ fn the_scripted_agent_ends_with_the_exit_code_of_what_failed_and_claims_nothing(
     let scratch = Scratch::new();
     let stage = Stage::new(&scratch, "fail");
     let answer = stage.play("$ exit 3\n$ touch after", 1, Vec::new()).code(3);
-    assert!(
-        answer.stderr().contains("exit code 3: exit 3"),
-        "{}",
-        answer.stderr()
-    );
+    assert!(answer.stderr().contains("exit code 3: exit 3"), "{}", answer.stderr());
     assert!(!scratch.repo().join("after").exists());
     assert!(!stage.signals(1).join("done").exists());
 }
@@ -58,15 +50,11 @@ fn the_scripted_agent_acts_by_attempt() {
 fn the_scripted_agent_leaves_a_claim_of_its_commands_alone_and_can_be_silent() {
     let scratch = Scratch::new();
     let stage = Stage::new(&scratch, "claims");
-    stage
-        .play("$ echo cannot > \"$LANEWAY_SIGNALS/failed\"", 1, Vec::new())
-        .success();
+    stage.play("$ echo cannot > \"$LANEWAY_SIGNALS/failed\"", 1, Vec::new()).success();
     assert!(stage.signals(1).join("failed").exists() && !stage.signals(1).join("done").exists());
     stage.play("$ silent\n$ touch it", 2, Vec::new()).success();
     assert!(scratch.repo().join("it").exists() && !stage.signals(2).join("done").exists());
-    stage
-        .play("$ echo mine > \"$LANEWAY_SIGNALS/done\"", 3, Vec::new())
-        .success();
+    stage.play("$ echo mine > \"$LANEWAY_SIGNALS/done\"", 3, Vec::new()).success();
     let done = fs::read_to_string(stage.signals(3).join("done")).expect("it claimed");
     assert_eq!(done, "mine\n");
 }
@@ -94,20 +82,9 @@ fn the_scripted_agent_refuses_what_are_no_instructions() {
     let file = scratch.shared().join("notes.md");
     fs::write(&file, "$ touch it\n").expect("a writable directory");
     let file = file.to_str().expect("a path in UTF-8");
-    let answer = scratch
-        .program(
-            "sh",
-            &["agents/scripted.sh", file],
-            &[("LANEWAY_SIGNALS", "/nowhere")],
-        )
-        .code(2);
-    assert!(
-        answer.stderr().contains("does not begin like instructions"),
-        "{}",
-        answer.stderr()
-    );
-    let answer = scratch
-        .program("sh", &["agents/scripted.sh", file], &[])
-        .failure();
+    let answer =
+        scratch.program("sh", &["agents/scripted.sh", file], &[("LANEWAY_SIGNALS", "/nowhere")]).code(2);
+    assert!(answer.stderr().contains("does not begin like instructions"), "{}", answer.stderr());
+    let answer = scratch.program("sh", &["agents/scripted.sh", file], &[]).failure();
     assert!(answer.stderr().contains("LANEWAY_SIGNALS"), "{}", answer.stderr());
 }

@@ -48,20 +48,13 @@ fn plan(graph: &Graph) -> Plan {
         run: RunNo(1),
         uuid: "u".to_owned(),
         path: format!("graphs/{}.toml", graph.name),
-        author: Identity {
-            name: "Ann Author".to_owned(),
-            email: "ann@example.org".to_owned(),
-        },
+        author: Identity { name: "Ann Author".to_owned(), email: "ann@example.org".to_owned() },
         repo: "/repo".into(),
         record: "/repo/.git/laneway".into(),
         board: "/repo/.laneway".into(),
         worktrees: "/repo/.worktrees".into(),
         remote: None,
-        bases: graph
-            .workstreams
-            .iter()
-            .map(|lane| (lane.id.clone(), base.clone()))
-            .collect(),
+        bases: graph.workstreams.iter().map(|lane| (lane.id.clone(), base.clone())).collect(),
         agents: BTreeMap::new(),
         attempts: 2,
         timeout: Millis(3_600_000),
@@ -101,34 +94,18 @@ fn every_shipped_graph_is_read_planned_and_introduced() {
 fn the_shapes_of_the_shipped_graphs_are_as_they_say() {
     let lanes = |name: &str| -> Vec<(String, Vec<String>)> {
         let needs = |lane: &laneway::plan::LanePlan| lane.needs.iter().map(ToString::to_string).collect();
-        plan(&graph(name))
-            .lanes
-            .iter()
-            .map(|lane| (lane.id.to_string(), needs(lane)))
-            .collect()
+        plan(&graph(name)).lanes.iter().map(|lane| (lane.id.to_string(), needs(lane))).collect()
     };
     let shape = |list: &[(&str, &[&str])]| -> Vec<(String, Vec<String>)> {
         list.iter()
-            .map(|(lane, needs)| {
-                (
-                    (*lane).to_owned(),
-                    needs.iter().map(ToString::to_string).collect(),
-                )
-            })
+            .map(|(lane, needs)| ((*lane).to_owned(), needs.iter().map(ToString::to_string).collect()))
             .collect()
     };
     assert_eq!(lanes("quickstart"), shape(&[("math", &[]), ("manual", &[])]));
     assert_eq!(plan(&graph("quickstart")).tasks.len(), 4);
-    assert_eq!(
-        lanes("chain"),
-        shape(&[("operation", &[]), ("release", &["operation"])])
-    );
-    let diamond = shape(&[
-        ("core", &[]),
-        ("left", &["core"]),
-        ("right", &["core"]),
-        ("suite", &["left", "right"]),
-    ]);
+    assert_eq!(lanes("chain"), shape(&[("operation", &[]), ("release", &["operation"])]));
+    let diamond =
+        shape(&[("core", &[]), ("left", &["core"]), ("right", &["core"]), ("suite", &["left", "right"])]);
     assert_eq!(lanes("diamond-review"), diamond);
     assert_eq!(lanes("diamond-auto"), diamond);
     assert_eq!(plan(&graph("diamond-review")).settings.handoff, Handoff::Ready);
@@ -151,16 +128,8 @@ fn rehearse(scratch: &Scratch, graph: &Graph, task: &Task) -> Option<u32> {
         let gate = task.gate.as_ref().or(graph.defaults.gate.as_ref());
         if done && gate.is_none_or(|gate| run(scratch, &gate.command.to_string(), &task.env)) {
             let changed = !scratch.git(&["status", "--porcelain"]).is_empty();
-            assert!(
-                changed || task.diff != DiffPolicy::Required,
-                "{} changes nothing",
-                task.id
-            );
-            assert!(
-                !changed || task.diff != DiffPolicy::None,
-                "{} changes something",
-                task.id
-            );
+            assert!(changed || task.diff != DiffPolicy::Required, "{} changes nothing", task.id);
+            assert!(!changed || task.diff != DiffPolicy::None, "{} changes something", task.id);
             scratch.git(&["add", "-A"]);
             scratch.git(&["commit", "-q", "--allow-empty", "-m", task.id.as_str()]);
             return Some(attempt);
@@ -170,10 +139,7 @@ fn rehearse(scratch: &Scratch, graph: &Graph, task: &Task) -> Option<u32> {
 }
 
 fn run(scratch: &Scratch, line: &str, env: &BTreeMap<String, String>) -> bool {
-    let env: Vec<(&str, &str)> = env
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     scratch.program("sh", &["-c", line], &env).succeeded()
 }
 
@@ -185,11 +151,7 @@ fn the_scripts_of_the_shipped_graphs_do_what_their_graphs_say() {
         let mut tasks: Vec<_> = plan(&graph).tasks;
         tasks.sort_by_key(|task| task.wave);
         for planned in tasks {
-            let task = graph
-                .tasks
-                .iter()
-                .find(|task| task.id == planned.id)
-                .expect("of the graph");
+            let task = graph.tasks.iter().find(|task| task.id == planned.id).expect("of the graph");
             let expected = match (name, task.id.as_str()) {
                 ("gate-retry", _) => Some(2),
                 ("retry-exhausted", _) | ("failure-isolated", "broken") => None,

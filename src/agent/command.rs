@@ -165,24 +165,13 @@ mod tests {
 
     fn made(command: &[&str], prompt: PromptBy, fill: &Fill) -> Vec<String> {
         let command = command.iter().map(ToString::to_string).collect();
-        let agent = AgentCommand {
-            command,
-            prompt,
-            model: None,
-        };
-        argv(&agent, fill)
-            .into_iter()
-            .map(|argument| argument.into_string().expect("ASCII"))
-            .collect()
+        let agent = AgentCommand { command, prompt, model: None };
+        argv(&agent, fill).into_iter().map(|argument| argument.into_string().expect("ASCII")).collect()
     }
 
     #[test]
     fn placeholders_are_filled_once_and_values_are_left_alone() {
-        let argv = made(
-            &["x", "-f={prompt_file}", "{prompt}", "{lane}:{signals}"],
-            PromptBy::Arg,
-            &fill(),
-        );
+        let argv = made(&["x", "-f={prompt_file}", "{prompt}", "{lane}:{signals}"], PromptBy::Arg, &fill());
         let expected = ["x", "-f=/board/instructions.md", "use {model} and {prompt}"];
         assert_eq!(argv[..3], expected);
         assert_eq!(argv[3], "/repo/.worktrees/g/api:/board/signals");
@@ -191,25 +180,9 @@ mod tests {
 
     #[test]
     fn a_placeholder_without_a_value_goes_with_its_flag() {
-        let command = [
-            "x",
-            "--model",
-            "{model}",
-            "--quiet",
-            "--resume={session}",
-            "run",
-            "{session}",
-            "end",
-        ];
-        assert_eq!(
-            made(&command, PromptBy::File, &fill()),
-            ["x", "--quiet", "run", "end"]
-        );
-        let given = Fill {
-            model: Some("m1".into()),
-            session: Some("s".into()),
-            ..fill()
-        };
+        let command = ["x", "--model", "{model}", "--quiet", "--resume={session}", "run", "{session}", "end"];
+        assert_eq!(made(&command, PromptBy::File, &fill()), ["x", "--quiet", "run", "end"]);
+        let given = Fill { model: Some("m1".into()), session: Some("s".into()), ..fill() };
         let expected = ["x", "--model", "m1", "--quiet", "--resume=s", "run", "s", "end"];
         assert_eq!(made(&command, PromptBy::File, &given), expected);
     }
@@ -222,37 +195,19 @@ mod tests {
             model: Some("own".into()),
         };
         assert_eq!(argv(&agent, &fill()), ["x", "own"]);
-        assert_eq!(
-            argv(
-                &agent,
-                &Fill {
-                    model: Some("task".into()),
-                    ..fill()
-                }
-            ),
-            ["x", "task"]
-        );
+        assert_eq!(argv(&agent, &Fill { model: Some("task".into()), ..fill() }), ["x", "task"]);
     }
 
     #[test]
     fn the_prompt_is_appended_only_where_nothing_else_places_it() {
-        assert_eq!(
-            made(&["x", "-p"], PromptBy::Arg, &fill())[2],
-            "use {model} and {prompt}"
-        );
-        assert_eq!(
-            made(&["x", "-p", "{prompt}", "-v"], PromptBy::Arg, &fill()).len(),
-            4
-        );
+        assert_eq!(made(&["x", "-p"], PromptBy::Arg, &fill())[2], "use {model} and {prompt}");
+        assert_eq!(made(&["x", "-p", "{prompt}", "-v"], PromptBy::Arg, &fill()).len(), 4);
         assert_eq!(made(&["x", "-p"], PromptBy::Stdin, &fill()), ["x", "-p"]);
     }
 
     #[test]
     fn a_program_path_starts_from_the_repository_and_a_name_does_not() {
-        assert_eq!(
-            made(&["tools/agent.sh"], PromptBy::File, &fill()),
-            ["/repo/tools/agent.sh"]
-        );
+        assert_eq!(made(&["tools/agent.sh"], PromptBy::File, &fill()), ["/repo/tools/agent.sh"]);
         assert_eq!(made(&["/bin/agent"], PromptBy::File, &fill()), ["/bin/agent"]);
         assert_eq!(made(&["agent"], PromptBy::File, &fill()), ["agent"]);
         assert_eq!(made(&[], PromptBy::File, &fill()), [""; 0]);
@@ -260,11 +215,7 @@ mod tests {
 
     #[test]
     fn braces_that_are_no_placeholder_stay() {
-        let argv = made(
-            &["sh", "-c", "a() { echo ${x} {lane}; }", "{", "{{lane}}"],
-            PromptBy::File,
-            &fill(),
-        );
+        let argv = made(&["sh", "-c", "a() { echo ${x} {lane}; }", "{", "{{lane}}"], PromptBy::File, &fill());
         assert_eq!(argv[2], "a() { echo ${x} /repo/.worktrees/g/api; }");
         assert_eq!(argv[3..], ["{", "{/repo/.worktrees/g/api}"]);
     }

@@ -5,12 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 /// Tokens that are Laneway's to use, not an agent's: pull requests are opened by Laneway.
-const SECRETS: &[&str] = &[
-    "GH_TOKEN",
-    "GITHUB_TOKEN",
-    "GH_ENTERPRISE_TOKEN",
-    "GITHUB_ENTERPRISE_TOKEN",
-];
+const SECRETS: &[&str] = &["GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
 
 /// What would lead an agent's git to another repository, index or object store than the lane's, as when Laneway is
 /// started from a hook or by `git -c ...`. How the user likes git to behave (`GIT_SSH_COMMAND`, `GIT_EDITOR`,
@@ -82,9 +77,7 @@ mod tests {
     use super::*;
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
-        list.iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect()
+        list.iter().map(|(name, value)| (name.into(), value.into())).collect()
     }
 
     #[test]
@@ -103,11 +96,7 @@ mod tests {
             ("PWD", "/home"),
             ("OLDPWD", "/"),
         ]);
-        let made = environment(
-            &base,
-            Path::new("/r/.worktrees/g/api"),
-            &pairs(&[("LANEWAY_TASK", "inner")]),
-        );
+        let made = environment(&base, Path::new("/r/.worktrees/g/api"), &pairs(&[("LANEWAY_TASK", "inner")]));
         let expected = pairs(&[
             ("CARGO_HOME", "/c"),
             ("GIT_CEILING_DIRECTORIES", "/r/.worktrees/g"),

@@ -100,14 +100,7 @@ pub struct ConflictShown {
 /// Writes the instructions, in Markdown. A pure function: the same input gives the same bytes.
 pub fn instructions(input: &InstructionInput) -> String {
     let mut text = String::new();
-    let InstructionInput {
-        graph,
-        task,
-        lane,
-        attempt,
-        attempts,
-        ..
-    } = input;
+    let InstructionInput { graph, task, lane, attempt, attempts, .. } = input;
     line(
         &mut text,
         format_args!("# Task `{task}` of graph `{graph}`, lane `{lane}`, attempt {attempt} of {attempts}\n"),
@@ -147,10 +140,7 @@ fn rules(text: &mut String, input: &InstructionInput) {
             );
         }
         Commits::Agent => {
-            line(
-                text,
-                format_args!("- Commit everything: uncommitted changes count against the task."),
-            );
+            line(text, format_args!("- Commit everything: uncommitted changes count against the task."));
         }
     }
     if !input.writes.is_empty() {
@@ -164,10 +154,7 @@ fn rules(text: &mut String, input: &InstructionInput) {
         );
     }
     if let Some(gate) = &input.gate {
-        line(
-            text,
-            format_args!("- This command must pass on the merged result:\n"),
-        );
+        line(text, format_args!("- This command must pass on the merged result:\n"));
         quote(text, gate);
     }
     text.push('\n');
@@ -190,10 +177,7 @@ fn upstream(text: &mut String, upstream: &[UpstreamSummary]) {
     }
     line(text, format_args!("## What this builds on\n"));
     for UpstreamSummary { task, summary } in upstream {
-        line(
-            text,
-            format_args!("Task `{task}` is in your base. Its agent said:\n"),
-        );
+        line(text, format_args!("Task `{task}` is in your base. Its agent said:\n"));
         quote(text, summary);
         text.push('\n');
     }
@@ -230,22 +214,10 @@ fn earlier(text: &mut String, earlier: &[EarlierAttempt]) {
     if skipped > 0 {
         line(text, format_args!("{skipped} before these are not shown.\n"));
     }
-    for EarlierAttempt {
-        attempt,
-        reason,
-        output,
-        rejected,
-    } in &earlier[skipped..]
-    {
-        line(
-            text,
-            format_args!("Attempt {attempt} did not succeed: {}\n", one_line(reason)),
-        );
+    for EarlierAttempt { attempt, reason, output, rejected } in &earlier[skipped..] {
+        line(text, format_args!("Attempt {attempt} did not succeed: {}\n", one_line(reason)));
         for RejectedSignal { path, reason } in rejected {
-            line(
-                text,
-                format_args!("- its signal `{path}` was not accepted: {}", one_line(reason)),
-            );
+            line(text, format_args!("- its signal `{path}` was not accepted: {}", one_line(reason)));
         }
         if !rejected.is_empty() {
             text.push('\n');
@@ -283,9 +255,7 @@ fn bounded(text: &str) -> String {
     let Some(over @ 1..) = text.len().checked_sub(QUOTE_SHOWN) else {
         return text.to_owned();
     };
-    let cut = (over..=text.len())
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or(text.len());
+    let cut = (over..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     format!("[... {cut} bytes left out ...]\n{}", &text[cut..])
 }
 

@@ -55,19 +55,16 @@ impl Agenda {
         if let Some(task) = touched.task {
             self.due.insert(Item::Task(task));
             if touched.spreads {
-                self.due
-                    .extend(index.dependents[task].iter().copied().map(Item::Task));
+                self.due.extend(index.dependents[task].iter().copied().map(Item::Task));
             }
         }
         if let Some(lane) = touched.lane {
             self.due.insert(Item::Lane(lane));
             if touched.task.is_none() && touched.spreads {
-                self.due
-                    .extend(index.tasks_of[lane].iter().copied().map(Item::Task));
+                self.due.extend(index.tasks_of[lane].iter().copied().map(Item::Task));
                 for &down in &index.downstream[lane] {
                     self.due.insert(Item::Lane(down));
-                    self.due
-                        .extend(index.tasks_of[down].iter().copied().map(Item::Task));
+                    self.due.extend(index.tasks_of[down].iter().copied().map(Item::Task));
                 }
             }
         }
@@ -99,10 +96,7 @@ impl Agenda {
     }
 
     pub(super) fn next_deadline(&self) -> Deadline {
-        Deadline {
-            wall: self.wall.first().map(|(at, _)| *at),
-            mono: self.mono.first().map(|(at, _)| *at),
-        }
+        Deadline { wall: self.wall.first().map(|(at, _)| *at), mono: self.mono.first().map(|(at, _)| *at) }
     }
 
     pub(super) fn touch_task(&mut self, task: TaskIx) {
@@ -123,11 +117,8 @@ impl Agenda {
 
     /// The lanes that have ready tasks, best task first.
     pub(super) fn ready_lanes(&self) -> Vec<(Rank, LaneIx)> {
-        let mut lanes: Vec<_> = self
-            .ready
-            .iter()
-            .filter_map(|(&lane, set)| set.first().map(|&rank| (rank, lane)))
-            .collect();
+        let mut lanes: Vec<_> =
+            self.ready.iter().filter_map(|(&lane, set)| set.first().map(|&rank| (rank, lane))).collect();
         lanes.sort_unstable();
         lanes
     }

@@ -116,15 +116,8 @@ impl Core {
                     Item::Lane(lane) => rules::lane(self, lane)?,
                 }
                 if self.decided.len() > most {
-                    let last = self
-                        .decided
-                        .last()
-                        .map(|e| e.event.kind().to_owned())
-                        .unwrap_or_default();
-                    return Err(EngineError::Restless {
-                        events: self.decided.len(),
-                        last,
-                    });
+                    let last = self.decided.last().map(|e| e.event.kind().to_owned()).unwrap_or_default();
+                    return Err(EngineError::Restless { events: self.decided.len(), last });
                 }
             }
             if std::mem::take(&mut self.agenda.schedule) {
@@ -180,21 +173,11 @@ impl Core {
     }
 
     pub(super) fn intend(&mut self, subject: Subject, effect: Effect) -> Result<(), EngineError> {
-        self.decide(
-            subject,
-            EffectIntended {
-                id: effect.id(),
-                effect,
-            },
-        )
+        self.decide(subject, EffectIntended { id: effect.id(), effect })
     }
 
     pub(super) fn rank(&self, task: TaskIx) -> Rank {
         let plan = &self.plan.tasks[task];
-        (
-            std::cmp::Reverse(plan.priority),
-            std::cmp::Reverse(plan.depth_below),
-            task,
-        )
+        (std::cmp::Reverse(plan.priority), std::cmp::Reverse(plan.depth_below), task)
     }
 }

@@ -16,34 +16,16 @@ pub(super) fn observe(state: &State, input: Input) -> Vec<Draft> {
     match input {
         Input::Start { plan_digest, version } if state.run.status.is_none() => {
             let graph = state.plan().graph.clone();
-            vec![Draft::engine(
-                Subject::default(),
-                WorkflowStart {
-                    graph,
-                    plan_digest,
-                    version,
-                },
-            )]
+            vec![Draft::engine(Subject::default(), WorkflowStart { graph, plan_digest, version })]
         }
         Input::Start { .. } | Input::Tick => Vec::new(),
         Input::Control(control) => received(state, control),
         Input::BadControl { name, reason } => {
-            vec![Draft::world(
-                Subject::default(),
-                ControlRejected {
-                    request: name,
-                    reason,
-                },
-            )]
+            vec![Draft::world(Subject::default(), ControlRejected { request: name, reason })]
         }
         Input::Loss { what } => vec![Draft::world(Subject::default(), LossRecorded { what })],
         Input::Report(report) => reported(state, report),
-        Input::StatusTouched {
-            lane,
-            status,
-            text,
-            source,
-        } => touched(state, &lane, status, text, source),
+        Input::StatusTouched { lane, status, text, source } => touched(state, &lane, status, text, source),
     }
 }
 
@@ -52,24 +34,10 @@ fn received(state: &State, control: Control) -> Vec<Draft> {
         return Vec::new();
     }
     let actor = Actor::Person(control.by.clone());
-    let draft = |subject, event: Event| {
-        vec![Draft {
-            subject,
-            actor: actor.clone(),
-            source: None,
-            event,
-        }]
-    };
+    let draft = |subject, event: Event| vec![Draft { subject, actor: actor.clone(), source: None, event }];
     let (subject, problem) = judge(state, &control);
     match problem {
-        Some(reason) => draft(
-            subject,
-            ControlRejected {
-                request: control.id,
-                reason,
-            }
-            .into(),
-        ),
+        Some(reason) => draft(subject, ControlRejected { request: control.id, reason }.into()),
         None => draft(subject, ControlReceived { control }.into()),
     }
 }
@@ -78,10 +46,7 @@ fn received(state: &State, control: Control) -> Vec<Draft> {
 fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
     let index = state.index();
     let tasks_known = |tasks: &[crate::id::TaskId]| {
-        tasks
-            .iter()
-            .find(|t| index.task(t).is_none())
-            .map(|t| format!("there is no task `{t}` in this run"))
+        tasks.iter().find(|t| index.task(t).is_none()).map(|t| format!("there is no task `{t}` in this run"))
     };
     match &control.verb {
         ControlVerb::Cancel { tasks, lanes } => {
@@ -93,10 +58,7 @@ fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
         }
         ControlVerb::Retry { tasks } => (Subject::default(), tasks_known(tasks)),
         ControlVerb::Answer { task, .. } => match index.task(task) {
-            None => (
-                Subject::default(),
-                Some(format!("there is no task `{task}` in this run")),
-            ),
+            None => (Subject::default(), Some(format!("there is no task `{task}` in this run"))),
             Some(ix) => {
                 let lane = &state.plan().lanes[index.lane_of[ix]].id;
                 let asks = state.tasks[ix].attempt().is_some_and(|a| a.question.is_some());
@@ -105,10 +67,7 @@ fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
             }
         },
         ControlVerb::Merge { lane } | ControlVerb::Review { lane, .. } => match index.lane(lane) {
-            None => (
-                Subject::default(),
-                Some(format!("there is no lane `{lane}` in this run")),
-            ),
+            None => (Subject::default(), Some(format!("there is no lane `{lane}` in this run"))),
             Some(ix) => (Subject::lane(lane), review_problem(state, ix)),
         },
         _ => (Subject::default(), None),
@@ -119,10 +78,9 @@ fn review_problem(state: &State, lane: crate::plan::LaneIx) -> Option<String> {
     let id = &state.plan().lanes[lane].id;
     match (&state.lanes[lane].pr, state.lanes[lane].status) {
         (Some(_), LaneStatus::PrCreated) => None,
-        (Some(pr), status) => Some(format!(
-            "pull request #{} is not open; lane `{id}` is {status}",
-            pr.at.number
-        )),
+        (Some(pr), status) => {
+            Some(format!("pull request #{} is not open; lane `{id}` is {status}", pr.at.number))
+        }
         (None, status) => Some(format!("lane `{id}` has no pull request; it is {status}")),
     }
 }
@@ -141,11 +99,7 @@ fn reported(state: &State, report: Report) -> Vec<Draft> {
     }
     if let Some(end) = report.end {
         if let Some((lane, task)) = about(state, effect) {
-            subject = Subject {
-                lane: Some(lane),
-                task,
-                ..subject
-            };
+            subject = Subject { lane: Some(lane), task, ..subject };
         }
         let id = report.id;
         drafts.push(Draft::world(
@@ -180,10 +134,7 @@ fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option
 /// Whether the file that `fact` was read from has been taken before.
 fn repeats(state: &State, drafts: &[Draft], fact: &Draft) -> bool {
     let Some(source) = &fact.source else { return false };
-    if drafts
-        .iter()
-        .any(|d| d.source.as_ref() == Some(source) && d.subject == fact.subject)
-    {
+    if drafts.iter().any(|d| d.source.as_ref() == Some(source) && d.subject == fact.subject) {
         return true;
     }
     let task = fact.subject.task.as_ref().and_then(|t| state.index().task(t));
@@ -198,45 +149,26 @@ fn repeats(state: &State, drafts: &[Draft], fact: &Draft) -> bool {
 fn expand(drafts: &mut Vec<Draft>, fact: Draft) {
     let follow = match &fact.event {
         Event::SignalObserved(SignalObserved { signal, text }) => match signal {
-            SignalKind::Concern => Some(
-                ConcernRecorded {
-                    class: ConcernClass::Design,
-                    text: text.clone(),
-                }
-                .into(),
-            ),
-            SignalKind::OpsConcern => Some(
-                ConcernRecorded {
-                    class: ConcernClass::Ops,
-                    text: text.clone(),
-                }
-                .into(),
-            ),
+            SignalKind::Concern => {
+                Some(ConcernRecorded { class: ConcernClass::Design, text: text.clone() }.into())
+            }
+            SignalKind::OpsConcern => {
+                Some(ConcernRecorded { class: ConcernClass::Ops, text: text.clone() }.into())
+            }
             SignalKind::Summary => Some(SummaryRecorded { text: text.clone() }.into()),
             SignalKind::Artifact { name } => {
                 let digest = fact.source.as_ref().map(|s| s.digest.clone()).unwrap_or_default();
                 let bytes = text.parse().unwrap_or(0);
-                Some(Event::from(ArtifactStored {
-                    name: name.clone(),
-                    digest,
-                    bytes,
-                }))
+                Some(Event::from(ArtifactStored { name: name.clone(), digest, bytes }))
             }
             _ => None,
         },
-        Event::ProcessStarted(started) if started.role == ProcessRole::Agent => Some(
-            WorkflowIteration {
-                n: fact.subject.iteration.unwrap_or(1),
-            }
-            .into(),
-        ),
+        Event::ProcessStarted(started) if started.role == ProcessRole::Agent => {
+            Some(WorkflowIteration { n: fact.subject.iteration.unwrap_or(1) }.into())
+        }
         _ => None,
     };
-    let mut second = follow.map(|event| Draft {
-        event,
-        source: None,
-        ..fact.clone()
-    });
+    let mut second = follow.map(|event| Draft { event, source: None, ..fact.clone() });
     drafts.push(fact);
     drafts.extend(second.take());
 }
@@ -257,20 +189,8 @@ fn touched(state: &State, lane: &LaneId, status: LaneStatus, text: String, sourc
     };
     let subject = Subject::lane(lane);
     let event = match reason {
-        None => Event::from(SignalObserved {
-            signal: SignalKind::LaneStatus { status },
-            text,
-        }),
-        Some(reason) => SignalRejected {
-            name: source.path.clone(),
-            reason,
-        }
-        .into(),
+        None => Event::from(SignalObserved { signal: SignalKind::LaneStatus { status }, text }),
+        Some(reason) => SignalRejected { name: source.path.clone(), reason }.into(),
     };
-    vec![Draft {
-        subject,
-        actor: Actor::Person("status file".to_owned()),
-        source: Some(source),
-        event,
-    }]
+    vec![Draft { subject, actor: Actor::Person("status file".to_owned()), source: Some(source), event }]
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Core, Input, Report};
 use crate::event::*;
+use crate::graph::{self, ProjectDefaults, parse};
 use crate::graph::{
     AgentDef, Command, CommitPolicy, DiffPolicy, Gate, Handoff, MergePolicy, Millis, PromptBy, Teardown,
 };
@@ -13,6 +14,7 @@ use crate::id::{AgentName, GraphName, LaneId, RunNo, Sha, TaskId};
 use crate::plan::{
     ForgeKind, Identity, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, Settings, TaskPlan, Work,
 };
+use crate::plan::{Inputs, LaneBase, build};
 
 fn sha(n: u64) -> Sha {
     Sha::new(&format!("{n:040x}")).unwrap()
@@ -96,14 +98,8 @@ impl Draw {
             run: RunNo(1),
             uuid: "u".into(),
             description: None,
-            source: PlanSource {
-                path: "g.toml".into(),
-                digest: "d".into(),
-            },
-            author: Identity {
-                name: "A".into(),
-                email: "a@x".into(),
-            },
+            source: PlanSource { path: "g.toml".into(), digest: "d".into() },
+            author: Identity { name: "A".into(), email: "a@x".into() },
             places: Places {
                 repo: "/r".into(),
                 record: "/r".into(),
@@ -142,21 +138,12 @@ struct World {
 impl World {
     fn answer(&mut self, core: &Core, effect: &Effect) -> Report {
         let id = effect.id();
-        let done = |facts| Report {
-            id: id.clone(),
-            facts,
-            end: Some(Ok(())),
-        };
+        let done = |facts| Report { id: id.clone(), facts, end: Some(Ok(())) };
         let lane = |l: &LaneId| Subject::lane(l);
         match effect {
             Effect::Provision { lane: l } => done(vec![Draft::world(
                 lane(l),
-                LaneProvisioned {
-                    worktree: format!("/w/{l}"),
-                    tip: sha(1),
-                    pushed: false,
-                    remark: None,
-                },
+                LaneProvisioned { worktree: format!("/w/{l}"), tip: sha(1), pushed: false, remark: None },
             )]),
             Effect::Sync { lane: l, n, from, .. } => {
                 let upstream = from.iter().flat_map(|s| match s {
@@ -165,29 +152,16 @@ impl World {
                 });
                 done(vec![Draft::world(
                     lane(l),
-                    LaneSynced {
-                        upstream: upstream.collect(),
-                        tip: sha(5000 + u64::from(*n)),
-                    },
+                    LaneSynced { upstream: upstream.collect(), tip: sha(5000 + u64::from(*n)) },
                 )])
             }
             Effect::Attempt { task, attempt, .. } => {
                 self.started.push((task.to_string(), *attempt));
                 let at = self.at(core, task, *attempt);
-                let process = ProcessId {
-                    pid: 7,
-                    start_time: 1,
-                    boot_id: "b".into(),
-                    tag: "t".into(),
-                };
+                let process = ProcessId { pid: 7, start_time: 1, boot_id: "b".into(), tag: "t".into() };
                 let mut facts = vec![Draft::world(
                     at.clone(),
-                    ProcessStarted {
-                        role: ProcessRole::Agent,
-                        process,
-                        command: "a".into(),
-                        mono: 0,
-                    },
+                    ProcessStarted { role: ProcessRole::Agent, process, command: "a".into(), mono: 0 },
                 )];
                 let claim = match self.outcome(task, *attempt) {
                     Outcome::Silent => None,
@@ -195,17 +169,8 @@ impl World {
                     _ => Some(SignalKind::Done),
                 };
                 facts.extend(claim.map(|signal| Draft {
-                    source: Some(Source {
-                        path: format!("{task}/{attempt}/claim"),
-                        digest: "x".into(),
-                    }),
-                    ..Draft::world(
-                        at.clone(),
-                        SignalObserved {
-                            signal,
-                            text: "said".into(),
-                        },
-                    )
+                    source: Some(Source { path: format!("{task}/{attempt}/claim"), digest: "x".into() }),
+                    ..Draft::world(at.clone(), SignalObserved { signal, text: "said".into() })
                 }));
                 let exit = ExitStatus::Code(0);
                 facts.push(Draft::world(
@@ -225,80 +190,46 @@ impl World {
                 let commit = Some(sha(900 + u64::from(*attempt)));
                 done(vec![Draft::world(at, WorkCollected { commit })])
             }
-            Effect::Land {
-                task, attempt, tip, ..
-            } => {
+            Effect::Land { task, attempt, tip, .. } => {
                 let at = self.at(core, task, *attempt);
                 let (status, class) = match self.outcome(task, *attempt) {
                     Outcome::GateFails => (CheckStatus::Fail, Some(FailureKind::Work)),
                     Outcome::Conflict => (CheckStatus::Skip, Some(FailureKind::Conflict)),
                     _ => (CheckStatus::Pass, None),
                 };
-                let check = CheckRecorded {
-                    name: "gate".into(),
-                    status,
-                    detail: "x".into(),
-                    duration_ms: 0,
-                };
+                let check = CheckRecorded { name: "gate".into(), status, detail: "x".into(), duration_ms: 0 };
                 let mut facts = vec![Draft::world(at.clone(), check)];
                 if class == Some(FailureKind::Conflict) {
                     let paths = vec!["f".into()];
-                    let event = ConflictPredicted {
-                        with: "lane".into(),
-                        paths,
-                        detail: String::new(),
-                    };
+                    let event = ConflictPredicted { with: "lane".into(), paths, detail: String::new() };
                     facts.push(Draft::world(at.clone(), event));
                 }
                 let end = match class {
-                    Some(class) => Err(Failure {
-                        class,
-                        message: "no".into(),
-                        hint: None,
-                    }),
+                    Some(class) => Err(Failure { class, message: "no".into(), hint: None }),
                     None => {
                         let to = sha(10_000 + core.state().seq);
-                        let event = MergeRecorded {
-                            branch: "b".into(),
-                            from: tip.clone(),
-                            to: to.clone(),
-                            tree: to,
-                        };
+                        let event =
+                            MergeRecorded { branch: "b".into(), from: tip.clone(), to: to.clone(), tree: to };
                         facts.push(Draft::world(at, event));
                         Ok(())
                     }
                 };
-                Report {
-                    id: id.clone(),
-                    facts,
-                    end: Some(end),
-                }
+                Report { id: id.clone(), facts, end: Some(end) }
             }
             Effect::OpenPr { lane: l, tip } => {
                 let number = 1 + core.state().index().lane(l).unwrap() as u64;
-                let pr = PrRef {
-                    number,
-                    url: format!("local:{l}"),
-                };
+                let pr = PrRef { number, url: format!("local:{l}") };
                 done(vec![Draft::world(lane(l), PrOpened { pr, tip: tip.clone() })])
             }
-            Effect::MergePr { lane: l, by, .. } => done(vec![Draft::world(
-                lane(l),
-                PrMerged {
-                    commit: sha(77),
-                    by: by.clone(),
-                },
-            )]),
+            Effect::MergePr { lane: l, by, .. } => {
+                done(vec![Draft::world(lane(l), PrMerged { commit: sha(77), by: by.clone() })])
+            }
             Effect::Teardown { lane: l, .. } => {
                 done(vec![Draft::world(lane(l), LaneRemoved { remarks: vec![] })])
             }
-            Effect::CheckMerged { lane: l, .. } => done(vec![Draft::world(
-                lane(l),
-                PrMerged {
-                    commit: sha(77),
-                    by: "outside".into(),
-                },
-            )]),
+            Effect::CheckMerged { lane: l, .. } => {
+                done(vec![Draft::world(lane(l), PrMerged { commit: sha(77), by: "outside".into() })])
+            }
             Effect::Stop { .. } | Effect::Prove { .. } | Effect::Review { .. } => done(vec![]),
         }
     }
@@ -309,50 +240,26 @@ impl World {
     }
 
     fn outcome(&self, task: &TaskId, attempt: u32) -> Outcome {
-        self.script
-            .get(&(task.to_string(), attempt))
-            .copied()
-            .unwrap_or(Outcome::Done)
+        self.script.get(&(task.to_string(), attempt)).copied().unwrap_or(Outcome::Done)
     }
 }
 
 fn attach() -> Input {
-    let verb = ControlVerb::Attach {
-        pid: 1,
-        boot_id: "b".into(),
-        attempts: true,
-    };
-    Input::Control(Control {
-        id: "attach".into(),
-        by: "t".into(),
-        verb,
-    })
+    let verb = ControlVerb::Attach { pid: 1, boot_id: "b".into(), attempts: true };
+    Input::Control(Control { id: "attach".into(), by: "t".into(), verb })
 }
 
 fn begin() -> Vec<Input> {
-    vec![
-        Input::Start {
-            plan_digest: "d".into(),
-            version: "0".into(),
-        },
-        attach(),
-    ]
+    vec![Input::Start { plan_digest: "d".into(), version: "0".into() }, attach()]
 }
 
 fn control(id: &str, verb: ControlVerb) -> Input {
-    Input::Control(Control {
-        id: id.into(),
-        by: "ann".into(),
-        verb,
-    })
+    Input::Control(Control { id: id.into(), by: "ann".into(), verb })
 }
 
 /// Runs until nothing moves, time jumping from deadline to deadline.
 fn drive(core: &mut Core, world: &mut World, inputs: Vec<Input>, log: &mut Vec<Envelope>) {
-    let mut now = Now {
-        wall: Timestamp(1_000_000 + log.len() as i64),
-        mono: 0,
-    };
+    let mut now = Now { wall: Timestamp(1_000_000 + log.len() as i64), mono: 0 };
     let mut events = core.step(now, inputs).unwrap();
     loop {
         log.append(&mut events);
@@ -373,10 +280,7 @@ fn drive(core: &mut Core, world: &mut World, inputs: Vec<Input>, log: &mut Vec<E
 
 fn world(script: &[(&str, u32, Outcome)]) -> World {
     World {
-        script: script
-            .iter()
-            .map(|(t, a, o)| (((*t).to_owned(), *a), *o))
-            .collect(),
+        script: script.iter().map(|(t, a, o)| (((*t).to_owned(), *a), *o)).collect(),
         started: Vec::new(),
     }
 }
@@ -415,18 +319,12 @@ fn diamond(merge: MergePolicy, handoff: Handoff) -> Draw {
 fn a06_every_prefix_of_the_journal_leads_to_the_same_end() {
     let cases: Vec<(Draw, Vec<(&str, u32, Outcome)>)> = vec![
         (diamond(MergePolicy::Auto, Handoff::Merged), vec![]),
-        (
-            diamond(MergePolicy::Review, Handoff::Ready),
-            vec![("b1", 1, Outcome::GateFails)],
-        ),
+        (diamond(MergePolicy::Review, Handoff::Ready), vec![("b1", 1, Outcome::GateFails)]),
         (
             diamond(MergePolicy::Auto, Handoff::Ready),
             vec![("c1", 1, Outcome::Silent), ("c1", 2, Outcome::Silent)],
         ),
-        (
-            diamond(MergePolicy::Auto, Handoff::Ready),
-            vec![("a1", 1, Outcome::Conflict)],
-        ),
+        (diamond(MergePolicy::Auto, Handoff::Ready), vec![("a1", 1, Outcome::Conflict)]),
     ];
     for (draw, script) in cases {
         let (whole, _, log) = run(&draw, &script);
@@ -444,6 +342,65 @@ fn a06_every_prefix_of_the_journal_leads_to_the_same_end() {
             }
             drive(&mut core, &mut world(&script), inputs, &mut again);
             assert_eq!(statuses(&core), statuses(&whole), "restarted after event {cut}");
+        }
+    }
+}
+
+/// The plans of the graphs that are shipped, as a repository with one commit would give them.
+fn shipped() -> Vec<(String, Arc<Plan>)> {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs");
+    let mut plans = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let source =
+            graph::Source { path: path.display().to_string(), text: std::fs::read_to_string(&path).unwrap() };
+        let graph = parse(&source, &ProjectDefaults::default()).unwrap();
+        let base = LaneBase { base: "main".into(), base_sha: sha(1), target: "main".into() };
+        let inputs = Inputs {
+            run: RunNo(1),
+            uuid: "u".into(),
+            path: source.path.clone(),
+            author: Identity { name: "A".into(), email: "a@x".into() },
+            repo: "/r".into(),
+            record: "/r".into(),
+            board: "/r".into(),
+            worktrees: "/w".into(),
+            remote: None,
+            bases: graph.workstreams.iter().map(|w| (w.id.clone(), base.clone())).collect(),
+            agents: BTreeMap::new(),
+            attempts: 2,
+            timeout: Millis(60_000),
+            gate: None,
+            max_parallel: 4,
+            handoff: Handoff::Ready,
+            grace: Millis(10_000),
+            forge: ForgeKind::Local,
+        };
+        plans.push((source.path.clone(), Arc::new(build(&graph, &inputs).unwrap())));
+    }
+    plans
+}
+
+#[test]
+fn a06_every_prefix_of_every_shipped_graph_leads_to_the_same_end() {
+    for (path, plan) in shipped() {
+        let first = plan.tasks.last().unwrap().id.to_string();
+        for outcome in [Outcome::Done, Outcome::GateFails, Outcome::Silent] {
+            let script = [(first.as_str(), 1, outcome)];
+            let (mut whole, mut log) = (Core::new(Arc::clone(&plan)), Vec::new());
+            drive(&mut whole, &mut world(&script), begin(), &mut log);
+            for cut in 0..log.len() {
+                let mut core = Core::new(Arc::clone(&plan));
+                log[..cut].iter().for_each(|e| core.replay(e).unwrap());
+                core.recount();
+                let mut again = log[..cut].to_vec();
+                let mut inputs = begin();
+                if let Input::Control(control) = &mut inputs[1] {
+                    control.id = "attach-again".into();
+                }
+                drive(&mut core, &mut world(&script), inputs, &mut again);
+                assert_eq!(statuses(&core), statuses(&whole), "{path} restarted after event {cut}");
+            }
         }
     }
 }
@@ -475,18 +432,9 @@ fn ar21_a_lane_that_waits_for_a_merge_is_blocked_and_goes_on_after_it() {
     let (mut core, mut world, mut log) = run(&draw, &[]);
     assert_eq!(core.state().run.status, Some(RunStatus::Blocked));
     let lane = LaneId::new("a").unwrap();
-    drive(
-        &mut core,
-        &mut world,
-        vec![control("m", ControlVerb::Merge { lane })],
-        &mut log,
-    );
+    drive(&mut core, &mut world, vec![control("m", ControlVerb::Merge { lane })], &mut log);
     assert_eq!(core.state().lanes[0].status, LaneStatus::Merged);
-    assert_eq!(
-        core.state().lanes[1].status,
-        LaneStatus::PrCreated,
-        "b went on by itself"
-    );
+    assert_eq!(core.state().lanes[1].status, LaneStatus::PrCreated, "b went on by itself");
 }
 
 #[test]
@@ -495,12 +443,7 @@ fn ar21_a_lane_never_merges_before_the_one_it_holds() {
     let (mut core, mut world, mut log) = run(&draw, &[]);
     assert_eq!(core.state().run.status, Some(RunStatus::Completed));
     let lane = LaneId::new("b").unwrap();
-    drive(
-        &mut core,
-        &mut world,
-        vec![control("m", ControlVerb::Merge { lane })],
-        &mut log,
-    );
+    drive(&mut core, &mut world, vec![control("m", ControlVerb::Merge { lane })], &mut log);
     assert_eq!(core.state().lanes[1].status, LaneStatus::PrCreated);
     assert!(core.state().lanes[1].requests.is_empty());
     assert!(log.iter().any(|e| e.event.kind() == "control.rejected"));
@@ -522,18 +465,8 @@ fn ar22_a_failure_blocks_only_what_depends_on_it() {
 fn ar23_a_retry_revives_the_task_and_what_was_skipped_for_it() {
     let script = [("b1", 1, Outcome::Silent), ("b1", 2, Outcome::Silent)];
     let (mut core, mut world, mut log) = run(&diamond(MergePolicy::Auto, Handoff::Ready), &script);
-    drive(
-        &mut core,
-        &mut world,
-        vec![control("r", ControlVerb::Retry { tasks: vec![] })],
-        &mut log,
-    );
-    assert_eq!(
-        core.state().run.status,
-        Some(RunStatus::Completed),
-        "{:?}",
-        statuses(&core)
-    );
+    drive(&mut core, &mut world, vec![control("r", ControlVerb::Retry { tasks: vec![] })], &mut log);
+    assert_eq!(core.state().run.status, Some(RunStatus::Completed), "{:?}", statuses(&core));
     assert_eq!(core.state().tasks[1].attempts.len(), 3);
 }
 
@@ -542,27 +475,12 @@ fn a13_a_question_blocks_the_run_and_an_answer_lets_it_go_on() {
     let draw = diamond(MergePolicy::Auto, Handoff::Ready);
     let (mut core, mut world, mut log) = run(&draw, &[("a1", 1, Outcome::Blocked)]);
     assert_eq!(core.state().run.status, Some(RunStatus::Blocked));
-    assert_eq!(
-        core.state().tasks[0].attempt().unwrap().status,
-        AttemptStatus::Waiting
-    );
+    assert_eq!(core.state().tasks[0].attempt().unwrap().status, AttemptStatus::Waiting);
     world.script.clear();
-    let verb = ControlVerb::Answer {
-        task: TaskId::new("a1").unwrap(),
-        text: "yes".into(),
-    };
+    let verb = ControlVerb::Answer { task: TaskId::new("a1").unwrap(), text: "yes".into() };
     drive(&mut core, &mut world, vec![control("x", verb)], &mut log);
-    assert_eq!(
-        core.state().run.status,
-        Some(RunStatus::Completed),
-        "{:?}",
-        statuses(&core)
-    );
-    assert_eq!(
-        core.state().tasks[0].attempts.len(),
-        1,
-        "the same attempt went on"
-    );
+    assert_eq!(core.state().run.status, Some(RunStatus::Completed), "{:?}", statuses(&core));
+    assert_eq!(core.state().tasks[0].attempts.len(), 1, "the same attempt went on");
 }
 
 #[test]
@@ -571,21 +489,10 @@ fn a13_a_cancelled_run_says_so() {
     let mut core = Core::new(draw.plan());
     let mut log = Vec::new();
     let mut inputs = begin();
-    inputs.push(control(
-        "c",
-        ControlVerb::Cancel {
-            tasks: vec![],
-            lanes: vec![],
-        },
-    ));
+    inputs.push(control("c", ControlVerb::Cancel { tasks: vec![], lanes: vec![] }));
     drive(&mut core, &mut world(&[]), inputs, &mut log);
     assert_eq!(core.state().run.status, Some(RunStatus::Cancelled));
-    assert!(
-        core.state()
-            .tasks
-            .iter()
-            .all(|t| t.status == TaskStatus::Cancelled)
-    );
+    assert!(core.state().tasks.iter().all(|t| t.status == TaskStatus::Cancelled));
 }
 
 #[test]
@@ -593,21 +500,9 @@ fn a19_one_input_taken_twice_gives_one_event() {
     let draw = diamond(MergePolicy::Review, Handoff::Ready);
     let (mut core, _, _) = run(&draw, &[]);
     let before = core.state().seq;
-    assert!(
-        core.step(Now::default(), [attach()]).unwrap().is_empty(),
-        "a request is taken once"
-    );
-    let late = Report {
-        id: EffectId("provision/a".into()),
-        facts: vec![],
-        end: Some(Ok(())),
-    };
-    assert!(
-        core.step(Now::default(), [Input::Report(late)])
-            .unwrap()
-            .is_empty(),
-        "nobody waits for it"
-    );
+    assert!(core.step(Now::default(), [attach()]).unwrap().is_empty(), "a request is taken once");
+    let late = Report { id: EffectId("provision/a".into()), facts: vec![], end: Some(Ok(())) };
+    assert!(core.step(Now::default(), [Input::Report(late)]).unwrap().is_empty(), "nobody waits for it");
     assert_eq!(core.state().seq, before);
 }
 
@@ -619,24 +514,11 @@ fn a_status_file_written_from_outside_is_judged() {
         lane: LaneId::new("d").unwrap(),
         status,
         text: "no good".into(),
-        source: Source {
-            path: format!("lanes/d/{n}"),
-            digest: n.to_string(),
-        },
+        source: Source { path: format!("lanes/d/{n}"), digest: n.to_string() },
     };
-    drive(
-        &mut core,
-        &mut world,
-        vec![touch(LaneStatus::Pending, 1)],
-        &mut log,
-    );
+    drive(&mut core, &mut world, vec![touch(LaneStatus::Pending, 1)], &mut log);
     assert_eq!(log.last().unwrap().event.kind(), "signal.rejected");
-    drive(
-        &mut core,
-        &mut world,
-        vec![touch(LaneStatus::Failed, 2)],
-        &mut log,
-    );
+    drive(&mut core, &mut world, vec![touch(LaneStatus::Failed, 2)], &mut log);
     assert_eq!(core.state().lanes[3].status, LaneStatus::Failed);
     assert!(core.state().lanes[3].reason.as_ref().unwrap().contains("no good"));
 }

@@ -182,31 +182,14 @@ impl Effect {
         EffectId(match self {
             Self::Provision { lane } => format!("provision/{lane}"),
             Self::Sync { lane, n, .. } => format!("sync/{lane}/{n}"),
-            Self::Attempt {
-                task,
-                attempt,
-                iteration,
-                ..
-            } => format!("attempt/{task}/{attempt}/{iteration}"),
-            Self::Stop {
-                task,
-                attempt,
-                reason,
-            } => format!("stop/{task}/{attempt}/{}", reason.word()),
+            Self::Attempt { task, attempt, iteration, .. } => format!("attempt/{task}/{attempt}/{iteration}"),
+            Self::Stop { task, attempt, reason } => format!("stop/{task}/{attempt}/{}", reason.word()),
             Self::Collect { task, attempt } => format!("collect/{task}/{attempt}"),
-            Self::Land {
-                task, attempt, tip, ..
-            } => format!("land/{task}/{attempt}/{}", tip.short()),
+            Self::Land { task, attempt, tip, .. } => format!("land/{task}/{attempt}/{}", tip.short()),
             Self::OpenPr { lane, tip } => format!("open-pr/{lane}/{}", tip.short()),
             Self::Prove { lane, tip } => format!("prove/{lane}/{}", tip.short()),
-            Self::MergePr {
-                lane, tip, request, ..
-            } => {
-                format!(
-                    "merge-pr/{lane}/{}/{}",
-                    tip.short(),
-                    request.as_deref().unwrap_or("auto")
-                )
+            Self::MergePr { lane, tip, request, .. } => {
+                format!("merge-pr/{lane}/{}/{}", tip.short(), request.as_deref().unwrap_or("auto"))
             }
             Self::CheckMerged { lane, tip } => format!("check-merged/{lane}/{}", tip.short()),
             Self::Teardown { lane, n } => format!("teardown/{lane}/{n}"),

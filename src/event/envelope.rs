@@ -177,49 +177,29 @@ impl Envelope {
 impl Subject {
     /// About a lane.
     pub fn lane(lane: &LaneId) -> Self {
-        Self {
-            lane: Some(lane.clone()),
-            ..Self::default()
-        }
+        Self { lane: Some(lane.clone()), ..Self::default() }
     }
 
     /// About a task of a lane.
     pub fn task(lane: &LaneId, task: &TaskId) -> Self {
-        Self {
-            lane: Some(lane.clone()),
-            task: Some(task.clone()),
-            ..Self::default()
-        }
+        Self { lane: Some(lane.clone()), task: Some(task.clone()), ..Self::default() }
     }
 
     /// About an attempt.
     pub fn attempt(lane: &LaneId, task: &TaskId, attempt: u32) -> Self {
-        Self {
-            attempt: Some(attempt),
-            ..Self::task(lane, task)
-        }
+        Self { attempt: Some(attempt), ..Self::task(lane, task) }
     }
 }
 
 impl Draft {
     /// An event that Laneway itself decided.
     pub fn engine(subject: Subject, event: impl Into<Event>) -> Self {
-        Self {
-            subject,
-            actor: Actor::Engine,
-            source: None,
-            event: event.into(),
-        }
+        Self { subject, actor: Actor::Engine, source: None, event: event.into() }
     }
 
     /// An event that the outside reported.
     pub fn world(subject: Subject, event: impl Into<Event>) -> Self {
-        Self {
-            subject,
-            actor: Actor::World,
-            source: None,
-            event: event.into(),
-        }
+        Self { subject, actor: Actor::World, source: None, event: event.into() }
     }
 }
 
@@ -254,16 +234,10 @@ mod tests {
     #[test]
     fn a16_an_unknown_kind_survives_and_a_newer_schema_is_refused() {
         let payload = RawValue::from_string(r#"{"new":1}"#.into()).unwrap();
-        let unknown = envelope(Event::Unknown(Unknown {
-            kind: "later.kind".into(),
-            payload,
-        }));
+        let unknown = envelope(Event::Unknown(Unknown { kind: "later.kind".into(), payload }));
         let line = unknown.to_json().unwrap();
         assert_eq!(Envelope::from_json(&line).unwrap(), unknown);
         let newer = line.replace(r#""schema":1"#, r#""schema":9"#);
-        assert!(matches!(
-            Envelope::from_json(&newer),
-            Err(WireError::Newer { found: 9 })
-        ));
+        assert!(matches!(Envelope::from_json(&newer), Err(WireError::Newer { found: 9 })));
     }
 }

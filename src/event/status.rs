@@ -210,6 +210,8 @@ fn run(from: RunStatus, to: RunStatus) -> bool {
         (from, to),
         (Running, Completed | Blocked | Failed | Cancelled)
             | (Blocked | Failed | Completed | Cancelled, Running)
+            // What a run waited for came about, or never will.
+            | (Blocked, Completed | Failed | Cancelled)
     )
 }
 
@@ -243,10 +245,7 @@ fn attempt(from: AttemptStatus, to: AttemptStatus) -> bool {
     matches!(
         (from, to),
         (Queued, Started | Cancelled)
-            | (
-                Started,
-                Waiting | Succeeded | Failed | Cancelled | TimedOut | Unknown
-            )
+            | (Started, Waiting | Succeeded | Failed | Cancelled | TimedOut | Unknown)
             | (Waiting, Started | Failed | Cancelled)
     )
 }
@@ -260,10 +259,7 @@ mod tests {
         for &from in AttemptStatus::ALL {
             for &to in AttemptStatus::ALL {
                 if from.is_terminal() {
-                    assert!(
-                        !legal(Some(Status::Attempt(from)), Status::Attempt(to)),
-                        "{from} -> {to}"
-                    );
+                    assert!(!legal(Some(Status::Attempt(from)), Status::Attempt(to)), "{from} -> {to}");
                 }
             }
         }
@@ -272,20 +268,14 @@ mod tests {
     #[test]
     fn every_word_reads_back() {
         for &status in LaneStatus::ALL {
-            assert_eq!(
-                Status::read(Entity::Lane, status.word()),
-                Some(Status::Lane(status))
-            );
+            assert_eq!(Status::read(Entity::Lane, status.word()), Some(Status::Lane(status)));
         }
         assert_eq!(Status::read(Entity::Task, "merge_ready"), None);
     }
 
     #[test]
     fn entities_do_not_mix() {
-        assert!(!legal(
-            Some(Status::Lane(LaneStatus::Pending)),
-            Status::Task(TaskStatus::Running)
-        ));
+        assert!(!legal(Some(Status::Lane(LaneStatus::Pending)), Status::Task(TaskStatus::Running)));
         assert!(!legal(None, Status::Lane(LaneStatus::Pending)));
     }
 }

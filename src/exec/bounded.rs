@@ -57,19 +57,12 @@ pub async fn run_bounded(
             let main_lives = outcome.remaining.iter().any(|left| left.pid == process.pid);
             stopped = Some(outcome);
             // Waiting for what even KILL did not end would turn a timeout into a hang.
-            if main_lives {
-                Exit::Unknown
-            } else {
-                running.wait().await
-            }
+            if main_lives { Exit::Unknown } else { running.wait().await }
         }
     };
     let duration = started.elapsed();
     let mut leftovers = reap_leftovers(&process, grace).await;
-    if let Some(Stopped {
-        stopped, remaining, ..
-    }) = stopped
-    {
+    if let Some(Stopped { stopped, remaining, .. }) = stopped {
         leftovers.stopped.extend(stopped);
         leftovers.escaped.extend(remaining);
     }

@@ -8,10 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::process::ProcessRef;
 
-static KNOWN: Mutex<Known> = Mutex::new(Known {
-    launched: BTreeMap::new(),
-    told: BTreeSet::new(),
-});
+static KNOWN: Mutex<Known> = Mutex::new(Known { launched: BTreeMap::new(), told: BTreeSet::new() });
 
 #[derive(Debug)]
 struct Launched {
@@ -33,11 +30,7 @@ pub(super) fn known() -> MutexGuard<'static, Known> {
 
 impl Known {
     pub(super) fn launched(&mut self, process: &ProcessRef) {
-        let entry = Launched {
-            start_time: process.start_time,
-            tag: process.tag.clone(),
-            ended: false,
-        };
+        let entry = Launched { start_time: process.start_time, tag: process.tag.clone(), ended: false };
         self.launched.insert(process.pid, entry);
     }
 
@@ -59,9 +52,7 @@ impl Known {
 
     /// Whether this process launched it, and so whether every orphan of it comes to us.
     pub(super) fn is_ours(&self, process: &ProcessRef) -> bool {
-        self.launched
-            .get(&process.pid)
-            .is_some_and(|entry| entry.start_time == process.start_time)
+        self.launched.get(&process.pid).is_some_and(|entry| entry.start_time == process.start_time)
     }
 
     /// Whether `pid` is the main process of an attempt that nobody has waited for yet.

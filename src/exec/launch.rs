@@ -136,10 +136,7 @@ pub fn spawn(launch: &Launch) -> Result<Running, SpawnError> {
     let program = launch.argv.first().ok_or(SpawnError::Empty)?;
     let file = resolve(program, launch)?;
     let log = open_log(&launch.log)?;
-    let log_too = log.try_clone().map_err(|source| SpawnError::Log {
-        path: launch.log.clone(),
-        source,
-    })?;
+    let log_too = log.try_clone().map_err(|source| SpawnError::Log { path: launch.log.clone(), source })?;
 
     // The program is a path and nothing runs between fork and exec: both are needed for `posix_spawn` to be used.
     let mut command = Command::new(&file);
@@ -154,9 +151,8 @@ pub fn spawn(launch: &Launch) -> Result<Running, SpawnError> {
         .stdout(log)
         .stderr(log_too)
         .process_group(0);
-    let mut child = tokio::process::Command::from(command)
-        .spawn()
-        .map_err(|source| explain(source, program, launch))?;
+    let mut child =
+        tokio::process::Command::from(command).spawn().map_err(|source| explain(source, program, launch))?;
     match identify(&child, &launch.tag) {
         Ok(process) => {
             known().launched(&process);
@@ -167,43 +163,27 @@ pub fn spawn(launch: &Launch) -> Result<Running, SpawnError> {
             if let Err(error) = child.start_kill() {
                 tracing::warn!(%error, "a child without an identity could not be killed");
             }
-            Err(SpawnError::Other {
-                program: shown(program),
-                source,
-            })
+            Err(SpawnError::Other { program: shown(program), source })
         }
     }
 }
 
 fn identify(child: &tokio::process::Child, tag: &str) -> io::Result<ProcessRef> {
     let pid = child.id().ok_or(io::ErrorKind::NotFound)?;
-    Ok(ProcessRef {
-        pid,
-        start_time: os::start_time(pid)?,
-        boot_id: os::boot_id(),
-        tag: tag.to_owned(),
-    })
+    Ok(ProcessRef { pid, start_time: os::start_time(pid)?, boot_id: os::boot_id(), tag: tag.to_owned() })
 }
 
 fn resolve(program: &OsStr, launch: &Launch) -> Result<PathBuf, SpawnError> {
     if !launch.cwd.is_dir() {
-        return Err(SpawnError::NoSuchDir {
-            cwd: launch.cwd.clone(),
-        });
+        return Err(SpawnError::NoSuchDir { cwd: launch.cwd.clone() });
     }
-    let path = launch
-        .env
-        .iter()
-        .rev()
-        .find(|(name, _)| name == "PATH")
-        .map(|(_, value)| value.as_os_str());
+    let path = launch.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
     find_program(program, path.unwrap_or(OsStr::new("/usr/bin:/bin")), &launch.cwd).map_err(|error| {
         match error {
             ProgramError::NotFound { program } => SpawnError::NotFound { program },
-            ProgramError::NotExecutable { .. } => SpawnError::NotExecutable {
-                program: shown(program),
-                source: None,
-            },
+            ProgramError::NotExecutable { .. } => {
+                SpawnError::NotExecutable { program: shown(program), source: None }
+            }
         }
     })
 }
@@ -212,24 +192,11 @@ fn resolve(program: &OsStr, launch: &Launch) -> Result<PathBuf, SpawnError> {
 fn explain(source: io::Error, program: &OsStr, launch: &Launch) -> SpawnError {
     let no_exec = source.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error());
     if !launch.cwd.is_dir() {
-        SpawnError::NoSuchDir {
-            cwd: launch.cwd.clone(),
-        }
-    } else if no_exec
-        || matches!(
-            source.kind(),
-            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
-        )
-    {
-        SpawnError::NotExecutable {
-            program: shown(program),
-            source: Some(source),
-        }
+        SpawnError::NoSuchDir { cwd: launch.cwd.clone() }
+    } else if no_exec || matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) {
+        SpawnError::NotExecutable { program: shown(program), source: Some(source) }
     } else {
-        SpawnError::Other {
-            program: shown(program),
-            source,
-        }
+        SpawnError::Other { program: shown(program), source }
     }
 }
 
@@ -242,10 +209,7 @@ fn open_stdin(from: &StdinFrom) -> Result<Stdio, SpawnError> {
         StdinFrom::Null => Ok(Stdio::null()),
         StdinFrom::File(path) => File::open(path)
             .map(Stdio::from)
-            .map_err(|source| SpawnError::Stdin {
-                path: path.clone(),
-                source,
-            }),
+            .map_err(|source| SpawnError::Stdin { path: path.clone(), source }),
     }
 }
 
@@ -256,8 +220,5 @@ fn open_log(path: &Path) -> Result<File, SpawnError> {
         .mode(0o600)
         .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)
-        .map_err(|source| SpawnError::Log {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| SpawnError::Log { path: path.to_owned(), source })
 }

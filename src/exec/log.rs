@@ -24,10 +24,7 @@ pub struct LogLimit {
 
 impl Default for LogLimit {
     fn default() -> Self {
-        Self {
-            head: 4 << 20,
-            tail: 4 << 20,
-        }
+        Self { head: 4 << 20, tail: 4 << 20 }
     }
 }
 
@@ -73,11 +70,7 @@ impl LogAction {
     }
 
     fn at(self, path: &Path) -> impl FnOnce(io::Error) -> LogError {
-        move |source| LogError {
-            action: self,
-            path: path.to_owned(),
-            source,
-        }
+        move |source| LogError { action: self, path: path.to_owned(), source }
     }
 }
 
@@ -92,10 +85,7 @@ fn bound(path: &Path, limit: &LogLimit) -> io::Result<LogSize> {
     let mut file = File::open(path)?;
     let original = file.metadata()?.len();
     if original <= limit.head.saturating_add(limit.tail) {
-        return Ok(LogSize {
-            original,
-            kept: original,
-        });
+        return Ok(LogSize { original, kept: original });
     }
     let mut head = Vec::new();
     (&mut file).take(limit.head).read_to_end(&mut head)?;
@@ -104,36 +94,22 @@ fn bound(path: &Path, limit: &LogLimit) -> io::Result<LogSize> {
     let tail = &tail[tail_cut(&tail)..];
 
     let left_out = original - head.len() as u64 - tail.len() as u64;
-    let line_break = if head.last().is_none_or(|byte| *byte == b'\n') {
-        ""
-    } else {
-        "\n"
-    };
+    let line_break = if head.last().is_none_or(|byte| *byte == b'\n') { "" } else { "\n" };
     let marker = format!("{line_break}[... {left_out} bytes left out ...]\n");
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut bounded = tempfile::NamedTempFile::new_in(directory)?;
     for part in [&head, marker.as_bytes(), tail] {
         bounded.write_all(part)?;
     }
     bounded.persist(path).map_err(|error| error.error)?;
-    Ok(LogSize {
-        original,
-        kept: (head.len() + marker.len() + tail.len()) as u64,
-    })
+    Ok(LogSize { original, kept: (head.len() + marker.len() + tail.len()) as u64 })
 }
 
 /// Gives the middle of a growing log back to the file system, without changing its length or what its writers see.
 /// The log's middle then reads as zero bytes, until [`bound_log`] takes it out. Does nothing where the file system
 /// cannot do so.
 pub fn trim_live(path: &Path, limit: &LogLimit) -> Result<(), LogError> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(LogAction::Trim.at(path))?;
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(LogAction::Trim.at(path))?;
     let length = file.metadata().map_err(LogAction::Trim.at(path))?.len();
     // The tail at the end of the run begins later than now, so all before it can go.
     match length.checked_sub(limit.head.saturating_add(limit.tail)) {
@@ -145,12 +121,7 @@ pub fn trim_live(path: &Path, limit: &LogLimit) -> Result<(), LogError> {
 #[cfg(target_os = "linux")]
 fn punch(file: &File, offset: u64, length: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
-    match fallocate(
-        file,
-        FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
-        offset,
-        length,
-    ) {
+    match fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, length) {
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -178,15 +149,15 @@ pub fn tail_lines(path: &Path, count: usize, max_bytes: u64) -> Result<Vec<Strin
 /// The last line of a log that is not blank, in the form of [`tail_lines`] and cut at 200 characters.
 pub fn last_line(path: &Path) -> Result<Option<String>, LogError> {
     let end = read_end(path, LAST_LINE_WINDOW).map_err(LogAction::Read.at(path))?;
-    Ok(end
-        .and_then(|(text, _)| text.lines().rev().map(plain).find(|line| !line.trim().is_empty()))
-        .map(|line| {
+    Ok(end.and_then(|(text, _)| text.lines().rev().map(plain).find(|line| !line.trim().is_empty())).map(
+        |line| {
             let line = line.trim();
             match line.char_indices().nth(LAST_LINE_SHOWN) {
                 Some((cut, _)) => line[..cut].to_owned(),
                 None => line.to_owned(),
             }
-        }))
+        },
+    ))
 }
 
 /// The end of the file, and whether that is all of it.
@@ -199,10 +170,7 @@ fn read_end(path: &Path, max_bytes: u64) -> io::Result<Option<(String, bool)>> {
     let length = file.metadata()?.len();
     let start = length.saturating_sub(max_bytes);
     let end = read_from(&mut file, start, length)?;
-    Ok(Some((
-        String::from_utf8_lossy(&end[tail_start(&end, start)..]).into_owned(),
-        start == 0,
-    )))
+    Ok(Some((String::from_utf8_lossy(&end[tail_start(&end, start)..]).into_owned(), start == 0)))
 }
 
 fn read_from(file: &mut File, start: u64, end: u64) -> io::Result<Vec<u8>> {
@@ -215,10 +183,7 @@ fn read_from(file: &mut File, start: u64, end: u64) -> io::Result<Vec<u8>> {
 /// A terminal shows of a line what stands after its last carriage return; progress bars live on that.
 fn plain(line: &str) -> String {
     let stripped = strip_str(line).to_string();
-    let shown = stripped
-        .rsplit('\r')
-        .find(|part| !part.trim().is_empty())
-        .unwrap_or_default();
+    let shown = stripped.rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or_default();
     let mut text = String::with_capacity(shown.len());
     for c in shown.chars() {
         match c {
@@ -242,11 +207,7 @@ fn head_cut(head: &[u8]) -> usize {
         return near + at + 1;
     }
     let last = head.len().saturating_sub(4);
-    let Some(lead) = head[last..]
-        .iter()
-        .rposition(|byte| *byte & 0xc0 != 0x80)
-        .map(|at| last + at)
-    else {
+    let Some(lead) = head[last..].iter().rposition(|byte| *byte & 0xc0 != 0x80).map(|at| last + at) else {
         return head.len();
     };
     // Only an unfinished character has no length of its own; other bytes that are no text are kept as they are.
@@ -259,20 +220,10 @@ fn head_cut(head: &[u8]) -> usize {
 /// Where the tail begins: at its first line, or else at its first whole character.
 fn tail_cut(tail: &[u8]) -> usize {
     let near = &tail[..tail.len().min(LINE_SEARCH)];
-    near.iter()
-        .position(|byte| *byte == b'\n')
-        .map_or_else(|| tail_start(tail, 1), |at| at + 1)
+    near.iter().position(|byte| *byte == b'\n').map_or_else(|| tail_start(tail, 1), |at| at + 1)
 }
 
 /// The bytes to skip so that text cut at `start` begins with a whole character.
 fn tail_start(bytes: &[u8], start: u64) -> usize {
-    if start == 0 {
-        0
-    } else {
-        bytes
-            .iter()
-            .take(3)
-            .take_while(|byte| **byte & 0xc0 == 0x80)
-            .count()
-    }
+    if start == 0 { 0 } else { bytes.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count() }
 }

@@ -26,10 +26,7 @@ impl Adopted {
     }
 
     /// Waits for its end.
-    #[expect(
-        clippy::unused_async,
-        reason = "the same signature as where processes can be adopted"
-    )]
+    #[expect(clippy::unused_async, reason = "the same signature as where processes can be adopted")]
     pub async fn wait(&mut self) -> Exit {
         match *self {}
     }
@@ -68,11 +65,7 @@ pub(super) fn start_time(_pid: u32) -> io::Result<u64> {
 
 /// Ends the process group of the attempt: TERM, and KILL after `grace`.
 pub async fn stop(process: &ProcessRef, grace: Duration) -> Stopped {
-    let gone = Stopped {
-        manner: Manner::AlreadyGone,
-        stopped: Vec::new(),
-        remaining: Vec::new(),
-    };
+    let gone = Stopped { manner: Manner::AlreadyGone, stopped: Vec::new(), remaining: Vec::new() };
     let Some(group) = group_of(process) else {
         return gone;
     };
@@ -86,42 +79,21 @@ pub async fn stop(process: &ProcessRef, grace: Duration) -> Stopped {
     };
     if manner == Manner::Killed && !end(group, Signal::KILL, KILL_WAIT).await {
         let why = EscapeReason::Unkillable;
-        let left = EscapedProcess {
-            pid: process.pid,
-            start_time: 0,
-            command: String::new(),
-            why,
-        };
-        return Stopped {
-            manner,
-            stopped: Vec::new(),
-            remaining: vec![left],
-        };
+        let left = EscapedProcess { pid: process.pid, start_time: 0, command: String::new(), why };
+        return Stopped { manner, stopped: Vec::new(), remaining: vec![left] };
     }
-    Stopped {
-        manner,
-        stopped: vec![process.pid],
-        remaining: Vec::new(),
-    }
+    Stopped { manner, stopped: vec![process.pid], remaining: Vec::new() }
 }
 
 /// Ends what is left in the attempt's process group after its main process was waited for.
 pub async fn reap_leftovers(process: &ProcessRef, grace: Duration) -> Leftovers {
-    let Stopped {
-        stopped, remaining, ..
-    } = stop(process, grace).await;
+    let Stopped { stopped, remaining, .. } = stop(process, grace).await;
     known().forget(process);
-    Leftovers {
-        stopped,
-        escaped: remaining,
-    }
+    Leftovers { stopped, escaped: remaining }
 }
 
 fn group_of(process: &ProcessRef) -> Option<Pid> {
-    known()
-        .is_ours(process)
-        .then(|| Pid::from_raw(process.pid.cast_signed()))
-        .flatten()
+    known().is_ours(process).then(|| Pid::from_raw(process.pid.cast_signed())).flatten()
 }
 
 /// Signals the group and looks until it is gone; `false` when it is not gone after `limit`. The system cannot tell us

@@ -32,9 +32,7 @@ pub fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Result<PathBuf
     let candidates: Vec<PathBuf> = match program.is_empty() {
         true => Vec::new(),
         false if is_path => vec![cwd.join(program)],
-        false => std::env::split_paths(path)
-            .map(|directory| cwd.join(directory).join(program))
-            .collect(),
+        false => std::env::split_paths(path).map(|directory| cwd.join(directory).join(program)).collect(),
     };
     for candidate in candidates {
         match fs::metadata(&candidate) {
@@ -51,8 +49,6 @@ pub fn find_program(program: &OsStr, path: &OsStr, cwd: &Path) -> Result<PathBuf
     }
     Err(match refused {
         Some(path) => ProgramError::NotExecutable { path },
-        None => ProgramError::NotFound {
-            program: program.to_string_lossy().into_owned(),
-        },
+        None => ProgramError::NotFound { program: program.to_string_lossy().into_owned() },
     })
 }

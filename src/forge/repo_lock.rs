@@ -17,10 +17,7 @@ pub(super) struct RepoGuard {
 impl RepoGuard {
     /// Waits for the lock at `path`. Holders keep it for milliseconds, and a dead one loses it.
     pub(super) fn acquire(path: &Path) -> Result<RepoGuard, ForgeError> {
-        let failed = |source| ForgeError::Lock {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| ForgeError::Lock { path: path.to_owned(), source };
         let file = OpenOptions::new()
             .read(true)
             .write(true)

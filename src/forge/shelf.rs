@@ -25,22 +25,13 @@ pub(super) struct Sheet {
 
 impl Sheet {
     pub(super) fn new(pull: PullRequest) -> Sheet {
-        Sheet {
-            schema: SCHEMA,
-            pull,
-            reviews: Vec::new(),
-            comments: Vec::new(),
-        }
+        Sheet { schema: SCHEMA, pull, reviews: Vec::new(), comments: Vec::new() }
     }
 
     /// The id of the next review or comment.
     pub(super) fn next_id(&self) -> u64 {
         let reviews = self.reviews.iter().map(|review| review.id);
-        reviews
-            .chain(self.comments.iter().map(|comment| comment.id))
-            .max()
-            .unwrap_or(0)
-            + 1
+        reviews.chain(self.comments.iter().map(|comment| comment.id)).max().unwrap_or(0) + 1
     }
 }
 
@@ -99,10 +90,7 @@ impl Listing {
     /// Deletes what killed writers left. The caller holds the repository lock.
     pub(super) fn sweep(&self) -> Result<(), ForgeError> {
         self.temporary.iter().try_for_each(|path| {
-            fs::remove_file(path).map_err(|source| ForgeError::Write {
-                path: path.clone(),
-                source,
-            })
+            fs::remove_file(path).map_err(|source| ForgeError::Write { path: path.clone(), source })
         })
     }
 }
@@ -123,10 +111,7 @@ impl Shelf {
     }
 
     pub(super) fn list(&self) -> Result<Listing, ForgeError> {
-        let failed = |source| ForgeError::Read {
-            path: self.dir.clone(),
-            source,
-        };
+        let failed = |source| ForgeError::Read { path: self.dir.clone(), source };
         let mut listing = Listing::default();
         for entry in fs::read_dir(&self.dir).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -160,18 +145,14 @@ impl Shelf {
         };
         let sheet = parse(&path, &bytes)?;
         if sheet.pull.number != number {
-            return Err(ForgeError::Misnamed {
-                path,
-                found: sheet.pull.number,
-            });
+            return Err(ForgeError::Misnamed { path, found: sheet.pull.number });
         }
         Ok(sheet)
     }
 
     pub(super) fn write(&self, sheet: &Sheet) -> Result<(), ForgeError> {
         let path = self.path(sheet.pull.number);
-        self.replace(&path, sheet)
-            .map_err(|source| ForgeError::Write { path, source })
+        self.replace(&path, sheet).map_err(|source| ForgeError::Write { path, source })
     }
 
     /// Old file or new file, whenever a crash comes; the new one is on disk when this returns.
@@ -191,25 +172,14 @@ impl Shelf {
 
 /// Reads a plain file; `None` for what is none: a fifo would never end, a link leads out of the record.
 fn read_regular(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    if fs::symlink_metadata(path)?.is_file() {
-        fs::read(path).map(Some)
-    } else {
-        Ok(None)
-    }
+    if fs::symlink_metadata(path)?.is_file() { fs::read(path).map(Some) } else { Ok(None) }
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Sheet, ForgeError> {
-    let corrupt = |source| ForgeError::Corrupt {
-        path: path.to_owned(),
-        source,
-    };
+    let corrupt = |source| ForgeError::Corrupt { path: path.to_owned(), source };
     let Format { schema } = serde_json::from_slice(bytes).map_err(corrupt)?;
     if schema > SCHEMA {
-        return Err(ForgeError::Newer {
-            path: path.to_owned(),
-            found: schema,
-            known: SCHEMA,
-        });
+        return Err(ForgeError::Newer { path: path.to_owned(), found: schema, known: SCHEMA });
     }
     serde_json::from_slice(bytes).map_err(corrupt)
 }

@@ -24,19 +24,11 @@ impl LocalForge {
     /// Opens the forge in `dir`, which is `<record>/forge`, and makes it where it is missing. The lock is
     /// `<record>/repo.lock`.
     pub fn open(dir: &Path) -> Result<LocalForge, ForgeError> {
-        let failed = |source| ForgeError::Write {
-            path: dir.to_owned(),
-            source,
-        };
+        let failed = |source| ForgeError::Write { path: dir.to_owned(), source };
         fs::create_dir_all(dir).map_err(failed)?;
         let record = dir.parent().unwrap_or(Path::new("."));
-        fs::File::open(record)
-            .and_then(|record| record.sync_all())
-            .map_err(failed)?;
-        Ok(LocalForge {
-            shelf: Shelf::new(dir.to_owned()),
-            lock: record.join("repo.lock"),
-        })
+        fs::File::open(record).and_then(|record| record.sync_all()).map_err(failed)?;
+        Ok(LocalForge { shelf: Shelf::new(dir.to_owned()), lock: record.join("repo.lock") })
     }
 
     /// Runs `work` under the repository lock, and waits for it first. In `work` the forge can be read; a change
@@ -105,11 +97,9 @@ impl LocalForge {
         let at = merged.at.clone();
         self.change(number, &at, |pull| match &pull.merged {
             Some(found) if found.sha == merged.sha => Ok(()),
-            Some(found) => Err(ForgeError::MergedOtherwise {
-                number,
-                found: found.sha.clone(),
-                claimed: merged.sha,
-            }),
+            Some(found) => {
+                Err(ForgeError::MergedOtherwise { number, found: found.sha.clone(), claimed: merged.sha })
+            }
             None => {
                 require(pull, PrState::Open, PrAction::Merge)?;
                 pull.state = PrState::Merged;
@@ -156,21 +146,8 @@ impl LocalForge {
     pub fn add_review(&self, number: u64, new: NewReview) -> Result<Review, ForgeError> {
         self.with_lock(|| {
             let mut sheet = self.shelf.read(number)?;
-            let NewReview {
-                author,
-                verdict,
-                body,
-                sha,
-                at,
-            } = new;
-            let review = Review {
-                id: sheet.next_id(),
-                author,
-                verdict,
-                body,
-                sha,
-                at,
-            };
+            let NewReview { author, verdict, body, sha, at } = new;
+            let review = Review { id: sheet.next_id(), author, verdict, body, sha, at };
             sheet.pull.updated_at.clone_from(&review.at);
             sheet.reviews.push(review.clone());
             self.shelf.write(&sheet)?;
@@ -182,21 +159,8 @@ impl LocalForge {
     pub fn add_comment(&self, number: u64, new: NewComment) -> Result<Comment, ForgeError> {
         self.with_lock(|| {
             let mut sheet = self.shelf.read(number)?;
-            let NewComment {
-                author,
-                body,
-                at,
-                path,
-                line,
-            } = new;
-            let comment = Comment {
-                id: sheet.next_id(),
-                author,
-                body,
-                at,
-                path,
-                line,
-            };
+            let NewComment { author, body, at, path, line } = new;
+            let comment = Comment { id: sheet.next_id(), author, body, at, path, line };
             sheet.pull.updated_at.clone_from(&comment.at);
             sheet.comments.push(comment.clone());
             self.shelf.write(&sheet)?;
@@ -248,10 +212,6 @@ fn require(pull: &PullRequest, state: PrState, action: PrAction) -> Result<(), F
     if pull.state == state {
         Ok(())
     } else {
-        Err(ForgeError::WrongState {
-            number: pull.number,
-            state: pull.state,
-            action,
-        })
+        Err(ForgeError::WrongState { number: pull.number, state: pull.state, action })
     }
 }

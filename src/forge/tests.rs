@@ -43,11 +43,7 @@ fn new(marker: &str) -> NewPr {
         author: "ada".to_owned(),
         at: "2026-01-01T00:00:00Z".to_owned(),
         labels: vec!["x".to_owned()],
-        checks: vec![PrCheck {
-            name: "gate".to_owned(),
-            status: CheckStatus::Pass,
-            detail: "ok".to_owned(),
-        }],
+        checks: vec![PrCheck { name: "gate".to_owned(), status: CheckStatus::Pass, detail: "ok".to_owned() }],
     }
 }
 
@@ -59,18 +55,11 @@ fn open_one(forge: &LocalForge, marker: &str) -> PullRequest {
 }
 
 fn merged(sha: Sha) -> Merged {
-    Merged {
-        sha,
-        by: "bob".to_owned(),
-        at: "2026-01-03T00:00:00Z".to_owned(),
-    }
+    Merged { sha, by: "bob".to_owned(), at: "2026-01-03T00:00:00Z".to_owned() }
 }
 
 fn closed() -> Closed {
-    Closed {
-        by: "bob".to_owned(),
-        at: "2026-01-02T00:00:00Z".to_owned(),
-    }
+    Closed { by: "bob".to_owned(), at: "2026-01-02T00:00:00Z".to_owned() }
 }
 
 fn file(record: &TempDir, name: &str) -> PathBuf {
@@ -81,37 +70,17 @@ fn file(record: &TempDir, name: &str) -> PathBuf {
 fn s13_opening_again_with_the_same_marker_gives_the_same_pull_request() {
     let (record, forge) = forge();
     let first = open_one(&forge, "run-1/core");
-    assert_eq!(
-        (first.number, first.url.as_str(), first.state),
-        (1, "laneway://pr/1", PrState::Open)
-    );
+    assert_eq!((first.number, first.url.as_str(), first.state), (1, "laneway://pr/1", PrState::Open));
     forge.close(1, closed()).unwrap();
-    let again = NewPr {
-        title: "Another".to_owned(),
-        ..new("run-1/core")
-    };
-    let Opened::Existing(second) = forge.create(again).unwrap() else {
-        panic!("a second one was opened")
-    };
-    assert_eq!(
-        (second.number, &second.title, second.state),
-        (1, &first.title, PrState::Closed)
-    );
+    let again = NewPr { title: "Another".to_owned(), ..new("run-1/core") };
+    let Opened::Existing(second) = forge.create(again).unwrap() else { panic!("a second one was opened") };
+    assert_eq!((second.number, &second.title, second.state), (1, &first.title, PrState::Closed));
     assert_eq!(open_one(&forge, "run-1/docs").number, 2);
 
     let elsewhere = LocalForge::open(&record.path().join("forge")).unwrap();
-    assert_eq!(
-        elsewhere
-            .find_by_marker("run-1/docs")
-            .unwrap()
-            .map(|pull| pull.number),
-        Some(2)
-    );
+    assert_eq!(elsewhere.find_by_marker("run-1/docs").unwrap().map(|pull| pull.number), Some(2));
     assert_eq!(elsewhere.find_by_marker("run-1").unwrap(), None);
-    assert!(matches!(
-        elsewhere.get(3),
-        Err(ForgeError::NotFound { number: 3 })
-    ));
+    assert!(matches!(elsewhere.get(3), Err(ForgeError::NotFound { number: 3 })));
 }
 
 #[test]
@@ -146,62 +115,23 @@ fn s13_a_merged_pull_request_stays_merged_as_it_was() {
     let (_record, forge) = forge();
     open_one(&forge, "m");
     let pull = forge.mark_merged(1, merged(sha('d'))).unwrap();
-    assert_eq!(
-        (pull.state, &pull.merged),
-        (PrState::Merged, &Some(merged(sha('d'))))
-    );
-    let late = Merged {
-        at: "2027-01-01T00:00:00Z".to_owned(),
-        ..merged(sha('d'))
-    };
+    assert_eq!((pull.state, &pull.merged), (PrState::Merged, &Some(merged(sha('d')))));
+    let late = Merged { at: "2027-01-01T00:00:00Z".to_owned(), ..merged(sha('d')) };
     assert_eq!(forge.mark_merged(1, late).unwrap(), pull);
     let other = forge.mark_merged(1, merged(sha('e')));
-    assert!(matches!(
-        other,
-        Err(ForgeError::MergedOtherwise { number: 1, .. })
-    ));
+    assert!(matches!(other, Err(ForgeError::MergedOtherwise { number: 1, .. })));
     for refused in [
         forge.close(1, closed()),
         forge.reopen(1, "2026-02-02T00:00:00Z"),
-        forge.update(
-            1,
-            PrUpdate {
-                draft: Some(true),
-                ..PrUpdate::default()
-            },
-            "2026-02-02T00:00:00Z",
-        ),
-        forge.update(
-            1,
-            PrUpdate {
-                head_sha: Some(sha('e')),
-                ..PrUpdate::default()
-            },
-            "2026-02-02T00:00:00Z",
-        ),
+        forge.update(1, PrUpdate { draft: Some(true), ..PrUpdate::default() }, "2026-02-02T00:00:00Z"),
+        forge.update(1, PrUpdate { head_sha: Some(sha('e')), ..PrUpdate::default() }, "2026-02-02T00:00:00Z"),
     ] {
         let error = refused.expect_err("it is merged");
-        assert!(
-            matches!(
-                error,
-                ForgeError::WrongState {
-                    state: PrState::Merged,
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, ForgeError::WrongState { state: PrState::Merged, .. }), "{error}");
     }
     assert_eq!(forge.get(1).unwrap(), pull);
-    let body = PrUpdate {
-        body: Some("after".to_owned()),
-        head_sha: Some(sha('a')),
-        ..PrUpdate::default()
-    };
-    assert_eq!(
-        forge.update(1, body, "2026-02-02T00:00:00Z").unwrap().body,
-        "after"
-    );
+    let body = PrUpdate { body: Some("after".to_owned()), head_sha: Some(sha('a')), ..PrUpdate::default() };
+    assert_eq!(forge.update(1, body, "2026-02-02T00:00:00Z").unwrap().body, "after");
 }
 
 #[test]
@@ -210,23 +140,14 @@ fn s13_a_closed_pull_request_is_not_merged_until_it_is_open_again() {
     open_one(&forge, "m");
     let pull = forge.close(1, closed()).unwrap();
     assert_eq!((pull.state, &pull.closed), (PrState::Closed, &Some(closed())));
-    let again = Closed {
-        by: "eve".to_owned(),
-        ..closed()
-    };
+    let again = Closed { by: "eve".to_owned(), ..closed() };
     assert_eq!(forge.close(1, again).unwrap(), pull);
-    let error = forge
-        .mark_merged(1, merged(sha('d')))
-        .expect_err("closed")
-        .to_string();
+    let error = forge.mark_merged(1, merged(sha('d'))).expect_err("closed").to_string();
     assert_eq!(error, "pull request 1 is closed, so it cannot be merged");
     let pull = forge.reopen(1, "2026-02-02T00:00:00Z").unwrap();
     assert_eq!((pull.state, &pull.closed), (PrState::Open, &None));
     assert_eq!(forge.reopen(1, "2026-03-03T00:00:00Z").unwrap(), pull);
-    assert_eq!(
-        forge.mark_merged(1, merged(sha('d'))).unwrap().state,
-        PrState::Merged
-    );
+    assert_eq!(forge.mark_merged(1, merged(sha('d'))).unwrap().state, PrState::Merged);
 }
 
 #[test]
@@ -240,9 +161,7 @@ fn a_review_holds_for_the_head_that_was_reviewed() {
         sha: sha.clone(),
         at: "2026-02-02T00:00:00Z".to_owned(),
     };
-    let first = forge
-        .add_review(1, review(&pull.head_sha, Verdict::Approve))
-        .unwrap();
+    let first = forge.add_review(1, review(&pull.head_sha, Verdict::Approve)).unwrap();
     assert!(first.covers(&forge.get(1).unwrap()));
     let comment = forge.add_comment(
         1,
@@ -255,23 +174,15 @@ fn a_review_holds_for_the_head_that_was_reviewed() {
         },
     );
     let comment = comment.unwrap();
-    let moved = PrUpdate {
-        head_sha: Some(sha('c')),
-        ..PrUpdate::default()
-    };
+    let moved = PrUpdate { head_sha: Some(sha('c')), ..PrUpdate::default() };
     let pull = forge.update(1, moved, "2026-02-04T00:00:00Z").unwrap();
     assert!(!first.covers(&pull));
-    let second = forge
-        .add_review(1, review(&pull.head_sha, Verdict::RequestChanges))
-        .unwrap();
+    let second = forge.add_review(1, review(&pull.head_sha, Verdict::RequestChanges)).unwrap();
     assert_eq!((first.id, comment.id, second.id), (1, 2, 3));
     assert_eq!(forge.reviews(1).unwrap(), [first, second]);
     assert_eq!(forge.comments(1).unwrap(), [comment]);
     assert_eq!(forge.get(1).unwrap().updated_at, "2026-02-02T00:00:00Z");
-    assert!(matches!(
-        forge.reviews(2),
-        Err(ForgeError::NotFound { number: 2 })
-    ));
+    assert!(matches!(forge.reviews(2), Err(ForgeError::NotFound { number: 2 })));
     assert!(matches!(
         forge.add_review(2, review(&sha('a'), Verdict::Comment)),
         Err(ForgeError::NotFound { .. })
@@ -284,47 +195,15 @@ fn a_list_is_filtered_and_in_order() {
     for n in 1..=11 {
         let run = RunNo(n % 2);
         let lane = LaneId::new(if n < 6 { "core" } else { "docs" }).unwrap();
-        _ = forge
-            .create(NewPr {
-                run,
-                lane,
-                ..new(&n.to_string())
-            })
-            .unwrap();
+        _ = forge.create(NewPr { run, lane, ..new(&n.to_string()) }).unwrap();
     }
     forge.close(3, closed()).unwrap();
-    let numbers = |filter| {
-        forge
-            .list(&filter)
-            .unwrap()
-            .iter()
-            .map(|pull| pull.number)
-            .collect::<Vec<_>>()
-    };
+    let numbers = |filter| forge.list(&filter).unwrap().iter().map(|pull| pull.number).collect::<Vec<_>>();
     assert_eq!(numbers(PrFilter::default()), (1..=11).collect::<Vec<_>>());
-    assert_eq!(
-        numbers(PrFilter {
-            state: Some(PrState::Closed),
-            ..PrFilter::default()
-        }),
-        [3]
-    );
-    let core = PrFilter {
-        lane: Some(LaneId::new("core").unwrap()),
-        ..PrFilter::default()
-    };
-    assert_eq!(
-        numbers(PrFilter {
-            run: Some(RunNo(1)),
-            state: Some(PrState::Open),
-            ..core
-        }),
-        [1, 5]
-    );
-    let other = PrFilter {
-        graph: Some(GraphName::new("other").unwrap()),
-        ..PrFilter::default()
-    };
+    assert_eq!(numbers(PrFilter { state: Some(PrState::Closed), ..PrFilter::default() }), [3]);
+    let core = PrFilter { lane: Some(LaneId::new("core").unwrap()), ..PrFilter::default() };
+    assert_eq!(numbers(PrFilter { run: Some(RunNo(1)), state: Some(PrState::Open), ..core }), [1, 5]);
+    let other = PrFilter { graph: Some(GraphName::new("other").unwrap()), ..PrFilter::default() };
     assert!(numbers(other).is_empty());
 }
 
@@ -356,10 +235,7 @@ fn what_is_corrupt_or_foreign_is_named_and_nothing_is_changed() {
         fs::write(&path, &text).unwrap();
         let error = forge.list(&PrFilter::default()).expect_err(name).to_string();
         assert!(error.contains(&path.display().to_string()), "{error}");
-        assert!(
-            forge.create(new("another")).is_err(),
-            "{name} may hold the marker"
-        );
+        assert!(forge.create(new("another")).is_err(), "{name} may hold the marker");
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         assert_eq!(forge.get(1).unwrap().number, 1);
         fs::remove_file(&path).unwrap();
@@ -390,23 +266,12 @@ fn s13_what_a_killed_writer_left_is_no_pull_request_and_goes() {
     let (record, forge) = forge();
     open_one(&forge, "a");
     let good = fs::read(file(&record, "1.pull.json")).unwrap();
-    for (name, bytes) in [
-        (".tmp-a", &good[..]),
-        (".tmp-b.json", &good[..9]),
-        (".tmp-2.pull.json", b""),
-    ] {
+    for (name, bytes) in [(".tmp-a", &good[..]), (".tmp-b.json", &good[..9]), (".tmp-2.pull.json", b"")] {
         fs::write(file(&record, name), bytes).unwrap();
     }
     assert_eq!(forge.list(&PrFilter::default()).unwrap().len(), 1);
-    assert_eq!(
-        forge.find_by_marker("a").unwrap().map(|pull| pull.number),
-        Some(1)
-    );
-    assert_eq!(
-        fs::read_dir(record.path().join("forge")).unwrap().count(),
-        4,
-        "a reader deleted a file"
-    );
+    assert_eq!(forge.find_by_marker("a").unwrap().map(|pull| pull.number), Some(1));
+    assert_eq!(fs::read_dir(record.path().join("forge")).unwrap().count(), 4, "a reader deleted a file");
     assert_eq!(open_one(&forge, "b").number, 2);
     assert_eq!(fs::read_dir(record.path().join("forge")).unwrap().count(), 2);
 }
@@ -474,11 +339,7 @@ fn s13_a_hundred_opened_at_once_by_processes_and_threads_have_their_own_numbers(
     }
     let pulls = forge.list(&PrFilter::default()).unwrap();
     let numbers: Vec<u64> = pulls.iter().map(|pull| pull.number).collect();
-    assert_eq!(
-        numbers,
-        (1..=125).collect::<Vec<_>>(),
-        "100 of their own and 25 shared"
-    );
+    assert_eq!(numbers, (1..=125).collect::<Vec<_>>(), "100 of their own and 25 shared");
     let markers: BTreeSet<&str> = pulls.iter().map(|pull| pull.marker.as_str()).collect();
     assert_eq!(markers.len(), 125, "a marker has two pull requests");
 }

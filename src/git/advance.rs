@@ -44,22 +44,14 @@ impl Repo {
         }
         let checkouts = self.checkouts_of(branch_ref)?;
         match (old, checkouts.is_empty()) {
-            (_, true) => self
-                .with_durable(|repo| swap(repo, branch_ref, old, new))
-                .map(|()| Advanced::default()),
+            (_, true) => {
+                self.with_durable(|repo| swap(repo, branch_ref, old, new)).map(|()| Advanced::default())
+            }
             (Some(old), false) => self.advance_with(branch_ref, old, new, checkouts),
             (None, false) => {
-                let path = checkouts
-                    .into_iter()
-                    .map(|checkout| checkout.path)
-                    .next()
-                    .unwrap_or_default();
+                let path = checkouts.into_iter().map(|checkout| checkout.path).next().unwrap_or_default();
                 let operation = "a checkout without commits";
-                Err(GitError::CheckoutBusy {
-                    path,
-                    branch: branch_ref.to_owned(),
-                    operation,
-                })
+                Err(GitError::CheckoutBusy { path, branch: branch_ref.to_owned(), operation })
             }
         }
     }
@@ -76,11 +68,7 @@ impl Repo {
         for checkout in &checkouts {
             if let Some(operation) = checkout.operation {
                 let path = checkout.path.clone();
-                return Err(GitError::CheckoutBusy {
-                    path,
-                    branch: branch.to_owned(),
-                    operation,
-                });
+                return Err(GitError::CheckoutBusy { path, branch: branch.to_owned(), operation });
             }
         }
         let failed = || GitError::library("moving a branch");
@@ -100,33 +88,25 @@ impl Repo {
                 }
                 done.push(checkout);
             }
-            let committed = transaction
-                .set_target(branch, target, None, "laneway")
-                .and_then(|()| transaction.commit());
+            let committed =
+                transaction.set_target(branch, target, None, "laneway").and_then(|()| transaction.commit());
             if let Err(error) = committed {
                 self.move_back(&done, branch, old, new)?;
                 return Err(failed()(error));
             }
             Ok(())
         })?;
-        Ok(Advanced {
-            checkouts: checkouts.into_iter().map(|checkout| checkout.path).collect(),
-        })
+        Ok(Advanced { checkouts: checkouts.into_iter().map(|checkout| checkout.path).collect() })
     }
 
     fn move_back(&self, done: &[&Checkout], branch: &str, old: &Sha, new: &Sha) -> Result<(), GitError> {
-        done.iter()
-            .try_for_each(|checkout| self.move_files(checkout, branch, new, old))
+        done.iter().try_for_each(|checkout| self.move_files(checkout, branch, new, old))
     }
 
     fn move_files(&self, checkout: &Checkout, branch: &str, old: &Sha, new: &Sha) -> Result<(), GitError> {
         let dirty = |files| {
             let path = checkout.path.clone();
-            Err(GitError::CheckoutDirty {
-                path,
-                branch: branch.to_owned(),
-                files,
-            })
+            Err(GitError::CheckoutDirty { path, branch: branch.to_owned(), files })
         };
         let scope = Scope::Checkout {
             git_dir: &checkout.git_dir,
@@ -136,21 +116,13 @@ impl Repo {
         let changed = changed_since(scope, old)?;
         if !changed.is_empty() {
             // A crash between files and ref: the files are there already.
-            return if changed_since(scope, new)?.is_empty() {
-                Ok(())
-            } else {
-                dirty(changed)
-            };
+            return if changed_since(scope, new)?.is_empty() { Ok(()) } else { dirty(changed) };
         }
-        let moved = Git::new(scope, "read-tree")
-            .args(["-m", "-u", old.as_str(), new.as_str()])
-            .run();
+        let moved = Git::new(scope, "read-tree").args(["-m", "-u", old.as_str(), new.as_str()]).run();
         match moved {
-            Err(GitError::Failed {
-                code: Some(128),
-                stderr,
-                ..
-            }) if would_clobber(&stderr) => dirty(named_files(&stderr)),
+            Err(GitError::Failed { code: Some(128), stderr, .. }) if would_clobber(&stderr) => {
+                dirty(named_files(&stderr))
+            }
             other => other.map(drop),
         }
     }
@@ -160,20 +132,11 @@ impl Repo {
         let mut found = Vec::new();
         let mut look = |path: PathBuf, git_dir: PathBuf| -> Result<(), GitError> {
             let head = read_text(&git_dir.join("HEAD"))?;
-            let on_branch = head
-                .as_deref()
-                .is_some_and(|head| head.strip_prefix("ref: ") == Some(branch_ref));
-            let operation = if on_branch {
-                None
-            } else {
-                under_way(&git_dir, branch_ref)?
-            };
+            let on_branch =
+                head.as_deref().is_some_and(|head| head.strip_prefix("ref: ") == Some(branch_ref));
+            let operation = if on_branch { None } else { under_way(&git_dir, branch_ref)? };
             if (on_branch || operation.is_some()) && path.is_dir() {
-                found.push(Checkout {
-                    path,
-                    git_dir,
-                    operation,
-                });
+                found.push(Checkout { path, git_dir, operation });
             }
             Ok(())
         };
@@ -193,13 +156,7 @@ impl Repo {
 fn changed_since(scope: Scope<'_>, commit: &Sha) -> Result<Vec<String>, GitError> {
     // `status` finds what differs between index and files; `diff-index` what differs between commit and index.
     let status = Git::new(scope, "status")
-        .args([
-            "--porcelain",
-            "-z",
-            "--untracked-files=no",
-            "--no-renames",
-            "--ignore-submodules=dirty",
-        ])
+        .args(["--porcelain", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules=dirty"])
         .run()?;
     let mut files: Vec<String> = parse_status(&status.stdout)?
         .into_iter()
@@ -207,14 +164,7 @@ fn changed_since(scope: Scope<'_>, commit: &Sha) -> Result<Vec<String>, GitError
         .map(|entry| entry.path.to_string_lossy().into_owned())
         .collect();
     let staged = Git::new(scope, "diff-index")
-        .args([
-            "--cached",
-            "--name-only",
-            "-z",
-            "--no-renames",
-            commit.as_str(),
-            "--",
-        ])
+        .args(["--cached", "--name-only", "-z", "--no-renames", commit.as_str(), "--"])
         .run()?;
     files.extend(
         staged
@@ -229,15 +179,9 @@ fn changed_since(scope: Scope<'_>, commit: &Sha) -> Result<Vec<String>, GitError
 }
 
 fn would_clobber(stderr: &str) -> bool {
-    [
-        "would be overwritten",
-        "not uptodate",
-        "would lose untracked",
-        "would be removed",
-        "needs update",
-    ]
-    .iter()
-    .any(|phrase| stderr.contains(phrase))
+    ["would be overwritten", "not uptodate", "would lose untracked", "would be removed", "needs update"]
+        .iter()
+        .any(|phrase| stderr.contains(phrase))
 }
 
 /// The files that `read-tree` names between quotes.

@@ -1,8 +1,5 @@
 //! The one gateway through which every `git` process is run.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the one place that starts git, and times it"
-)]
+#![expect(clippy::disallowed_methods, reason = "the one place that starts git, and times it")]
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Seek, Write};
@@ -88,17 +85,9 @@ pub(super) enum Scope<'a> {
     /// The repository, without a worktree.
     Common { common: &'a Path, cwd: &'a Path },
     /// A checkout and its own index: the user's, or a lane seen as its agent sees it.
-    Checkout {
-        git_dir: &'a Path,
-        common: &'a Path,
-        work_tree: &'a Path,
-    },
+    Checkout { git_dir: &'a Path, common: &'a Path, work_tree: &'a Path },
     /// A lane seen through its private git directory.
-    Private {
-        git_dir: &'a Path,
-        common: &'a Path,
-        work_tree: &'a Path,
-    },
+    Private { git_dir: &'a Path, common: &'a Path, work_tree: &'a Path },
 }
 
 /// A `git` call under construction.
@@ -121,20 +110,13 @@ pub(super) struct Answer {
 impl Answer {
     /// The first line of stdout.
     pub(super) fn line(&self) -> String {
-        String::from_utf8_lossy(&self.stdout)
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned()
+        String::from_utf8_lossy(&self.stdout).lines().next().unwrap_or_default().to_owned()
     }
 
     /// The object id that is all of the first line.
     pub(super) fn sha(&self, operation: &str) -> Result<Sha, GitError> {
         let found = self.line();
-        Sha::new(found.trim()).map_err(|_| GitError::Output {
-            operation: operation.to_owned(),
-            found,
-        })
+        Sha::new(found.trim()).map_err(|_| GitError::Output { operation: operation.to_owned(), found })
     }
 }
 
@@ -156,13 +138,7 @@ impl Git {
             command.args(["-c", pair]);
         }
         command.arg(operation);
-        Self {
-            operation,
-            command,
-            accepted: &[0],
-            limit: None,
-            stdin: None,
-        }
+        Self { operation, command, accepted: &[0], limit: None, stdin: None }
     }
 
     pub(super) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -182,12 +158,10 @@ impl Git {
 
     /// Uses the user's own ssh command, unless the environment has named one.
     pub(super) fn configured_ssh(mut self, ssh: &str) -> Self {
-        let named = ["GIT_SSH", "GIT_SSH_COMMAND"]
-            .iter()
-            .any(|key| std::env::vars_os().any(|(k, _)| k == *key));
+        let named =
+            ["GIT_SSH", "GIT_SSH_COMMAND"].iter().any(|key| std::env::vars_os().any(|(k, _)| k == *key));
         if !named {
-            self.command
-                .env("GIT_SSH_COMMAND", format!("{ssh} -o BatchMode=yes"));
+            self.command.env("GIT_SSH_COMMAND", format!("{ssh} -o BatchMode=yes"));
         }
         self
     }
@@ -227,36 +201,22 @@ impl Git {
         tracing::debug!(operation = self.operation, code = status.code(), elapsed = ?start.elapsed(), "git");
         match status.code() {
             Some(code) if self.accepted.contains(&code) => Ok(Answer { code, stdout, stderr }),
-            code => Err(GitError::Failed {
-                operation: self.operation.to_owned(),
-                code,
-                stderr,
-            }),
+            code => Err(GitError::Failed { operation: self.operation.to_owned(), code, stderr }),
         }
     }
 
     fn spawn(&mut self) -> Result<Child, GitError> {
         let operation = self.operation;
-        let stdin = if self.stdin.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        };
+        let stdin = if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
         self.command
             .stdin(stdin)
             .spawn()
-            .map_err(|source| GitError::Spawn {
-                operation: operation.to_owned(),
-                source,
-            })
+            .map_err(|source| GitError::Spawn { operation: operation.to_owned(), source })
     }
 
     fn failed(&self) -> impl Fn(std::io::Error) -> GitError + use<> {
         let operation = self.operation;
-        move |source| GitError::Spawn {
-            operation: operation.to_owned(),
-            source,
-        }
+        move |source| GitError::Spawn { operation: operation.to_owned(), source }
     }
 
     fn run_unbounded(&mut self) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), GitError> {
@@ -297,9 +257,7 @@ impl Git {
         }
         let (mut out, mut err) = (Vec::new(), Vec::new());
         for (file, bytes) in [(&mut stdout, &mut out), (&mut stderr, &mut err)] {
-            file.rewind()
-                .and_then(|()| file.read_to_end(bytes))
-                .map_err(&failed)?;
+            file.rewind().and_then(|()| file.read_to_end(bytes)).map_err(&failed)?;
         }
         Ok((status, out, err))
     }
@@ -337,9 +295,7 @@ fn clean_environment(command: &mut Command) {
     let mut ssh_command = None;
     let mut ssh_program = false;
     for (key, value) in std::env::vars_os() {
-        let kept = key
-            .to_str()
-            .is_some_and(|name| KEPT.contains(&name) || name.starts_with("LC_"));
+        let kept = key.to_str().is_some_and(|name| KEPT.contains(&name) || name.starts_with("LC_"));
         if key == "GIT_SSH_COMMAND" {
             ssh_command = Some(value);
         } else if kept {
@@ -347,10 +303,7 @@ fn clean_environment(command: &mut Command) {
             command.env(key, value);
         }
     }
-    command
-        .env("LC_ALL", "C")
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_OPTIONAL_LOCKS", "0");
+    command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0");
     command.env("GCM_INTERACTIVE", "never");
     if let Some(mut ssh) = ssh_command {
         ssh.push(" -o BatchMode=yes");
@@ -366,30 +319,16 @@ fn enter(command: &mut Command, scope: Scope<'_>) {
         Scope::Common { common, cwd } => {
             command.current_dir(cwd).env("GIT_DIR", common);
         }
-        Scope::Checkout {
-            git_dir,
-            common,
-            work_tree,
-        } => {
+        Scope::Checkout { git_dir, common, work_tree } => {
             command.current_dir(work_tree);
-            command
-                .env("GIT_DIR", git_dir)
-                .env("GIT_COMMON_DIR", common)
-                .env("GIT_WORK_TREE", work_tree);
+            command.env("GIT_DIR", git_dir).env("GIT_COMMON_DIR", common).env("GIT_WORK_TREE", work_tree);
         }
-        Scope::Private {
-            git_dir,
-            common,
-            work_tree,
-        } => {
+        Scope::Private { git_dir, common, work_tree } => {
             for pair in PINNED_PRIVATE {
                 command.args(["-c", pair]);
             }
             command.current_dir(work_tree);
-            command
-                .env("GIT_DIR", git_dir)
-                .env("GIT_COMMON_DIR", common)
-                .env("GIT_WORK_TREE", work_tree);
+            command.env("GIT_DIR", git_dir).env("GIT_COMMON_DIR", common).env("GIT_WORK_TREE", work_tree);
         }
     }
 }

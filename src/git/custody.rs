@@ -52,11 +52,8 @@ impl Repo {
             (None, Some(at)) => at,
             (None, None) => return Ok(None),
         };
-        let changed = if worktree.path.is_dir() {
-            self.changed_files(&private, worktree, &base)?
-        } else {
-            Vec::new()
-        };
+        let changed =
+            if worktree.path.is_dir() { self.changed_files(&private, worktree, &base)? } else { Vec::new() };
         let base_tree = self.tree_of(&base)?;
         let index_tree = self.index_tree(worktree)?;
         let staged = index_tree.as_ref().is_some_and(|tree| *tree != base_tree);
@@ -64,10 +61,7 @@ impl Repo {
             return Ok(None);
         }
         let tree = self.tree_with(&base_tree, &changed)?;
-        let keeper = Identity {
-            name: KEEPER.0.to_owned(),
-            email: KEEPER.1.to_owned(),
-        };
+        let keeper = Identity { name: KEEPER.0.to_owned(), email: KEEPER.1.to_owned() };
         let base: Vec<Sha> = vec![base];
         let index_tree = index_tree.unwrap_or(base_tree);
         let index = self.commit_plain(&index_tree, &base, &format!("index: {reason}\n"), &keeper)?;
@@ -105,10 +99,7 @@ impl Repo {
                     changed.push(Changed::Gone(path.clone()));
                 }
                 for inner in self.nested_files(private, worktree, &on_disk, NESTING)? {
-                    changed.push(Changed::Content {
-                        on_disk: on_disk.join(&inner),
-                        path: path.join(inner),
-                    });
+                    changed.push(Changed::Content { on_disk: on_disk.join(&inner), path: path.join(inner) });
                 }
             } else if std::fs::symlink_metadata(&on_disk).is_ok() {
                 changed.push(Changed::Content { path, on_disk });
@@ -131,11 +122,7 @@ impl Repo {
         let Scope::Private { git_dir, common, .. } = private.scope() else {
             return Ok(Vec::new());
         };
-        let scope = Scope::Private {
-            git_dir,
-            common,
-            work_tree: dir,
-        };
+        let scope = Scope::Private { git_dir, common, work_tree: dir };
         let mut git = Git::new(scope, "ls-files")
             .args(["-z", "--others", "--exclude-standard"])
             .env("GIT_INDEX_FILE", git_dir.join("no-index"));
@@ -145,11 +132,7 @@ impl Repo {
         }
         let answer = git.run()?;
         let mut files = Vec::new();
-        for name in answer
-            .stdout
-            .split(|byte| *byte == 0)
-            .filter(|name| !name.is_empty())
-        {
+        for name in answer.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
             let path = PathBuf::from(OsStr::from_bytes(name));
             if !name.ends_with(b"/") {
                 files.push(path);
@@ -197,9 +180,7 @@ impl Repo {
         let base = oid(base)?;
         self.with_durable(|repo| {
             let mut index = Index::new().map_err(failed())?;
-            index
-                .read_tree(&repo.find_tree(base).map_err(failed())?)
-                .map_err(failed())?;
+            index.read_tree(&repo.find_tree(base).map_err(failed())?).map_err(failed())?;
             // What is gone goes first: a file may stand now where a directory was.
             for file in changed {
                 if let Changed::Gone(path) = file {
@@ -247,11 +228,7 @@ fn write_blob(repo: &Repository, path: &Path) -> Result<Option<(Oid, u32)>, GitE
     // No path is given along, so no filter is chosen.
     let mut writer = repo.blob_writer(None).map_err(failed())?;
     std::io::copy(&mut file, &mut writer).map_err(GitError::io("kept", path))?;
-    let mode = if found.permissions().mode() & 0o100 == 0 {
-        0o100_644
-    } else {
-        0o100_755
-    };
+    let mode = if found.permissions().mode() & 0o100 == 0 { 0o100_644 } else { 0o100_755 };
     Ok(Some((writer.commit().map_err(failed())?, mode)))
 }
 

@@ -50,11 +50,9 @@ impl Repo {
             let (from, to) = (peel(repo, from)?, peel(repo, to)?);
             let mut options = DiffOptions::new();
             options.include_typechange(true).ignore_submodules(false);
-            let mut diff = repo
-                .diff_tree_to_tree(Some(&from), Some(&to), Some(&mut options))
-                .map_err(failed())?;
-            diff.find_similar(Some(DiffFindOptions::new().renames(true)))
-                .map_err(failed())?;
+            let mut diff =
+                repo.diff_tree_to_tree(Some(&from), Some(&to), Some(&mut options)).map_err(failed())?;
+            diff.find_similar(Some(DiffFindOptions::new().renames(true))).map_err(failed())?;
             let mut files = Vec::with_capacity(diff.deltas().len());
             for index in 0..diff.deltas().len() {
                 files.push(file(&diff, index)?);
@@ -68,25 +66,14 @@ impl Repo {
     pub fn diff_text(&self, from: &Sha, to: &Sha, color: bool) -> Result<Vec<u8>, GitError> {
         let color = if color { "--color=always" } else { "--color=never" };
         let answer = Git::new(self.scope(), "diff")
-            .args([
-                "-p",
-                "-M",
-                "--no-ext-diff",
-                "--no-textconv",
-                color,
-                from.as_str(),
-                to.as_str(),
-                "--",
-            ])
+            .args(["-p", "-M", "--no-ext-diff", "--no-textconv", color, from.as_str(), to.as_str(), "--"])
             .run()?;
         Ok(answer.stdout)
     }
 }
 
 fn peel(repo: &Repository, id: git2::Oid) -> Result<git2::Tree<'_>, GitError> {
-    let object = repo
-        .find_object(id, None)
-        .map_err(GitError::library("reading an object"))?;
+    let object = repo.find_object(id, None).map_err(GitError::library("reading an object"))?;
     object.peel_to_tree().map_err(GitError::library("reading a tree"))
 }
 
@@ -98,9 +85,7 @@ fn file(diff: &git2::Diff<'_>, index: usize) -> Result<DiffFile, GitError> {
         Some(patch) => patch.line_stats().map_err(failed())?,
         None => (0, 0, 0),
     };
-    let delta = diff
-        .get_delta(index)
-        .expect("the index is below the number of deltas");
+    let delta = diff.get_delta(index).expect("the index is below the number of deltas");
     let path = |file: git2::DiffFile<'_>| file.path().map(text).unwrap_or_default();
     let (old, new) = (path(delta.old_file()), path(delta.new_file()));
     let change = match delta.status() {
@@ -110,17 +95,10 @@ fn file(diff: &git2::Diff<'_>, index: usize) -> Result<DiffFile, GitError> {
         Delta::Typechange => Change::TypeChanged,
         _ => Change::Modified,
     };
-    let binary = patch
-        .as_ref()
-        .map_or(delta.flags(), |patch| patch.delta().flags())
-        .is_binary();
+    let binary = patch.as_ref().map_or(delta.flags(), |patch| patch.delta().flags()).is_binary();
     Ok(DiffFile {
         change,
-        path: if change == Change::Deleted {
-            old.clone()
-        } else {
-            new
-        },
+        path: if change == Change::Deleted { old.clone() } else { new },
         old_path: (change == Change::Renamed).then_some(old),
         additions: additions as u64,
         deletions: deletions as u64,

@@ -257,19 +257,12 @@ impl GitError {
     }
 
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Io { action, path: path.to_owned(), source }
     }
 }
 
 fn status_text(code: Option<i32>) -> String {
-    code.map_or_else(
-        || "killed by a signal".to_owned(),
-        |code| format!("exit code {code}"),
-    )
+    code.map_or_else(|| "killed by a signal".to_owned(), |code| format!("exit code {code}"))
 }
 
 fn place(at: Option<&Sha>) -> &str {

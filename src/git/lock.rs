@@ -52,10 +52,7 @@ impl RepoLock {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Err(Errno::WOULDBLOCK) => {
-                    return Err(GitError::LockBusy {
-                        path: path.to_owned(),
-                        seconds: PATIENCE.as_secs(),
-                    });
+                    return Err(GitError::LockBusy { path: path.to_owned(), seconds: PATIENCE.as_secs() });
                 }
                 Err(errno) => return Err(GitError::io("locked", path)(io::Error::from(errno))),
             }

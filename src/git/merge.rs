@@ -41,14 +41,7 @@ impl Repo {
             git = git.env("GIT_ATTR_SOURCE", ours.as_str());
         }
         let answer = git
-            .args([
-                "--write-tree",
-                "-z",
-                "--name-only",
-                "--messages",
-                ours.as_str(),
-                theirs.as_str(),
-            ])
+            .args(["--write-tree", "-z", "--name-only", "--messages", ours.as_str(), theirs.as_str()])
             .accept(&[0, 1])
             .run()?;
         if answer.code == 0 {
@@ -67,52 +60,30 @@ impl Repo {
             Err(error) => Err(failed()(error)),
         })?;
         let Some(base) = bases.first() else {
-            return Err(GitError::UnrelatedHistories {
-                ours: ours.clone(),
-                theirs: theirs.clone(),
-            });
+            return Err(GitError::UnrelatedHistories { ours: ours.clone(), theirs: theirs.clone() });
         };
         let (our_tree, their_tree) = (self.tree_of(ours)?, self.tree_of(theirs)?);
         if base == ours {
-            return Ok(Some(Merge::Clean {
-                tree: their_tree,
-                ff: true,
-            }));
+            return Ok(Some(Merge::Clean { tree: their_tree, ff: true }));
         }
         if base == theirs || our_tree == their_tree {
-            return Ok(Some(Merge::Clean {
-                tree: our_tree,
-                ff: false,
-            }));
+            return Ok(Some(Merge::Clean { tree: our_tree, ff: false }));
         }
         if bases.len() > 1 {
             return Ok(None);
         }
         let base_tree = self.tree_of(base)?;
         if base_tree == our_tree {
-            return Ok(Some(Merge::Clean {
-                tree: their_tree,
-                ff: false,
-            }));
+            return Ok(Some(Merge::Clean { tree: their_tree, ff: false }));
         }
-        Ok((base_tree == their_tree).then_some(Merge::Clean {
-            tree: our_tree,
-            ff: false,
-        }))
+        Ok((base_tree == their_tree).then_some(Merge::Clean { tree: our_tree, ff: false }))
     }
 
     fn conflict(&self, answer: &Answer) -> Result<Merge, GitError> {
         let tree = first_field(answer)?;
-        let mut fields = answer
-            .stdout
-            .split(|byte| *byte == 0)
-            .map(String::from_utf8_lossy)
-            .skip(1);
-        let paths: Vec<String> = fields
-            .by_ref()
-            .take_while(|field| !field.is_empty())
-            .map(std::borrow::Cow::into_owned)
-            .collect();
+        let mut fields = answer.stdout.split(|byte| *byte == 0).map(String::from_utf8_lossy).skip(1);
+        let paths: Vec<String> =
+            fields.by_ref().take_while(|field| !field.is_empty()).map(std::borrow::Cow::into_owned).collect();
         let mut detail = String::new();
         // Each message: the number of paths, the paths, a stable type, the text for people.
         while let Some(count) = fields.next().and_then(|count| count.parse::<usize>().ok()) {
@@ -131,10 +102,7 @@ impl Repo {
                 detail.push_str(&text);
             }
         }
-        Ok(Merge::Conflict {
-            paths,
-            detail: bounded(detail),
-        })
+        Ok(Merge::Conflict { paths, detail: bounded(detail) })
     }
 
     /// The merged text of a file where it is text with conflict markers.
@@ -159,10 +127,7 @@ impl Repo {
 fn first_field(answer: &Answer) -> Result<Sha, GitError> {
     let field = answer.stdout.split(|byte| *byte == 0).next().unwrap_or_default();
     let found = String::from_utf8_lossy(field).trim().to_owned();
-    Sha::new(&found).map_err(|_| GitError::Output {
-        operation: "merge-tree".to_owned(),
-        found,
-    })
+    Sha::new(&found).map_err(|_| GitError::Output { operation: "merge-tree".to_owned(), found })
 }
 
 fn bounded(mut text: String) -> String {

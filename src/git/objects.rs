@@ -45,8 +45,7 @@ impl Repo {
         }
         let (ancestor, commit) = (oid(ancestor)?, oid(commit)?);
         self.with(|repo| {
-            repo.graph_descendant_of(commit, ancestor)
-                .map_err(GitError::library("comparing commits"))
+            repo.graph_descendant_of(commit, ancestor).map_err(GitError::library("comparing commits"))
         })
     }
 
@@ -71,9 +70,7 @@ impl Repo {
             let ids = new_commits(repo, tip, std::slice::from_ref(base))?;
             let mut commits = Vec::with_capacity(ids.len());
             for id in ids {
-                let commit = repo
-                    .find_commit(id)
-                    .map_err(GitError::library("reading a commit"))?;
+                let commit = repo.find_commit(id).map_err(GitError::library("reading a commit"))?;
                 commits.push(CommitInfo {
                     sha: sha(id),
                     subject: String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default()).into_owned(),
@@ -116,9 +113,7 @@ impl Repo {
                 found.push(find_commit(repo, parent)?);
             }
             let parents: Vec<_> = found.iter().collect();
-            repo.commit(None, &signature, &signature, message, &tree, &parents)
-                .map(sha)
-                .map_err(failed())
+            repo.commit(None, &signature, &signature, message, &tree, &parents).map(sha).map_err(failed())
         })
     }
 
@@ -134,21 +129,15 @@ impl Repo {
             git = git.args(["-p", parent.as_str()]);
         }
         for (role, value) in [("NAME", &author.name), ("EMAIL", &author.email)] {
-            git = git
-                .env(&format!("GIT_AUTHOR_{role}"), value)
-                .env(&format!("GIT_COMMITTER_{role}"), value);
+            git = git.env(&format!("GIT_AUTHOR_{role}"), value).env(&format!("GIT_COMMITTER_{role}"), value);
         }
-        let answer = git
-            .stdin(message.as_bytes().to_vec())
-            .outside()
-            .run()
-            .map_err(|error| match error {
-                GitError::Failed { stderr, .. } => GitError::Signing { detail: stderr },
-                GitError::TimedOut { seconds, .. } => GitError::Signing {
-                    detail: format!("no answer from the signing program in {seconds} s"),
-                },
-                other => other,
-            })?;
+        let answer = git.stdin(message.as_bytes().to_vec()).outside().run().map_err(|error| match error {
+            GitError::Failed { stderr, .. } => GitError::Signing { detail: stderr },
+            GitError::TimedOut { seconds, .. } => {
+                GitError::Signing { detail: format!("no answer from the signing program in {seconds} s") }
+            }
+            other => other,
+        })?;
         answer.sha("commit-tree")
     }
 
@@ -180,8 +169,7 @@ impl Repo {
 }
 
 pub(super) fn find_commit<'r>(repo: &'r Repository, commit: &Sha) -> Result<git2::Commit<'r>, GitError> {
-    repo.find_commit(oid(commit)?)
-        .map_err(GitError::library("reading a commit"))
+    repo.find_commit(oid(commit)?).map_err(GitError::library("reading a commit"))
 }
 
 fn new_commits(repo: &Repository, tip: &Sha, known: &[Sha]) -> Result<Vec<Oid>, GitError> {
@@ -202,9 +190,7 @@ fn new_objects(repo: &Repository, tip: &Sha, known: &[Sha]) -> Result<HashSet<Oi
     let mut found = HashSet::new();
     for id in new_commits(repo, tip, known)? {
         found.insert(id);
-        let commit = repo
-            .find_commit(id)
-            .map_err(GitError::library("reading a commit"))?;
+        let commit = repo.find_commit(id).map_err(GitError::library("reading a commit"))?;
         let tree = commit.tree().map_err(failed())?;
         let base = match commit.parents().next() {
             Some(parent) => Some(parent.tree().map_err(failed())?),

@@ -8,10 +8,7 @@
 //!     ready    there once the lane has been made completely
 //!     guard    the lock for all of these
 //! ```
-#![expect(
-    clippy::disallowed_methods,
-    reason = "keeps the private git directories of lanes"
-)]
+#![expect(clippy::disallowed_methods, reason = "keeps the private git directories of lanes")]
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -39,12 +36,7 @@ impl<'a> Private<'a> {
             // git takes a directory for a git directory only if HEAD looks right.
             replace_file(&dir.join("HEAD"), b"ref: refs/heads/laneway-has-no-commit-yet\n")?;
         }
-        Ok(Self {
-            repo,
-            worktree,
-            dir,
-            _guard: guard,
-        })
+        Ok(Self { repo, worktree, dir, _guard: guard })
     }
 
     pub(super) fn scope(&self) -> Scope<'_> {
@@ -92,11 +84,7 @@ impl<'a> Private<'a> {
         };
         if !same_tree {
             self.unsettle()?;
-            let git = |how: &str| {
-                Git::new(self.scope(), "read-tree")
-                    .args([how, commit.as_str()])
-                    .run()
-            };
+            let git = |how: &str| Git::new(self.scope(), "read-tree").args([how, commit.as_str()]).run();
             if git("--reset").is_err() {
                 // A damaged index; starting afresh costs reading the files once.
                 self.forget_index()?;
@@ -109,11 +97,7 @@ impl<'a> Private<'a> {
     /// Checks `commit` out over whatever is there: files that differ, and untracked ones in the way, are replaced.
     pub(super) fn check_out(&self, commit: &Sha) -> Result<(), GitError> {
         self.unsettle()?;
-        let git = || {
-            Git::new(self.scope(), "read-tree")
-                .args(["--reset", "-u", commit.as_str()])
-                .run()
-        };
+        let git = || Git::new(self.scope(), "read-tree").args(["--reset", "-u", commit.as_str()]).run();
         if let Err(error) = git() {
             tracing::debug!(%error, "checking out again, with a fresh index");
             self.forget_index()?;
@@ -141,9 +125,7 @@ impl<'a> Private<'a> {
     pub(super) fn hand_out_index(&self) -> Result<(), GitError> {
         let to = self.worktree.admin.join("index");
         let copy = || -> std::io::Result<()> {
-            let temp = tempfile::Builder::new()
-                .prefix(".laneway-")
-                .tempfile_in(&self.worktree.admin)?;
+            let temp = tempfile::Builder::new().prefix(".laneway-").tempfile_in(&self.worktree.admin)?;
             std::fs::copy(self.index(), temp.path())?;
             temp.persist(&to)?;
             Ok(())

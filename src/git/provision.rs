@@ -3,10 +3,7 @@
 //! The administrative step is ours and not `git worktree add`'s: the git directory is built aside and renamed into place,
 //! under the repository lock, so that no other git ever meets half of it (`failed to read .../commondir`), and no config
 //! is touched. The files are then checked out outside the lock, many lanes at a time.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "makes and removes the directories of lanes"
-)]
+#![expect(clippy::disallowed_methods, reason = "makes and removes the directories of lanes")]
 
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -48,10 +45,7 @@ impl Repo {
         let path = resolved(path);
         self.ensure_free(&path)?;
         std::fs::create_dir_all(&path).map_err(GitError::io("created", &path))?;
-        let worktree = Worktree {
-            admin: self.free_admin(&path),
-            path,
-        };
+        let worktree = Worktree { admin: self.free_admin(&path), path };
         // The rest of a lane of this name that git has forgotten: its index describes other files.
         remove_any(&worktree.private(self))?;
         let private = worktree.private(self);
@@ -65,11 +59,7 @@ impl Repo {
     /// A directory can be taken if it is missing, empty, or holds what a crash left of ours: a `.git` file that points into
     /// this repository's worktrees, at nothing.
     fn ensure_free(&self, path: &Path) -> Result<(), GitError> {
-        let occupied = || {
-            Err(GitError::PathOccupied {
-                path: path.to_owned(),
-            })
-        };
+        let occupied = || Err(GitError::PathOccupied { path: path.to_owned() });
         let entries = match std::fs::read_dir(path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -84,55 +74,25 @@ impl Repo {
             return Ok(());
         }
         let line = std::fs::read(path.join(".git")).unwrap_or_default();
-        let ours = [
-            b"gitdir: ",
-            self.common_dir().join("worktrees").as_os_str().as_bytes(),
-            b"/",
-        ]
-        .concat();
+        let ours = [b"gitdir: ", self.common_dir().join("worktrees").as_os_str().as_bytes(), b"/"].concat();
         let pointed = line
             .strip_prefix(b"gitdir: ")
             .map(|rest| Path::new(std::ffi::OsStr::from_bytes(rest.trim_ascii())));
         let at_nothing = pointed.is_some_and(|admin| !admin.exists());
-        if names == [".git"] && line.starts_with(&ours) && at_nothing {
-            Ok(())
-        } else {
-            occupied()
-        }
+        if names == [".git"] && line.starts_with(&ours) && at_nothing { Ok(()) } else { occupied() }
     }
 
     /// A name that is not taken, made from the last two parts of the path (the graph and the lane).
     fn free_admin(&self, path: &Path) -> PathBuf {
-        let parts: Vec<_> = path
-            .iter()
-            .rev()
-            .take(2)
-            .map(|part| part.to_string_lossy())
-            .collect();
+        let parts: Vec<_> = path.iter().rev().take(2).map(|part| part.to_string_lossy()).collect();
         let plain = |c: char| {
-            if c.is_ascii_alphanumeric() || c == '-' || c == '_' {
-                c
-            } else {
-                '-'
-            }
+            if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' }
         };
-        let name: String = parts
-            .iter()
-            .rev()
-            .flat_map(|part| part.chars().map(plain).chain(['-']))
-            .collect();
+        let name: String = parts.iter().rev().flat_map(|part| part.chars().map(plain).chain(['-'])).collect();
         let name = name.trim_matches('-').to_owned();
         let worktrees = self.common_dir().join("worktrees");
-        let numbered = (1_u32..).map(|n| {
-            if n == 1 {
-                name.clone()
-            } else {
-                format!("{name}-{n}")
-            }
-        });
-        let mut free = numbered
-            .map(|name| worktrees.join(name))
-            .filter(|admin| !admin.exists());
+        let numbered = (1_u32..).map(|n| if n == 1 { name.clone() } else { format!("{name}-{n}") });
+        let mut free = numbered.map(|name| worktrees.join(name)).filter(|admin| !admin.exists());
         free.next().expect("some number is free")
     }
 
@@ -142,9 +102,7 @@ impl Repo {
         let build = || -> std::io::Result<()> {
             std::fs::create_dir_all(&parent)?;
             std::fs::create_dir_all(self.record_dir())?;
-            let aside = tempfile::Builder::new()
-                .prefix("admin-")
-                .tempdir_in(self.record_dir())?;
+            let aside = tempfile::Builder::new().prefix("admin-").tempdir_in(self.record_dir())?;
             let gitdir = [worktree.path.join(".git").as_os_str().as_bytes(), b"\n"].concat();
             std::fs::write(aside.path().join("HEAD"), format!("{at}\n"))?;
             std::fs::write(aside.path().join("commondir"), "../..\n")?;
@@ -167,10 +125,7 @@ impl Repo {
         match std::fs::read(&lock) {
             Ok(reason) => {
                 let reason = String::from_utf8_lossy(&reason).trim().to_owned();
-                return Err(GitError::WorktreeLocked {
-                    path: worktree.path.clone(),
-                    reason,
-                });
+                return Err(GitError::WorktreeLocked { path: worktree.path.clone(), reason });
             }
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             Err(error) => return Err(GitError::io("read", &lock)(error)),
@@ -197,13 +152,7 @@ impl Repo {
         let Some(at) = private.at()? else { return Ok(false) };
         private.index_at(&at)?;
         let answer = Git::new(private.scope(), "status")
-            .args([
-                "--porcelain",
-                "-z",
-                "--untracked-files=normal",
-                "--ignored=traditional",
-                "--no-renames",
-            ])
+            .args(["--porcelain", "-z", "--untracked-files=normal", "--ignored=traditional", "--no-renames"])
             .arg("--ignore-submodules=none")
             .run()?;
         Ok(answer.stdout.is_empty())
@@ -216,10 +165,7 @@ impl Repo {
             .prefix("admin-")
             .tempdir_in(&record)
             .map_err(GitError::io("written to", &record))?;
-        for (from, name) in [
-            (worktree.admin.clone(), "admin"),
-            (worktree.private(self), "private"),
-        ] {
+        for (from, name) in [(worktree.admin.clone(), "admin"), (worktree.private(self), "private")] {
             match std::fs::rename(&from, aside.path().join(name)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -232,15 +178,9 @@ impl Repo {
     /// Moves `from` to a place of its own in `trash`, which nobody but the user can read.
     pub(super) fn trash(&self, from: &Path, trash: &Path, name: &str) -> Result<PathBuf, GitError> {
         let make = || -> std::io::Result<PathBuf> {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(trash)?;
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(trash)?;
             std::fs::set_permissions(trash, PermissionsExt::from_mode(0o700))?;
-            Ok(tempfile::Builder::new()
-                .prefix(&format!("{name}-"))
-                .tempdir_in(trash)?
-                .keep())
+            Ok(tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(trash)?.keep())
         };
         let place = make().map_err(GitError::io("created", trash))?.join("files");
         std::fs::rename(from, &place).map_err(GitError::io("moved to the trash", from))?;

@@ -39,10 +39,7 @@ impl Repo {
     /// All local branches, without `refs/heads/`. Comparing two of these shows what an agent made.
     pub fn branches(&self) -> Result<BTreeMap<String, Sha>, GitError> {
         let heads = self.list_refs("refs/heads/")?;
-        Ok(heads
-            .into_iter()
-            .map(|(name, sha)| (name["refs/heads/".len()..].to_owned(), sha))
-            .collect())
+        Ok(heads.into_iter().map(|(name, sha)| (name["refs/heads/".len()..].to_owned(), sha)).collect())
     }
 
     /// The newest stash; `None` where there is none.
@@ -66,11 +63,7 @@ impl Repo {
             && let Some(checkout) = self.checkouts_of(name)?.into_iter().next()
         {
             let operation = checkout.operation.unwrap_or("a checkout");
-            return Err(GitError::CheckoutBusy {
-                path: checkout.path,
-                branch: name.to_owned(),
-                operation,
-            });
+            return Err(GitError::CheckoutBusy { path: checkout.path, branch: name.to_owned(), operation });
         }
         self.with_durable(|repo| {
             patiently("deleting a ref", || {
@@ -90,19 +83,12 @@ impl Repo {
 }
 
 pub(super) fn moved(name: &str, expected: Option<&Sha>, found: Option<Sha>) -> GitError {
-    GitError::RefMoved {
-        name: name.to_owned(),
-        expected: expected.cloned(),
-        found,
-    }
+    GitError::RefMoved { name: name.to_owned(), expected: expected.cloned(), found }
 }
 
 pub(super) fn read(repo: &Repository, name: &str) -> Result<Option<Sha>, GitError> {
     let failed = || GitError::library("reading a ref");
-    match repo
-        .find_reference(name)
-        .and_then(|reference| reference.resolve())
-    {
+    match repo.find_reference(name).and_then(|reference| reference.resolve()) {
         Ok(reference) => Ok(reference.target().map(sha)),
         Err(error) if absent(&error) => Ok(None),
         Err(error) => Err(failed()(error)),
@@ -138,10 +124,7 @@ fn lost_race(swapped: Result<Reference<'_>, git2::Error>) -> Result<Race, git2::
     match swapped {
         Ok(_) => Ok(Race::Won),
         Err(error)
-            if matches!(
-                error.code(),
-                ErrorCode::Modified | ErrorCode::Exists | ErrorCode::NotFound
-            ) =>
+            if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists | ErrorCode::NotFound) =>
         {
             Ok(Race::Lost)
         }

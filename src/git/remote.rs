@@ -30,11 +30,7 @@ impl Repo {
         })?;
         Ok(url.map(|url| {
             let local_path = local_path(&url, self.root());
-            Remote {
-                name: "origin".to_owned(),
-                url,
-                local_path,
-            }
+            Remote { name: "origin".to_owned(), url, local_path }
         }))
     }
 
@@ -44,19 +40,8 @@ impl Repo {
         let kept = format!("refs/laneway/remote/{branch}");
         let fetched = self
             .talk("fetch", &[])?
-            .args([
-                "--quiet",
-                "--no-tags",
-                "--no-write-fetch-head",
-                "--no-auto-maintenance",
-                "--no-prune",
-            ])
-            .args([
-                "--no-recurse-submodules",
-                "--no-show-forced-updates",
-                "--refmap=",
-                "--end-of-options",
-            ])
+            .args(["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-prune"])
+            .args(["--no-recurse-submodules", "--no-show-forced-updates", "--refmap=", "--end-of-options"])
             .arg(&remote.name)
             .arg(format!("+refs/heads/{branch}:{kept}"))
             .run();
@@ -76,12 +61,8 @@ impl Repo {
     pub fn remote_default_branch(&self, remote: &Remote) -> Result<Option<String>, GitError> {
         let answer = self.ls_remote(remote, &["--symref"], "HEAD")?;
         let text = String::from_utf8_lossy(&answer.stdout).into_owned();
-        let target = text
-            .lines()
-            .find_map(|line| line.strip_prefix("ref: ")?.strip_suffix("\tHEAD"));
-        Ok(target
-            .and_then(|name| name.strip_prefix("refs/heads/"))
-            .map(str::to_owned))
+        let target = text.lines().find_map(|line| line.strip_prefix("ref: ")?.strip_suffix("\tHEAD"));
+        Ok(target.and_then(|name| name.strip_prefix("refs/heads/")).map(str::to_owned))
     }
 
     /// The tip of a branch at the remote, asked now; `None` where it has no such branch.
@@ -90,15 +71,10 @@ impl Repo {
         let answer = self.ls_remote(remote, &[], &wanted)?;
         let text = String::from_utf8_lossy(&answer.stdout).into_owned();
         // The pattern also matches refs that merely end in it.
-        let line = text
-            .lines()
-            .filter_map(|line| line.split_once('\t'))
-            .find(|(_, name)| *name == wanted);
+        let line = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, name)| *name == wanted);
         line.map(|(id, _)| {
-            Sha::new(id).map_err(|_| GitError::Output {
-                operation: "ls-remote".to_owned(),
-                found: id.to_owned(),
-            })
+            Sha::new(id)
+                .map_err(|_| GitError::Output { operation: "ls-remote".to_owned(), found: id.to_owned() })
         })
         .transpose()
     }
@@ -132,14 +108,7 @@ impl Repo {
     ) -> Result<(), GitError> {
         let expected = lease.map_or("", Sha::as_str);
         let answer = self
-            .talk(
-                "push",
-                &[
-                    "push.gpgSign=false",
-                    "push.followTags=false",
-                    "push.autoSetupRemote=false",
-                ],
-            )?
+            .talk("push", &["push.gpgSign=false", "push.followTags=false", "push.autoSetupRemote=false"])?
             .args(["--porcelain", "--no-verify", "--recurse-submodules=no"])
             .arg(format!("--force-with-lease=refs/heads/{branch}:{expected}"))
             .arg("--end-of-options")
@@ -151,17 +120,10 @@ impl Repo {
             return Ok(());
         }
         match rejection(&answer) {
-            Some(cause) => Err(GitError::PushRejected {
-                branch: branch.to_owned(),
-                cause,
-            }),
+            Some(cause) => Err(GitError::PushRejected { branch: branch.to_owned(), cause }),
             None => {
                 let Answer { code, stderr, .. } = answer;
-                let failed = GitError::Failed {
-                    operation: "push".to_owned(),
-                    code: Some(code),
-                    stderr,
-                };
+                let failed = GitError::Failed { operation: "push".to_owned(), code: Some(code), stderr };
                 Err(classify(failed, remote))
             }
         }
@@ -209,9 +171,7 @@ fn rejection(answer: &Answer) -> Option<Rejection> {
     let text = String::from_utf8_lossy(&answer.stdout);
     let line = text.lines().find(|line| line.starts_with("!\t"))?;
     let summary = line.splitn(3, '\t').nth(2).unwrap_or_default();
-    let reason = summary
-        .split_once('(')
-        .map_or(summary, |(_, reason)| reason.trim_end_matches(')'));
+    let reason = summary.split_once('(').map_or(summary, |(_, reason)| reason.trim_end_matches(')'));
     Some(match reason {
         "stale info" => Rejection::Stale,
         "non-fast-forward" | "fetch first" | "needs force" => Rejection::NotFastForward,
@@ -219,24 +179,15 @@ fn rejection(answer: &Answer) -> Option<Rejection> {
         _ if reason.contains("failed to update ref") || reason.contains("cannot lock ref") => {
             Rejection::Stale
         }
-        reason => Rejection::Remote {
-            message: remote_message(reason, &answer.stderr),
-        },
+        reason => Rejection::Remote { message: remote_message(reason, &answer.stderr) },
     })
 }
 
 /// The reason with what the remote's hook printed.
 fn remote_message(reason: &str, stderr: &str) -> String {
-    let said: Vec<&str> = stderr
-        .lines()
-        .filter_map(|line| line.strip_prefix("remote: "))
-        .map(str::trim)
-        .collect();
-    if said.is_empty() {
-        reason.to_owned()
-    } else {
-        format!("{reason}: {}", said.join("; "))
-    }
+    let said: Vec<&str> =
+        stderr.lines().filter_map(|line| line.strip_prefix("remote: ")).map(str::trim).collect();
+    if said.is_empty() { reason.to_owned() } else { format!("{reason}: {}", said.join("; ")) }
 }
 
 /// Says what a failed call means. Refusals come first: ssh adds that it "could not read" to both.
@@ -270,12 +221,7 @@ fn classify(error: GitError, remote: &Remote) -> GitError {
         "the remote end hung up",
         "not a git repository",
     ];
-    let GitError::Failed {
-        operation,
-        code,
-        stderr,
-    } = error
-    else {
+    let GitError::Failed { operation, code, stderr } = error else {
         return match error {
             GitError::TimedOut { seconds, .. } => GitError::Unreachable {
                 remote: remote.name.clone(),
@@ -286,20 +232,10 @@ fn classify(error: GitError, remote: &Remote) -> GitError {
     };
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| stderr.contains(phrase));
     if says(REFUSED) {
-        GitError::Auth {
-            remote: remote.name.clone(),
-            detail: stderr,
-        }
+        GitError::Auth { remote: remote.name.clone(), detail: stderr }
     } else if says(AWAY) {
-        GitError::Unreachable {
-            remote: remote.name.clone(),
-            detail: stderr,
-        }
+        GitError::Unreachable { remote: remote.name.clone(), detail: stderr }
     } else {
-        GitError::Failed {
-            operation,
-            code,
-            stderr,
-        }
+        GitError::Failed { operation, code, stderr }
     }
 }

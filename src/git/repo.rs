@@ -66,9 +66,7 @@ impl Repo {
     /// Laneway cannot work in ([`GitError::Unsupported`]).
     pub fn discover(start: &Path) -> Result<Self, GitError> {
         let version = git_version()?;
-        let not_found = || GitError::NotARepository {
-            start: start.to_owned(),
-        };
+        let not_found = || GitError::NotARepository { start: start.to_owned() };
         let found = Repository::discover_path(start, std::iter::empty::<&Path>()).map_err(|_| not_found())?;
         let (common, linked) = match std::fs::read_to_string(found.join("commondir")) {
             Ok(text) => (found.join(text.trim_end()), true),
@@ -98,9 +96,7 @@ impl Repo {
             admin: Mutex::default(),
             signs: OnceLock::new(),
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The main worktree; of a bare repository its git directory.
@@ -131,10 +127,7 @@ impl Repo {
 
     pub(super) fn administer(&self) -> Result<Administration<'_>, GitError> {
         let queue = self.inner.admin.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Administration {
-            _flock: self.lock()?,
-            _queue: queue,
-        })
+        Ok(Administration { _flock: self.lock()?, _queue: queue })
     }
 
     /// Name and e-mail address from the user's config. Nothing is guessed: [`GitError::NoIdentity`] says what is missing.
@@ -176,29 +169,18 @@ impl Repo {
     /// `None` when HEAD is detached. A branch without commits is named all the same.
     pub fn head_branch(&self) -> Result<Option<String>, GitError> {
         self.with(|repo| {
-            let head = repo
-                .find_reference("HEAD")
-                .map_err(GitError::library("reading HEAD"))?;
-            let target = head
-                .symbolic_target()
-                .map_err(GitError::library("reading HEAD"))?;
-            Ok(target
-                .and_then(|name| name.strip_prefix("refs/heads/"))
-                .map(str::to_owned))
+            let head = repo.find_reference("HEAD").map_err(GitError::library("reading HEAD"))?;
+            let target = head.symbolic_target().map_err(GitError::library("reading HEAD"))?;
+            Ok(target.and_then(|name| name.strip_prefix("refs/heads/")).map(str::to_owned))
         })
     }
 
     /// The commit that `rev` names, in git's revision syntax; `None` where it names none.
     pub fn resolve_commit(&self, rev: &str) -> Result<Option<Sha>, GitError> {
-        self.with(|repo| {
-            match repo
-                .revparse_single(rev)
-                .and_then(|object| object.peel_to_commit())
-            {
-                Ok(commit) => Ok(Some(sha(commit.id()))),
-                Err(error) if absent(&error) => Ok(None),
-                Err(error) => Err(GitError::library("resolving a revision")(error)),
-            }
+        self.with(|repo| match repo.revparse_single(rev).and_then(|object| object.peel_to_commit()) {
+            Ok(commit) => Ok(Some(sha(commit.id()))),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(GitError::library("resolving a revision")(error)),
         })
     }
 
@@ -216,14 +198,10 @@ impl Repo {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(GitError::io("read", &path)(error)),
         };
-        let there: Vec<Vec<u8>> = bytes
-            .split(|b| *b == b'\n')
-            .map(|line| line.trim_ascii().to_vec())
-            .collect();
-        let missing: Vec<&&str> = patterns
-            .iter()
-            .filter(|pattern| !there.iter().any(|line| line == pattern.as_bytes()))
-            .collect();
+        let there: Vec<Vec<u8>> =
+            bytes.split(|b| *b == b'\n').map(|line| line.trim_ascii().to_vec()).collect();
+        let missing: Vec<&&str> =
+            patterns.iter().filter(|pattern| !there.iter().any(|line| line == pattern.as_bytes())).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -241,11 +219,7 @@ impl Repo {
     pub fn ensure_writable(&self) -> Result<(), GitError> {
         let record = self.record_dir();
         std::fs::create_dir_all(&record).map_err(GitError::io("created", &record))?;
-        for dir in [
-            record,
-            self.inner.common.join("objects"),
-            self.inner.common.join("refs"),
-        ] {
+        for dir in [record, self.inner.common.join("objects"), self.inner.common.join("refs")] {
             tempfile::NamedTempFile::new_in(&dir).map_err(GitError::io("written to", &dir))?;
         }
         Ok(())
@@ -267,10 +241,7 @@ impl Repo {
     }
 
     pub(super) fn scope(&self) -> Scope<'_> {
-        Scope::Common {
-            common: &self.inner.common,
-            cwd: &self.inner.root,
-        }
+        Scope::Common { common: &self.inner.common, cwd: &self.inner.root }
     }
 
     pub(super) fn version(&self) -> (u32, u32) {
@@ -306,16 +277,11 @@ impl Repo {
         if !path.exists() {
             let record = self.record_dir();
             std::fs::create_dir_all(&record).map_err(GitError::io("created", &record))?;
-            replace_file(
-                &path,
-                b"# How Laneway's own libgit2 writes.\n[core]\n\tfsyncObjectFiles = true\n",
-            )?;
+            replace_file(&path, b"# How Laneway's own libgit2 writes.\n[core]\n\tfsyncObjectFiles = true\n")?;
         }
         // The switch is per process in libgit2's C interface; as config of the highest level it is per repository.
         let mut config = repo.config().map_err(GitError::library("reading the config"))?;
-        config
-            .add_file(&path, ConfigLevel::App, true)
-            .map_err(GitError::library("switching fsync on"))?;
+        config.add_file(&path, ConfigLevel::App, true).map_err(GitError::library("switching fsync on"))?;
         Ok(repo)
     }
 }
@@ -386,36 +352,20 @@ fn git_version() -> Result<(u32, u32), GitError> {
     });
     match version {
         Some(version) if version >= NEEDED => Ok(version),
-        Some(_) => Err(GitError::GitTooOld {
-            found,
-            needed: NEEDED_TEXT,
-        }),
-        None => Err(GitError::Output {
-            operation: "version".to_owned(),
-            found,
-        }),
+        Some(_) => Err(GitError::GitTooOld { found, needed: NEEDED_TEXT }),
+        None => Err(GitError::Output { operation: "version".to_owned(), found }),
     }
 }
 
 /// Reads the repository's own config before libgit2 opens it, so that what is refused is refused by name.
 fn refuse_oddities(common: &Path) -> Result<(), GitError> {
-    let refuse = |feature| {
-        Err(GitError::Unsupported {
-            path: common.to_owned(),
-            feature,
-        })
-    };
+    let refuse = |feature| Err(GitError::Unsupported { path: common.to_owned(), feature });
     let path = common.join("config");
     if !path.exists() {
         return Ok(());
     }
     let config = Config::open(&path).map_err(GitError::library("reading the config"))?;
-    let get = |key: &str| {
-        config
-            .get_string(key)
-            .map(|value| value.to_ascii_lowercase())
-            .ok()
-    };
+    let get = |key: &str| config.get_string(key).map(|value| value.to_ascii_lowercase()).ok();
     if get("extensions.refstorage").is_some_and(|storage| storage != "files") {
         return refuse(Unsupported::Reftable);
     }
@@ -425,9 +375,8 @@ fn refuse_oddities(common: &Path) -> Result<(), GitError> {
     if get("extensions.partialclone").is_some() {
         return refuse(Unsupported::PartialClone);
     }
-    let mut promisors = config
-        .entries(Some(r"^remote\..*\.promisor$"))
-        .map_err(GitError::library("reading the config"))?;
+    let mut promisors =
+        config.entries(Some(r"^remote\..*\.promisor$")).map_err(GitError::library("reading the config"))?;
     if let Some(entry) = promisors.next() {
         let entry = entry.map_err(GitError::library("reading the config"))?;
         if entry.value().is_ok_and(|value| value != "false") {
@@ -439,21 +388,11 @@ fn refuse_oddities(common: &Path) -> Result<(), GitError> {
 
 fn refusal(path: &Path, source: git2::Error) -> GitError {
     if source.code() == ErrorCode::Owner {
-        GitError::UnsafeOwner {
-            path: path.to_owned(),
-        }
+        GitError::UnsafeOwner { path: path.to_owned() }
     } else if source.class() == ErrorClass::Repository && source.message().contains("extension") {
-        let feature = Unsupported::Extension {
-            detail: source.message().to_owned(),
-        };
-        GitError::Unsupported {
-            path: path.to_owned(),
-            feature,
-        }
+        let feature = Unsupported::Extension { detail: source.message().to_owned() };
+        GitError::Unsupported { path: path.to_owned(), feature }
     } else {
-        GitError::Library {
-            action: "opening the repository",
-            source,
-        }
+        GitError::Library { action: "opening the repository", source }
     }
 }

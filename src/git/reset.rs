@@ -87,10 +87,7 @@ impl Repo {
             return Ok(());
         }
         let name = |entry: &StatusEntry| entry.path.to_string_lossy().into_owned();
-        Err(GitError::StillDirty {
-            path: worktree.path.clone(),
-            files: left.iter().map(name).collect(),
-        })
+        Err(GitError::StillDirty { path: worktree.path.clone(), files: left.iter().map(name).collect() })
     }
 
     /// Removes untracked files and says what still differs.
@@ -106,15 +103,9 @@ impl Repo {
         }
         for nested in left.iter().filter(|entry| entry.is_nested_repository()) {
             let from = worktree.path.join(&nested.path);
-            self.trash(
-                &from,
-                &self.record_dir().join("trash"),
-                &format!("{}-nested", worktree.name()),
-            )?;
+            self.trash(&from, &self.record_dir().join("trash"), &format!("{}-nested", worktree.name()))?;
         }
-        Git::new(private.scope(), "clean")
-            .args(["-ffdq", "--", "."])
-            .run()?;
+        Git::new(private.scope(), "clean").args(["-ffdq", "--", "."]).run()?;
         status(private, at)
     }
 
@@ -155,11 +146,7 @@ impl Repo {
                 return Ok(());
             }
             Ok(found) if found.is_dir() => {
-                self.trash(
-                    &file,
-                    &self.record_dir().join("trash"),
-                    &format!("{}-dotgit", worktree.name()),
-                )?;
+                self.trash(&file, &self.record_dir().join("trash"), &format!("{}-dotgit", worktree.name()))?;
             }
             Ok(_) => remove_file(&file)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {}

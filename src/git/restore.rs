@@ -71,9 +71,7 @@ impl Repo {
         remove_any(&place)?;
         clear_way(root, path)?;
         let content = self.with(|repo| {
-            let blob = repo
-                .find_blob(id)
-                .map_err(GitError::library("reading a kept file"))?;
+            let blob = repo.find_blob(id).map_err(GitError::library("reading a kept file"))?;
             Ok(blob.content().to_vec())
         })?;
         let write = || -> std::io::Result<()> {
@@ -83,10 +81,7 @@ impl Repo {
             if mode == FileMode::Link {
                 return std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(&content), &place);
             }
-            let mut file = std::fs::File::options()
-                .write(true)
-                .create_new(true)
-                .open(&place)?;
+            let mut file = std::fs::File::options().write(true).create_new(true).open(&place)?;
             file.write_all(&content)?;
             if mode == FileMode::BlobExecutable {
                 let bits = file.metadata()?.permissions().mode();

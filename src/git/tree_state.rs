@@ -75,10 +75,7 @@ impl Repo {
         let private = Private::open(self, worktree)?;
         let files = status(&private, against)?
             .iter()
-            .map(|entry| DirtyFile {
-                path: entry.path.to_string_lossy().into_owned(),
-                kind: entry.kind(),
-            })
+            .map(|entry| DirtyFile { path: entry.path.to_string_lossy().into_owned(), kind: entry.kind() })
             .collect();
         Ok(TreeState { files })
     }
@@ -124,21 +121,12 @@ impl Repo {
 pub(super) fn status(private: &Private<'_>, against: &Sha) -> Result<Vec<StatusEntry>, GitError> {
     private.index_at(against)?;
     let answer = Git::new(private.scope(), "status")
-        .args([
-            "--porcelain",
-            "-z",
-            "--untracked-files=all",
-            "--ignored=no",
-            "--no-renames",
-        ])
+        .args(["--porcelain", "-z", "--untracked-files=all", "--ignored=no", "--no-renames"])
         .arg("--ignore-submodules=none")
         .may_refresh()
         .run()?;
     let entries = parse_status(&answer.stdout)?;
-    Ok(entries
-        .into_iter()
-        .filter(|entry| entry.worktree != b' ')
-        .collect())
+    Ok(entries.into_iter().filter(|entry| entry.worktree != b' ').collect())
 }
 
 /// Reads `XY path NUL` entries; renames must be off.
@@ -147,15 +135,9 @@ pub(super) fn parse_status(stdout: &[u8]) -> Result<Vec<StatusEntry>, GitError> 
     for field in stdout.split(|byte| *byte == 0).filter(|field| !field.is_empty()) {
         let [_, worktree, b' ', path @ ..] = field else {
             let found = String::from_utf8_lossy(field).into_owned();
-            return Err(GitError::Output {
-                operation: "status".to_owned(),
-                found,
-            });
+            return Err(GitError::Output { operation: "status".to_owned(), found });
         };
-        entries.push(StatusEntry {
-            worktree: *worktree,
-            path: PathBuf::from(OsStr::from_bytes(path)),
-        });
+        entries.push(StatusEntry { worktree: *worktree, path: PathBuf::from(OsStr::from_bytes(path)) });
     }
     Ok(entries)
 }

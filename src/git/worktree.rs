@@ -1,8 +1,5 @@
 //! A lane's worktree: where it is, how git knows it, and where its HEAD is.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "reads the git directory of a lane, never the lane itself"
-)]
+#![expect(clippy::disallowed_methods, reason = "reads the git directory of a lane, never the lane itself")]
 
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -43,20 +40,27 @@ pub(super) enum HeadFile {
 }
 
 impl Worktree {
+    /// What an agent began in the lane with git and did not finish, if anything.
+    pub fn unfinished(&self) -> Option<&'static str> {
+        let states = [
+            ("rebase-merge", "a rebase"),
+            ("rebase-apply", "a rebase"),
+            ("MERGE_HEAD", "a merge"),
+            ("CHERRY_PICK_HEAD", "a cherry-pick"),
+            ("REVERT_HEAD", "a revert"),
+            ("BISECT_LOG", "a bisect"),
+        ];
+        states.into_iter().find(|(file, _)| self.admin.join(file).exists()).map(|(_, what)| what)
+    }
+
     /// The name under which git knows it.
     pub fn name(&self) -> String {
-        self.admin
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
+        self.admin.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// The lane's private git directory, which only Laneway writes: `<common>/laneway/index/<name>`.
     pub(super) fn private(&self, repo: &Repo) -> PathBuf {
-        repo.record_dir()
-            .join("index")
-            .join(self.admin.file_name().unwrap_or_default())
+        repo.record_dir().join("index").join(self.admin.file_name().unwrap_or_default())
     }
 
     pub(super) fn head_file(&self) -> Result<HeadFile, GitError> {
@@ -92,10 +96,7 @@ impl Repo {
     ///
     /// A HEAD that names no commit (an orphan branch, a broken file) is [`GitError::HeadUnborn`].
     pub fn head(&self, worktree: &Worktree) -> Result<Head, GitError> {
-        let unborn = |found: String| GitError::HeadUnborn {
-            path: worktree.path.clone(),
-            found,
-        };
+        let unborn = |found: String| GitError::HeadUnborn { path: worktree.path.clone(), found };
         let (sha, branch, found) = match worktree.head_file()? {
             HeadFile::Commit(sha) => (Some(sha.clone()), None, sha.to_string()),
             HeadFile::Symbolic(name) => {
@@ -114,11 +115,7 @@ impl Repo {
     }
 
     pub(super) fn private_scope<'a>(&'a self, worktree: &'a Worktree, git_dir: &'a Path) -> Scope<'a> {
-        Scope::Private {
-            git_dir,
-            common: self.common_dir(),
-            work_tree: &worktree.path,
-        }
+        Scope::Private { git_dir, common: self.common_dir(), work_tree: &worktree.path }
     }
 }
 

@@ -31,16 +31,10 @@ pub(super) fn check(name: &str) -> Result<(), BranchError> {
     if name.starts_with("refs/") {
         return Err(BranchError::Full);
     }
-    if let Some(found) = name
-        .chars()
-        .find(|c| c.is_ascii_control() || " ~^:?*[\\".contains(*c))
-    {
+    if let Some(found) = name.chars().find(|c| c.is_ascii_control() || " ~^:?*[\\".contains(*c)) {
         return Err(BranchError::Character { found });
     }
-    if let Some(sequence) = ["..", "@{", "//"]
-        .into_iter()
-        .find(|sequence| name.contains(sequence))
-    {
+    if let Some(sequence) = ["..", "@{", "//"].into_iter().find(|sequence| name.contains(sequence)) {
         return Err(BranchError::Sequence { sequence });
     }
     if let Some(with) = ['-', '/'].into_iter().find(|c| name.starts_with(*c)) {

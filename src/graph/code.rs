@@ -78,10 +78,8 @@ impl fmt::Display for Code {
 
 /// Returns `docs/diagnostics.md`, which is made from the codes.
 pub fn reference_page() -> String {
-    let sections: Vec<String> = Code::ALL
-        .iter()
-        .map(|code| format!("\n## {code}\n\n{}\n", code.explain()))
-        .collect();
+    let sections: Vec<String> =
+        Code::ALL.iter().map(|code| format!("\n## {code}\n\n{}\n", code.explain())).collect();
     format!(
         "# Diagnostics of graph files\n\n\
          Every problem of a file is reported at once. This page is generated from the program \

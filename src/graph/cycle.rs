@@ -74,11 +74,7 @@ fn walk(start: usize, edges: &[Vec<usize>], marks: &mut [Mark], cycles: &mut Vec
                 let all = &path[depth..];
                 let nodes = all[..all.len().min(SHOWN)].to_vec();
                 let more = all.len() - nodes.len();
-                cycles.push(Cycle {
-                    nodes,
-                    more,
-                    closing: (node, index),
-                });
+                cycles.push(Cycle { nodes, more, closing: (node, index) });
             }
             Mark::Open(_) | Mark::Done => {}
         }
@@ -92,10 +88,7 @@ mod tests {
     const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
     fn named(edges: &[Vec<usize>]) -> Vec<String> {
-        find(edges)
-            .iter()
-            .map(|cycle| cycle.names(|node| NAMES[node]))
-            .collect()
+        find(edges).iter().map(|cycle| cycle.names(|node| NAMES[node])).collect()
     }
 
     #[test]
@@ -106,10 +99,7 @@ mod tests {
 
     #[test]
     fn what_only_leads_to_a_cycle_is_not_part_of_it() {
-        assert_eq!(
-            named(&[vec![1], vec![2], vec![1], vec![], vec![4]]),
-            ["b -> c -> b"]
-        );
+        assert_eq!(named(&[vec![1], vec![2], vec![1], vec![], vec![4]]), ["b -> c -> b"]);
     }
 
     #[test]

@@ -85,11 +85,7 @@ impl Diagnostic {
 
     /// Shows another place.
     pub(super) fn related(mut self, span: Range<usize>, label: &str) -> Self {
-        self.related = Some(Related {
-            span,
-            at: Position::default(),
-            label: label.to_owned(),
-        });
+        self.related = Some(Related { span, at: Position::default(), label: label.to_owned() });
         self
     }
 }
@@ -110,10 +106,7 @@ impl Diagnostics {
         list.sort_by(|a, b| (a.span.start, a.code, &a.message).cmp(&(b.span.start, b.code, &b.message)));
         list.dedup();
         locate(text, &mut list);
-        Some(Self {
-            path: path.to_owned(),
-            list,
-        })
+        Some(Self { path: path.to_owned(), list })
     }
 
     /// The file, as shown to people.
@@ -144,11 +137,7 @@ impl<'a> IntoIterator for &'a Diagnostics {
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.list.len() == 1 {
-            "problem"
-        } else {
-            "problems"
-        };
+        let plural = if self.list.len() == 1 { "problem" } else { "problems" };
         write!(f, "{} {plural} in {}", self.list.len(), self.path)
     }
 }
@@ -170,10 +159,7 @@ fn locate(text: &str, list: &mut [Diagnostic]) {
     for (offset, at) in wanted {
         while let Some((_, c)) = chars.next_if(|(index, _)| *index < offset) {
             if c == '\n' {
-                here = Position {
-                    line: here.line + 1,
-                    column: 1,
-                };
+                here = Position { line: here.line + 1, column: 1 };
             } else {
                 here.column += 1;
             }
@@ -184,10 +170,7 @@ fn locate(text: &str, list: &mut [Diagnostic]) {
 
 impl Serialize for Diagnostics {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.list.iter().map(|diagnostic| Located {
-            path: &self.path,
-            diagnostic,
-        }))
+        serializer.collect_seq(self.list.iter().map(|diagnostic| Located { path: &self.path, diagnostic }))
     }
 }
 
@@ -199,16 +182,7 @@ struct Located<'a> {
 
 impl Serialize for Located<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Diagnostic {
-            code,
-            severity,
-            message,
-            label,
-            hint,
-            at,
-            related,
-            span: _,
-        } = self.diagnostic;
+        let Diagnostic { code, severity, message, label, hint, at, related, span: _ } = self.diagnostic;
         let mut out = serializer.serialize_struct("Diagnostic", 10)?;
         out.serialize_field("code", code.number())?;
         out.serialize_field("name", code.name())?;
@@ -233,10 +207,6 @@ struct RelatedView<'a> {
 
 impl<'a> From<&'a Related> for RelatedView<'a> {
     fn from(related: &'a Related) -> Self {
-        Self {
-            line: related.at.line,
-            column: related.at.column,
-            label: &related.label,
-        }
+        Self { line: related.at.line, column: related.at.column, label: &related.label }
     }
 }

@@ -42,9 +42,7 @@ pub(super) fn parse(text: &str) -> Result<Millis, DurationError> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         if digits == 0 {
-            return Err(DurationError::NoNumber {
-                rest: rest.to_owned(),
-            });
+            return Err(DurationError::NoNumber { rest: rest.to_owned() });
         }
         let (number, after) = rest.split_at(digits);
         let length = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
@@ -56,11 +54,7 @@ pub(super) fn parse(text: &str) -> Result<Millis, DurationError> {
         total = total.checked_add(part).ok_or(DurationError::Range)?;
         rest = after;
     }
-    if total == 0 || total > MAX {
-        Err(DurationError::Range)
-    } else {
-        Ok(Millis(total))
-    }
+    if total == 0 || total > MAX { Err(DurationError::Range) } else { Ok(Millis(total)) }
 }
 
 /// Returns how long the unit is, and the units that may follow it.
@@ -70,12 +64,10 @@ fn scale_of(unit: &str, units: &'static Units) -> Result<(u64, &'static Units), 
     }
     match units.iter().position(|(name, _)| *name == unit) {
         Some(at) => Ok((units[at].1, &units[at + 1..])),
-        None if UNITS.iter().any(|(name, _)| *name == unit) => Err(DurationError::Order {
-            unit: unit.to_owned(),
-        }),
-        None => Err(DurationError::Unit {
-            unit: unit.to_owned(),
-        }),
+        None if UNITS.iter().any(|(name, _)| *name == unit) => {
+            Err(DurationError::Order { unit: unit.to_owned() })
+        }
+        None => Err(DurationError::Unit { unit: unit.to_owned() }),
     }
 }
 
@@ -99,31 +91,16 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_says_why() {
-        let unit = |unit: &str| {
-            Err(DurationError::Unit {
-                unit: unit.to_owned(),
-            })
-        };
+        let unit = |unit: &str| Err(DurationError::Unit { unit: unit.to_owned() });
         assert_eq!(parse("90"), Err(DurationError::NoUnit));
         assert_eq!(parse(""), Err(DurationError::NoUnit));
         assert_eq!(parse("2d"), unit("d"));
         assert_eq!(parse("1.5h"), unit("."));
         assert_eq!(parse("h"), Err(DurationError::NoNumber { rest: "h".to_owned() }));
-        assert_eq!(
-            parse("-5s"),
-            Err(DurationError::NoNumber {
-                rest: "-5s".to_owned()
-            })
-        );
+        assert_eq!(parse("-5s"), Err(DurationError::NoNumber { rest: "-5s".to_owned() }));
         assert_eq!(parse("30m1h"), Err(DurationError::Order { unit: "h".to_owned() }));
         assert_eq!(parse("1m1m"), Err(DurationError::Order { unit: "m".to_owned() }));
-        for range in [
-            "0s",
-            "0h0m",
-            "8785h",
-            "99999999999999999999s",
-            "18446744073709551615h",
-        ] {
+        for range in ["0s", "0h0m", "8785h", "99999999999999999999s", "18446744073709551615h"] {
             assert_eq!(parse(range), Err(DurationError::Range), "{range}");
         }
     }

@@ -46,10 +46,7 @@ pub(super) struct Keys {
 impl Keys {
     /// The names of the keys that are accepted.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.known
-            .iter()
-            .filter(|key| key.presence != Presence::Refused)
-            .map(|key| key.name)
+        self.known.iter().filter(|key| key.presence != Presence::Refused).map(|key| key.name)
     }
 }
 
@@ -299,24 +296,14 @@ impl<T: Shorthand> Read for Short<T> {
 
 impl Shorthand for GateFile {
     fn from_short(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
-        CommandText::read(value, key, reader).map(|run| Self {
-            run: Field::Good(At {
-                value: run,
-                span: value.span(),
-            }),
-            ..Self::default()
-        })
+        CommandText::read(value, key, reader)
+            .map(|run| Self { run: Field::Good(At { value: run, span: value.span() }), ..Self::default() })
     }
 }
 
 impl Shorthand for AgentChoice {
     fn from_short(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
-        AgentName::read(value, key, reader).map(|name| Self {
-            name: Field::Good(At {
-                value: name,
-                span: value.span(),
-            }),
-            ..Self::default()
-        })
+        AgentName::read(value, key, reader)
+            .map(|name| Self { name: Field::Good(At { value: name, span: value.span() }), ..Self::default() })
     }
 }

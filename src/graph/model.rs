@@ -287,23 +287,14 @@ impl From<Millis> for Duration {
 
 /// Returns, for each lane, the lanes whose work it needs: those of its tasks' needs in other workstreams.
 pub fn lane_needs(graph: &Graph) -> BTreeMap<LaneId, BTreeSet<LaneId>> {
-    let lane_of: BTreeMap<&TaskId, &LaneId> = graph
-        .tasks
-        .iter()
-        .map(|task| (&task.id, &task.workstream))
-        .collect();
-    let mut needs: BTreeMap<LaneId, BTreeSet<LaneId>> = graph
-        .workstreams
-        .iter()
-        .map(|lane| (lane.id.clone(), BTreeSet::new()))
-        .collect();
+    let lane_of: BTreeMap<&TaskId, &LaneId> =
+        graph.tasks.iter().map(|task| (&task.id, &task.workstream)).collect();
+    let mut needs: BTreeMap<LaneId, BTreeSet<LaneId>> =
+        graph.workstreams.iter().map(|lane| (lane.id.clone(), BTreeSet::new())).collect();
     for task in &graph.tasks {
         for upstream in task.needs.iter().filter_map(|need| lane_of.get(need)) {
             if **upstream != task.workstream {
-                needs
-                    .entry(task.workstream.clone())
-                    .or_default()
-                    .insert((*upstream).clone());
+                needs.entry(task.workstream.clone()).or_default().insert((*upstream).clone());
             }
         }
     }

@@ -52,15 +52,10 @@ pub fn parse(source: &Source, known: &ProjectDefaults) -> Result<Graph, Diagnost
         _ => None,
     };
     let misread = Misread::new(&source.text, &errors);
+    reader.list.retain(|diagnostic| !misread.covers(diagnostic.span.start));
     reader
         .list
-        .retain(|diagnostic| !misread.covers(diagnostic.span.start));
-    reader.list.extend(
-        errors
-            .iter()
-            .filter(|e| !is_duplicate(e) || !misread.covers(place_of(e)))
-            .map(syntax),
-    );
+        .extend(errors.iter().filter(|e| !is_duplicate(e) || !misread.covers(place_of(e))).map(syntax));
     match Diagnostics::collect(&source.path, &source.text, reader.list) {
         Some(diagnostics) => Err(diagnostics),
         None => Ok(graph.expect("a graph without diagnostics is complete")),
@@ -71,10 +66,7 @@ fn syntax(error: &toml::de::Error) -> Diagnostic {
     let (label, hint) = if is_duplicate(error) {
         ("written a second time", "keep one of the two")
     } else {
-        (
-            "not TOML",
-            "correct this first; the rest is checked in full once the file is TOML",
-        )
+        ("not TOML", "correct this first; the rest is checked in full once the file is TOML")
     };
     let span = error.span().unwrap_or(0..0);
     Diagnostic::new(Code::Syntax, span, error.message().trim(), label).hint(hint.to_owned())
@@ -90,11 +82,8 @@ struct Misread {
 
 impl Misread {
     fn new(text: &str, errors: &[toml::de::Error]) -> Self {
-        let mut places: Vec<usize> = errors
-            .iter()
-            .filter(|error| !is_duplicate(error))
-            .map(place_of)
-            .collect();
+        let mut places: Vec<usize> =
+            errors.iter().filter(|error| !is_duplicate(error)).map(place_of).collect();
         places.sort_unstable();
         let mut lines: Vec<Range<usize>> = Vec::new();
         for at in places {
@@ -104,9 +93,7 @@ impl Misread {
                 lines.push(start..end);
             }
         }
-        let header = lines
-            .iter()
-            .find(|line| text[(*line).clone()].trim_start().starts_with('['));
+        let header = lines.iter().find(|line| text[(*line).clone()].trim_start().starts_with('['));
         let from = header.map_or(usize::MAX, |line| line.start);
         Self { lines, from }
     }
@@ -126,10 +113,8 @@ fn place_of(error: &toml::de::Error) -> usize {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            write!(hex, "{byte:02x}").expect("a string takes every text");
-            hex
-        })
+    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a string takes every text");
+        hex
+    })
 }

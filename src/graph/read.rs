@@ -79,13 +79,7 @@ pub(super) struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self {
-            text,
-            list: Vec::new(),
-            nearest: Nearest::default(),
-            broken: false,
-            example: "",
-        }
+        Self { text, list: Vec::new(), nearest: Nearest::default(), broken: false, example: "" }
     }
 
     /// Notes a problem.
@@ -155,11 +149,8 @@ impl<'t> Reader<'t> {
         if let Some(hint) = did_you_mean(self.nearest.find(name, keys.names())) {
             return hint;
         }
-        let owners: Vec<&str> = TABLES
-            .iter()
-            .filter(|other| has(other, name))
-            .map(|other| other.table)
-            .collect();
+        let owners: Vec<&str> =
+            TABLES.iter().filter(|other| has(other, name)).map(|other| other.table).collect();
         if !owners.is_empty() {
             return format!("`{name}` is a key of {}", owners.join(" and of "));
         }
@@ -192,12 +183,7 @@ pub(super) fn field<T: Read>(
     let outer = std::mem::replace(&mut reader.example, example);
     let read = T::read(value, key, reader);
     reader.example = outer;
-    read.map_or(Field::Bad, |read| {
-        Field::Good(At {
-            value: read,
-            span: value.span(),
-        })
-    })
+    read.map_or(Field::Bad, |read| Field::Good(At { value: read, span: value.span() }))
 }
 
 /// Returns the table, or notes that it is none.
@@ -312,10 +298,7 @@ impl<T: Read> Read for Vec<At<T>> {
         };
         let before = reader.list.len();
         let read = |item: &Spanned<DeValue<'_>>| {
-            T::read(item, key, reader).map(|value| At {
-                value,
-                span: item.span(),
-            })
+            T::read(item, key, reader).map(|value| At { value, span: item.span() })
         };
         let items: Vec<At<T>> = array.iter().filter_map(read).collect();
         // A list that lost a member is still good for what it has: the diagnostic is there, and the graph is refused.

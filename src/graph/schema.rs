@@ -21,10 +21,7 @@ pub fn json_schema() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = GraphFile::json_schema(&mut generator);
     let definitions = generator.take_definitions(true);
-    schema.insert(
-        "$schema".to_owned(),
-        "https://json-schema.org/draft/2020-12/schema".into(),
-    );
+    schema.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
     schema.insert("title".to_owned(), "Laneway graph".into());
     schema.insert("$defs".to_owned(), Value::Object(definitions));
     schema.to_value()

@@ -39,18 +39,12 @@ pub(super) fn check(pattern: &str) -> Result<(), ScopeError> {
         let part = part.to_owned();
         return Err(match part.as_str() {
             "" => ScopeError::Empty { pattern: whole() },
-            _ => ScopeError::Part {
-                pattern: whole(),
-                part,
-            },
+            _ => ScopeError::Part { pattern: whole(), part },
         });
     }
     match GlobBuilder::new(pattern).literal_separator(true).build() {
         Ok(_) => Ok(()),
-        Err(source) => Err(ScopeError::Glob {
-            pattern: whole(),
-            source,
-        }),
+        Err(source) => Err(ScopeError::Glob { pattern: whole(), source }),
     }
 }
 
@@ -62,14 +56,9 @@ impl ScopeError {
                 "write the path from the root of the repository, such as `src/api/**`".to_owned()
             }
             Self::Part { pattern, .. } | Self::Empty { pattern } => {
-                let parts: Vec<&str> = pattern
-                    .split('/')
-                    .filter(|part| !matches!(*part, "" | "." | ".."))
-                    .collect();
-                format!(
-                    "write `{}`, as seen from the root of the repository",
-                    parts.join("/")
-                )
+                let parts: Vec<&str> =
+                    pattern.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
+                format!("write `{}`, as seen from the root of the repository", parts.join("/"))
             }
             Self::Folder { pattern } => format!("write `{pattern}**` for all that is in it"),
             Self::Glob { source, .. } => source.kind().to_string(),

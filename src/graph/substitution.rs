@@ -58,23 +58,14 @@ impl Values<'_> {
             }
             out.push_str(&rest[..at]);
             let inner = &rest[at + 2..];
-            let Some(end) = inner
-                .find(['}', '\n'])
-                .filter(|end| inner[*end..].starts_with('}'))
-            else {
-                unfilled.push(Unfilled {
-                    text: "${".to_owned(),
-                    reason: Reason::Open,
-                });
+            let Some(end) = inner.find(['}', '\n']).filter(|end| inner[*end..].starts_with('}')) else {
+                unfilled.push(Unfilled { text: "${".to_owned(), reason: Reason::Open });
                 rest = inner;
                 continue;
             };
             match self.get(inner[..end].trim()) {
                 Ok(value) => out.push_str(value),
-                Err(reason) => unfilled.push(Unfilled {
-                    text: rest[at..at + 3 + end].to_owned(),
-                    reason,
-                }),
+                Err(reason) => unfilled.push(Unfilled { text: rest[at..at + 3 + end].to_owned(), reason }),
             }
             rest = &inner[end + 1..];
         }
@@ -94,31 +85,20 @@ mod tests {
 
     fn fill(text: &str) -> (String, Vec<Unfilled>) {
         let mut unfilled = Vec::new();
-        let values = Values {
-            graph: "g",
-            lane: Some("l"),
-            task: None,
-        };
+        let values = Values { graph: "g", lane: Some("l"), task: None };
         (values.fill(text, &mut unfilled), unfilled)
     }
 
     #[test]
     fn names_are_filled_in_once_and_not_again() {
         assert_eq!(fill("a ${graph.name} b ${ lane.id }").0, "a g b l");
-        let values = Values {
-            graph: "${lane.id}",
-            lane: Some("l"),
-            task: None,
-        };
+        let values = Values { graph: "${lane.id}", lane: Some("l"), task: None };
         assert_eq!(values.fill("${graph.name}", &mut Vec::new()), "${lane.id}");
     }
 
     #[test]
     fn a_doubled_dollar_is_left_to_the_shell() {
-        assert_eq!(
-            fill("$${HOME} $HOME $$ $x{y} $$$").0,
-            "${HOME} $HOME $$ $x{y} $$$"
-        );
+        assert_eq!(fill("$${HOME} $HOME $$ $x{y} $$$").0, "${HOME} $HOME $$ $x{y} $$$");
         assert_eq!(fill("$${graph.name}").0, "${graph.name}");
         assert_eq!(fill("$${${graph.name}}").0, "${g}");
     }
@@ -135,14 +115,7 @@ mod tests {
             ("x ${graph.name", "${", Reason::Open),
             ("${a\n}", "${", Reason::Open),
         ] {
-            assert_eq!(
-                fill(text).1,
-                [Unfilled {
-                    text: shown.to_owned(),
-                    reason
-                }],
-                "{text}"
-            );
+            assert_eq!(fill(text).1, [Unfilled { text: shown.to_owned(), reason }], "{text}");
         }
     }
 }

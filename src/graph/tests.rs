@@ -19,15 +19,10 @@ fn known() -> ProjectDefaults {
         model: None,
     };
     let agents = [
-        (
-            name("claude"),
-            agent(&["claude", "--model", "{model}", "{prompt_file}"]),
-        ),
+        (name("claude"), agent(&["claude", "--model", "{model}", "{prompt_file}"])),
         (name("plain"), agent(&["plain", "{prompt_file}"])),
     ];
-    ProjectDefaults {
-        agents: agents.into(),
-    }
+    ProjectDefaults { agents: agents.into() }
 }
 
 fn name(text: &str) -> AgentName {
@@ -35,10 +30,7 @@ fn name(text: &str) -> AgentName {
 }
 
 fn source(text: &str) -> Source {
-    Source {
-        path: "graphs/x.toml".to_owned(),
-        text: text.to_owned(),
-    }
+    Source { path: "graphs/x.toml".to_owned(), text: text.to_owned() }
 }
 
 fn accept(text: &str) -> Graph {

@@ -26,11 +26,7 @@ impl Read for Millis {
                     _ => Code::BadDuration,
                 };
                 let message = format!("`{key}` is not a duration that can be used: {error}");
-                let label = if code == Code::OutOfRange {
-                    "out of range"
-                } else {
-                    "not a duration"
-                };
+                let label = if code == Code::OutOfRange { "out of range" } else { "not a duration" };
                 let hint = "write it like \"500ms\", \"90s\", \"45m\", \"2h\" or \"1h30m\"".to_owned();
                 reader.push(Diagnostic::new(code, value.span(), message, label).hint(hint));
                 None
@@ -53,16 +49,7 @@ impl<K: Read, V: Read> Read for Named<K, V> {
             let read_name = K::read(&as_text, key, reader);
             let read_value = V::read(value, name.get_ref(), reader);
             if let (Some(k), Some(v)) = (read_name, read_value) {
-                entries.push((
-                    At {
-                        value: k,
-                        span: name.span(),
-                    },
-                    At {
-                        value: v,
-                        span: value.span(),
-                    },
-                ));
+                entries.push((At { value: k, span: name.span() }, At { value: v, span: value.span() }));
             }
         }
         Some(Self(entries))
@@ -80,10 +67,7 @@ impl Read for EnvName {
         let Free(name) = Free::read(value, key, reader)?;
         let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !letters || name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-            let message = format!(
-                "\"{}\" is not the name of an environment variable",
-                name.escape_debug()
-            );
+            let message = format!("\"{}\" is not the name of an environment variable", name.escape_debug());
             let hint = "names match [A-Za-z_][A-Za-z0-9_]*".to_owned();
             reader.push(Diagnostic::new(Code::BadEnvName, value.span(), message, "not a name").hint(hint));
             return None;
@@ -136,12 +120,8 @@ impl Read for Scope {
             scope::ScopeError::Glob { .. } => Code::BadGlob,
             _ => Code::BadPath,
         };
-        let diagnostic = Diagnostic::new(
-            code,
-            value.span(),
-            error.to_string(),
-            "matches no file of the repository",
-        );
+        let diagnostic =
+            Diagnostic::new(code, value.span(), error.to_string(), "matches no file of the repository");
         reader.push(diagnostic.hint(error.hint()));
         None
     }
@@ -159,9 +139,7 @@ impl Read for CommandText {
             DeValue::String(_) => String::read(value, key, reader).map(|line| Self(Command::Shell(line))),
             DeValue::Array(_) => Argv::read(value, key, reader).map(|argv| Self(Command::Argv(argv.0))),
             DeValue::Table(table)
-                if ["template", "script", "image"]
-                    .iter()
-                    .any(|later| table.contains_key(*later)) =>
+                if ["template", "script", "image"].iter().any(|later| table.contains_key(*later)) =>
             {
                 reader.not_supported(value.span(), &format!("`{key}` as a table"));
                 None
@@ -187,10 +165,7 @@ impl Read for Argv {
         if reader.list.len() > before {
             return None;
         }
-        if words
-            .first()
-            .is_none_or(|program| program.value.0.trim().is_empty())
-        {
+        if words.first().is_none_or(|program| program.value.0.trim().is_empty()) {
             let message = format!("`{key}` names no program");
             let hint = "the first word is the program, such as [\"make\", \"test\"]".to_owned();
             reader.push(Diagnostic::new(Code::Blank, value.span(), message, "no program").hint(hint));

@@ -60,11 +60,7 @@ fn word<T: Words + Read>(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut R
     let words: Vec<String> = T::WORDS.iter().map(|(word, _)| format!("\"{word}\"")).collect();
     let nearest = did_you_mean(reader.nearest.find(&text, T::WORDS.iter().map(|(word, _)| *word)));
     let hint = nearest.unwrap_or_else(|| format!("write {}", words.join(" or ")));
-    let message = format!(
-        "`{key}` does not know \"{}\"; it takes {}",
-        text.escape_debug(),
-        words.join(", ")
-    );
+    let message = format!("`{key}` does not know \"{}\"; it takes {}", text.escape_debug(), words.join(", "));
     reader
         .push(Diagnostic::new(Code::UnknownValue, value.span(), message, "not one of the words").hint(hint));
     None

@@ -33,10 +33,7 @@ impl LineHash {
     }
 
     /// The 64 hex digits.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "an invariant: only `of` and `START` make a value"
-    )]
+    #[expect(clippy::missing_panics_doc, reason = "an invariant: only `of` and `START` make a value")]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("hex digits are ASCII")
     }
@@ -77,11 +74,7 @@ pub struct Position {
 
 impl Position {
     /// Before the first line.
-    pub const START: Position = Position {
-        bytes: 0,
-        lines: 0,
-        head: LineHash::START,
-    };
+    pub const START: Position = Position { bytes: 0, lines: 0, head: LineHash::START };
 
     /// The bytes between `self` and `later`, as a length in memory.
     pub(super) fn span_to(&self, later: &Position) -> usize {
@@ -191,8 +184,6 @@ impl Visitor<'_> for KeyVisitor {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-        Ok(Key {
-            is_prev: name == "prev",
-        })
+        Ok(Key { is_prev: name == "prev" })
     }
 }

@@ -1,12 +1,13 @@
 //! The journal file: create, open, append.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::chain::{LineHash, Position, check_body, push_line};
 use super::error::{Damage, JournalError};
+use super::read::read_from;
 use super::record::sync_dir;
 use super::replay::{Lines, Replay, Torn};
 use super::scan::scan;
@@ -71,33 +72,16 @@ impl Journal {
     /// [`JournalError::Exists`] when there is one; it is never replaced.
     pub fn create(dir: &Path) -> Result<Journal, JournalError> {
         let path = dir.join(FILE_NAME);
-        let file = match OpenOptions::new()
-            .create_new(true)
-            .read(true)
-            .append(true)
-            .open(&path)
-        {
+        let file = match OpenOptions::new().create_new(true).read(true).append(true).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(JournalError::Exists { path });
             }
             Err(source) => return Err(JournalError::Open { path, source }),
         };
-        file.sync_all().map_err(|source| JournalError::Sync {
-            path: path.clone(),
-            source,
-        })?;
-        sync_dir(dir).map_err(|source| JournalError::Sync {
-            path: dir.to_owned(),
-            source,
-        })?;
-        Ok(Journal {
-            file,
-            path,
-            end: Position::START,
-            state: State::Ready,
-            buffer: Vec::new(),
-        })
+        file.sync_all().map_err(|source| JournalError::Sync { path: path.clone(), source })?;
+        sync_dir(dir).map_err(|source| JournalError::Sync { path: dir.to_owned(), source })?;
+        Ok(Journal { file, path, end: Position::START, state: State::Ready, buffer: Vec::new() })
     }
 
     /// Opens the journal in `dir` and checks its chain.
@@ -109,11 +93,9 @@ impl Journal {
     /// [`JournalError::Damaged`] when a bad line lies before a well-formed one; nothing is changed then.
     pub fn open(dir: &Path, mode: Mode) -> Result<(Journal, Replay), JournalError> {
         let path = dir.join(FILE_NAME);
-        let mut file = open_existing(&path, mode)?;
-        let mut bytes = read_whole(&mut file).map_err(|source| JournalError::Read {
-            path: path.clone(),
-            source,
-        })?;
+        let file = open_existing(&path, mode)?;
+        let mut bytes =
+            read_from(&file, 0).map_err(|source| JournalError::Read { path: path.clone(), source })?;
         let end = scan(&bytes, Position::START).map_err(|fault| JournalError::Damaged {
             path: path.clone(),
             line: fault.line,
@@ -122,38 +104,20 @@ impl Journal {
         let good = Position::START.span_to(&end);
         let torn = match (&bytes[good..], mode) {
             ([], _) => None,
-            (tail, Mode::ReadOnly) => Some(Torn {
-                bytes: tail.len() as u64,
-                saved_as: None,
-            }),
+            (tail, Mode::ReadOnly) => Some(Torn { bytes: tail.len() as u64, saved_as: None }),
             (tail, Mode::Append) => Some(set_aside(dir, &file, end.bytes, tail)?),
         };
         let state = match mode {
             Mode::ReadOnly => State::ReadOnly,
             Mode::Append => {
-                file.sync_data().map_err(|source| JournalError::Sync {
-                    path: path.clone(),
-                    source,
-                })?;
+                file.sync_data().map_err(|source| JournalError::Sync { path: path.clone(), source })?;
                 State::Ready
             }
         };
         bytes.truncate(good);
         let text = String::from_utf8(bytes).map_err(|error| not_utf8(&path, &error))?;
-        let journal = Journal {
-            file,
-            path,
-            end,
-            state,
-            buffer: Vec::new(),
-        };
-        Ok((
-            journal,
-            Replay {
-                lines: Lines::new(text, end),
-                torn,
-            },
-        ))
+        let journal = Journal { file, path, end, state, buffer: Vec::new() };
+        Ok((journal, Replay { lines: Lines::new(text, end), torn }))
     }
 
     /// Appends one line a body with one write and one fdatasync; they are on disk when this returns `Ok`.
@@ -176,14 +140,10 @@ impl Journal {
         match self.state {
             State::Ready => {}
             State::ReadOnly => {
-                return Err(JournalError::ReadOnly {
-                    path: self.path.clone(),
-                });
+                return Err(JournalError::ReadOnly { path: self.path.clone() });
             }
             State::Poisoned => {
-                return Err(JournalError::Poisoned {
-                    path: self.path.clone(),
-                });
+                return Err(JournalError::Poisoned { path: self.path.clone() });
             }
         }
         self.buffer.clear();
@@ -218,14 +178,9 @@ impl Journal {
     /// Another writer would break the chain, and lines in a deleted file are lost: both are found before the write.
     fn check_untouched(&self) -> Result<(), JournalError> {
         let now = self.file.metadata();
-        let now = now.map_err(|source| JournalError::Read {
-            path: self.path.clone(),
-            source,
-        })?;
+        let now = now.map_err(|source| JournalError::Read { path: self.path.clone(), source })?;
         if now.nlink() == 0 {
-            return Err(JournalError::Deleted {
-                path: self.path.clone(),
-            });
+            return Err(JournalError::Deleted { path: self.path.clone() });
         }
         if now.len() != self.end.bytes {
             return Err(JournalError::Changed {
@@ -242,15 +197,9 @@ impl Journal {
             // A full disk takes the front of a batch. Nobody was told of these lines, so they go again; where
             // even that fails, the next open finds them whole or as a torn tail.
             _ = self.file.set_len(self.end.bytes);
-            return Err(JournalError::Write {
-                path: self.path.clone(),
-                source,
-            });
+            return Err(JournalError::Write { path: self.path.clone(), source });
         }
-        self.file.sync_data().map_err(|source| JournalError::Sync {
-            path: self.path.clone(),
-            source,
-        })
+        self.file.sync_data().map_err(|source| JournalError::Sync { path: self.path.clone(), source })
     }
 }
 
@@ -263,25 +212,13 @@ pub(super) fn check_bodies(bodies: &[String]) -> Result<(), JournalError> {
 }
 
 pub(super) fn open_existing(path: &Path, mode: Mode) -> Result<File, JournalError> {
-    OpenOptions::new()
-        .read(true)
-        .append(mode == Mode::Append)
-        .open(path)
-        .map_err(|source| {
-            let path = path.to_owned();
-            match source.kind() {
-                io::ErrorKind::NotFound => JournalError::Missing { path },
-                _ => JournalError::Open { path, source },
-            }
-        })
-}
-
-fn read_whole(file: &mut File) -> io::Result<Vec<u8>> {
-    let len = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len.saturating_add(1))?;
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    OpenOptions::new().read(true).append(mode == Mode::Append).open(path).map_err(|source| {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => JournalError::Missing { path },
+            _ => JournalError::Open { path, source },
+        }
+    })
 }
 
 /// Saves `tail` beside the journal, on disk, and only then cuts it off at `end`.
@@ -293,10 +230,7 @@ fn set_aside(dir: &Path, file: &File, end: u64, tail: &[u8]) -> Result<Torn, Jou
         .and_then(|()| sync_dir(dir))
         .and_then(|()| file.set_len(end));
     match done {
-        Ok(()) => Ok(Torn {
-            bytes: tail.len() as u64,
-            saved_as: Some(path),
-        }),
+        Ok(()) => Ok(Torn { bytes: tail.len() as u64, saved_as: Some(path) }),
         Err(source) => Err(JournalError::SetAside { path, source }),
     }
 }
@@ -316,9 +250,5 @@ fn new_torn_file(dir: &Path) -> Result<(PathBuf, File), JournalError> {
 fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> JournalError {
     let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
     let line = memchr::memchr_iter(b'\n', good).count() as u64 + 1;
-    JournalError::Damaged {
-        path: path.to_owned(),
-        line,
-        reason: Damage::NotUtf8,
-    }
+    JournalError::Damaged { path: path.to_owned(), line, reason: Damage::NotUtf8 }
 }

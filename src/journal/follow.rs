@@ -1,12 +1,12 @@
 //! Reads a journal along with its writer.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::chain::Position;
 use super::error::JournalError;
 use super::file::{FILE_NAME, Mode, open_existing};
+use super::read::read_from;
 use super::scan::scan;
 
 /// A reader that hands out complete lines as they come. The caller says when to look, for example when the file
@@ -34,10 +34,7 @@ impl Follow {
     /// [`JournalError::Damaged`] when they do not follow from what was read before; [`JournalError::Changed`]
     /// when what was read before is no longer in the file.
     pub fn read_new(&mut self) -> Result<Vec<String>, JournalError> {
-        let failed = |source| JournalError::Read {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = |source| JournalError::Read { path: self.path.clone(), source };
         let len = self.file.metadata().map_err(failed)?.len();
         if len < self.at.bytes {
             return Err(JournalError::Changed {
@@ -47,11 +44,7 @@ impl Follow {
             });
         }
         let mut bytes = read_from(&self.file, self.at.bytes).map_err(failed)?;
-        let damaged = |line, reason| JournalError::Damaged {
-            path: self.path.clone(),
-            line,
-            reason,
-        };
+        let damaged = |line, reason| JournalError::Damaged { path: self.path.clone(), line, reason };
         let end = scan(&bytes, self.at).map_err(|fault| damaged(fault.line, fault.reason))?;
         bytes.truncate(self.at.span_to(&end));
         let text =
@@ -64,12 +57,4 @@ impl Follow {
     pub fn position(&self) -> Position {
         self.at
     }
-}
-
-/// Reads from `offset` to the end, wherever that is by now.
-fn read_from(mut file: &File, offset: u64) -> io::Result<Vec<u8>> {
-    file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

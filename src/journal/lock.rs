@@ -68,10 +68,7 @@ impl RunLock {
     /// # Errors
     /// [`LockError::Held`] when it is taken, by another process or by this one.
     pub fn try_acquire(path: &Path) -> Result<RunLock, LockError> {
-        let failed = |source| LockError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| LockError::Io { path: path.to_owned(), source };
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -90,19 +87,12 @@ impl RunLock {
             }
             Err(errno @ (Errno::NOTSUP | Errno::NOSYS | Errno::NOLCK)) => {
                 let kind = fs_kind(path).map_err(failed)?;
-                return Err(LockError::Unsupported {
-                    path: path.to_owned(),
-                    kind,
-                    source: errno.into(),
-                });
+                return Err(LockError::Unsupported { path: path.to_owned(), kind, source: errno.into() });
             }
             Err(errno) => return Err(failed(errno.into())),
         }
         write_owner(&file, &Owner::current()).map_err(failed)?;
-        Ok(RunLock {
-            file,
-            path: path.to_owned(),
-        })
+        Ok(RunLock { file, path: path.to_owned() })
     }
 
     /// Reads who holds, or last held, the lock at `path`, without touching it; `None` where the text does not tell.

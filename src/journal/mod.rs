@@ -13,10 +13,7 @@
 //! Durability: what `append` answered with `Ok` survives a power cut. What was written but not yet answered may
 //! survive too; `open` syncs before it hands such lines out, so nothing is acted upon that can still vanish.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the journal, its lock and the record are files"
-)]
+#![expect(clippy::disallowed_methods, reason = "the journal, its lock and the record are files")]
 
 mod chain;
 mod error;
@@ -24,6 +21,7 @@ mod file;
 mod follow;
 mod lock;
 mod owner;
+mod read;
 mod record;
 mod replay;
 mod scan;

@@ -28,15 +28,11 @@ pub struct Owner {
 impl Owner {
     /// This process. What the platform does not tell is `None`.
     pub fn current() -> Owner {
-        let command: Vec<String> = std::env::args_os()
-            .map(|arg| arg.to_string_lossy().into_owned())
-            .collect();
+        let command: Vec<String> =
+            std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
         Owner {
             pid: std::process::id(),
-            start_ticks: fs::read_to_string("/proc/self/stat")
-                .ok()
-                .as_deref()
-                .and_then(start_ticks),
+            start_ticks: fs::read_to_string("/proc/self/stat").ok().as_deref().and_then(start_ticks),
             boot_id: boot_id(),
             pid_namespace: pid_namespace(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),

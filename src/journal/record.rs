@@ -70,10 +70,7 @@ impl Record {
 
     /// What one attempt (from 1) left: its log, its sealed signals, its artifacts.
     pub fn attempt_dir(&self, graph: &GraphName, run: RunNo, task: &TaskId, attempt: u32) -> PathBuf {
-        self.run_dir(graph, run)
-            .join("attempts")
-            .join(task.as_str())
-            .join(attempt.to_string())
+        self.run_dir(graph, run).join("attempts").join(task.as_str()).join(attempt.to_string())
     }
 
     /// Where removed directories stay until they are collected.
@@ -96,9 +93,7 @@ impl Record {
     /// The runs of a graph, oldest first. A run is there once its journal is.
     pub fn runs(&self, graph: &GraphName) -> Result<Vec<RunNo>, RecordError> {
         let dir = self.runs_dir(graph);
-        let mut runs = names(&dir, |name| {
-            run_no(name).filter(|_| dir.join(name).join(FILE_NAME).exists())
-        })?;
+        let mut runs = names(&dir, |name| run_no(name).filter(|_| dir.join(name).join(FILE_NAME).exists()))?;
         runs.sort();
         Ok(runs)
     }
@@ -134,12 +129,8 @@ impl Record {
     /// Makes the trash, which only its owner can look into: it holds what people never meant to publish.
     pub fn create_trash(&self) -> Result<PathBuf, RecordError> {
         let dir = create_synced(self.trash())?;
-        fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).map_err(|source| {
-            RecordError::Write {
-                path: dir.clone(),
-                source,
-            }
-        })?;
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o700))
+            .map_err(|source| RecordError::Write { path: dir.clone(), source })?;
         Ok(dir)
     }
 
@@ -155,10 +146,7 @@ fn run_no(name: &str) -> Option<RunNo> {
 }
 
 fn names<T>(dir: &Path, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, RecordError> {
-    let failed = |source| RecordError::Read {
-        path: dir.to_owned(),
-        source,
-    };
+    let failed = |source| RecordError::Read { path: dir.to_owned(), source };
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -173,10 +161,7 @@ fn names<T>(dir: &Path, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Rec
 
 /// Makes `dir` and what is missing above it; every new name is on disk when this returns.
 fn create_synced(dir: PathBuf) -> Result<PathBuf, RecordError> {
-    let failed = |source| RecordError::Write {
-        path: dir.clone(),
-        source,
-    };
+    let failed = |source| RecordError::Write { path: dir.clone(), source };
     let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
     fs::create_dir_all(&dir).map_err(failed)?;
     for parent in missing.iter().filter_map(|dir| dir.parent()) {
@@ -188,11 +173,7 @@ fn create_synced(dir: PathBuf) -> Result<PathBuf, RecordError> {
 /// Syncs the names in `dir` to disk.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
     // The parent of a relative path of one part is the empty path.
-    let dir = if dir.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        dir
-    };
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     File::open(dir)?.sync_all()
 }
 
@@ -227,10 +208,7 @@ mod tests {
         let (demo, task) = (graph("demo"), TaskId::new("build").unwrap());
         let text = |path: PathBuf| path.display().to_string();
         assert_eq!(text(record.lock_path(&demo)), "/r/graphs/demo/lock");
-        assert_eq!(
-            text(record.plan_path(&demo, RunNo(3))),
-            "/r/graphs/demo/runs/3/plan.json"
-        );
+        assert_eq!(text(record.plan_path(&demo, RunNo(3))), "/r/graphs/demo/runs/3/plan.json");
         assert_eq!(
             text(record.attempt_dir(&demo, RunNo(3), &task, 2)),
             "/r/graphs/demo/runs/3/attempts/build/2"
@@ -244,18 +222,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let record = Record::new(dir.path().join("laneway"));
         let demo = graph("demo");
-        assert_eq!(
-            (record.latest_run(&demo).unwrap(), record.graphs().unwrap()),
-            (None, Vec::new())
-        );
+        assert_eq!((record.latest_run(&demo).unwrap(), record.graphs().unwrap()), (None, Vec::new()));
 
         let (first, path) = record.create_run(&demo).unwrap();
         assert_eq!((first, &path), (RunNo(1), &record.run_dir(&demo, RunNo(1))));
-        assert_eq!(
-            record.create_run(&demo).unwrap().0,
-            RunNo(1),
-            "a run without a journal is none"
-        );
+        assert_eq!(record.create_run(&demo).unwrap().0, RunNo(1), "a run without a journal is none");
         super::super::Journal::create(&path).unwrap();
         for name in ["9", "10", "007", "0", "-1", "x", "11"] {
             let stranger = record.run_dir(&demo, RunNo(1)).with_file_name(name);
@@ -278,14 +249,8 @@ mod tests {
         fs::write(dir.path().join("graphs"), "a file").unwrap();
         let record = Record::new(dir.path());
         assert!(matches!(record.graphs(), Err(RecordError::Read { .. })));
-        assert!(matches!(
-            record.create_run(&graph("demo")),
-            Err(RecordError::Read { .. })
-        ));
-        assert!(matches!(
-            record.create_graph(&graph("demo")),
-            Err(RecordError::Write { .. })
-        ));
+        assert!(matches!(record.create_run(&graph("demo")), Err(RecordError::Read { .. })));
+        assert!(matches!(record.create_graph(&graph("demo")), Err(RecordError::Write { .. })));
     }
 
     #[test]
@@ -305,10 +270,6 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0o044);
         fs::create_dir(dir.path().join("taken")).unwrap();
         assert!(write_synced(&dir.path().join("taken"), b"x").is_err());
-        assert_eq!(
-            fs::read_dir(dir.path()).unwrap().count(),
-            2,
-            "a temporary file was left"
-        );
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "a temporary file was left");
     }
 }

@@ -5,10 +5,7 @@ use std::thread;
 
 use super::chain::{LineHash, Position, is_well_formed, prev_of};
 use super::error::Damage;
-
-/// Below this many bytes a second thread costs more than it saves.
-const PARALLEL_FROM: usize = 1 << 20;
-const MAX_THREADS: usize = 8;
+use super::read::threads_for;
 
 /// The first line that is not what it was when it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,18 +22,10 @@ pub(super) fn scan(bytes: &[u8], from: Position) -> Result<Position, Fault> {
     let complete = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
     let chain = check_chain(&bytes[..complete], from.head).or_else(|broken| {
         refuse_damage(&bytes[broken.at..complete], from.lines + broken.lines + 1)?;
-        Ok(Chain {
-            lines: broken.lines,
-            end: broken.at,
-            head: broken.head,
-        })
+        Ok(Chain { lines: broken.lines, end: broken.at, head: broken.head })
     })?;
     let chain = without_torn_last(bytes, from.head, chain);
-    Ok(Position {
-        bytes: from.bytes + chain.end as u64,
-        lines: from.lines + chain.lines,
-        head: chain.head,
-    })
+    Ok(Position { bytes: from.bytes + chain.end as u64, lines: from.lines + chain.lines, head: chain.head })
 }
 
 /// No line vouches for the last one, so it has to be well-formed in itself. The one before it is vouched for.
@@ -48,14 +37,8 @@ fn without_torn_last(bytes: &[u8], head: LineHash, chain: Chain) -> Chain {
     if is_well_formed(last) {
         return chain;
     }
-    let head = bytes[..start]
-        .strip_suffix(b"\n")
-        .map_or(head, |lines| LineHash::of(last_line(lines).1));
-    Chain {
-        lines: chain.lines - 1,
-        end: start,
-        head,
-    }
+    let head = bytes[..start].strip_suffix(b"\n").map_or(head, |lines| LineHash::of(last_line(lines).1));
+    Chain { lines: chain.lines - 1, end: start, head }
 }
 
 /// The last of `lines`, which has no newline at its end, and where it begins.
@@ -90,14 +73,8 @@ fn refuse_damage(rest: &[u8], line: u64) -> Result<(), Fault> {
     let follows = next.into_iter().chain(rest).any(is_well_formed);
     match (is_well_formed(first), follows) {
         (false, false) => Ok(()),
-        (false, true) if std::str::from_utf8(first).is_err() => Err(Fault {
-            line,
-            reason: Damage::NotUtf8,
-        }),
-        (false, true) => Err(Fault {
-            line,
-            reason: Damage::Malformed,
-        }),
+        (false, true) if std::str::from_utf8(first).is_err() => Err(Fault { line, reason: Damage::NotUtf8 }),
+        (false, true) => Err(Fault { line, reason: Damage::Malformed }),
         (true, _) => Err(broken_link(line, first, next)),
     }
 }
@@ -107,15 +84,9 @@ fn broken_link(line: u64, first: &[u8], next: Option<&[u8]>) -> Fault {
     let next_fits =
         next.is_none_or(|next| prev_of(next).is_none_or(|prev| prev == LineHash::of(first).as_bytes()));
     if line == 1 || !next_fits {
-        Fault {
-            line,
-            reason: Damage::NotLinked,
-        }
+        Fault { line, reason: Damage::NotLinked }
     } else {
-        Fault {
-            line: line - 1,
-            reason: Damage::Changed { next: line },
-        }
+        Fault { line: line - 1, reason: Damage::Changed { next: line } }
     }
 }
 
@@ -146,31 +117,15 @@ fn check_chain(lines: &[u8], head: LineHash) -> Result<Chain, Broken> {
             .collect();
         let first = check_piece(lines, first.clone(), head);
         std::iter::once(first)
-            .chain(
-                others
-                    .into_iter()
-                    .map(|thread| thread.join().expect("checking bytes does not panic")),
-            )
+            .chain(others.into_iter().map(|thread| thread.join().expect("checking bytes does not panic")))
             .collect()
     });
-    let mut whole = Chain {
-        lines: 0,
-        end: 0,
-        head,
-    };
+    let mut whole = Chain { lines: 0, end: 0, head };
     for result in results {
         match result {
-            Ok(piece) => {
-                whole = Chain {
-                    lines: whole.lines + piece.lines,
-                    ..piece
-                }
-            }
+            Ok(piece) => whole = Chain { lines: whole.lines + piece.lines, ..piece },
             Err(broken) => {
-                return Err(Broken {
-                    lines: whole.lines + broken.lines,
-                    ..broken
-                });
+                return Err(Broken { lines: whole.lines + broken.lines, ..broken });
             }
         }
     }
@@ -179,13 +134,7 @@ fn check_chain(lines: &[u8], head: LineHash) -> Result<Chain, Broken> {
 
 /// Cuts `lines` at newlines into about equal pieces; at least one, and none but the only one is empty.
 fn pieces(lines: &[u8]) -> Vec<Range<usize>> {
-    let threads = if lines.len() < PARALLEL_FROM {
-        1
-    } else {
-        thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(MAX_THREADS)
-    };
+    let threads = threads_for(lines.len());
     let mut pieces = Vec::with_capacity(threads);
     let mut start = 0;
     for piece in 1..threads {
@@ -201,24 +150,12 @@ fn pieces(lines: &[u8]) -> Vec<Range<usize>> {
 }
 
 fn check_piece(lines: &[u8], piece: Range<usize>, head: LineHash) -> Result<Chain, Broken> {
-    let mut chain = Chain {
-        lines: 0,
-        end: piece.start,
-        head,
-    };
+    let mut chain = Chain { lines: 0, end: piece.start, head };
     for line in complete_lines(&lines[piece]) {
         if prev_of(line) != Some(chain.head.as_bytes()) {
-            return Err(Broken {
-                lines: chain.lines,
-                at: chain.end,
-                head: chain.head,
-            });
+            return Err(Broken { lines: chain.lines, at: chain.end, head: chain.head });
         }
-        chain = Chain {
-            lines: chain.lines + 1,
-            end: chain.end + line.len() + 1,
-            head: LineHash::of(line),
-        };
+        chain = Chain { lines: chain.lines + 1, end: chain.end + line.len() + 1, head: LineHash::of(line) };
     }
     Ok(chain)
 }

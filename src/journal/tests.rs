@@ -34,10 +34,7 @@ fn bodies(count: usize) -> Vec<String> {
 /// A closed journal with `count` lines, and its bytes.
 fn written(count: usize) -> (TempDir, Vec<u8>) {
     let dir = dir();
-    Journal::create(dir.path())
-        .unwrap()
-        .append(&bodies(count))
-        .unwrap();
+    Journal::create(dir.path()).unwrap().append(&bodies(count)).unwrap();
     let bytes = fs::read(file(&dir)).unwrap();
     (dir, bytes)
 }
@@ -49,14 +46,7 @@ fn with_bytes(bytes: &[u8]) -> TempDir {
 }
 
 fn seqs(lines: &Lines) -> Vec<u64> {
-    lines
-        .iter()
-        .map(|line| {
-            serde_json::from_str::<Value>(line).unwrap()["seq"]
-                .as_u64()
-                .unwrap()
-        })
-        .collect()
+    lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].as_u64().unwrap()).collect()
 }
 
 fn open(dir: &Path) -> Result<(Journal, Replay), JournalError> {
@@ -73,9 +63,7 @@ fn damage(dir: &Path) -> Option<(u64, Damage)> {
 }
 
 fn line_starts(bytes: &[u8]) -> Vec<usize> {
-    std::iter::once(0)
-        .chain(memchr::memchr_iter(b'\n', bytes).map(|at| at + 1))
-        .collect()
+    std::iter::once(0).chain(memchr::memchr_iter(b'\n', bytes).map(|at| at + 1)).collect()
 }
 
 #[test]
@@ -84,9 +72,7 @@ fn a01_what_was_appended_comes_back_in_order_and_linked() {
     let mut journal = Journal::create(dir.path()).unwrap();
     journal.append(&bodies(1)).unwrap();
     journal.append(&[]).unwrap();
-    journal
-        .append(&["{}".to_owned(), "{ }".to_owned(), r#"{"prev ":"x"}"#.to_owned()])
-        .unwrap();
+    journal.append(&["{}".to_owned(), "{ }".to_owned(), r#"{"prev ":"x"}"#.to_owned()]).unwrap();
     let end = journal.end();
     drop(journal);
 
@@ -101,14 +87,7 @@ fn a01_what_was_appended_comes_back_in_order_and_linked() {
     }
     journal.append(&[body(5)]).unwrap();
     let verified = verify(dir.path()).unwrap();
-    assert_eq!(
-        verified,
-        Verified {
-            lines: 5,
-            head: journal.end().head,
-            torn_bytes: 0
-        }
-    );
+    assert_eq!(verified, Verified { lines: 5, head: journal.end().head, torn_bytes: 0 });
 }
 
 #[test]
@@ -124,10 +103,7 @@ fn the_digest_is_sha_256_of_the_line_without_its_newline() {
 #[test]
 fn a_journal_is_never_created_over_another_nor_opened_where_there_is_none() {
     let (dir, bytes) = written(1);
-    assert!(matches!(
-        Journal::create(dir.path()),
-        Err(JournalError::Exists { .. })
-    ));
+    assert!(matches!(Journal::create(dir.path()), Err(JournalError::Exists { .. })));
     assert_eq!(fs::read(file(&dir)).unwrap(), bytes);
     let empty = self::dir();
     assert!(matches!(open(empty.path()), Err(JournalError::Missing { .. })));
@@ -154,15 +130,10 @@ fn a_body_that_is_no_line_is_refused_and_harms_nothing() {
         r#"{"p\u0072ev":1}"#,
     ] {
         let error = journal.append(&[body(1), bad.to_owned()]).expect_err(bad);
-        assert!(
-            matches!(error, JournalError::Body { index: 1, .. }),
-            "{bad:?}: {error}"
-        );
+        assert!(matches!(error, JournalError::Body { index: 1, .. }), "{bad:?}: {error}");
     }
     assert_eq!(fs::metadata(file(&dir)).unwrap().len(), 0);
-    journal
-        .append(&[body(1), r#"{"a":{"prev":1}}"#.to_owned()])
-        .unwrap();
+    journal.append(&[body(1), r#"{"a":{"prev":1}}"#.to_owned()]).unwrap();
     assert_eq!(verify(dir.path()).unwrap().lines, 2);
 }
 
@@ -200,19 +171,12 @@ fn any_byte_changed_before_the_last_line_is_found_and_its_line_named() {
         let line = starts.iter().filter(|start| **start <= at).count() as u64;
         if at == last - 1 {
             // Without the newline between them the last two lines are one that nothing well-formed follows.
-            assert!(matches!(
-                scan(&changed, Position::START),
-                Ok(Position { lines: 2, .. })
-            ));
+            assert!(matches!(scan(&changed, Position::START), Ok(Position { lines: 2, .. })));
             continue;
         }
         let (found, _) = damage(dir.path()).unwrap_or_else(|| panic!("byte {at} of line {line}: not found"));
         assert_eq!(found, line, "byte {at}");
-        assert_eq!(
-            fs::read(file(&dir)).unwrap(),
-            changed,
-            "a refused journal was changed"
-        );
+        assert_eq!(fs::read(file(&dir)).unwrap(), changed, "a refused journal was changed");
         let named = verify(dir.path()).expect_err("damaged").to_string();
         assert!(named.contains(&format!("line {line} ")), "{named}");
     }
@@ -229,11 +193,7 @@ fn a_line_lost_doubled_swapped_or_put_in_is_found() {
         ("doubled", order(&[0, 1, 1, 2]), 2),
         ("swapped", order(&[0, 2, 1, 3, 4]), 2),
     ] {
-        assert_eq!(
-            damage(with_bytes(&order).path()).map(|(line, _)| line),
-            Some(line),
-            "{what}"
-        );
+        assert_eq!(damage(with_bytes(&order).path()).map(|(line, _)| line), Some(line), "{what}");
     }
     let put_in = [lines[0], lines[1], b"\n", lines[2]].concat();
     assert_eq!(damage(with_bytes(&put_in).path()), Some((3, Damage::Malformed)));
@@ -268,10 +228,7 @@ fn what_a_power_cut_leaves_at_the_end_is_a_torn_tail_unless_a_good_line_follows(
         journal.append(&[body(3)]).unwrap();
         assert_eq!(verify(dir.path()).unwrap().lines, 3);
     }
-    assert_eq!(
-        damage(with_bytes(&third_zeroed).path()),
-        Some((3, Damage::Changed { next: 4 }))
-    );
+    assert_eq!(damage(with_bytes(&third_zeroed).path()), Some((3, Damage::Changed { next: 4 })));
 }
 
 #[test]
@@ -292,18 +249,9 @@ fn reading_changes_nothing_and_a_reader_cannot_append() {
     fs::write(file(&dir), &torn).unwrap();
     let (mut journal, replay) = Journal::open(dir.path(), Mode::ReadOnly).unwrap();
     assert_eq!(seqs(&replay.lines), [1, 2]);
-    assert_eq!(
-        replay.torn,
-        Some(Torn {
-            bytes: 8,
-            saved_as: None
-        })
-    );
+    assert_eq!(replay.torn, Some(Torn { bytes: 8, saved_as: None }));
     assert_eq!(verify(dir.path()).unwrap().torn_bytes, 8);
-    assert!(matches!(
-        journal.append(&[body(3)]),
-        Err(JournalError::ReadOnly { .. })
-    ));
+    assert!(matches!(journal.append(&[body(3)]), Err(JournalError::ReadOnly { .. })));
     assert_eq!(fs::read(file(&dir)).unwrap(), torn);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
@@ -314,24 +262,12 @@ fn a18_a_second_writer_or_a_deleted_file_stops_the_first_for_good() {
     let (mut first, _) = open(dir.path()).unwrap();
     let (mut second, _) = open(dir.path()).unwrap();
     second.append(&[body(2)]).unwrap();
-    assert!(matches!(
-        first.append(&[body(2)]),
-        Err(JournalError::Changed { .. })
-    ));
-    assert!(matches!(
-        first.append(&[body(2)]),
-        Err(JournalError::Poisoned { .. })
-    ));
+    assert!(matches!(first.append(&[body(2)]), Err(JournalError::Changed { .. })));
+    assert!(matches!(first.append(&[body(2)]), Err(JournalError::Poisoned { .. })));
     assert_eq!(verify(dir.path()).unwrap().lines, 2);
     fs::remove_file(file(&dir)).unwrap();
-    assert!(matches!(
-        second.append(&[body(3)]),
-        Err(JournalError::Deleted { .. })
-    ));
-    assert!(matches!(
-        second.append(&[body(3)]),
-        Err(JournalError::Poisoned { .. })
-    ));
+    assert!(matches!(second.append(&[body(3)]), Err(JournalError::Deleted { .. })));
+    assert!(matches!(second.append(&[body(3)]), Err(JournalError::Poisoned { .. })));
 }
 
 /// Starts `test` of this binary as another process that works in `dir`, behind the shell words `prefix`.
@@ -339,9 +275,7 @@ fn child(prefix: &str, test: &str, dir: &Path) -> Command {
     let mut command = Command::new("sh");
     command
         .arg("-c")
-        .arg(format!(
-            "{prefix} exec \"$0\" --exact \"$1\" --ignored --nocapture"
-        ))
+        .arg(format!("{prefix} exec \"$0\" --exact \"$1\" --ignored --nocapture"))
         .arg(env::current_exe().unwrap())
         .arg(format!("journal::tests::{test}"))
         .env(CHILD_DIR, dir)
@@ -371,19 +305,14 @@ fn child_fills_the_disk() {
         }
     };
     assert!(matches!(error, JournalError::Write { .. }), "{error}");
-    assert!(matches!(
-        journal.append(&bodies(1)),
-        Err(JournalError::Poisoned { .. })
-    ));
+    assert!(matches!(journal.append(&bodies(1)), Err(JournalError::Poisoned { .. })));
 }
 
 #[test]
 fn a18_a_full_disk_stops_the_journal_and_leaves_what_was_acknowledged() {
     let dir = dir();
     // A file size limit gives the short write and the error of a full disk, to this process alone.
-    let output = child("trap '' XFSZ; ulimit -f 20;", "child_fills_the_disk", dir.path())
-        .output()
-        .unwrap();
+    let output = child("trap '' XFSZ; ulimit -f 20;", "child_fills_the_disk", dir.path()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
     let last = text.lines().filter_map(acknowledged).next_back().unwrap();
@@ -407,9 +336,7 @@ fn child_appends_until_killed() {
 #[test]
 fn a01_a_killed_writer_loses_nothing_that_was_acknowledged() {
     let dir = dir();
-    let mut writer = child("", "child_appends_until_killed", dir.path())
-        .spawn()
-        .unwrap();
+    let mut writer = child("", "child_appends_until_killed", dir.path()).spawn().unwrap();
     let mut last = 0;
     for line in BufReader::new(writer.stdout.take().unwrap()).lines() {
         last = acknowledged(&line.unwrap()).unwrap_or(last);
@@ -432,10 +359,7 @@ fn a_follower_gets_each_line_once_and_only_whole_ones() {
     let (mut journal, replay) = open(dir.path()).unwrap();
     let mut from_start = Follow::open(dir.path(), Position::START).unwrap();
     let mut from_end = Follow::open(dir.path(), replay.lines.end()).unwrap();
-    assert_eq!(
-        from_start.read_new().unwrap(),
-        replay.lines.iter().collect::<Vec<_>>()
-    );
+    assert_eq!(from_start.read_new().unwrap(), replay.lines.iter().collect::<Vec<_>>());
     assert!(from_end.read_new().unwrap().is_empty());
 
     journal.append(&[body(3), body(4)]).unwrap();
@@ -464,10 +388,7 @@ fn a_follower_refuses_lines_that_do_not_follow() {
     follow.read_new().unwrap();
     let mut file = OpenOptions::new().append(true).open(file(&dir)).unwrap();
     file.write_all(&bytes[line_starts(&bytes)[1]..]).unwrap();
-    assert!(matches!(
-        follow.read_new(),
-        Err(JournalError::Damaged { line: 2 | 3, .. })
-    ));
+    assert!(matches!(follow.read_new(), Err(JournalError::Damaged { line: 2 | 3, .. })));
 }
 
 #[test]
@@ -492,28 +413,14 @@ fn a01_batches_of_many_producers_stay_whole_and_form_one_chain() {
     let end = writer.finish().end();
     let (_, replay) = open(dir.path()).unwrap();
     assert_eq!(replay.lines.end(), end);
-    let entries: Vec<Value> = replay
-        .lines
-        .iter()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let entries: Vec<Value> = replay.lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(entries.len(), PRODUCERS * BATCHES * 3);
     for batch in entries.chunks(3) {
-        assert!(
-            batch
-                .iter()
-                .all(|entry| entry["producer"] == batch[0]["producer"]),
-            "{batch:?}"
-        );
+        assert!(batch.iter().all(|entry| entry["producer"] == batch[0]["producer"]), "{batch:?}");
     }
     for producer in 0..PRODUCERS {
-        let own = entries
-            .iter()
-            .filter(|entry| entry["producer"] == json!(producer));
-        assert!(
-            own.map(|entry| entry["seq"].as_u64().unwrap())
-                .eq(0..BATCHES as u64 * 3)
-        );
+        let own = entries.iter().filter(|entry| entry["producer"] == json!(producer));
+        assert!(own.map(|entry| entry["seq"].as_u64().unwrap()).eq(0..BATCHES as u64 * 3));
     }
 }
 
@@ -522,32 +429,18 @@ fn a18_every_producer_learns_that_a_shared_write_failed() {
     let dir = dir();
     let writer = GroupWriter::spawn(Journal::create(dir.path()).unwrap()).unwrap();
     writer.append(bodies(1)).unwrap();
-    assert!(matches!(
-        writer.append(vec!["x".to_owned()]),
-        Err(JournalError::Body { .. })
-    ));
+    assert!(matches!(writer.append(vec!["x".to_owned()]), Err(JournalError::Body { .. })));
     writer.append(bodies(1)).unwrap();
     fs::remove_file(file(&dir)).unwrap();
     let answers: Vec<_> = thread::scope(|scope| {
         let producers: Vec<_> = (0..8).map(|_| scope.spawn(|| writer.append(bodies(1)))).collect();
-        producers
-            .into_iter()
-            .map(|producer| producer.join().unwrap())
-            .collect()
+        producers.into_iter().map(|producer| producer.join().unwrap()).collect()
     });
-    let deleted = answers
-        .iter()
-        .filter(|answer| matches!(answer, Err(JournalError::Deleted { .. })))
-        .count();
-    let poisoned = answers
-        .iter()
-        .filter(|answer| matches!(answer, Err(JournalError::Poisoned { .. })))
-        .count();
+    let deleted = answers.iter().filter(|answer| matches!(answer, Err(JournalError::Deleted { .. }))).count();
+    let poisoned =
+        answers.iter().filter(|answer| matches!(answer, Err(JournalError::Poisoned { .. }))).count();
     assert_eq!((deleted, poisoned), (1, 7));
-    assert!(matches!(
-        writer.finish().append(&bodies(1)),
-        Err(JournalError::Poisoned { .. })
-    ));
+    assert!(matches!(writer.finish().append(&bodies(1)), Err(JournalError::Poisoned { .. })));
 }
 
 /// A chain in memory that is long enough to be checked in pieces.
@@ -572,36 +465,19 @@ fn a_long_journal_is_checked_in_pieces_with_the_same_result() {
     let starts = line_starts(&bytes);
     let lines = usize::try_from(end.lines).unwrap();
     let middle = starts.partition_point(|start| *start <= bytes.len() / 2);
-    for line in [
-        1,
-        2,
-        middle - 2,
-        middle - 1,
-        middle,
-        middle + 1,
-        middle + 2,
-        lines - 1,
-    ] {
+    for line in [1, 2, middle - 2, middle - 1, middle, middle + 1, middle + 2, lines - 1] {
         let digit = starts[line - 1] + 7;
         let kept = std::mem::replace(&mut bytes[digit], b'_');
-        let reason = Damage::Changed {
-            next: line as u64 + 1,
-        };
-        assert_eq!(
-            scan(&bytes, Position::START),
-            Err(Fault {
-                line: line as u64,
-                reason
-            }),
-            "of {lines}"
-        );
+        let reason = Damage::Changed { next: line as u64 + 1 };
+        assert_eq!(scan(&bytes, Position::START), Err(Fault { line: line as u64, reason }), "of {lines}");
         bytes[digit] = kept;
     }
+    let dir = with_bytes(&bytes);
+    let (_, replay) = open(dir.path()).unwrap();
+    assert_eq!((replay.lines.end(), replay.lines.iter().count()), (end, lines));
+    assert!(replay.lines.iter().eq(std::str::from_utf8(&bytes).unwrap().lines()));
     let one_less = scan(&bytes[..bytes.len() - 1], Position::START).unwrap();
-    assert_eq!(
-        (one_less.lines, one_less.bytes),
-        (end.lines - 1, starts[lines - 1] as u64)
-    );
+    assert_eq!((one_less.lines, one_less.bytes), (end.lines - 1, starts[lines - 1] as u64));
     let one_line = format!("{{\"a\":\"{}\"}}", "x".repeat(2 << 20));
     let mut line = Vec::new();
     push_line(&mut line, &one_line, &LineHash::START);

@@ -29,15 +29,8 @@ impl GroupWriter {
         let thread = thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || serve(journal, &inbox))
-            .map_err(|source| JournalError::NoWriter {
-                path: path.clone(),
-                source: Some(source),
-            })?;
-        Ok(GroupWriter {
-            requests,
-            thread,
-            path,
-        })
+            .map_err(|source| JournalError::NoWriter { path: path.clone(), source: Some(source) })?;
+        Ok(GroupWriter { requests, thread, path })
     }
 
     /// Appends a batch and returns when it is on disk; the batch stays together.
@@ -48,22 +41,14 @@ impl GroupWriter {
     pub fn append(&self, bodies: Vec<String>) -> Result<(), JournalError> {
         // A bad body must not fail the batches that share its write, so it is found here.
         check_bodies(&bodies)?;
-        let gone = || JournalError::NoWriter {
-            path: self.path.clone(),
-            source: None,
-        };
+        let gone = || JournalError::NoWriter { path: self.path.clone(), source: None };
         let (answer, answered) = mpsc::channel();
-        self.requests
-            .send(Request { bodies, answer })
-            .map_err(|_| gone())?;
+        self.requests.send(Request { bodies, answer }).map_err(|_| gone())?;
         answered.recv().map_err(|_| gone())?
     }
 
     /// Ends the thread after what is queued and gives the journal back.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "an invariant: nothing in the thread panics"
-    )]
+    #[expect(clippy::missing_panics_doc, reason = "an invariant: nothing in the thread panics")]
     pub fn finish(self) -> Journal {
         drop(self.requests);
         self.thread.join().expect("the writing thread does not panic")
@@ -75,14 +60,10 @@ fn serve(mut journal: Journal, inbox: &Receiver<Request>) -> Journal {
     while let Ok(first) = inbox.recv() {
         group.push(first);
         group.extend(inbox.try_iter());
-        let bodies = group
-            .iter()
-            .flat_map(|request: &Request| request.bodies.iter().map(String::as_str));
+        let bodies = group.iter().flat_map(|request: &Request| request.bodies.iter().map(String::as_str));
         let mut outcome = journal.append_checked(bodies);
         for request in group.drain(..) {
-            let poisoned = JournalError::Poisoned {
-                path: journal.path().to_owned(),
-            };
+            let poisoned = JournalError::Poisoned { path: journal.path().to_owned() };
             let answer = match &outcome {
                 Ok(()) => Ok(()),
                 Err(_) => std::mem::replace(&mut outcome, Err(poisoned)),

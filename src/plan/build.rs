@@ -83,20 +83,14 @@ pub enum PlanError {
 
 /// Makes the plan of one run.
 pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
-    let mut tasks = graph
-        .tasks
-        .iter()
-        .map(|task| plan_task(graph, task, inputs))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut tasks =
+        graph.tasks.iter().map(|task| plan_task(graph, task, inputs)).collect::<Result<Vec<_>, _>>()?;
     let needs = lane_needs(graph);
     let lanes = graph
         .workstreams
         .iter()
         .map(|workstream| {
-            let needs = needs
-                .get(&workstream.id)
-                .map(|n| n.iter().cloned().collect())
-                .unwrap_or_default();
+            let needs = needs.get(&workstream.id).map(|n| n.iter().cloned().collect()).unwrap_or_default();
             plan_lane(graph, workstream, &tasks, needs, inputs)
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -107,10 +101,7 @@ pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
         run: inputs.run,
         uuid: inputs.uuid.clone(),
         description: graph.description.clone(),
-        source: PlanSource {
-            path: inputs.path.clone(),
-            digest: graph.digest.clone(),
-        },
+        source: PlanSource { path: inputs.path.clone(), digest: graph.digest.clone() },
         author: inputs.author.clone(),
         places: Places {
             repo: inputs.repo.clone(),
@@ -132,9 +123,7 @@ pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
 
 fn plan_task(graph: &Graph, task: &Task, inputs: &Inputs) -> Result<TaskPlan, PlanError> {
     let work = match &task.verb {
-        Verb::Run { command } => Work::Run {
-            command: command.clone(),
-        },
+        Verb::Run { command } => Work::Run { command: command.clone() },
         Verb::Agent { prompt, agent, model } => Work::Agent {
             prompt: prompt.clone(),
             agent: agent.clone(),
@@ -143,10 +132,7 @@ fn plan_task(graph: &Graph, task: &Task, inputs: &Inputs) -> Result<TaskPlan, Pl
                 .get(agent)
                 .or_else(|| inputs.agents.get(agent))
                 .cloned()
-                .ok_or_else(|| PlanError::NoAgent {
-                    task: task.id.clone(),
-                    agent: agent.clone(),
-                })?,
+                .ok_or_else(|| PlanError::NoAgent { task: task.id.clone(), agent: agent.clone() })?,
             model: model.clone(),
         },
     };
@@ -158,10 +144,7 @@ fn plan_task(graph: &Graph, task: &Task, inputs: &Inputs) -> Result<TaskPlan, Pl
         needs: task.needs.clone(),
         writes: task.writes.clone(),
         gate: task.gate.clone().or_else(|| default_gate(graph, task, inputs)),
-        attempts: task
-            .attempts
-            .or(graph.defaults.attempts)
-            .unwrap_or(inputs.attempts),
+        attempts: task.attempts.or(graph.defaults.attempts).unwrap_or(inputs.attempts),
         timeout: task.timeout.or(graph.defaults.timeout).unwrap_or(inputs.timeout),
         diff: task.diff,
         commit: task.commit,
@@ -187,17 +170,10 @@ fn plan_lane(
     inputs: &Inputs,
 ) -> Result<LanePlan, PlanError> {
     let id = &workstream.id;
-    let observed = inputs
-        .bases
-        .get(id)
-        .ok_or_else(|| PlanError::NoBase { lane: id.clone() })?;
+    let observed = inputs.bases.get(id).ok_or_else(|| PlanError::NoBase { lane: id.clone() })?;
     let mut gates: Vec<Gate> = workstream.gate.iter().cloned().collect();
     if gates.is_empty() {
-        for gate in tasks
-            .iter()
-            .filter(|t| t.lane == *id)
-            .filter_map(|t| t.gate.as_ref())
-        {
+        for gate in tasks.iter().filter(|t| t.lane == *id).filter_map(|t| t.gate.as_ref()) {
             if !gates.iter().any(|g| g.command == gate.command) {
                 gates.push(gate.clone());
             }
@@ -221,15 +197,10 @@ fn plan_lane(
 
 /// Fills in waves (longest way from a root) and the depth below (longest way to a leaf).
 fn order(tasks: &mut [TaskPlan]) {
-    let position: std::collections::HashMap<_, _> = tasks
-        .iter()
-        .enumerate()
-        .map(|(ix, t)| (t.id.clone(), ix))
-        .collect();
-    let needs: Vec<Vec<usize>> = tasks
-        .iter()
-        .map(|t| t.needs.iter().map(|n| position[n]).collect())
-        .collect();
+    let position: std::collections::HashMap<_, _> =
+        tasks.iter().enumerate().map(|(ix, t)| (t.id.clone(), ix)).collect();
+    let needs: Vec<Vec<usize>> =
+        tasks.iter().map(|t| t.needs.iter().map(|n| position[n]).collect()).collect();
     let mut waiting: Vec<usize> = needs.iter().map(Vec::len).collect();
     let mut dependents = vec![Vec::new(); tasks.len()];
     for (task, needs) in needs.iter().enumerate() {
@@ -250,11 +221,8 @@ fn order(tasks: &mut [TaskPlan]) {
         }
     }
     for &task in sorted.iter().rev() {
-        tasks[task].depth_below = 1 + dependents[task]
-            .iter()
-            .map(|&d| tasks[d].depth_below)
-            .max()
-            .unwrap_or(0);
+        tasks[task].depth_below =
+            1 + dependents[task].iter().map(|&d| tasks[d].depth_below).max().unwrap_or(0);
     }
 }
 

@@ -34,29 +34,13 @@ pub struct Index {
 impl Index {
     /// Makes the index of `plan`, whose ids are known to be consistent.
     pub fn new(plan: &Plan) -> Self {
-        let tasks: HashMap<_, _> = plan
-            .tasks
-            .iter()
-            .enumerate()
-            .map(|(ix, t)| (t.id.clone(), ix))
-            .collect();
-        let lanes: HashMap<_, _> = plan
-            .lanes
-            .iter()
-            .enumerate()
-            .map(|(ix, l)| (l.id.clone(), ix))
-            .collect();
+        let tasks: HashMap<_, _> = plan.tasks.iter().enumerate().map(|(ix, t)| (t.id.clone(), ix)).collect();
+        let lanes: HashMap<_, _> = plan.lanes.iter().enumerate().map(|(ix, l)| (l.id.clone(), ix)).collect();
         let lane_of: Vec<_> = plan.tasks.iter().map(|t| lanes[&t.lane]).collect();
-        let needs: Vec<Vec<_>> = plan
-            .tasks
-            .iter()
-            .map(|t| t.needs.iter().map(|n| tasks[n]).collect())
-            .collect();
-        let upstream: Vec<Vec<_>> = plan
-            .lanes
-            .iter()
-            .map(|l| l.needs.iter().map(|n| lanes[n]).collect())
-            .collect();
+        let needs: Vec<Vec<_>> =
+            plan.tasks.iter().map(|t| t.needs.iter().map(|n| tasks[n]).collect()).collect();
+        let upstream: Vec<Vec<_>> =
+            plan.lanes.iter().map(|l| l.needs.iter().map(|n| lanes[n]).collect()).collect();
         let mut tasks_of = vec![Vec::new(); plan.lanes.len()];
         for (task, &lane) in lane_of.iter().enumerate() {
             tasks_of[lane].push(task);

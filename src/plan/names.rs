@@ -32,9 +32,5 @@ pub fn pr_marker(plan: &Plan, lane: &LaneId) -> String {
 }
 
 fn suffix(run: RunNo) -> String {
-    if run.0 == 1 {
-        String::new()
-    } else {
-        format!("-r{run}")
-    }
+    if run.0 == 1 { String::new() } else { format!("-r{run}") }
 }

@@ -8,12 +8,7 @@ use super::Plan;
 pub fn mermaid(plan: &Plan) -> String {
     let mut out = String::from("flowchart LR\n");
     for (n, lane) in plan.lanes.iter().enumerate() {
-        let _ = writeln!(
-            out,
-            "  subgraph lane{n} [\"{} -> {}\"]",
-            lane.id,
-            quoted(&lane.target)
-        );
+        let _ = writeln!(out, "  subgraph lane{n} [\"{} -> {}\"]", lane.id, quoted(&lane.target));
         for (i, task) in plan.tasks.iter().enumerate().filter(|(_, t)| t.lane == lane.id) {
             let _ = writeln!(out, "    t{i}[\"{}\"]", task.id);
         }
@@ -27,10 +22,7 @@ pub fn mermaid(plan: &Plan) -> String {
 
 /// The plan as a graphviz digraph, a cluster a lane.
 pub fn dot(plan: &Plan) -> String {
-    let mut out = format!(
-        "digraph \"{}\" {{\n  rankdir=LR;\n  node [shape=box];\n",
-        plan.graph
-    );
+    let mut out = format!("digraph \"{}\" {{\n  rankdir=LR;\n  node [shape=box];\n", plan.graph);
     for (n, lane) in plan.lanes.iter().enumerate() {
         let _ = writeln!(
             out,

@@ -37,19 +37,14 @@ impl Scope {
     /// Whether two declared scopes may touch the same path. Errs on the side of yes: it compares what stands before
     /// the first wildcard.
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.prefixes.iter().any(|a| {
-            other
-                .prefixes
-                .iter()
-                .any(|b| a.starts_with(b.as_str()) || b.starts_with(a.as_str()))
-        })
+        self.prefixes
+            .iter()
+            .any(|a| other.prefixes.iter().any(|b| a.starts_with(b.as_str()) || b.starts_with(a.as_str())))
     }
 }
 
 fn literal_prefix(glob: &str) -> String {
-    glob.chars()
-        .take_while(|c| !matches!(c, '*' | '?' | '[' | '{' | '\\'))
-        .collect()
+    glob.chars().take_while(|c| !matches!(c, '*' | '?' | '[' | '{' | '\\')).collect()
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub(super) struct Brief {
     pub(super) resumed: bool,
     /// What its attempt has to know.
     pub(super) attempt: Option<AttemptBrief>,
+    /// Where the lane of an effect on a lane stands, as far as it is known.
+    pub(super) tip: Option<Sha>,
     /// The state at its start; for what is told of a lane as a whole.
     pub(super) state: Option<Arc<State>>,
 }
@@ -61,13 +63,12 @@ impl Brief {
                 | Effect::Teardown { .. }
                 | Effect::CheckMerged { .. }
         );
+        let tip = match &effect {
+            Effect::Provision { lane } => state.index().lane(lane).and_then(|ix| state.lanes[ix].tip.clone()),
+            _ => None,
+        };
         let state = whole.then(|| Arc::new(state.clone()));
-        Self {
-            effect,
-            resumed,
-            attempt,
-            state,
-        }
+        Self { effect, resumed, attempt, tip, state }
     }
 }
 
@@ -77,11 +78,7 @@ impl AttemptBrief {
         let attempt = state.tasks[task].attempts.get(position)?.clone();
         let lane = &state.lanes[state.index().lane_of[task]];
         let needs = if told { needs(state, task) } else { Vec::new() };
-        let earlier = if told {
-            earlier(&state.tasks[task].attempts[..position])
-        } else {
-            Vec::new()
-        };
+        let earlier = if told { earlier(&state.tasks[task].attempts[..position]) } else { Vec::new() };
         let is_agent = matches!(state.plan().tasks[task].work, Work::Agent { .. });
         Some(Self {
             instructions: (told && is_agent).then(|| instructions(state, task, &attempt)),
@@ -97,9 +94,7 @@ impl AttemptBrief {
 
 fn needs(state: &State, task: TaskIx) -> Vec<(TaskId, Option<String>)> {
     let needs = state.index().needs[task].iter();
-    needs
-        .map(|&n| (state.plan().tasks[n].id.clone(), state.tasks[n].summary.clone()))
-        .collect()
+    needs.map(|&n| (state.plan().tasks[n].id.clone(), state.tasks[n].summary.clone())).collect()
 }
 
 fn earlier(attempts: &[Attempt]) -> Vec<signal::EarlierAttempt> {
@@ -134,11 +129,7 @@ fn instructions(state: &State, task: TaskIx, attempt: &Attempt) -> InstructionIn
         attempt: attempt.number,
         attempts: task_plan.attempts.max(attempt.number),
         prompt,
-        base: attempt
-            .start
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        base: attempt.start.as_ref().map(ToString::to_string).unwrap_or_default(),
         target: lane.target.clone(),
         writes: task_plan.writes.clone(),
         gate: task_plan.gate.as_ref().map(|g| g.command.to_string()),
@@ -148,23 +139,13 @@ fn instructions(state: &State, task: TaskIx, attempt: &Attempt) -> InstructionIn
         },
         upstream: needs(state, task)
             .into_iter()
-            .filter_map(|(task, summary)| {
-                Some(UpstreamSummary {
-                    task,
-                    summary: summary?,
-                })
-            })
+            .filter_map(|(task, summary)| Some(UpstreamSummary { task, summary: summary? }))
             .collect(),
         earlier: told.map(told_of).collect(),
         conflict: before.last().and_then(|last| {
             let conflict = last.conflict.as_ref()?;
             Some(ConflictShown {
-                work: last
-                    .collected
-                    .clone()
-                    .flatten()
-                    .map(|s| s.to_string())
-                    .unwrap_or_default(),
+                work: last.collected.clone().flatten().map(|s| s.to_string()).unwrap_or_default(),
                 paths: conflict.paths.clone(),
                 detail: conflict.detail.clone(),
             })
@@ -176,18 +157,12 @@ fn told_of(attempt: &Attempt) -> EarlierAttempt {
     let gate = attempt.failed_checks().find(|c| c.name == "gate");
     EarlierAttempt {
         attempt: attempt.number,
-        reason: attempt
-            .reason
-            .clone()
-            .unwrap_or_else(|| attempt.status.word().to_owned()),
+        reason: attempt.reason.clone().unwrap_or_else(|| attempt.status.word().to_owned()),
         output: gate.map(|c| c.detail.clone()),
         rejected: attempt
             .rejected
             .iter()
-            .map(|(path, reason)| RejectedSignal {
-                path: path.clone(),
-                reason: reason.clone(),
-            })
+            .map(|(path, reason)| RejectedSignal { path: path.clone(), reason: reason.clone() })
             .collect(),
     }
 }

@@ -12,8 +12,5 @@ pub(super) fn wall() -> Timestamp {
 
 /// Both clocks.
 pub(super) fn now() -> Now {
-    Now {
-        wall: wall(),
-        mono: crate::exec::monotonic_ms(),
-    }
+    Now { wall: wall(), mono: crate::exec::monotonic_ms() }
 }

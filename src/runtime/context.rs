@@ -1,6 +1,6 @@
 //! What every effect needs: the repository, the plan, the places, and the processes that live.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +41,8 @@ pub struct Context {
     /// Set when gates are to be given up: at a second interrupt, or when the run is called off.
     pub(super) halt: watch::Sender<bool>,
     live: Mutex<HashMap<(TaskId, u32), Live>>,
+    /// The branches that stood when this orchestrator began; what agents make up later is theirs.
+    pub(super) branches: BTreeSet<String>,
 }
 
 impl Context {
@@ -50,22 +52,18 @@ impl Context {
         environment: Vec<(OsString, OsString)>,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Result<Self, super::RuntimeError> {
-        let remote = project
-            .repo
-            .origin()?
-            .filter(|r| plan.remote.as_ref().is_some_and(|p| p.name == r.name));
+        let remote =
+            project.repo.origin()?.filter(|r| plan.remote.as_ref().is_some_and(|p| p.name == r.name));
         Ok(Self {
             board: project.board(&plan.graph, plan.run),
             index: Index::new(&plan),
-            author: Identity {
-                name: plan.author.name.clone(),
-                email: plan.author.email.clone(),
-            },
+            author: Identity { name: plan.author.name.clone(), email: plan.author.email.clone() },
             remote,
             environment,
             inputs,
             halt: watch::Sender::new(false),
             live: Mutex::new(HashMap::new()),
+            branches: project.repo.branches()?.into_keys().collect(),
             project,
             plan,
         })
@@ -85,37 +83,22 @@ impl Context {
 
     /// The remote, where lanes are pushed to it.
     pub(super) fn push_remote(&self) -> Option<&Remote> {
-        self.remote
-            .as_ref()
-            .filter(|_| self.plan.remote.as_ref().is_some_and(|r| r.push))
+        self.remote.as_ref().filter(|_| self.plan.remote.as_ref().is_some_and(|r| r.push))
     }
 
     /// The record of an attempt, made if it is missing.
     pub(super) fn attempt_record(&self, task: &TaskId, attempt: u32) -> PathBuf {
-        self.plan
-            .places
-            .record
-            .join("attempts")
-            .join(task.as_str())
-            .join(attempt.to_string())
+        self.plan.places.record.join("attempts").join(task.as_str()).join(attempt.to_string())
     }
 
     /// Facts of an effect that goes on.
     pub(super) fn report(&self, id: &EffectId, facts: Vec<Draft>) {
-        self.send(Report {
-            id: id.clone(),
-            facts,
-            end: None,
-        });
+        self.send(Report { id: id.clone(), facts, end: None });
     }
 
     /// The end of an effect.
     pub(super) fn end(&self, id: EffectId, facts: Vec<Draft>, end: Result<(), Failure>) {
-        self.send(Report {
-            id,
-            facts,
-            end: Some(end),
-        });
+        self.send(Report { id, facts, end: Some(end) });
     }
 
     fn send(&self, report: Report) {

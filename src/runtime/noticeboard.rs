@@ -14,39 +14,28 @@ use crate::signal::{
     self, Board, BoardError, Body, Found, Limits, Scan, Settle, SignalKind, Target, Verb, project,
 };
 use crate::state::State;
+use crate::view;
 
 /// How long a file is left alone before a rescan takes it for complete.
 pub(super) const SETTLED: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// The status files that a state amounts to: each status that a lane has passed, with its time; the pull request's URL;
-/// the error.
+/// The status files that a state amounts to, under the noticeboard's names.
 pub(super) fn wanted_files(
     plan: &Plan,
     state: &State,
 ) -> BTreeMap<LaneId, BTreeMap<signal::LaneStatus, String>> {
-    let lanes = plan.lanes.iter().zip(&state.lanes);
-    lanes
-        .map(|(plan, lane)| (plan.id.clone(), wanted_of(lane, state.run.started_at)))
-        .collect()
+    view::lane_files(plan, state).into_iter().map(|(lane, files)| (lane, named(files))).collect()
 }
 
 fn wanted_of(
     lane: &crate::state::Lane,
     started: Option<event::Timestamp>,
 ) -> BTreeMap<signal::LaneStatus, String> {
-    let mut files = BTreeMap::new();
-    if let Some(at) = started {
-        files.insert(signal::LaneStatus::Pending, at.to_string());
-    }
-    for (status, at) in &lane.since {
-        let text = match status {
-            event::LaneStatus::PrCreated => lane.pr.as_ref().map(|pr| pr.at.url.clone()),
-            event::LaneStatus::Failed => lane.reason.clone(),
-            _ => None,
-        };
-        files.insert(file_of(*status), text.unwrap_or_else(|| at.to_string()));
-    }
-    files
+    named(view::status_files(lane, started))
+}
+
+fn named(files: BTreeMap<event::LaneStatus, String>) -> BTreeMap<signal::LaneStatus, String> {
+    files.into_iter().map(|(status, text)| (file_of(status), text)).collect()
 }
 
 fn file_of(status: event::LaneStatus) -> signal::LaneStatus {
@@ -104,20 +93,13 @@ impl Projector {
     pub(super) fn remember(&mut self, plan: &Plan, state: &State) {
         for (lane, files) in wanted_files(plan, state) {
             let judged = self.judged.entry(lane).or_default();
-            judged.extend(
-                files
-                    .values()
-                    .map(|text| signal::digest(&signal::LaneStatus::bytes(text))),
-            );
+            judged.extend(files.values().map(|text| signal::digest(&signal::LaneStatus::bytes(text))));
         }
     }
 
     /// Counts a file whose event is durable as judged.
     pub(super) fn judge(&mut self, lane: &LaneId, digest: &str) {
-        self.judged
-            .entry(lane.clone())
-            .or_default()
-            .insert(digest.to_owned());
+        self.judged.entry(lane.clone()).or_default().insert(digest.to_owned());
     }
 
     /// Shows where `lane` stands, if that changed, and returns what somebody else had written.
@@ -134,11 +116,7 @@ impl Projector {
             return Ok(Vec::new());
         }
         let judged = self.judged.entry(id.clone()).or_default();
-        judged.extend(
-            wanted
-                .values()
-                .map(|text| signal::digest(&signal::LaneStatus::bytes(text))),
-        );
+        judged.extend(wanted.values().map(|text| signal::digest(&signal::LaneStatus::bytes(text))));
         let settle = match &look {
             Look::IfChanged => Settle::Ended,
             Look::At(settle) => *settle,
@@ -169,10 +147,7 @@ fn touched(touch: signal::Touched) -> Input {
         lane: touch.lane,
         status: status_of(touch.status),
         text,
-        source: Source {
-            path,
-            digest: touch.digest,
-        },
+        source: Source { path, digest: touch.digest },
     }
 }
 
@@ -192,30 +167,13 @@ pub(super) fn facts(subject: &Subject, task: &TaskId, attempt: u32, scan: &Scan)
             Body::Text(text) => bounded(text, 256 * 1024),
             Body::Blob => file.size.to_string(),
         };
-        let event = SignalObserved {
-            signal: kind_of(&file.kind),
-            text,
-        };
-        let source = Source {
-            path: place(&file.name),
-            digest: file.digest.clone(),
-        };
-        Draft {
-            subject: subject.clone(),
-            actor: Actor::Agent,
-            source: Some(source),
-            event: event.into(),
-        }
+        let event = SignalObserved { signal: kind_of(&file.kind), text };
+        let source = Source { path: place(&file.name), digest: file.digest.clone() };
+        Draft { subject: subject.clone(), actor: Actor::Agent, source: Some(source), event: event.into() }
     });
     let rejected = scan.rejected.iter().map(|file| {
-        let event = SignalRejected {
-            name: file.name.clone(),
-            reason: file.reason.to_string(),
-        };
-        let source = Source {
-            path: place(&file.name),
-            digest: file.reason.code().to_owned(),
-        };
+        let event = SignalRejected { name: file.name.clone(), reason: file.reason.to_string() };
+        let source = Source { path: place(&file.name), digest: file.reason.code().to_owned() };
         Draft {
             subject: subject.clone(),
             actor: Actor::Agent,
@@ -266,27 +224,15 @@ pub(super) fn requests(
     let accepted = found.accepted.into_iter().map(|request| {
         let file = std::ffi::OsString::from(&request.file);
         let input = match control_of(plan, state, &request) {
-            Ok(verb) => Input::Control(Control {
-                id: request.file,
-                by: request.by,
-                verb,
-            }),
-            Err(reason) => Input::BadControl {
-                name: request.file,
-                reason,
-            },
+            Ok(verb) => Input::Control(Control { id: request.file, by: request.by, verb }),
+            Err(reason) => Input::BadControl { name: request.file, reason },
         };
         (file, input)
     });
-    let rejected = found.rejected.into_iter().map(|r| {
-        (
-            r.file,
-            Input::BadControl {
-                name: r.name,
-                reason: r.reason.to_string(),
-            },
-        )
-    });
+    let rejected = found
+        .rejected
+        .into_iter()
+        .map(|r| (r.file, Input::BadControl { name: r.name, reason: r.reason.to_string() }));
     Ok(accepted.chain(rejected).collect())
 }
 
@@ -294,71 +240,36 @@ fn control_of(plan: &Plan, state: &State, request: &signal::Request) -> Result<C
     let note = || request.note.clone().unwrap_or_default();
     Ok(match &request.verb {
         Verb::Cancel { target } => match target {
-            Target::Run => ControlVerb::Cancel {
-                tasks: vec![],
-                lanes: vec![],
-            },
-            Target::Lane(lane) => ControlVerb::Cancel {
-                tasks: vec![],
-                lanes: vec![lane.clone()],
-            },
-            Target::Task(task) => ControlVerb::Cancel {
-                tasks: vec![task.clone()],
-                lanes: vec![],
-            },
+            Target::Run => ControlVerb::Cancel { tasks: vec![], lanes: vec![] },
+            Target::Lane(lane) => ControlVerb::Cancel { tasks: vec![], lanes: vec![lane.clone()] },
+            Target::Task(task) => ControlVerb::Cancel { tasks: vec![task.clone()], lanes: vec![] },
         },
         Verb::Pause {} => ControlVerb::Pause,
         Verb::Resume {} => ControlVerb::Resume,
         Verb::Stop { .. } => ControlVerb::Interrupt,
         Verb::Retry { tasks, lanes } => {
             let mut all = tasks.clone();
-            all.extend(
-                plan.tasks
-                    .iter()
-                    .filter(|t| lanes.contains(&t.lane))
-                    .map(|t| t.id.clone()),
-            );
+            all.extend(plan.tasks.iter().filter(|t| lanes.contains(&t.lane)).map(|t| t.id.clone()));
             ControlVerb::Retry { tasks: all }
         }
-        Verb::Merge { pr, sha } => ControlVerb::Merge {
-            lane: lane_of(plan, state, *pr, sha.as_ref())?,
-        },
+        Verb::Merge { pr, sha } => ControlVerb::Merge { lane: lane_of(plan, state, *pr, sha.as_ref())? },
         Verb::Approve { pr, sha } => {
             let lane = lane_of(plan, state, *pr, sha.as_ref())?;
-            ControlVerb::Review {
-                lane,
-                act: event::ReviewAct::Approve,
-                text: note(),
-            }
+            ControlVerb::Review { lane, act: event::ReviewAct::Approve, text: note() }
         }
         Verb::RequestChanges { pr, sha } => {
             let lane = lane_of(plan, state, *pr, sha.as_ref())?;
-            ControlVerb::Review {
-                lane,
-                act: event::ReviewAct::RequestChanges,
-                text: note(),
-            }
+            ControlVerb::Review { lane, act: event::ReviewAct::RequestChanges, text: note() }
         }
         Verb::Comment { pr } => {
             let lane = lane_of(plan, state, *pr, None)?;
-            ControlVerb::Review {
-                lane,
-                act: event::ReviewAct::Comment,
-                text: note(),
-            }
+            ControlVerb::Review { lane, act: event::ReviewAct::Comment, text: note() }
         }
         Verb::Close { pr } => {
             let lane = lane_of(plan, state, *pr, None)?;
-            ControlVerb::Review {
-                lane,
-                act: event::ReviewAct::Close,
-                text: note(),
-            }
+            ControlVerb::Review { lane, act: event::ReviewAct::Close, text: note() }
         }
-        Verb::Answer { task, text, .. } => ControlVerb::Answer {
-            task: task.clone(),
-            text: text.clone(),
-        },
+        Verb::Answer { task, text, .. } => ControlVerb::Answer { task: task.clone(), text: text.clone() },
         Verb::SignalDone { .. } | Verb::SignalFailed { .. } => {
             return Err("claims of people are not supported yet".to_owned());
         }
@@ -368,11 +279,8 @@ fn control_of(plan: &Plan, state: &State, request: &signal::Request) -> Result<C
 /// The lane of a pull request, whose head has to be `head` where one is given.
 fn lane_of(plan: &Plan, state: &State, pr: u64, head: Option<&crate::id::Sha>) -> Result<LaneId, String> {
     let known = |l: &crate::state::Lane| l.pr.as_ref().is_some_and(|p| p.at.number == pr);
-    let lane = state
-        .lanes
-        .iter()
-        .position(known)
-        .ok_or_else(|| format!("this run has no pull request #{pr}"))?;
+    let lane =
+        state.lanes.iter().position(known).ok_or_else(|| format!("this run has no pull request #{pr}"))?;
     match (head, &state.lanes[lane].tip) {
         (Some(seen), Some(tip)) if seen != tip => Err(format!(
             "pull request #{pr} has moved from {} to {} since it was looked at",

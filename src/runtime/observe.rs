@@ -58,38 +58,21 @@ pub fn prepare(
     }
     let remote = repo.origin()?;
     let asked = remote.as_ref().filter(|_| !config.offline);
-    let mut seen = Seen {
-        project,
-        remote: asked,
-        tips: HashMap::new(),
-    };
+    let mut seen = Seen { project, remote: asked, tips: HashMap::new() };
     let fallback = seen.default_branch(graph)?;
     let mut bases = BTreeMap::new();
     for workstream in &graph.workstreams {
-        bases.insert(
-            workstream.id.clone(),
-            seen.base_of(graph, workstream, fallback.as_deref())?,
-        );
+        bases.insert(workstream.id.clone(), seen.base_of(graph, workstream, fallback.as_deref())?);
     }
-    let root = config
-        .worktrees
-        .clone()
-        .unwrap_or_else(|| project.root().join(".worktrees"));
-    let folder = if run.0 == 1 {
-        graph.name.to_string()
-    } else {
-        format!("{}.r{run}", graph.name)
-    };
+    let root = config.worktrees.clone().unwrap_or_else(|| project.root().join(".worktrees"));
+    let folder = if run.0 == 1 { graph.name.to_string() } else { format!("{}.r{run}", graph.name) };
     Ok(plan::build(
         graph,
         &Inputs {
             run,
             uuid: ulid::Ulid::generate().to_string().to_lowercase(),
             path: path.to_owned(),
-            author: Identity {
-                name: who.name,
-                email: who.email,
-            },
+            author: Identity { name: who.name, email: who.email },
             repo: project.root(),
             record: project.record.run_dir(&graph.name, run),
             board: project.board(&graph.name, run).root().to_owned(),
@@ -142,18 +125,9 @@ impl Seen<'_> {
         let base = workstream.base.as_deref().or(graph.base.as_deref()).or(fallback);
         let base = base.ok_or(RuntimeError::NoBase)?.to_owned();
         let base_sha = self.tip(&workstream.id, &base)?;
-        let target = workstream
-            .target
-            .as_deref()
-            .or(graph.target.as_deref())
-            .unwrap_or(&base)
-            .to_owned();
+        let target = workstream.target.as_deref().or(graph.target.as_deref()).unwrap_or(&base).to_owned();
         self.tip(&workstream.id, &target)?;
-        Ok(LaneBase {
-            base,
-            base_sha,
-            target,
-        })
+        Ok(LaneBase { base, base_sha, target })
     }
 
     /// Origin's tip where it has the branch, freshly fetched; else the local one.

@@ -47,18 +47,12 @@ pub struct Drive {
     pub environment: Vec<(OsString, OsString)>,
 }
 
+/// Ends the process as `kill -9` would, right after this many events are durable; for tests of recovery only.
+const CRASH_AFTER: &str = "LANEWAY_TEST_CRASH_AFTER";
+
 /// Carries a run until nothing is under way and nothing more begins by itself. Returns where it stands.
 pub async fn drive(drive: Drive) -> Result<State, RuntimeError> {
-    let Drive {
-        project,
-        plan,
-        lock,
-        attempts,
-        wait_merged,
-        events,
-        interrupts,
-        environment,
-    } = drive;
+    let Drive { project, plan, lock, attempts, wait_merged, events, interrupts, environment } = drive;
     let (sender, inputs) = mpsc::unbounded_channel();
     let (heard, notices) = mpsc::unbounded_channel();
     let context = Arc::new(Context::new(project, Arc::clone(&plan), environment, sender)?);
@@ -68,11 +62,12 @@ pub async fn drive(drive: Drive) -> Result<State, RuntimeError> {
     if let Err(error) = exec::harden() {
         tracing::warn!(%error, "the orchestrator could not be made non-dumpable");
     }
+    let crash_after = context.environment.iter().find(|(name, _)| name == CRASH_AFTER);
+    let crash_after = crash_after.and_then(|(_, value)| value.to_str()?.parse().ok());
     let mut orchestrator = Orchestrator::boot(context, heard)?;
+    orchestrator.crash_after = crash_after;
     orchestrator.events = events;
-    let result = orchestrator
-        .run(attempts, wait_merged, inputs, notices, interrupts)
-        .await;
+    let result = orchestrator.run(attempts, wait_merged, inputs, notices, interrupts).await;
     drop(lock);
     result
 }
@@ -93,6 +88,7 @@ struct Orchestrator {
     /// Whether a file may still be being written, so that a look is due soon.
     unsettled: bool,
     waiting: Vec<Input>,
+    crash_after: Option<u64>,
 }
 
 impl Orchestrator {
@@ -117,15 +113,10 @@ impl Orchestrator {
         core.recount();
         let mut waiting = Vec::new();
         if core.state().seq == 0 {
-            waiting.push(Input::Start {
-                plan_digest: digest,
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            });
+            waiting.push(Input::Start { plan_digest: digest, version: env!("CARGO_PKG_VERSION").to_owned() });
         }
         if let Some(torn) = &replay.torn {
-            waiting.push(Input::Loss {
-                what: format!("{} bytes of an unfinished journal line", torn.bytes),
-            });
+            waiting.push(Input::Loss { what: format!("{} bytes of an unfinished journal line", torn.bytes) });
         }
         let watcher = match Watcher::new(heard) {
             Ok(watcher) => Some(watcher),
@@ -149,6 +140,7 @@ impl Orchestrator {
             watched: BTreeSet::new(),
             unsettled: false,
             waiting,
+            crash_after: None,
         };
         booted.put_up()?;
         Ok(booted)
@@ -215,10 +207,7 @@ impl Orchestrator {
         let open = wait_merged
             && state.run.interrupts == 0
             && matches!(state.run.status, Some(RunStatus::Completed | RunStatus::Blocked))
-            && state
-                .lanes
-                .iter()
-                .any(|l| l.status == crate::event::LaneStatus::PrCreated);
+            && state.lanes.iter().any(|l| l.status == crate::event::LaneStatus::PrCreated);
         !open
     }
 
@@ -232,10 +221,17 @@ impl Orchestrator {
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|source| RuntimeError::Wire { line: 0, source })?;
             self.journal.append(&bodies)?;
+            self.crash_if_asked();
             self.publish(envelopes)?;
         }
         self.reconcile(resumed);
         Ok(())
+    }
+
+    fn crash_if_asked(&self) {
+        if self.crash_after.is_some_and(|after| self.core.state().seq >= after) {
+            std::process::abort();
+        }
     }
 
     /// Shows what is durable: status files, the listener, answers, requests put aside.
@@ -243,13 +239,7 @@ impl Orchestrator {
         let mut lanes = BTreeSet::new();
         for envelope in &envelopes {
             if is_lane_news(envelope) {
-                lanes.extend(
-                    envelope
-                        .subject
-                        .lane
-                        .as_ref()
-                        .and_then(|l| self.core.state().index().lane(l)),
-                );
+                lanes.extend(envelope.subject.lane.as_ref().and_then(|l| self.core.state().index().lane(l)));
             }
             match &envelope.event {
                 Event::WorkflowStart(_) => lanes.extend(0..self.context.plan.lanes.len()),
@@ -268,8 +258,7 @@ impl Orchestrator {
         }
         for lane in lanes {
             let touched =
-                self.projector
-                    .show(&self.context.board, self.core.state(), lane, Look::IfChanged)?;
+                self.projector.show(&self.context.board, self.core.state(), lane, Look::IfChanged)?;
             for input in touched {
                 _ = self.context.inputs.send(input);
             }
@@ -295,12 +284,8 @@ impl Orchestrator {
         self.projector.judge(lane, &source.digest);
         if let Some(ix) = self.core.state().index().lane(lane) {
             lanes.insert(ix);
-            let shown = self.projector.show(
-                &self.context.board,
-                self.core.state(),
-                ix,
-                Look::At(Settle::Ended),
-            );
+            let shown =
+                self.projector.show(&self.context.board, self.core.state(), ix, Look::At(Settle::Ended));
             if let Err(error) = shown {
                 tracing::warn!(%error, "a status file could not be replaced");
             }
@@ -323,11 +308,7 @@ impl Orchestrator {
         let Some(attempt) = state.index().task(task).and_then(|ix| state.tasks[ix].attempt()) else {
             return;
         };
-        let path = self
-            .context
-            .board
-            .answers_dir(task, attempt.number)
-            .join("answer.md");
+        let path = self.context.board.answers_dir(task, attempt.number).join("answer.md");
         if let Err(error) = self.context.board.write_file(&path, text.as_bytes()) {
             tracing::warn!(%error, %task, "an answer could not be written");
         }
@@ -349,8 +330,7 @@ impl Orchestrator {
                 self.watch_attempt(task, *attempt);
             }
             let brief = Brief::new(self.core.state(), effect, resumed);
-            self.tasks
-                .spawn(effects::perform(Arc::clone(&self.context), brief));
+            self.tasks.spawn(effects::perform(Arc::clone(&self.context), brief));
             self.in_flight.insert(id, ());
         }
         let live: BTreeSet<(TaskId, u32)> = self
@@ -379,10 +359,7 @@ impl Orchestrator {
         }
         let made = self.context.board.put_up_attempt(task, attempt).map(drop);
         let Some(watcher) = &mut self.watcher else { return };
-        let key = WatchKey::Signals {
-            task: task.clone(),
-            attempt,
-        };
+        let key = WatchKey::Signals { task: task.clone(), attempt };
         let dir = self.context.board.signals_dir(task, attempt);
         if let Err(error) = watcher.watch(&key, &dir) {
             tracing::warn!(%error, %task, "signals are only rescanned");
@@ -400,15 +377,9 @@ impl Orchestrator {
             return Ok(());
         };
         let board = &self.context.board;
-        let mut dirs = vec![
-            (WatchKey::Control, board.control_dir()),
-            (WatchKey::Board, board.root().to_owned()),
-        ];
-        dirs.extend(
-            lanes
-                .into_iter()
-                .map(|l| (WatchKey::Lane(l.clone()), board.lane_dir(&l))),
-        );
+        let mut dirs =
+            vec![(WatchKey::Control, board.control_dir()), (WatchKey::Board, board.root().to_owned())];
+        dirs.extend(lanes.into_iter().map(|l| (WatchKey::Lane(l.clone()), board.lane_dir(&l))));
         for (key, dir) in dirs {
             if let Err(error) = watcher.watch(&key, &dir) {
                 tracing::warn!(%error, "part of the noticeboard is only rescanned");
@@ -457,9 +428,7 @@ impl Orchestrator {
                 let Some(ix) = self.core.state().index().lane(lane) else {
                     return Ok(Vec::new());
                 };
-                Ok(self
-                    .projector
-                    .show(&self.context.board, self.core.state(), ix, Look::At(settle))?)
+                Ok(self.projector.show(&self.context.board, self.core.state(), ix, Look::At(settle))?)
             }
             WatchKey::Signals { task, attempt } => self.signals(task, *attempt, settle),
         }
@@ -493,29 +462,19 @@ impl Orchestrator {
         attempt: u32,
         settle: Settle<'_>,
     ) -> Result<Vec<Input>, RuntimeError> {
-        let found = self
-            .core
-            .outstanding()
-            .iter()
-            .find_map(|(id, effect)| match effect {
-                Effect::Attempt {
-                    task: t,
-                    attempt: a,
-                    iteration,
-                    ..
-                } if t == task && *a == attempt => Some((id.clone(), *iteration)),
-                _ => None,
-            });
+        let found = self.core.outstanding().iter().find_map(|(id, effect)| match effect {
+            Effect::Attempt { task: t, attempt: a, iteration, .. } if t == task && *a == attempt => {
+                Some((id.clone(), *iteration))
+            }
+            _ => None,
+        });
         let Some((id, iteration)) = found else {
             return Ok(Vec::new());
         };
         let scan = noticeboard::scan_live(&self.context.board, task, attempt, settle)?;
         self.unsettled |= !scan.unsettled.is_empty();
         let lane = &self.context.task(task).lane;
-        let subject = Subject {
-            iteration: Some(iteration),
-            ..Subject::attempt(lane, task, attempt)
-        };
+        let subject = Subject { iteration: Some(iteration), ..Subject::attempt(lane, task, attempt) };
         let facts = noticeboard::facts(&subject, task, attempt, &scan);
         if facts.is_empty() {
             Ok(Vec::new())
@@ -530,10 +489,7 @@ impl Orchestrator {
         let mut inputs = self.requests(settle)?;
         for lane in 0..self.context.plan.lanes.len() {
             let board = &self.context.board;
-            inputs.extend(
-                self.projector
-                    .show(board, self.core.state(), lane, Look::At(settle))?,
-            );
+            inputs.extend(self.projector.show(board, self.core.state(), lane, Look::At(settle))?);
         }
         let live_settle = match settle {
             Settle::Ended => live_now(&EMPTY),
@@ -556,11 +512,7 @@ impl Orchestrator {
 static EMPTY: BTreeSet<String> = BTreeSet::new();
 
 fn live_now(closed: &BTreeSet<String>) -> Settle<'_> {
-    Settle::Live {
-        closed,
-        now: SystemTime::now(),
-        quiet: SETTLED,
-    }
+    Settle::Live { closed, now: SystemTime::now(), quiet: SETTLED }
 }
 
 fn is_lane_news(envelope: &Envelope) -> bool {
@@ -573,19 +525,11 @@ fn is_lane_news(envelope: &Envelope) -> bool {
 
 fn request_of(verb: ControlVerb, what: &str) -> Input {
     let id = format!("{what}-{}", ulid::Ulid::generate().to_string().to_lowercase());
-    Input::Control(Control {
-        id,
-        by: "laneway".to_owned(),
-        verb,
-    })
+    Input::Control(Control { id, by: "laneway".to_owned(), verb })
 }
 
 fn attach(attempts: bool) -> Input {
-    let verb = ControlVerb::Attach {
-        pid: std::process::id(),
-        boot_id: exec::boot_id(),
-        attempts,
-    };
+    let verb = ControlVerb::Attach { pid: std::process::id(), boot_id: exec::boot_id(), attempts };
     request_of(verb, "attach")
 }
 

@@ -36,12 +36,7 @@ impl Project {
 
     /// The noticeboard of a run.
     pub fn board(&self, graph: &GraphName, run: RunNo) -> Board {
-        Board::new(
-            self.root()
-                .join(".laneway")
-                .join(graph.as_str())
-                .join(run.to_string()),
-        )
+        Board::new(self.root().join(".laneway").join(graph.as_str()).join(run.to_string()))
     }
 
     /// The newest run of a graph.

@@ -131,10 +131,7 @@ fn answer(id: &str, events: &[Envelope]) -> Option<Answer> {
     for (position, envelope) in events.iter().enumerate() {
         match &envelope.event {
             Event::ControlRejected(event) if event.request == id => {
-                return Some(Answer::Rejected {
-                    reason: event.reason.clone(),
-                    hint: None,
-                });
+                return Some(Answer::Rejected { reason: event.reason.clone(), hint: None });
             }
             Event::ControlReceived(event) if event.control.id == id => {
                 taken = Some(position);
@@ -150,10 +147,7 @@ fn answer(id: &str, events: &[Envelope]) -> Option<Answer> {
             }
             Event::EffectFailed(event) if Some(&event.id) == effect.as_ref() => {
                 let failure = event.failure.clone();
-                return Some(Answer::Rejected {
-                    reason: failure.message,
-                    hint: failure.hint,
-                });
+                return Some(Answer::Rejected { reason: failure.message, hint: failure.hint });
             }
             _ => {}
         }

@@ -60,16 +60,9 @@ pub(super) fn read_plan(
     let path = project.record.plan_path(graph, run);
     let bytes = match std::fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(RuntimeError::NoRun {
-                graph: graph.clone(),
-                run,
-            });
+            return Err(RuntimeError::NoRun { graph: graph.clone(), run });
         }
-        other => other.map_err(|source| RuntimeError::Io {
-            action: "read",
-            path: path.clone(),
-            source,
-        })?,
+        other => other.map_err(|source| RuntimeError::Io { action: "read", path: path.clone(), source })?,
     };
     let plan = serde_json::from_slice(&bytes).map_err(|source| RuntimeError::PlanFile { path, source })?;
     Ok((plan, digest(&bytes)))
@@ -88,18 +81,11 @@ pub fn load(project: &Project, graph: &GraphName, run: RunNo) -> Result<Loaded, 
         envelopes.push(envelope);
     }
     check_digest(project, &plan, envelopes.first(), &digest)?;
-    Ok(Loaded {
-        plan,
-        state: core.state().clone(),
-        envelopes,
-    })
+    Ok(Loaded { plan, state: core.state().clone(), envelopes })
 }
 
 pub(super) fn read_line(position: usize, line: &str) -> Result<Envelope, RuntimeError> {
-    Envelope::from_json(line).map_err(|source| RuntimeError::Wire {
-        line: position + 1,
-        source,
-    })
+    Envelope::from_json(line).map_err(|source| RuntimeError::Wire { line: position + 1, source })
 }
 
 /// The first entry of the journal holds the plan's digest; a plan that was changed since is not the run's.
@@ -110,9 +96,9 @@ pub(super) fn check_digest(
     digest: &str,
 ) -> Result<(), RuntimeError> {
     match first.map(|e| &e.event) {
-        Some(Event::WorkflowStart(start)) if start.plan_digest != digest => Err(RuntimeError::PlanChanged {
-            path: project.record.plan_path(&plan.graph, plan.run),
-        }),
+        Some(Event::WorkflowStart(start)) if start.plan_digest != digest => {
+            Err(RuntimeError::PlanChanged { path: project.record.plan_path(&plan.graph, plan.run) })
+        }
         _ => Ok(()),
     }
 }
@@ -122,21 +108,14 @@ pub fn verify(project: &Project, graph: &GraphName, run: RunNo) -> Result<Vec<St
     let mut differences = Vec::new();
     let checked = crate::journal::verify(&project.record.run_dir(graph, run))?;
     if checked.torn_bytes > 0 {
-        differences.push(format!(
-            "the journal ends in {} bytes of an unfinished line",
-            checked.torn_bytes
-        ));
+        differences.push(format!("the journal ends in {} bytes of an unfinished line", checked.torn_bytes));
     }
     let loaded = load(project, graph, run)?;
     let board = project.board(graph, run);
     for (lane, wanted) in wanted_files(&loaded.plan, &loaded.state) {
         let found = read_lane(&board, &lane).unwrap_or_default();
         let shown = |status: &crate::signal::LaneStatus| {
-            board
-                .lane_dir(&lane)
-                .join(status.file_name())
-                .display()
-                .to_string()
+            board.lane_dir(&lane).join(status.file_name()).display().to_string()
         };
         for status in crate::signal::LaneStatus::ALL {
             match (wanted.get(&status), found.get(&status)) {

@@ -68,11 +68,7 @@ pub enum BoardError {
 
 impl BoardError {
     pub(super) fn io(deed: Deed, path: &Path, source: impl Into<io::Error>) -> Self {
-        Self::Io {
-            deed,
-            path: path.to_path_buf(),
-            source: source.into(),
-        }
+        Self::Io { deed, path: path.to_path_buf(), source: source.into() }
     }
 }
 
@@ -126,10 +122,7 @@ impl Board {
 
     /// What attempt `attempt` (from 1) of `task` reads and writes.
     pub fn attempt_dir(&self, task: &TaskId, attempt: u32) -> PathBuf {
-        self.root
-            .join("tasks")
-            .join(task.as_str())
-            .join(attempt.to_string())
+        self.root.join("tasks").join(task.as_str()).join(attempt.to_string())
     }
 
     /// What the attempt's agent writes: its `LANEWAY_SIGNALS`.
@@ -165,16 +158,8 @@ impl Board {
     /// Makes the directories of the board that are missing; any number of times.
     pub fn put_up(&self, lanes: &[LaneId]) -> Result<PutUp, BoardError> {
         let mut up = PutUp::default();
-        let fixed = [
-            self.lanes_dir(),
-            self.root.join("tasks"),
-            self.control_dir(),
-            self.taken_dir(),
-        ];
-        for dir in fixed
-            .into_iter()
-            .chain(lanes.iter().map(|lane| self.lane_dir(lane)))
-        {
+        let fixed = [self.lanes_dir(), self.root.join("tasks"), self.control_dir(), self.taken_dir()];
+        for dir in fixed.into_iter().chain(lanes.iter().map(|lane| self.lane_dir(lane))) {
             up.directory(&self.root, dir)?;
         }
         Ok(up)
@@ -203,9 +188,7 @@ impl Board {
     pub fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<(), BoardError> {
         let dir = folder::parent(path);
         match folder::make_dir(&self.root, dir)? {
-            Stood::Other => Err(BoardError::InTheWay {
-                path: dir.to_path_buf(),
-            }),
+            Stood::Other => Err(BoardError::InTheWay { path: dir.to_path_buf() }),
             Stood::Directory | Stood::Nothing => folder::replace(path, bytes, Durable::No),
         }
     }

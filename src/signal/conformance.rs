@@ -110,18 +110,9 @@ pub fn judge(scan: &Scan, exit: Exit) -> Vec<Finding> {
     let rejected = scan
         .rejected
         .iter()
-        .map(|Rejected { name, reason }| Finding::Rejected {
-            name: name.clone(),
-            reason: reason.clone(),
-        });
-    let unsettled = scan
-        .unsettled
-        .iter()
-        .map(|name| Finding::Unsettled { name: name.clone() });
-    read.chain(rejected)
-        .chain(unsettled)
-        .chain(judge_claim(scan, exit))
-        .collect()
+        .map(|Rejected { name, reason }| Finding::Rejected { name: name.clone(), reason: reason.clone() });
+    let unsettled = scan.unsettled.iter().map(|name| Finding::Unsettled { name: name.clone() });
+    read.chain(rejected).chain(unsettled).chain(judge_claim(scan, exit)).collect()
 }
 
 fn judge_claim(scan: &Scan, exit: Exit) -> Vec<Finding> {
@@ -131,10 +122,8 @@ fn judge_claim(scan: &Scan, exit: Exit) -> Vec<Finding> {
     let (Claim::Done(file) | Claim::Failed(file) | Claim::Blocked(file)) = &claim;
     let word = file.kind.word();
     let mut findings = Vec::new();
-    let claims = scan
-        .accepted
-        .iter()
-        .filter(|file| matches!(file.kind.word(), "done" | "failed" | "blocked"));
+    let claims =
+        scan.accepted.iter().filter(|file| matches!(file.kind.word(), "done" | "failed" | "blocked"));
     if claims.count() > 1 {
         findings.push(Finding::Several { counted: word });
     }

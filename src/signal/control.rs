@@ -78,17 +78,8 @@ pub fn submit(
 ) -> Result<Request, BoardError> {
     let id = ulid::Ulid::generate().to_string().to_lowercase();
     let file = format!("{}-{id}", verb.name().as_str());
-    let request = Request {
-        file,
-        verb,
-        by: by.to_owned(),
-        at,
-        note,
-    };
-    board.write_file(
-        &board.control_dir().join(&request.file),
-        request.render().as_bytes(),
-    )?;
+    let request = Request { file, verb, by: by.to_owned(), at, note };
+    board.write_file(&board.control_dir().join(&request.file), request.render().as_bytes())?;
     Ok(request)
 }
 
@@ -97,10 +88,7 @@ pub fn read_requests(board: &Board, settle: Settle<'_>) -> Result<Requests, Boar
     let dir = SteadyDir::open(&board.control_dir())?;
     // Hidden files and `taken/` are listed too and must not crowd out a request.
     let listing = dir.list(BATCH * 2)?;
-    let mut out = Requests {
-        more: listing.cut,
-        ..Requests::default()
-    };
+    let mut out = Requests { more: listing.cut, ..Requests::default() };
     let mut dated = Vec::new();
     for name in listing.names {
         if kind::is_private(name.as_bytes()) || name == "taken" {
@@ -112,11 +100,7 @@ pub fn read_requests(board: &Board, settle: Settle<'_>) -> Result<Requests, Boar
             Ok(None) => {}
             Err(Doubt::Unsettled) => out.unsettled.push(shown),
             Err(Doubt::Rejected(reason)) => {
-                out.rejected.push(RejectedRequest {
-                    file: name,
-                    name: shown,
-                    reason,
-                });
+                out.rejected.push(RejectedRequest { file: name, name: shown, reason });
             }
         }
     }
@@ -166,11 +150,7 @@ fn read_one(
     let text_name = kind::check_name(name.as_bytes()).map_err(rejected)?;
     let Some((verb, _)) = VerbName::split(text_name) else {
         let doubt = Doubt::Rejected(ControlReject::Name);
-        return Err(if settle.is_quiet(changed) {
-            doubt
-        } else {
-            Doubt::Unsettled
-        });
+        return Err(if settle.is_quiet(changed) { doubt } else { Doubt::Unsettled });
     };
     let file = match dir.file(name) {
         Ok(file) => file,

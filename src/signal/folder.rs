@@ -23,11 +23,7 @@ pub(super) fn make_dir(root: &Path, path: &Path) -> Result<Stood, BoardError> {
     for _ in 1..TRIES {
         match try_make_dir(root, path) {
             // Deleted between two steps: `create_dir_all` then says either.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
-                ) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {}
             outcome => return outcome.map_err(|e| BoardError::io(Deed::Create, path, e)),
         }
     }
@@ -99,9 +95,7 @@ pub(super) fn replace_with(
 
 /// Makes the names in `dir` outlive a crash of the machine.
 pub(super) fn sync_dir(dir: &Path) -> Result<(), BoardError> {
-    File::open(dir)
-        .and_then(|d| d.sync_all())
-        .map_err(|e| BoardError::io(Deed::Sync, dir, e))
+    File::open(dir).and_then(|d| d.sync_all()).map_err(|e| BoardError::io(Deed::Sync, dir, e))
 }
 
 /// The directory that holds `path`.

@@ -62,10 +62,7 @@ impl SignalKind {
 
     /// Whether an empty file of this kind says something: a claim and the end of a progress line do.
     pub(super) fn may_be_empty(&self) -> bool {
-        matches!(
-            self,
-            Self::Done | Self::Failed | Self::Blocked | Self::Progress | Self::Artifact { .. }
-        )
+        matches!(self, Self::Done | Self::Failed | Self::Blocked | Self::Progress | Self::Artifact { .. })
     }
 
     /// The most bytes that are taken.
@@ -149,13 +146,8 @@ pub(super) enum Folder {
 }
 
 impl Folder {
-    pub(super) const ALL: [Self; 5] = [
-        Self::Concerns,
-        Self::OpsConcerns,
-        Self::Ask,
-        Self::Notes,
-        Self::Artifacts,
-    ];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Concerns, Self::OpsConcerns, Self::Ask, Self::Notes, Self::Artifacts];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -197,19 +189,13 @@ pub(super) fn entry(name: &str) -> Entry {
 
 /// Whether a name is a writer's private business: hidden, or a temporary or backup file.
 pub(super) fn is_private(name: &[u8]) -> bool {
-    name.starts_with(b".")
-        || [&b".tmp"[..], b"~", b".swp"]
-            .iter()
-            .any(|end| name.ends_with(end))
+    name.starts_with(b".") || [&b".tmp"[..], b"~", b".swp"].iter().any(|end| name.ends_with(end))
 }
 
 /// Checks the bytes of a name and returns it as text.
 pub(super) fn check_name(name: &[u8]) -> Result<&str, RejectReason> {
     if name.len() > MAX_NAME {
-        return Err(RejectReason::NameTooLong {
-            len: name.len(),
-            limit: MAX_NAME,
-        });
+        return Err(RejectReason::NameTooLong { len: name.len(), limit: MAX_NAME });
     }
     let text = std::str::from_utf8(name).map_err(|_| RejectReason::NameNotUtf8)?;
     if text.chars().any(char::is_control) {
@@ -248,9 +234,7 @@ pub(super) fn suggest(name: &str) -> Option<String> {
         ("notes", "notes/<task>/<name>"),
         ("artifacts", "artifacts/<name>"),
     ];
-    let near = words
-        .iter()
-        .map(|(word, meant)| (strsim::damerau_levenshtein(stem, word), *meant));
+    let near = words.iter().map(|(word, meant)| (strsim::damerau_levenshtein(stem, word), *meant));
     let (distance, meant) = near.min_by_key(|(distance, _)| *distance)?;
     (distance <= 2 && distance * 2 < stem.chars().count()).then(|| meant.to_owned())
 }

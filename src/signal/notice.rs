@@ -173,30 +173,15 @@ pub(super) fn handle(registry: &Mutex<Registry>, tx: &UnboundedSender<Notice>, e
 fn on_path(registry: &Mutex<Registry>, tx: &UnboundedSender<Notice>, path: &Path, touch: Touch) {
     let (gone, spot) = {
         let mut registry = lock(registry);
-        let gone = if touch == Touch::Removed {
-            registry.remove(path)
-        } else {
-            None
-        };
-        let spot = path
-            .parent()
-            .and_then(|dir| registry.get(dir))
-            .map(|watched| Arc::clone(&watched.spot));
+        let gone = if touch == Touch::Removed { registry.remove(path) } else { None };
+        let spot = path.parent().and_then(|dir| registry.get(dir)).map(|watched| Arc::clone(&watched.spot));
         (gone, spot)
     };
     if let Some(watched) = gone {
-        send(
-            tx,
-            Notice::Gone {
-                key: watched.spot.key.clone(),
-                dir: path.to_path_buf(),
-            },
-        );
+        send(tx, Notice::Gone { key: watched.spot.key.clone(), dir: path.to_path_buf() });
     }
     let Some(spot) = spot else { return };
-    let private = path
-        .file_name()
-        .is_none_or(|name| kind::is_private(name.as_encoded_bytes()));
+    let private = path.file_name().is_none_or(|name| kind::is_private(name.as_encoded_bytes()));
     if private {
         return;
     }
@@ -222,12 +207,7 @@ fn notify(spot: &Arc<Spot>, tx: &UnboundedSender<Notice>, change: impl FnOnce(&m
         change(&mut state) && !std::mem::replace(&mut state.pending, true)
     };
     if fresh {
-        send(
-            tx,
-            Notice::Changed(Changed {
-                spot: Arc::clone(spot),
-            }),
-        );
+        send(tx, Notice::Changed(Changed { spot: Arc::clone(spot) }));
     }
 }
 

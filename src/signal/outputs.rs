@@ -61,10 +61,8 @@ pub enum OutputsError {
 impl Outputs {
     /// Reads the text of `outputs.json`.
     pub fn parse(text: &str) -> Result<Self, OutputsError> {
-        let value: Value = serde_json::from_str(text).map_err(|e| OutputsError::Syntax {
-            line: e.line(),
-            column: e.column(),
-        })?;
+        let value: Value = serde_json::from_str(text)
+            .map_err(|e| OutputsError::Syntax { line: e.line(), column: e.column() })?;
         let Value::Object(categories) = value else {
             return Err(OutputsError::Shape);
         };
@@ -73,10 +71,7 @@ impl Outputs {
             let Value::Array(list) = list else {
                 return Err(OutputsError::NotAList { category });
             };
-            let items = list
-                .into_iter()
-                .enumerate()
-                .map(|(index, item)| item_of(&category, index, item));
+            let items = list.into_iter().enumerate().map(|(index, item)| item_of(&category, index, item));
             let items = items.collect::<Result<Vec<_>, _>>()?;
             all.insert(category, items);
         }
@@ -114,10 +109,7 @@ fn value_of(item: &OutputItem) -> Value {
 }
 
 fn item_of(category: &str, index: usize, item: Value) -> Result<OutputItem, OutputsError> {
-    let wrong = || OutputsError::Item {
-        category: category.to_owned(),
-        index,
-    };
+    let wrong = || OutputsError::Item { category: category.to_owned(), index };
     let path = match item {
         Value::String(path) => path,
         Value::Object(mut fields) if fields.len() == 1 => {
@@ -136,14 +128,9 @@ fn item_of(category: &str, index: usize, item: Value) -> Result<OutputItem, Outp
 }
 
 fn check_path(category: &str, path: &str) -> Result<(), OutputsError> {
-    let inside = Path::new(path)
-        .components()
-        .all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+    let inside = Path::new(path).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
     if path.is_empty() || path.contains('\0') || !inside {
-        return Err(OutputsError::Outside {
-            category: category.to_owned(),
-            path: path.to_owned(),
-        });
+        return Err(OutputsError::Outside { category: category.to_owned(), path: path.to_owned() });
     }
     Ok(())
 }
@@ -155,15 +142,9 @@ mod tests {
     #[test]
     fn ar27_outputs_survive_a_round_trip_and_are_not_doubled() {
         let mut outputs = Outputs::default();
-        outputs
-            .add("stubs", OutputItem::Path("src/a.rs".to_owned()))
-            .unwrap();
-        outputs
-            .add("stubs", OutputItem::Path("src/a.rs".to_owned()))
-            .unwrap();
-        outputs
-            .add("version", OutputItem::Value(serde_json::json!({"major": 1})))
-            .unwrap();
+        outputs.add("stubs", OutputItem::Path("src/a.rs".to_owned())).unwrap();
+        outputs.add("stubs", OutputItem::Path("src/a.rs".to_owned())).unwrap();
+        outputs.add("version", OutputItem::Value(serde_json::json!({"major": 1}))).unwrap();
         assert_eq!(outputs.0["stubs"].len(), 1);
         assert_eq!(Outputs::parse(&outputs.render()).unwrap(), outputs);
     }

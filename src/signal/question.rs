@@ -16,10 +16,8 @@ pub struct Question {
 impl Question {
     /// Reads the text of an `ask/` file: the JSON form, or else the whole text is the question.
     pub fn parse(text: &str) -> Self {
-        serde_json::from_str(text).unwrap_or_else(|_| Self {
-            question: text.trim().to_owned(),
-            options: Vec::new(),
-        })
+        serde_json::from_str(text)
+            .unwrap_or_else(|_| Self { question: text.trim().to_owned(), options: Vec::new() })
     }
 
     /// The text of an `ask/` file.
@@ -27,10 +25,7 @@ impl Question {
         if self.options.is_empty() {
             return format!("{}\n", self.question.trim());
         }
-        format!(
-            "{:#}\n",
-            serde_json::json!({ "question": self.question, "options": self.options })
-        )
+        format!("{:#}\n", serde_json::json!({ "question": self.question, "options": self.options }))
     }
 }
 
@@ -41,17 +36,9 @@ mod tests {
     #[test]
     fn ar27_a_question_is_plain_text_or_json() {
         let plain = Question::parse("which database?\n");
-        assert_eq!(
-            plain,
-            Question {
-                question: "which database?".to_owned(),
-                options: vec![]
-            }
-        );
-        let chosen = Question {
-            question: "which?".to_owned(),
-            options: vec!["a".to_owned(), "b".to_owned()],
-        };
+        assert_eq!(plain, Question { question: "which database?".to_owned(), options: vec![] });
+        let chosen =
+            Question { question: "which?".to_owned(), options: vec!["a".to_owned(), "b".to_owned()] };
         assert_eq!(Question::parse(&chosen.render()), chosen);
         assert_eq!(Question::parse("{broken").question, "{broken");
     }

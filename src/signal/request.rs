@@ -174,11 +174,7 @@ impl VerbName {
     pub(super) fn split(file: &str) -> Option<(Self, &str)> {
         Self::ALL.into_iter().find_map(|verb| {
             let rest = file.strip_prefix(verb.as_str())?;
-            if rest.is_empty() {
-                Some((verb, rest))
-            } else {
-                Some((verb, rest.strip_prefix('-')?))
-            }
+            if rest.is_empty() { Some((verb, rest)) } else { Some((verb, rest.strip_prefix('-')?)) }
         })
     }
 }
@@ -224,36 +220,15 @@ impl Request {
     /// other text is the note of a request whose verb needs nothing more. The error is that of the JSON.
     pub(super) fn parse(file: &str, verb: VerbName, text: &str) -> Result<Self, serde_json::Error> {
         let text = text.trim();
-        let mut fields: Map<String, Value> = if text.starts_with('{') {
-            serde_json::from_str(text)?
-        } else {
-            Map::new()
-        };
-        let mut words = |key| {
-            fields
-                .remove(key)
-                .filter(|v| !v.is_null())
-                .map(serde_json::from_value::<String>)
-        };
-        let (by, at, note) = (
-            words("by").transpose()?,
-            words("at").transpose()?,
-            words("note").transpose()?,
-        );
-        let note = if text.starts_with('{') || text.is_empty() {
-            note
-        } else {
-            Some(text.to_owned())
-        };
+        let mut fields: Map<String, Value> =
+            if text.starts_with('{') { serde_json::from_str(text)? } else { Map::new() };
+        let mut words =
+            |key| fields.remove(key).filter(|v| !v.is_null()).map(serde_json::from_value::<String>);
+        let (by, at, note) = (words("by").transpose()?, words("at").transpose()?, words("note").transpose()?);
+        let note = if text.starts_with('{') || text.is_empty() { note } else { Some(text.to_owned()) };
         fields.insert("verb".to_owned(), verb.as_str().into());
         let verb = serde_json::from_value(Value::Object(fields))?;
-        Ok(Self {
-            file: file.to_owned(),
-            verb,
-            by: by.unwrap_or_default(),
-            at,
-            note,
-        })
+        Ok(Self { file: file.to_owned(), verb, by: by.unwrap_or_default(), at, note })
     }
 
     /// The text of its file.

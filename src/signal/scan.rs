@@ -84,20 +84,12 @@ impl Scan {
 /// Errors are about `dir` itself; [`BoardError::Gone`] means that it was deleted.
 pub fn scan(dir: &Path, limits: &Limits, settle: Settle<'_>) -> Result<Scan, BoardError> {
     let root = SteadyDir::open(dir)?;
-    let mut walk = Walk {
-        limits,
-        settle,
-        out: Scan::default(),
-        unlisted: 0,
-    };
+    let mut walk = Walk { limits, settle, out: Scan::default(), unlisted: 0 };
     walk.root(&root)?;
     let mut out = walk.out;
     if walk.unlisted > 0 {
         let reason = RejectReason::Further { count: walk.unlisted };
-        out.rejected.push(Rejected {
-            name: ".".to_owned(),
-            reason,
-        });
+        out.rejected.push(Rejected { name: ".".to_owned(), reason });
     }
     Ok(out)
 }
@@ -153,13 +145,7 @@ impl Walk<'_> {
         }
         if listing.cut {
             let limit = self.limits.entries;
-            self.reject(
-                directory_name(prefix),
-                RejectReason::TooMany {
-                    found: limit + 1,
-                    limit,
-                },
-            );
+            self.reject(directory_name(prefix), RejectReason::TooMany { found: limit + 1, limit });
         }
         Ok(fit)
     }
@@ -182,21 +168,13 @@ impl Walk<'_> {
             Folder::Concerns => self.flat(&dir, &prefix, &mut quota, |_| SignalKind::Concern)?,
             Folder::OpsConcerns => self.flat(&dir, &prefix, &mut quota, |_| SignalKind::OpsConcern)?,
             Folder::Ask => {
-                self.flat(&dir, &prefix, &mut quota, |name| SignalKind::Ask {
-                    id: name.to_owned(),
-                })?;
+                self.flat(&dir, &prefix, &mut quota, |name| SignalKind::Ask { id: name.to_owned() })?;
             }
             Folder::Notes => self.notes(&dir, &mut quota)?,
             Folder::Artifacts => self.artifacts(&dir, &prefix, 0, &mut quota)?,
         }
         if quota.seen > quota.limit {
-            self.reject(
-                prefix,
-                RejectReason::TooMany {
-                    found: quota.seen,
-                    limit: quota.limit,
-                },
-            );
+            self.reject(prefix, RejectReason::TooMany { found: quota.seen, limit: quota.limit });
         }
         Ok(())
     }
@@ -219,9 +197,7 @@ impl Walk<'_> {
     fn notes(&mut self, dir: &SteadyDir, quota: &mut Quota) -> Result<(), BoardError> {
         for name in self.names(dir, "notes/")? {
             let shown = format!("notes/{name}");
-            let is_file = dir
-                .look(OsStr::new(&name))
-                .is_ok_and(|(found, _)| found == NodeKind::File);
+            let is_file = dir.look(OsStr::new(&name)).is_ok_and(|(found, _)| found == NodeKind::File);
             if is_file {
                 self.unknown(dir, &name, shown, Some(format!("notes/<task>/{name}")));
                 continue;
@@ -231,9 +207,7 @@ impl Walk<'_> {
                     let Some(inner) = self.open(dir, &name, &shown) else {
                         continue;
                     };
-                    self.flat(&inner, &format!("{shown}/"), quota, |_| SignalKind::Note {
-                        to: to.clone(),
-                    })?;
+                    self.flat(&inner, &format!("{shown}/"), quota, |_| SignalKind::Note { to: to.clone() })?;
                 }
                 Err(source) => self.reject(shown, RejectReason::NotATask { source }),
             }
@@ -300,11 +274,7 @@ impl Walk<'_> {
         }
         let keep = !matches!(kind, SignalKind::Artifact { .. });
         let limit = kind.limit(self.limits);
-        let (reading, bytes) = if keep {
-            file.bytes(limit)
-        } else {
-            (file.hash(limit), Vec::new())
-        };
+        let (reading, bytes) = if keep { file.bytes(limit) } else { (file.hash(limit), Vec::new()) };
         let content = match reading {
             Reading::Whole(content) => content,
             Reading::Unsettled => return self.out.unsettled.push(shown),
@@ -337,11 +307,7 @@ impl Walk<'_> {
 }
 
 fn directory_name(prefix: &str) -> String {
-    if prefix.is_empty() {
-        ".".to_owned()
-    } else {
-        prefix.to_owned()
-    }
+    if prefix.is_empty() { ".".to_owned() } else { prefix.to_owned() }
 }
 
 /// Makes text of bytes: no byte order mark, `\n` at the ends of lines, no NUL.
@@ -350,19 +316,13 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, RejectReason> {
     let text = String::from_utf8(bytes).map_err(|error| match nul {
         // UTF-16 is the usual cause, and NUL says it better.
         Some(at) => RejectReason::Nul { at },
-        None => RejectReason::NotUtf8 {
-            at: error.utf8_error().valid_up_to(),
-        },
+        None => RejectReason::NotUtf8 { at: error.utf8_error().valid_up_to() },
     })?;
     if let Some(at) = nul {
         return Err(RejectReason::Nul { at });
     }
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-    Ok(if text.contains('\r') {
-        text.replace("\r\n", "\n")
-    } else {
-        text
-    })
+    Ok(if text.contains('\r') { text.replace("\r\n", "\n") } else { text })
 }
 
 fn check(kind: &SignalKind, text: String) -> Result<String, RejectReason> {

@@ -66,10 +66,7 @@ impl Sealed {
     /// What a later scan of the same directory found that is not sealed: files that came or changed since.
     pub fn late(&self, scan: &Scan) -> Vec<Rejected> {
         let fresh = |file: &&SignalFile| self.files.get(&file.name).is_none_or(|f| f.digest != file.digest);
-        let late = |file: &SignalFile| Rejected {
-            name: file.name.clone(),
-            reason: RejectReason::Late,
-        };
+        let late = |file: &SignalFile| Rejected { name: file.name.clone(), reason: RejectReason::Late };
         scan.accepted.iter().filter(fresh).map(late).collect()
     }
 }
@@ -101,9 +98,9 @@ pub fn seal(signals: &Path, record: &Path, limits: &Limits) -> Result<(Sealed, S
 pub fn read_seal(record: &Path) -> Result<Option<Sealed>, SealError> {
     let path = record.join("signals").join("index.json");
     match fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|source| SealError::Index { path, source }),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map(Some).map_err(|source| SealError::Index { path, source })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(BoardError::io(Deed::Read, &path, error).into()),
     }
@@ -123,11 +120,8 @@ fn copy_all(signals: &Path, copies: &Path, found: &Scan, limits: &Limits) -> Res
         if !copy(signals, copies, file, limits)? {
             return Ok(Copied::Changed(file.name.clone()));
         }
-        let entry = SealedFile {
-            kind: file.kind.word().to_owned(),
-            digest: file.digest.clone(),
-            size: file.size,
-        };
+        let entry =
+            SealedFile { kind: file.kind.word().to_owned(), digest: file.digest.clone(), size: file.size };
         sealed.files.insert(file.name.clone(), entry);
     }
     Ok(Copied::All(sealed))

@@ -57,20 +57,13 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
         let quiet = Duration::from_secs(2);
         let closed = BTreeSet::from(["done".to_owned()]);
-        let live = Settle::Live {
-            closed: &closed,
-            now,
-            quiet,
-        };
+        let live = Settle::Live { closed: &closed, now, quiet };
         let second = Duration::from_secs(1);
         assert!(live.accepts("done", now));
         assert!(!live.accepts("failed", now - second));
         assert!(live.accepts("failed", now - quiet));
         assert!(!live.accepts("failed", now + second), "clocks differ by a little");
-        assert!(
-            live.accepts("failed", now + Duration::from_secs(3600)),
-            "the clock was set back"
-        );
+        assert!(live.accepts("failed", now + Duration::from_secs(3600)), "the clock was set back");
         assert!(Settle::Ended.accepts("failed", now));
     }
 }

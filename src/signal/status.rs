@@ -37,14 +37,8 @@ pub enum LaneStatus {
 
 impl LaneStatus {
     /// Every status, the one that counts least first.
-    pub const ALL: [Self; 6] = [
-        Self::Pending,
-        Self::Active,
-        Self::MergeReady,
-        Self::PrCreated,
-        Self::Merged,
-        Self::Failed,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Active, Self::MergeReady, Self::PrCreated, Self::Merged, Self::Failed];
 
     /// The name of its file.
     pub fn file_name(self) -> &'static str {
@@ -128,11 +122,7 @@ pub fn project(
     if let Stood::Other = folder::make_dir(board.root(), &path)? {
         return Err(BoardError::InTheWay { path });
     }
-    let place = Place {
-        dir: SteadyDir::open(&path)?,
-        judged,
-        settle,
-    };
+    let place = Place { dir: SteadyDir::open(&path)?, judged, settle };
     let mut out = Projection::default();
     // What is wanted comes first, so that a reader never finds a lane without a status.
     let (first, last): (Vec<_>, Vec<_>) = LaneStatus::ALL.into_iter().partition(|s| wanted.contains_key(s));
@@ -144,12 +134,7 @@ pub fn project(
             Outcome::Removed => out.removed.push(status),
             Outcome::Unsettled => out.unsettled.push(status),
             Outcome::Touched { digest, found } => {
-                out.touched.push(Touched {
-                    lane: lane.clone(),
-                    status,
-                    digest,
-                    found,
-                });
+                out.touched.push(Touched { lane: lane.clone(), status, digest, found });
             }
         }
     }
@@ -193,10 +178,9 @@ impl Place<'_> {
         let path = self.dir.path().join(status.file_name());
         match inspect(&self.dir, status.file_name(), self.settle) {
             Standing::Unsettled => return Ok(Outcome::Unsettled),
-            Standing::There {
-                digest: there,
-                found: Found::Text(_),
-            } if bytes.is_some_and(|wanted| digest(wanted) == there) => {
+            Standing::There { digest: there, found: Found::Text(_) }
+                if bytes.is_some_and(|wanted| digest(wanted) == there) =>
+            {
                 return Ok(Outcome::Kept);
             }
             Standing::There { digest, found } if !self.judged.contains(&digest) => {
@@ -220,10 +204,7 @@ impl Place<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             outcome => outcome.map_err(|e| BoardError::io(Deed::Move, path, e))?,
         }
-        let name = aside
-            .file_name()
-            .expect("a private name has a last part")
-            .to_string_lossy();
+        let name = aside.file_name().expect("a private name has a last part").to_string_lossy();
         let ours = match inspect(&self.dir, &name, Settle::Ended) {
             Standing::There { digest, .. } => self.judged.contains(&digest),
             Standing::Nothing => true,
@@ -294,10 +275,7 @@ fn inspect(dir: &SteadyDir, name: &str, settle: Settle<'_>) -> Standing {
     match file.bytes(LIMIT) {
         (Reading::Whole(content), bytes) => {
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            Standing::There {
-                digest: content.digest,
-                found: Found::Text(text),
-            }
+            Standing::There { digest: content.digest, found: Found::Text(text) }
         }
         (Reading::Unsettled, _) => Standing::Unsettled,
         (Reading::Refused(reason), _) => described(unreadable(&reason)),

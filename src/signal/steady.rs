@@ -43,10 +43,8 @@ pub(super) struct SteadyDir {
     path: PathBuf,
 }
 
-const DIR_FLAGS: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+const DIR_FLAGS: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const FILE_FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::NONBLOCK)
@@ -57,16 +55,9 @@ impl SteadyDir {
     /// Opens `path`, whose last part must not be a symbolic link. What leads to it is Laneway's own and trusted.
     pub(super) fn open(path: &Path) -> Result<Self, BoardError> {
         match rustix::fs::open(path, DIR_FLAGS, Mode::empty()) {
-            Ok(fd) => Ok(Self {
-                fd,
-                path: path.to_path_buf(),
-            }),
-            Err(Errno::NOENT) => Err(BoardError::Gone {
-                path: path.to_path_buf(),
-            }),
-            Err(Errno::LOOP | Errno::NOTDIR) => Err(BoardError::InTheWay {
-                path: path.to_path_buf(),
-            }),
+            Ok(fd) => Ok(Self { fd, path: path.to_path_buf() }),
+            Err(Errno::NOENT) => Err(BoardError::Gone { path: path.to_path_buf() }),
+            Err(Errno::LOOP | Errno::NOTDIR) => Err(BoardError::InTheWay { path: path.to_path_buf() }),
             Err(error) => Err(BoardError::io(Deed::Read, path, error)),
         }
     }
@@ -79,10 +70,7 @@ impl SteadyDir {
     /// Opens the directory `name` in this one.
     pub(super) fn dir(&self, name: &OsStr) -> Result<Self, Refusal> {
         match rustix::fs::openat(&self.fd, name, DIR_FLAGS, Mode::empty()) {
-            Ok(fd) => Ok(Self {
-                fd,
-                path: self.path.join(name),
-            }),
+            Ok(fd) => Ok(Self { fd, path: self.path.join(name) }),
             Err(Errno::LOOP | Errno::NOTDIR) => {
                 let (found, _) = self.look(name)?;
                 Err(Refusal::Refused(RejectReason::NotADirectory { found }))
@@ -103,10 +91,7 @@ impl SteadyDir {
             _ => NodeKind::Device,
         };
         let nanos = u32::try_from(stat.st_ctime_nsec).unwrap_or_default();
-        #[expect(
-            clippy::useless_conversion,
-            reason = "the width of the field differs between systems"
-        )]
+        #[expect(clippy::useless_conversion, reason = "the width of the field differs between systems")]
         Ok((found, time(i64::from(stat.st_ctime), nanos)))
     }
 
@@ -120,9 +105,7 @@ impl SteadyDir {
         let file = match rustix::fs::openat(&self.fd, name, FILE_FLAGS, Mode::empty()) {
             Ok(fd) => File::from(fd),
             Err(Errno::LOOP) => {
-                return Err(Refusal::Refused(RejectReason::NotAFile {
-                    found: NodeKind::Symlink,
-                }));
+                return Err(Refusal::Refused(RejectReason::NotAFile { found: NodeKind::Symlink }));
             }
             Err(error) => return Err(refusal(error)),
         };
@@ -131,10 +114,7 @@ impl SteadyDir {
             // Swapped between the look and the open.
             return Err(Refusal::Vanished);
         }
-        Ok(SteadyFile {
-            stamp: Stamp::of(&meta),
-            file,
-        })
+        Ok(SteadyFile { stamp: Stamp::of(&meta), file })
     }
 
     /// At most `cap` names.
@@ -213,10 +193,7 @@ pub(super) enum Reading {
 impl SteadyFile {
     /// When it was last changed: written, renamed, or anything else that a writer cannot hide.
     pub(super) fn changed(&self) -> SystemTime {
-        time(
-            self.stamp.changed.0,
-            u32::try_from(self.stamp.changed.1).unwrap_or_default(),
-        )
+        time(self.stamp.changed.0, u32::try_from(self.stamp.changed.1).unwrap_or_default())
     }
 
     /// Reads at most `limit` bytes into memory.
@@ -242,10 +219,7 @@ impl SteadyFile {
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<Reading, E> {
         if self.stamp.size > limit {
-            return Ok(Reading::Refused(RejectReason::TooLarge {
-                size: self.stamp.size,
-                limit,
-            }));
+            return Ok(Reading::Refused(RejectReason::TooLarge { size: self.stamp.size, limit }));
         }
         let mut hasher = Sha256::new();
         let mut size = 0_u64;
@@ -270,18 +244,12 @@ impl SteadyFile {
         if size != self.stamp.size || !after.is_ok_and(|now| now == self.stamp) {
             return Ok(Reading::Unsettled);
         }
-        Ok(Reading::Whole(Content {
-            digest: hex(hasher),
-            size,
-        }))
+        Ok(Reading::Whole(Content { digest: hex(hasher), size }))
     }
 }
 
 fn buffer_size(size: u64) -> usize {
-    usize::try_from(size)
-        .unwrap_or(usize::MAX)
-        .clamp(1, 64 * 1024 - 1)
-        + 1
+    usize::try_from(size).unwrap_or(usize::MAX).clamp(1, 64 * 1024 - 1) + 1
 }
 
 fn refusal(error: Errno) -> Refusal {

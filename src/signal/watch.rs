@@ -102,10 +102,7 @@ impl Watcher {
     pub fn unwatch(&mut self, key: &WatchKey) {
         let dirs: Vec<PathBuf> = {
             let mut registry = lock(&self.registry);
-            let dirs = registry
-                .iter()
-                .filter(|(_, w)| w.spot.key == *key)
-                .map(|(dir, _)| dir.clone());
+            let dirs = registry.iter().filter(|(_, w)| w.spot.key == *key).map(|(dir, _)| dir.clone());
             let dirs: Vec<PathBuf> = dirs.collect();
             for dir in &dirs {
                 registry.remove(dir);
@@ -122,24 +119,14 @@ impl Watcher {
     /// a deletion has not been told. For the slow rescan, which is the backstop.
     pub fn stale(&self) -> Vec<(WatchKey, PathBuf)> {
         let registry = lock(&self.registry);
-        let stale = registry
-            .iter()
-            .filter(|(dir, watched)| identity(dir) != Some(watched.identity));
-        stale
-            .map(|(dir, watched)| (watched.spot.key.clone(), dir.clone()))
-            .collect()
+        let stale = registry.iter().filter(|(dir, watched)| identity(dir) != Some(watched.identity));
+        stale.map(|(dir, watched)| (watched.spot.key.clone(), dir.clone())).collect()
     }
 
     fn spot(&self, key: &WatchKey, root: &Path) -> Arc<Spot> {
         let known = |w: &&Watched| w.spot.key == *key && w.spot.root == root;
         lock(&self.registry).values().find(known).map_or_else(
-            || {
-                Arc::new(Spot {
-                    key: key.clone(),
-                    root: root.to_path_buf(),
-                    state: Mutex::default(),
-                })
-            },
+            || Arc::new(Spot { key: key.clone(), root: root.to_path_buf(), state: Mutex::default() }),
             |watched| Arc::clone(&watched.spot),
         )
     }
@@ -148,14 +135,9 @@ impl Watcher {
     fn watch_one(&mut self, spot: &Arc<Spot>, dir: &Path) -> Result<bool, WatchError> {
         // Asked before watching: where it is replaced in between, `stale` tells.
         let Some(identity) = identity(dir) else {
-            return Err(WatchError::Gone {
-                dir: dir.to_path_buf(),
-            });
+            return Err(WatchError::Gone { dir: dir.to_path_buf() });
         };
-        let watched = Watched {
-            spot: Arc::clone(spot),
-            identity,
-        };
+        let watched = Watched { spot: Arc::clone(spot), identity };
         // The lock is not held while the watcher is called: its thread may be waiting for it in `handle`.
         let before = lock(&self.registry).insert(dir.to_path_buf(), watched);
         if before.is_some_and(|old| old.identity == identity) {
@@ -180,38 +162,26 @@ impl Watcher {
 /// Forgets what is known of the files of a directory that may have been replaced by another.
 fn forget(spot: &Spot, dir: &Path) {
     let below = dir.strip_prefix(&spot.root).unwrap_or(dir);
-    lock(&spot.state)
-        .closed
-        .retain(|name| Path::new(name).parent() != Some(below));
+    lock(&spot.state).closed.retain(|name| Path::new(name).parent() != Some(below));
 }
 
 /// The directories of the protocol in a signal directory, as far as a change in them has to wake us.
 fn inner_dirs(root: &Path) -> Vec<PathBuf> {
-    let fixed = Folder::ALL
-        .into_iter()
-        .filter(|folder| *folder != Folder::Artifacts);
+    let fixed = Folder::ALL.into_iter().filter(|folder| *folder != Folder::Artifacts);
     let mut dirs: Vec<PathBuf> = fixed.map(|folder| root.join(folder.name())).collect();
     dirs.retain(|dir| identity(dir).is_some());
     if let Ok(entries) = fs::read_dir(root.join(Folder::Notes.name())) {
         let tasks = entries
             .flatten()
             .filter(|entry| entry.file_name().to_str().is_some_and(|n| TaskId::new(n).is_ok()));
-        dirs.extend(
-            tasks
-                .map(|entry| entry.path())
-                .filter(|dir| identity(dir).is_some())
-                .take(NOTE_DIRS),
-        );
+        dirs.extend(tasks.map(|entry| entry.path()).filter(|dir| identity(dir).is_some()).take(NOTE_DIRS));
     }
     dirs
 }
 
 /// Device and inode of a directory; `None` for anything else.
 fn identity(dir: &Path) -> Option<(u64, u64)> {
-    fs::symlink_metadata(dir)
-        .ok()
-        .filter(fs::Metadata::is_dir)
-        .map(|meta| (meta.dev(), meta.ino()))
+    fs::symlink_metadata(dir).ok().filter(fs::Metadata::is_dir).map(|meta| (meta.dev(), meta.ino()))
 }
 
 #[cfg(test)]

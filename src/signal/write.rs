@@ -99,9 +99,7 @@ pub enum Write {
 /// file. What Laneway would reject is refused here, where its writer can still do better.
 pub fn write(signals: &Path, signal: Write) -> Result<PathBuf, WriteError> {
     if !fs::symlink_metadata(signals).is_ok_and(|meta| meta.is_dir()) {
-        return Err(WriteError::NoSignals {
-            path: signals.to_path_buf(),
-        });
+        return Err(WriteError::NoSignals { path: signals.to_path_buf() });
     }
     let fresh = || ulid::Ulid::generate().to_string().to_lowercase();
     let (name, kind, text) = match signal {
@@ -124,10 +122,7 @@ pub fn write(signals: &Path, signal: Write) -> Result<PathBuf, WriteError> {
 }
 
 fn put_text(signals: &Path, name: &str, kind: &SignalKind, mut text: String) -> Result<PathBuf, WriteError> {
-    let refused = |reason| WriteError::Refused {
-        name: kind.word().to_owned(),
-        reason,
-    };
+    let refused = |reason| WriteError::Refused { name: kind.word().to_owned(), reason };
     if text.trim().is_empty() && !kind.may_be_empty() {
         return Err(refused(RejectReason::Empty));
     }
@@ -151,9 +146,7 @@ fn place(signals: &Path, name: &str) -> Result<PathBuf, BoardError> {
     let path = signals.join(name);
     let dir = folder::parent(&path);
     match folder::make_dir(signals, dir)? {
-        folder::Stood::Other => Err(BoardError::InTheWay {
-            path: dir.to_path_buf(),
-        }),
+        folder::Stood::Other => Err(BoardError::InTheWay { path: dir.to_path_buf() }),
         folder::Stood::Directory | folder::Stood::Nothing => Ok(path),
     }
 }
@@ -175,28 +168,18 @@ fn output(signals: &Path, category: &str, item: OutputItem) -> Result<PathBuf, W
 
 fn artifact(signals: &Path, name: &str, from: &Path) -> Result<PathBuf, WriteError> {
     let limits = Limits::default();
-    let refused = |reason| WriteError::Refused {
-        name: name.to_owned(),
-        reason,
-    };
+    let refused = |reason| WriteError::Refused { name: name.to_owned(), reason };
     let parts: Vec<&str> = name.split('/').collect();
     for part in &parts {
         kind::check_name(part.as_bytes()).map_err(refused)?;
         if part.is_empty() || kind::is_private(part.as_bytes()) {
-            return Err(refused(RejectReason::Unknown {
-                suggestion: from_name(from),
-            }));
+            return Err(refused(RejectReason::Unknown { suggestion: from_name(from) }));
         }
     }
     if parts.len() > limits.artifact_depth + 1 {
-        return Err(refused(RejectReason::TooDeep {
-            limit: limits.artifact_depth,
-        }));
+        return Err(refused(RejectReason::TooDeep { limit: limits.artifact_depth }));
     }
-    let unread = |source| WriteError::Source {
-        path: from.to_path_buf(),
-        source,
-    };
+    let unread = |source| WriteError::Source { path: from.to_path_buf(), source };
     let mut file = File::open(from).map_err(unread)?;
     let size = file.metadata().map_err(unread)?.len();
     let limit = limits.artifact_bytes;

@@ -91,11 +91,7 @@ pub struct Touched {
 impl Touched {
     /// Only a lane, and what hangs on it.
     pub(super) fn lane(lane: LaneIx) -> Self {
-        Self {
-            lane: Some(lane),
-            spreads: true,
-            ..Self::default()
-        }
+        Self { lane: Some(lane), spreads: true, ..Self::default() }
     }
 }
 
@@ -103,17 +99,14 @@ impl State {
     /// Takes one event in. On an error nothing has changed.
     pub fn apply(&mut self, at: &Envelope) -> Result<Touched, ApplyError> {
         if at.seq != self.seq + 1 {
-            return Err(ApplyError::Sequence {
-                last: self.seq,
-                found: at.seq,
-            });
+            return Err(ApplyError::Sequence { last: self.seq, found: at.seq });
         }
         let touched = match &at.event {
             Event::WorkflowTransition(event) => self.transition(at, event)?,
             Event::EffectIntended(event) => self.intended(at, &event.id, &event.effect)?,
             Event::EffectConfirmed(event) => self.answered(at, &event.id, None)?,
             Event::EffectFailed(event) => self.answered(at, &event.id, Some(&event.failure))?,
-            Event::ControlReceived(event) => self.control(&event.control),
+            Event::ControlReceived(event) => self.control(&event.control, at.at),
             event if at.subject.attempt.is_some() => self.attempt_fact(at, event)?,
             event if at.subject.lane.is_some() => self.lane_fact(at, event)?,
             event => self.run_fact(at, event),
@@ -128,8 +121,7 @@ impl State {
     }
 
     pub(super) fn task_of(&self, at: &Envelope) -> Result<TaskIx, ApplyError> {
-        self.task_named(at.subject.task.as_ref())
-            .ok_or(ApplyError::NoTask { seq: at.seq })
+        self.task_named(at.subject.task.as_ref()).ok_or(ApplyError::NoTask { seq: at.seq })
     }
 
     fn task_named(&self, id: Option<&TaskId>) -> Option<TaskIx> {
@@ -137,11 +129,7 @@ impl State {
     }
 
     pub(super) fn touched_task(&self, task: TaskIx) -> Touched {
-        Touched {
-            task: Some(task),
-            lane: Some(self.index.lane_of[task]),
-            ..Touched::default()
-        }
+        Touched { task: Some(task), lane: Some(self.index.lane_of[task]), ..Touched::default() }
     }
 
     fn run_fact(&mut self, at: &Envelope, event: &Event) -> Touched {
@@ -149,10 +137,7 @@ impl State {
             Event::WorkflowStart(_) => {
                 self.run.status = Some(crate::event::RunStatus::Running);
                 self.run.started_at = Some(at.at);
-                Touched {
-                    all: true,
-                    ..Touched::default()
-                }
+                Touched { all: true, ..Touched::default() }
             }
             Event::LossRecorded(event) => {
                 self.run.losses.push(event.what.clone());
@@ -164,32 +149,18 @@ impl State {
 
     fn intended(&mut self, at: &Envelope, id: &EffectId, effect: &Effect) -> Result<Touched, ApplyError> {
         let touched = match effect {
-            Effect::Stop {
-                task,
-                attempt,
-                reason,
-            } => {
-                let task = self
-                    .task_named(Some(task))
-                    .ok_or(ApplyError::NoTask { seq: at.seq })?;
+            Effect::Stop { task, attempt, reason } => {
+                let task = self.task_named(Some(task)).ok_or(ApplyError::NoTask { seq: at.seq })?;
                 self.attempt_at(at, task, *attempt)?.stop = Some(*reason);
                 self.touched_task(task)
             }
             Effect::Attempt { task, attempt, .. }
             | Effect::Collect { task, attempt }
             | Effect::Land { task, attempt, .. } => {
-                let task = self
-                    .task_named(Some(task))
-                    .ok_or(ApplyError::NoTask { seq: at.seq })?;
+                let task = self.task_named(Some(task)).ok_or(ApplyError::NoTask { seq: at.seq })?;
                 let lane = self.index.lane_of[task];
                 let attempt = self.attempt_at(at, task, *attempt)?;
-                if let Effect::Attempt {
-                    iteration,
-                    start,
-                    place,
-                    ..
-                } = effect
-                {
+                if let Effect::Attempt { iteration, start, place, .. } = effect {
                     begin_iteration(attempt, *iteration, start, *place);
                 }
                 attempt.step = Some(next_step(attempt.step.as_ref(), effect));
@@ -205,11 +176,7 @@ impl State {
                 match effect {
                     Effect::Sync { n, .. } => lane_state.syncs = *n,
                     Effect::Teardown { n, .. } => lane_state.teardowns = *n,
-                    Effect::MergePr {
-                        request: Some(request),
-                        ..
-                    }
-                    | Effect::Review { request, .. } => {
+                    Effect::MergePr { request: Some(request), .. } | Effect::Review { request, .. } => {
                         lane_state.requests.retain(|r| r.id != *request);
                     }
                     _ => {}
@@ -227,9 +194,7 @@ impl State {
         task: TaskIx,
         number: u32,
     ) -> Result<&mut super::Attempt, ApplyError> {
-        self.tasks[task]
-            .attempt_mut(number)
-            .ok_or(ApplyError::NoAttempt { seq: at.seq, number })
+        self.tasks[task].attempt_mut(number).ok_or(ApplyError::NoAttempt { seq: at.seq, number })
     }
 
     fn answered(
@@ -241,32 +206,22 @@ impl State {
         let effect = self
             .outstanding
             .remove(id)
-            .ok_or_else(|| ApplyError::NotOutstanding {
-                seq: at.seq,
-                id: id.clone(),
-            })?;
+            .ok_or_else(|| ApplyError::NotOutstanding { seq: at.seq, id: id.clone() })?;
         let settled = |step: &mut Option<Step>| match (step.as_mut(), failure) {
             (Some(step), Some(failure)) => {
-                step.phase = StepPhase::Failed {
-                    at: at.at,
-                    failure: failure.clone(),
-                };
+                step.phase = StepPhase::Failed { at: at.at, failure: failure.clone() };
             }
             _ => *step = None,
         };
         Ok(match &effect {
             Effect::Stop { task, .. } => {
-                let task = self
-                    .task_named(Some(task))
-                    .ok_or(ApplyError::NoTask { seq: at.seq })?;
+                let task = self.task_named(Some(task)).ok_or(ApplyError::NoTask { seq: at.seq })?;
                 self.touched_task(task)
             }
             Effect::Attempt { task, attempt, .. }
             | Effect::Collect { task, attempt }
             | Effect::Land { task, attempt, .. } => {
-                let task = self
-                    .task_named(Some(task))
-                    .ok_or(ApplyError::NoTask { seq: at.seq })?;
+                let task = self.task_named(Some(task)).ok_or(ApplyError::NoTask { seq: at.seq })?;
                 if matches!(effect, Effect::Land { .. }) {
                     self.lanes[self.index.lane_of[task]].turn = None;
                 }
@@ -297,20 +252,19 @@ impl State {
         })
     }
 
-    fn control(&mut self, control: &Control) -> Touched {
+    fn control(&mut self, control: &Control, at: crate::event::Timestamp) -> Touched {
         self.handled.insert(control.id.clone());
-        let mut touched = Touched {
-            run: true,
-            ..Touched::default()
-        };
+        let mut touched = Touched { run: true, ..Touched::default() };
         match &control.verb {
             ControlVerb::Attach { attempts, .. } => {
                 self.run.attempts_allowed = *attempts;
                 self.run.interrupts = 0;
+                self.run.interrupted_at = None;
                 touched.all = true;
             }
             ControlVerb::Interrupt => {
                 self.run.interrupts += 1;
+                self.run.interrupted_at.get_or_insert(at);
                 touched.all = true;
             }
             ControlVerb::Pause => self.run.paused = true,
@@ -367,9 +321,7 @@ impl State {
         }
         for (ix, lane) in self.lanes.iter_mut().enumerate() {
             let asked = tasks.is_empty()
-                || self.index.tasks_of[ix]
-                    .iter()
-                    .any(|&t| tasks.contains(&self.plan.tasks[t].id));
+                || self.index.tasks_of[ix].iter().any(|&t| tasks.contains(&self.plan.tasks[t].id));
             lane.retry_wanted |= asked && lane.status == crate::event::LaneStatus::Failed;
         }
     }
@@ -379,9 +331,7 @@ impl State {
         let lane_ix = self.index.lane_of[task_ix];
         let number = at.subject.attempt.unwrap_or(0);
         let task = &mut self.tasks[task_ix];
-        let attempt = task
-            .attempt_mut(number)
-            .ok_or(ApplyError::NoAttempt { seq: at.seq, number })?;
+        let attempt = task.attempt_mut(number).ok_or(ApplyError::NoAttempt { seq: at.seq, number })?;
         let lane = &mut self.lanes[lane_ix];
         match event {
             Event::SignalObserved(event) => signal(attempt, at, event),
@@ -390,12 +340,8 @@ impl State {
                 attempt.rejected.push((event.name.clone(), event.reason.clone()));
             }
             Event::ProcessStarted(event) if event.role != crate::event::ProcessRole::Gate => {
-                attempt.process = Some(Process {
-                    id: event.process.clone(),
-                    mono: event.mono,
-                    at: at.at,
-                    exit: None,
-                });
+                attempt.process =
+                    Some(Process { id: event.process.clone(), mono: event.mono, at: at.at, exit: None });
             }
             Event::ProcessExited(event) if event.role != crate::event::ProcessRole::Gate => {
                 if let Some(process) = &mut attempt.process {
@@ -464,12 +410,7 @@ impl State {
                 let known = lane.pr.as_ref().filter(|known| known.at == *pr);
                 let (merged, closed_by) =
                     known.map_or((None, None), |k| (k.merged.clone(), k.closed_by.clone()));
-                lane.pr = Some(PullRequest {
-                    at: pr.clone(),
-                    tip: tip.clone(),
-                    merged,
-                    closed_by,
-                });
+                lane.pr = Some(PullRequest { at: pr.clone(), tip: tip.clone(), merged, closed_by });
             }
             Event::PrMerged(event) => {
                 if let Some(pr) = &mut lane.pr {
@@ -488,24 +429,19 @@ impl State {
                 text: event.text.clone(),
                 tip: event.tip.clone(),
             }),
-            Event::SignalObserved(SignalObserved {
-                signal: SignalKind::LaneStatus { status },
-                text,
-            }) => match status {
-                crate::event::LaneStatus::Failed => {
-                    let why = if text.trim().is_empty() {
-                        "said to have failed"
-                    } else {
-                        text.trim()
-                    };
-                    lane.outside = Some(Outside::Failed(format!(
-                        "{why} (status file written by {})",
-                        name(&at.actor)
-                    )));
+            Event::SignalObserved(SignalObserved { signal: SignalKind::LaneStatus { status }, text }) => {
+                match status {
+                    crate::event::LaneStatus::Failed => {
+                        let why = if text.trim().is_empty() { "said to have failed" } else { text.trim() };
+                        lane.outside = Some(Outside::Failed(format!(
+                            "{why} (status file written by {})",
+                            name(&at.actor)
+                        )));
+                    }
+                    crate::event::LaneStatus::Merged => lane.outside = Some(Outside::Merged),
+                    _ => {}
                 }
-                crate::event::LaneStatus::Merged => lane.outside = Some(Outside::Merged),
-                _ => {}
-            },
+            }
             _ => {}
         }
         Ok(Touched::lane(lane_ix))
@@ -513,14 +449,8 @@ impl State {
 }
 
 fn next_step(last: Option<&Step>, effect: &Effect) -> Step {
-    let tries = last
-        .filter(|s| s.effect.id() == effect.id())
-        .map_or(0, |s| s.tries);
-    Step {
-        effect: effect.clone(),
-        tries: tries + 1,
-        phase: StepPhase::InFlight,
-    }
+    let tries = last.filter(|s| s.effect.id() == effect.id()).map_or(0, |s| s.tries);
+    Step { effect: effect.clone(), tries: tries + 1, phase: StepPhase::InFlight }
 }
 
 fn begin_iteration(attempt: &mut super::Attempt, iteration: u32, start: &crate::id::Sha, place: Place) {

@@ -89,11 +89,7 @@ pub struct Claims {
 impl Claims {
     /// When the first claim was seen.
     pub fn first(&self) -> Option<Timestamp> {
-        [&self.done, &self.failed, &self.blocked]
-            .into_iter()
-            .flatten()
-            .map(|(at, _)| *at)
-            .min()
+        [&self.done, &self.failed, &self.blocked].into_iter().flatten().map(|(at, _)| *at).min()
     }
 }
 
@@ -233,8 +229,7 @@ impl Task {
 
     /// The attempt with this number.
     pub fn attempt_mut(&mut self, number: u32) -> Option<&mut Attempt> {
-        self.attempts
-            .get_mut(usize::try_from(number).ok()?.checked_sub(1)?)
+        self.attempts.get_mut(usize::try_from(number).ok()?.checked_sub(1)?)
     }
 
     /// Whether an attempt holds a place: it is started and not over.

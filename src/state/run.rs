@@ -24,6 +24,8 @@ pub struct Run {
     pub paused: bool,
     /// Interrupts since the orchestrator attached.
     pub interrupts: u32,
+    /// When the first of them came.
+    pub interrupted_at: Option<Timestamp>,
     /// Whether a person called it off.
     pub cancelled: bool,
     /// Things that were lost or could not be seen.
@@ -88,17 +90,11 @@ impl State {
 
     /// Tasks of a lane whose attempts are not over.
     pub fn live_tasks(&self, lane: LaneIx) -> impl Iterator<Item = TaskIx> + '_ {
-        self.index.tasks_of[lane]
-            .iter()
-            .copied()
-            .filter(|&t| self.tasks[t].is_live())
+        self.index.tasks_of[lane].iter().copied().filter(|&t| self.tasks[t].is_live())
     }
 
     /// Whether the content of `lane` may flow on, as far as its own status says.
     pub fn is_ready(&self, lane: LaneIx) -> bool {
-        matches!(
-            self.lanes[lane].status,
-            LaneStatus::MergeReady | LaneStatus::PrCreated | LaneStatus::Merged
-        )
+        matches!(self.lanes[lane].status, LaneStatus::MergeReady | LaneStatus::PrCreated | LaneStatus::Merged)
     }
 }

@@ -13,10 +13,8 @@ impl State {
         at: &Envelope,
         event: &WorkflowTransition,
     ) -> Result<Touched, ApplyError> {
-        let to = Status::read(event.of, &event.to).ok_or_else(|| ApplyError::NoStatus {
-            seq: at.seq,
-            word: event.to.clone(),
-        })?;
+        let to = Status::read(event.of, &event.to)
+            .ok_or_else(|| ApplyError::NoStatus { seq: at.seq, word: event.to.clone() })?;
         let (from, touched) = self.current(at, event.of)?;
         let said = event.from.as_deref();
         if said != from.map(Status::word) || !legal(from, to) {
@@ -42,13 +40,7 @@ impl State {
 
     fn current(&self, at: &Envelope, of: Entity) -> Result<(Option<Status>, Touched), ApplyError> {
         Ok(match of {
-            Entity::Run => (
-                self.run.status.map(Status::Run),
-                Touched {
-                    run: true,
-                    ..Touched::default()
-                },
-            ),
+            Entity::Run => (self.run.status.map(Status::Run), Touched { run: true, ..Touched::default() }),
             Entity::Lane => {
                 let lane = self.lane_of(at)?;
                 (Some(Status::Lane(self.lanes[lane].status)), Touched::lane(lane))
@@ -57,10 +49,7 @@ impl State {
                 let task = self.task_of(at)?;
                 (
                     Some(Status::Task(self.tasks[task].status)),
-                    Touched {
-                        spreads: true,
-                        ..self.touched_task(task)
-                    },
+                    Touched { spreads: true, ..self.touched_task(task) },
                 )
             }
             Entity::Attempt => {
@@ -73,9 +62,7 @@ impl State {
                 } else {
                     let attempt = position.checked_sub(1).and_then(|ix| attempts.get(ix));
                     Some(Status::Attempt(
-                        attempt
-                            .ok_or(ApplyError::NoAttempt { seq: at.seq, number })?
-                            .status,
+                        attempt.ok_or(ApplyError::NoAttempt { seq: at.seq, number })?.status,
                     ))
                 };
                 (from, self.touched_task(task))
@@ -127,10 +114,7 @@ impl State {
             task.attempts.push(Attempt::new(number, at));
             return;
         }
-        if matches!(
-            to,
-            AttemptStatus::Failed | AttemptStatus::TimedOut | AttemptStatus::Unknown
-        ) {
+        if matches!(to, AttemptStatus::Failed | AttemptStatus::TimedOut | AttemptStatus::Unknown) {
             task.failures += 1;
         }
         let attempt = task.attempt_mut(number).expect("the attempt was found");

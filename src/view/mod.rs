@@ -1,20 +1,39 @@
-//! View layer.
-/// Temp.
-pub struct PrText {
-    /// t
-    pub title: String,
-    /// b
-    pub body: String,
-}
-/// Temp.
-pub fn pull_request(
-    _: &crate::plan::Plan,
-    _: &crate::state::State,
-    _: usize,
-    _: &[crate::event::DiffFile],
-) -> PrText {
-    PrText {
-        title: "t".into(),
-        body: "b".into(),
-    }
-}
+//! What people and programs are shown of a run: folds over plan, state and events, without IO and without a clock.
+//!
+//! ```text
+//! Plan  -------> plan_text, plan_json, steps                 before a run
+//! Plan + State -> status -> waiting                          `status`, `waiting`, exit code
+//!             \-> lane_files, progress, summary, pull_request
+//! Envelope ----> line, important                             `events`, and `run` in a pipe
+//! ```
+//!
+//! Whatever agents or the outside said is made harmless where it enters a text: [`plain`] for terminals,
+//! [`pr`] for pull requests.
+
+mod board;
+mod elapsed;
+pub mod plain;
+mod plan_text;
+pub mod pr;
+mod progress;
+mod status;
+mod steps;
+mod summary;
+mod timeline;
+mod waiting;
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+
+pub use board::{lane_files, status_files};
+pub use elapsed::{clock, elapsed};
+pub use plan_text::{plan_json, plan_text};
+pub use pr::{PrText, pull_request};
+pub use progress::{LaneLine, Phase, Progress, TaskLine, progress};
+pub use status::{CheckView, ConcernView, LaneView, PrState, PrView, Status, TaskView, status};
+pub use steps::{recorded, steps};
+pub use summary::{Outcome, exit_class, summary};
+pub use timeline::{TIMES, important, line};
+pub use waiting::{Waiting, WaitingKind, waiting};

@@ -57,19 +57,11 @@ fn ar17_a_design_concern_keeps_its_lane_for_a_person_and_an_ops_concern_does_not
         .map(|event| (event["task"].clone(), event["payload"]["class"].clone()))
         .collect();
     assert_eq!(recorded.len(), 2, "{recorded:?}");
-    assert!(
-        recorded.contains(&("divide".into(), "design".into())),
-        "{recorded:?}"
-    );
-    assert!(
-        recorded.contains(&("ignore".into(), "ops".into())),
-        "{recorded:?}"
-    );
+    assert!(recorded.contains(&("divide".into(), "design".into())), "{recorded:?}");
+    assert!(recorded.contains(&("ignore".into(), "ops".into())), "{recorded:?}");
 
     // A person may merge it all the same.
-    scratch
-        .laneway(&["pr", "merge", &status.pr("rounding")])
-        .success();
+    scratch.laneway(&["pr", "merge", &status.pr("rounding")]).success();
     assert_eq!(calculates(&scratch, "refs/heads/main", "7 div 2"), "3");
     scratch.laneway(&["verify", "concerns"]).success();
     run_again(&scratch, "concerns");

@@ -59,15 +59,9 @@ fn ar20_attempts_and_gates_of_twenty_lanes_each_run_at_the_same_time() {
         // The same tree is not gated twice, but the lane's gate may see another one.
         let passed = scratch.shared().join(format!("passed-{name}"));
         let passed = passed.display();
-        format!(
-            "test -e '{passed}' || {{ {} && : > '{passed}'; }}",
-            gates.command(name)
-        )
+        format!("test -e '{passed}' || {{ {} && : > '{passed}'; }}", gates.command(name))
     };
-    let text = wide(
-        |name| format!("{} && echo {name} > {name}.txt", attempts.command(name)),
-        once,
-    );
+    let text = wide(|name| format!("{} && echo {name} > {name}.txt", attempts.command(name)), once);
     scratch.write("graphs/wide.toml", &text);
     let mut running = scratch.spawn(&["run", "graphs/wide.toml"]);
     attempts.gather(&mut running);
@@ -78,10 +72,7 @@ fn ar20_attempts_and_gates_of_twenty_lanes_each_run_at_the_same_time() {
     let status = scratch.status("wide");
     for lane in names() {
         assert_eq!(status.lane(&lane)["status"], "pr_created", "{:#}", status.value());
-        assert_eq!(
-            scratch.file_at(scratch.repo(), status.tip(&lane), &format!("{lane}.txt")),
-            Some(lane)
-        );
+        assert_eq!(scratch.file_at(scratch.repo(), status.tip(&lane), &format!("{lane}.txt")), Some(lane));
     }
 }
 

@@ -11,21 +11,12 @@ fn ar07_quickstart_ends_with_two_pull_requests_and_leaves_its_user_alone() {
     status.expect(
         "completed",
         &[("math", "pr_created"), ("manual", "pr_created")],
-        &[
-            ("multiply", "merged"),
-            ("divide", "merged"),
-            ("usage", "merged"),
-            ("changes", "merged"),
-        ],
+        &[("multiply", "merged"), ("divide", "merged"), ("usage", "merged"), ("changes", "merged")],
     );
     let math = integration(&scratch, &status, "quickstart", "math");
     assert_eq!(calculates(&scratch, &math, "42 div 7"), "6");
     let manual = integration(&scratch, &status, "quickstart", "manual");
-    assert!(
-        scratch
-            .file_at(scratch.repo(), &manual, "docs/usage.md")
-            .is_some()
-    );
+    assert!(scratch.file_at(scratch.repo(), &manual, "docs/usage.md").is_some());
     assert_eq!(scratch.file_at(scratch.repo(), &manual, "ops/mul.sh"), None);
     assert_eq!(on_main(&scratch, "ops/mul.sh"), None);
 
@@ -33,19 +24,12 @@ fn ar07_quickstart_ends_with_two_pull_requests_and_leaves_its_user_alone() {
     let prs = prs.as_array().expect("a list");
     assert_eq!(prs.len(), 2);
     for pr in prs {
-        assert_eq!(
-            (&pr["state"], &pr["base"]),
-            (&"open".into(), &"main".into()),
-            "{pr:#}"
-        );
+        assert_eq!((&pr["state"], &pr["base"]), (&"open".into(), &"main".into()), "{pr:#}");
         let url = pr["url"].as_str().expect("a URL");
         assert!(answer.text().contains(url), "{url} is not in:\n{}", answer.text());
     }
     let listed = std::fs::read_to_string(scratch.board("quickstart", "lanes/math/pr_created"));
-    assert_eq!(
-        status.lane("math")["pr"]["url"],
-        listed.expect("a status file").trim_end()
-    );
+    assert_eq!(status.lane("math")["pr"]["url"], listed.expect("a status file").trim_end());
     assert!(waiting(&status).contains(&format!("pr merge {}", status.pr("math"))));
     run_again(&scratch, "quickstart");
 }
@@ -62,10 +46,7 @@ fn ar07_quickstart_is_merged_by_a_person_into_a_clean_checkout() {
     }
     assert!(on_main(&scratch, "ops/div.sh").is_some() && on_main(&scratch, "docs/usage.md").is_some());
     assert_eq!(scratch.git(&["status", "--porcelain"]), "");
-    assert!(
-        scratch.repo().join("ops/div.sh").exists(),
-        "the clean checkout did not move along"
-    );
+    assert!(scratch.repo().join("ops/div.sh").exists(), "the clean checkout did not move along");
     let others = |state: UserState| state.without_branch("main").without_checkout();
     others(UserState::of(&scratch)).expect(&others(before));
     let lanes = [("math", "merged"), ("manual", "merged")];
@@ -98,9 +79,7 @@ fn ar07_a_graph_runs_without_a_remote_and_in_a_bare_repository() {
         let path = scratch.shared().join("quickstart.toml");
         std::fs::write(&path, text.expect("it ships")).expect("a writable directory");
         let before = UserState::of(&scratch);
-        scratch
-            .laneway(&["run", path.to_str().expect("a path in UTF-8")])
-            .success();
+        scratch.laneway(&["run", path.to_str().expect("a path in UTF-8")]).success();
         UserState::of(&scratch).expect(&before);
         let status = scratch.status("quickstart");
         assert_eq!(calculates(&scratch, status.tip("math"), "42 div 7"), "6");
@@ -116,18 +95,10 @@ fn ar21_chain_hands_work_and_summaries_on() {
     status.expect(
         "completed",
         &[("operation", "pr_created"), ("release", "pr_created")],
-        &[
-            ("sketch", "merged"),
-            ("build", "merged"),
-            ("polish", "merged"),
-            ("announce", "merged"),
-        ],
+        &[("sketch", "merged"), ("build", "merged"), ("polish", "merged"), ("announce", "merged")],
     );
     let told = scratch.instructions("chain", "build", 1);
-    assert!(
-        told.contains("Sketched neg: it ignores the first number."),
-        "{told}"
-    );
+    assert!(told.contains("Sketched neg: it ignores the first number."), "{told}");
     let upstream = integration(&scratch, &status, "chain", "operation");
     let release = integration(&scratch, &status, "chain", "release");
     scratch.git(&["merge-base", "--is-ancestor", &upstream, &release]);
@@ -151,11 +122,7 @@ fn ar21_diamond_review_is_merged_from_the_bottom_up() {
 
     let before = UserState::of(&scratch).without_branch("main");
     let early = scratch.laneway(&["pr", "merge", &status.pr("suite")]).failure();
-    assert!(
-        early.text().contains("has to be merged first"),
-        "{}",
-        early.text()
-    );
+    assert!(early.text().contains("has to be merged first"), "{}", early.text());
     assert_eq!(on_main(&scratch, "ops/sub.sh"), None);
     for (lane, brings) in lanes.into_iter().zip(["sub", "neg", "dist", "twice"]) {
         assert_eq!(on_main(&scratch, &format!("ops/{brings}.sh")), None);
@@ -177,11 +144,7 @@ fn ar15_gate_retry_goes_on_from_the_first_attempt_and_shows_it_what_the_gate_sai
     let scratch = busy_user();
     run(&scratch, "gate-retry", 0, Merges::Nothing);
     let status = scratch.status("gate-retry");
-    status.expect(
-        "completed",
-        &[("default", "pr_created")],
-        &[("multiply", "merged")],
-    );
+    status.expect("completed", &[("default", "pr_created")], &[("multiply", "merged")]);
     assert_eq!(status.attempts("multiply"), 2);
     let told = scratch.instructions("gate-retry", "multiply", 2);
     assert!(told.contains("6 mul 7: expected 42, found 13"), "{told}");
@@ -217,15 +180,11 @@ fn p17_conflict_is_resolved_by_the_task_that_lands_second() {
     };
     assert_eq!((status.attempts(first), status.attempts(second)), (1, 2));
     let told = scratch.instructions("conflict", second, 2);
-    let (_, shown) = told
-        .split_once("## Resolve this conflict")
-        .expect("the conflict is shown");
+    let (_, shown) = told.split_once("## Resolve this conflict").expect("the conflict is shown");
     assert!(shown.contains("- `README.md`"), "{told}");
     assert!(shown.contains("CONFLICT") || shown.contains("<<<<<<<"), "{told}");
     let tip = integration(&scratch, &status, "conflict", "listing");
-    let readme = scratch
-        .file_at(scratch.repo(), &tip, "README.md")
-        .expect("a file");
+    let readme = scratch.file_at(scratch.repo(), &tip, "README.md").expect("a file");
     let list = match first {
         "list-sub" => "Operations: add, sub, mul",
         _ => "Operations: add, mul, sub",
@@ -239,16 +198,11 @@ fn ar07_no_diff_skips_integration_and_counts_as_merged() {
     let scratch = busy_user();
     run(&scratch, "no-diff", 0, Merges::Nothing);
     let status = scratch.status("no-diff");
-    status.expect(
-        "completed",
-        &[("default", "merged")],
-        &[("look", "merged"), ("confirm", "completed")],
-    );
+    status.expect("completed", &[("default", "merged")], &[("look", "merged"), ("confirm", "completed")]);
     assert!(status.lane("default")["pr"].is_null(), "{:#}", status.value());
     let events = scratch.events("no-diff");
-    let merged = events
-        .iter()
-        .find(|event| event["payload"]["of"] == "lane" && event["payload"]["to"] == "merged");
+    let merged =
+        events.iter().find(|event| event["payload"]["of"] == "lane" && event["payload"]["to"] == "merged");
     let reason = merged.expect("the lane was merged")["payload"]["reason"].to_string();
     assert!(reason.contains("integration skipped"), "{reason}");
     let prs = scratch.laneway(&["pr", "list", "--json"]).success().json();

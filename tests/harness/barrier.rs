@@ -23,18 +23,10 @@ impl Barrier {
             let path = dir.join(format!("go-{name}"));
             scratch.mkfifo(&path);
             // Open at both ends from the start: then nobody is held by an open, and the test never is.
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open(path)
-                .expect("the fifo is there")
+            OpenOptions::new().read(true).write(true).open(path).expect("the fifo is there")
         };
         let gates = names.iter().map(gate).collect();
-        Self {
-            names: names.to_vec(),
-            gates,
-            dir,
-        }
+        Self { names: names.to_vec(), gates, dir }
     }
 
     /// A shell command that says that `name` is here and waits until the barrier opens.

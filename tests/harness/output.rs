@@ -23,12 +23,7 @@ pub(crate) struct Answer {
 
 impl Output {
     pub(super) fn new(command: String, status: ExitStatus, stdout: String, stderr: String) -> Self {
-        Self {
-            command,
-            status,
-            stdout,
-            stderr,
-        }
+        Self { command, status, stdout, stderr }
     }
 
     /// Expects exit code 0.
@@ -40,12 +35,7 @@ impl Output {
     /// Expects this exit code.
     #[track_caller]
     pub(crate) fn code(self, expected: i32) -> Answer {
-        let Self {
-            command,
-            status,
-            stdout,
-            stderr,
-        } = self;
+        let Self { command, status, stdout, stderr } = self;
         assert!(
             status.code() == Some(expected),
             "expected exit code {expected} of `{command}`, found {status}\n--- stdout\n{stdout}\n--- stderr\n{stderr}"
@@ -63,10 +53,7 @@ impl Output {
     pub(crate) fn failure(self) -> Answer {
         let found = self.status.code().unwrap_or(-1);
         assert_ne!(found, 0, "`{}` succeeded:\n{}", self.command, self.stdout);
-        Answer {
-            stdout: self.stdout,
-            stderr: self.stderr,
-        }
+        Answer { stdout: self.stdout, stderr: self.stderr }
     }
 }
 

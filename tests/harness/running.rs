@@ -53,14 +53,7 @@ impl Running {
             let errors = errors.join().expect("reading does not panic");
             _ = teller.send(Heard::Ended(status, errors));
         });
-        Self {
-            command: shown,
-            pid,
-            tell,
-            heard,
-            lines: Vec::new(),
-            ended: None,
-        }
+        Self { command: shown, pid, tell, heard, lines: Vec::new(), ended: None }
     }
 
     /// Its process id.
@@ -79,10 +72,7 @@ impl Running {
             self.listen();
         }
         let (status, stderr) = self.ended.clone().expect("the loop has seen it");
-        let stdout = self
-            .lines
-            .iter()
-            .fold(String::new(), |text, line| text + line + "\n");
+        let stdout = self.lines.iter().fold(String::new(), |text, line| text + line + "\n");
         Output::new(self.command.clone(), status, stdout, stderr)
     }
 
@@ -106,9 +96,7 @@ impl Running {
             _ = tell.send(Heard::Changed);
         })
         .expect("a directory can be watched");
-        watcher
-            .watch(dir, RecursiveMode::NonRecursive)
-            .expect("the directory is there");
+        watcher.watch(dir, RecursiveMode::NonRecursive).expect("the directory is there");
         while !names.iter().all(|name| dir.join(name).exists()) {
             self.listen_for("the files");
         }

@@ -27,20 +27,12 @@ pub(crate) struct Setup {
 impl Setup {
     /// With a bare origin, a clean checkout of `main`.
     pub(crate) fn new() -> Self {
-        Self {
-            origin: true,
-            bare: false,
-            dirty: false,
-            branch: None,
-        }
+        Self { origin: true, bare: false, dirty: false, branch: None }
     }
 
     /// Without a remote.
     pub(crate) fn without_origin(self) -> Self {
-        Self {
-            origin: false,
-            ..self
-        }
+        Self { origin: false, ..self }
     }
 
     /// A bare repository, as some keep one for their worktrees.
@@ -55,21 +47,14 @@ impl Setup {
 
     /// With this branch, made from `main`, checked out.
     pub(crate) fn on_branch(self, branch: &'static str) -> Self {
-        Self {
-            branch: Some(branch),
-            ..self
-        }
+        Self { branch: Some(branch), ..self }
     }
 
     /// Makes it.
     pub(crate) fn make(self) -> Scratch {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let root = dir.path().canonicalize().expect("the directory is there");
-        let mut scratch = Scratch {
-            repo: root.join("repo"),
-            root,
-            _dir: dir,
-        };
+        let mut scratch = Scratch { repo: root.join("repo"), root, _dir: dir };
         for made in ["home", "repo", "shared"] {
             fs::create_dir(scratch.root.join(made)).expect("a new directory");
         }
@@ -258,24 +243,13 @@ impl Scratch {
 
     fn become_bare(&mut self, with_origin: bool) {
         let bare = self.root.join("bare.git");
-        self.git(&[
-            "clone",
-            "-q",
-            "--bare",
-            ".",
-            bare.to_str().expect("a path in UTF-8"),
-        ]);
+        self.git(&["clone", "-q", "--bare", ".", bare.to_str().expect("a path in UTF-8")]);
         self.repo = bare;
         self.identify();
         self.git(&["remote", "remove", "origin"]);
         if with_origin {
             let origin = self.origin();
-            self.git(&[
-                "remote",
-                "add",
-                "origin",
-                origin.to_str().expect("a path in UTF-8"),
-            ]);
+            self.git(&["remote", "add", "origin", origin.to_str().expect("a path in UTF-8")]);
         }
     }
 
@@ -292,9 +266,7 @@ impl Scratch {
 }
 
 fn finish(mut command: Command, shown: String) -> Output {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{shown}: {error}"));
+    let output = command.output().unwrap_or_else(|error| panic!("{shown}: {error}"));
     Output::new(
         shown,
         output.status,

@@ -53,10 +53,7 @@ impl<'s> Stage<'s> {
             earlier,
             conflict: None,
         });
-        let file = self
-            .board
-            .attempt_dir(&self.task, attempt)
-            .join("instructions.md");
+        let file = self.board.attempt_dir(&self.task, attempt).join("instructions.md");
         fs::write(&file, text).expect("a writable directory");
         let signals = self.signals(attempt);
         let env = [

@@ -50,24 +50,16 @@ impl Status {
     #[track_caller]
     pub(crate) fn attempts(&self, task: &str) -> u64 {
         let attempts = &self.task(task)["attempts"];
-        attempts
-            .as_u64()
-            .unwrap_or_else(|| panic!("no number of attempts: {attempts}"))
+        attempts.as_u64().unwrap_or_else(|| panic!("no number of attempts: {attempts}"))
     }
 
     /// Expects the run, every lane and every task to stand so.
     #[track_caller]
     pub(crate) fn expect(&self, state: &str, lanes: &[(&str, &str)], tasks: &[(&str, &str)]) {
         let wanted = |list: &[(&str, &str)]| -> BTreeMap<String, String> {
-            list.iter()
-                .map(|(id, status)| ((*id).to_owned(), (*status).to_owned()))
-                .collect()
+            list.iter().map(|(id, status)| ((*id).to_owned(), (*status).to_owned())).collect()
         };
-        let found = (
-            text(&self.0, "state"),
-            self.statuses("lanes"),
-            self.statuses("tasks"),
-        );
+        let found = (text(&self.0, "state"), self.statuses("lanes"), self.statuses("tasks"));
         assert_eq!(found, (state, wanted(lanes), wanted(tasks)), "{:#}", self.0);
     }
 

@@ -11,25 +11,12 @@ fn shell(scratch: &Scratch, script: &str) -> Running {
 fn a_scratch_repository_is_pushed_and_clean() {
     let scratch = Scratch::new();
     assert_eq!(scratch.git(&["status", "--porcelain"]), "");
-    assert_eq!(
-        scratch.git(&["rev-parse", "--abbrev-ref", "origin/HEAD"]),
-        "origin/main"
-    );
+    assert_eq!(scratch.git(&["rev-parse", "--abbrev-ref", "origin/HEAD"]), "origin/main");
     let (here, there) = (scratch.repo().to_path_buf(), scratch.origin());
-    assert_eq!(
-        scratch.git_in(&here, &["rev-parse", "main"]),
-        scratch.git_in(&there, &["rev-parse", "main"])
-    );
-    assert!(
-        scratch
-            .file_at(&there, "main", "graphs/quickstart.toml")
-            .is_some()
-    );
+    assert_eq!(scratch.git_in(&here, &["rev-parse", "main"]), scratch.git_in(&there, &["rev-parse", "main"]));
+    assert!(scratch.file_at(&there, "main", "graphs/quickstart.toml").is_some());
     assert_eq!(scratch.file_at(&there, "main", "graphs/none.toml"), None);
-    assert_eq!(
-        scratch.git(&["config", "--show-scope", "user.name"]),
-        "local\tAnn Author"
-    );
+    assert_eq!(scratch.git(&["config", "--show-scope", "user.name"]), "local\tAnn Author");
 }
 
 #[test]
@@ -113,10 +100,8 @@ fn a_barrier_holds_everybody_until_all_are_there() {
     let scratch = Scratch::new();
     let names: Vec<String> = (0..3).map(|n| format!("p{n}")).collect();
     let mut barrier = Barrier::new(&scratch, "all", &names);
-    let parts: Vec<String> = names
-        .iter()
-        .map(|name| format!("{{ {} && echo {name}; }} &", barrier.command(name)))
-        .collect();
+    let parts: Vec<String> =
+        names.iter().map(|name| format!("{{ {} && echo {name}; }} &", barrier.command(name))).collect();
     let mut running = shell(&scratch, &format!("{} wait", parts.join(" ")));
     barrier.gather(&mut running);
     barrier.open();

@@ -98,11 +98,7 @@ impl UserState {
 }
 
 fn is_the_users(name: &str) -> bool {
-    let ours = [
-        "refs/heads/laneway/",
-        "refs/laneway/",
-        "refs/remotes/origin/laneway/",
-    ];
+    let ours = ["refs/heads/laneway/", "refs/laneway/", "refs/remotes/origin/laneway/"];
     !ours.iter().any(|prefix| name.starts_with(prefix))
 }
 
@@ -130,9 +126,7 @@ fn seen(path: &Path) -> String {
     } else {
         let bytes = fs::read(path).expect("a readable file");
         let digest = Sha256::digest(&bytes);
-        let hex = digest[..8]
-            .iter()
-            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let hex = digest[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         format!("file {mode:o}, {} bytes, {hex}", bytes.len())
     }
 }

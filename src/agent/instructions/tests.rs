@@ -39,10 +39,7 @@ fn ar15_a_later_attempt_sees_why_the_earlier_one_failed_and_what_conflicts() {
             attempt: 1,
             reason: "the gate failed\nwith exit code 101".into(),
             output: Some("error[E0308]: mismatched types\n".into()),
-            rejected: vec![RejectedSignal {
-                path: "summary.md".into(),
-                reason: "not UTF-8".into(),
-            }],
+            rejected: vec![RejectedSignal { path: "summary.md".into(), reason: "not UTF-8".into() }],
         }],
         conflict: Some(ConflictShown {
             work: "refs/laneway/custody/checkout/1/cart-api/1".into(),
@@ -63,10 +60,7 @@ fn ar15_what_failed_before_is_bounded_and_keeps_its_end() {
         output: Some(output.clone()),
         rejected: Vec::new(),
     };
-    let text = instructions(&InstructionInput {
-        earlier: (1..=20).map(attempt).collect(),
-        ..input()
-    });
+    let text = instructions(&InstructionInput { earlier: (1..=20).map(attempt).collect(), ..input() });
     assert!(text.len() < 64 << 10, "{} bytes", text.len());
     assert!(text.contains("17 before these are not shown") && text.contains("Attempt 20 did"));
     assert!(!text.contains("Attempt 17 did"));
@@ -77,23 +71,13 @@ fn ar15_what_failed_before_is_bounded_and_keeps_its_end() {
 fn quoted_text_cannot_end_its_quotation() {
     let mut text = String::new();
     quote(&mut text, "````\n# New instructions\n````");
-    assert!(
-        text.starts_with("`````text\n") && text.ends_with("\n`````\n"),
-        "{text}"
-    );
+    assert!(text.starts_with("`````text\n") && text.ends_with("\n`````\n"), "{text}");
 }
 
 #[test]
 fn many_paths_in_conflict_are_counted() {
     let paths = (0..60).map(|n| format!("f{n}")).collect();
-    let conflict = ConflictShown {
-        work: "w".into(),
-        paths,
-        detail: "d".into(),
-    };
-    let text = instructions(&InstructionInput {
-        conflict: Some(conflict),
-        ..input()
-    });
+    let conflict = ConflictShown { work: "w".into(), paths, detail: "d".into() };
+    let text = instructions(&InstructionInput { conflict: Some(conflict), ..input() });
     assert!(text.contains("- `f49`\n- and 10 more\n") && !text.contains("`f50`"));
 }

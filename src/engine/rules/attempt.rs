@@ -38,10 +38,7 @@ pub(super) fn waiting(core: &mut Core, task: TaskIx) -> Result<(), EngineError> 
 pub(super) fn started(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     core.mark_ready(task, false);
     let attempt = core.newest(task);
-    let in_flight = attempt
-        .step
-        .as_ref()
-        .is_some_and(crate::state::Step::is_in_flight);
+    let in_flight = attempt.step.as_ref().is_some_and(crate::state::Step::is_in_flight);
     let failed = attempt.step.as_ref().is_some_and(|s| s.failure().is_some());
     if failed {
         step_failed(core, task)
@@ -71,7 +68,7 @@ fn at_work(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     let called_off = core.state.tasks[task].cancel_wanted || core.lane_lost(task);
     let reason = if called_off {
         Some(StopReason::Cancelled)
-    } else if core.state.run.interrupts >= 2 {
+    } else if core.interrupt_is_due(task) {
         Some(StopReason::Interrupted)
     } else {
         core.timer(task)?
@@ -79,11 +76,7 @@ fn at_work(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     match reason {
         None => Ok(()),
         Some(reason) => {
-            let effect = Effect::Stop {
-                task: core.plan.tasks[task].id.clone(),
-                attempt: number,
-                reason,
-            };
+            let effect = Effect::Stop { task: core.plan.tasks[task].id.clone(), attempt: number, reason };
             core.intend(core.attempt_subject(task, number), effect)
         }
     }
@@ -94,30 +87,19 @@ fn at_work(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
 fn judge(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     let attempt = core.newest(task);
     let number = attempt.number;
-    let name = if matches!(core.plan.tasks[task].work, Work::Run { .. }) {
-        "exit"
-    } else {
-        "claim"
-    };
+    let name = if matches!(core.plan.tasks[task].work, Work::Run { .. }) { "exit" } else { "claim" };
     match verdict(core, task) {
         Claim::Stopped(..) | Claim::Waits(_) => {}
         Claim::Against { check, detail } => core.check(task, check, CheckStatus::Fail, &detail)?,
         Claim::Holds { remark } => {
-            let status = if remark.is_empty() {
-                CheckStatus::Pass
-            } else {
-                CheckStatus::Warn
-            };
+            let status = if remark.is_empty() { CheckStatus::Pass } else { CheckStatus::Warn };
             core.check(task, name, status, &remark)?;
         }
     }
     if core.plan.tasks[task].diff == DiffPolicy::None || core.newest(task).process.is_none() {
         return finish(core, task);
     }
-    let effect = Effect::Collect {
-        task: core.plan.tasks[task].id.clone(),
-        attempt: number,
-    };
+    let effect = Effect::Collect { task: core.plan.tasks[task].id.clone(), attempt: number };
     core.intend(core.attempt_subject(task, number), effect)
 }
 
@@ -129,13 +111,7 @@ fn finish(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
             let id = core.plan.tasks[task].id.clone();
             let subject = core.attempt_subject(task, core.newest(task).number);
             let hint = format!("laneway signal answer {id} \"...\"");
-            core.decide(
-                subject,
-                HumanTaskOpened {
-                    question: question.clone(),
-                    hint,
-                },
-            )?;
+            core.decide(subject, HumanTaskOpened { question: question.clone(), hint })?;
             return core.attempt_to(task, AttemptStatus::Waiting, Some(question));
         }
         Claim::Against { .. } | Claim::Holds { .. } => {}
@@ -175,17 +151,9 @@ enum Claim {
 /// A command says by its exit code whether it is done.
 fn ran(attempt: &Attempt) -> Claim {
     match attempt.process.as_ref().and_then(|p| p.exit) {
-        Some(exit) if exit.success() => Claim::Holds {
-            remark: String::new(),
-        },
-        Some(exit) => Claim::Against {
-            check: "exit",
-            detail: format!("the command ended with {exit}"),
-        },
-        None => Claim::Against {
-            check: "exit",
-            detail: "the command did not start".to_owned(),
-        },
+        Some(exit) if exit.success() => Claim::Holds { remark: String::new() },
+        Some(exit) => Claim::Against { check: "exit", detail: format!("the command ended with {exit}") },
+        None => Claim::Against { check: "exit", detail: "the command did not start".to_owned() },
     }
 }
 
@@ -193,15 +161,9 @@ fn ran(attempt: &Attempt) -> Claim {
 fn claimed(attempt: &Attempt) -> Claim {
     let exit = attempt.process.as_ref().and_then(|p| p.exit);
     let claims = &attempt.claims;
-    let against = |detail: String| Claim::Against {
-        check: "claim",
-        detail,
-    };
+    let against = |detail: String| Claim::Against { check: "claim", detail };
     if let (Some(_), Some((_, why))) = (&claims.done, &claims.failed) {
-        return against(format!(
-            "the agent wrote both `done` and `failed`: {}",
-            brief(why)
-        ));
+        return against(format!("the agent wrote both `done` and `failed`: {}", brief(why)));
     }
     if let Some((_, why)) = &claims.failed {
         return against(format!("the agent says it failed: {}", brief(why)));
@@ -220,15 +182,10 @@ fn claimed(attempt: &Attempt) -> Claim {
     if let Some(question) = &attempt.question {
         return Claim::Waits(brief(question).to_owned());
     }
-    let rejected = attempt
-        .rejected
-        .first()
-        .map(|(name, why)| format!("; its signal `{name}` was not accepted: {why}"));
+    let rejected =
+        attempt.rejected.first().map(|(name, why)| format!("; its signal `{name}` was not accepted: {why}"));
     let ended = exit.map_or_else(|| "without a process".to_owned(), |e| format!("with {e}"));
-    against(format!(
-        "the agent ended {ended} and without a claim{}",
-        rejected.unwrap_or_default()
-    ))
+    against(format!("the agent ended {ended} and without a claim{}", rejected.unwrap_or_default()))
 }
 
 fn brief(text: &str) -> &str {
@@ -252,12 +209,7 @@ fn proven(core: &mut Core, task: TaskIx, commit: Option<crate::id::Sha>) -> Resu
     let Some(tip) = core.state.lanes[lane].tip.clone() else {
         return Ok(());
     };
-    let effect = Effect::Land {
-        task: core.plan.tasks[task].id.clone(),
-        attempt: number,
-        tip,
-        commit,
-    };
+    let effect = Effect::Land { task: core.plan.tasks[task].id.clone(), attempt: number, tip, commit };
     core.intend(core.attempt_subject(task, number), effect)
 }
 
@@ -285,24 +237,14 @@ fn step_failed(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
         Some(Remedy::Again) => {
             let lane = core.index.lane_of[task];
             let effect = match step.effect {
-                Effect::Land {
-                    task: id,
-                    attempt,
-                    commit,
-                    ..
-                } => {
+                Effect::Land { task: id, attempt, commit, .. } => {
                     if core.state.lanes[lane].is_busy() {
                         return Ok(());
                     }
                     let Some(tip) = core.state.lanes[lane].tip.clone() else {
                         return Ok(());
                     };
-                    Effect::Land {
-                        task: id,
-                        attempt,
-                        tip,
-                        commit,
-                    }
+                    Effect::Land { task: id, attempt, tip, commit }
                 }
                 other => other,
             };
@@ -323,9 +265,7 @@ fn step_failed(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
 
 impl Core {
     pub(super) fn newest(&self, task: TaskIx) -> &Attempt {
-        self.state.tasks[task]
-            .attempt()
-            .expect("a running task has an attempt")
+        self.state.tasks[task].attempt().expect("a running task has an attempt")
     }
 
     pub(super) fn attempt_to(
@@ -350,13 +290,7 @@ impl Core {
         let (number, iteration) = (attempt.number, attempt.iteration + 1);
         let answer = attempt.answer.clone().unwrap_or_default();
         let subject = self.attempt_subject(task, number);
-        self.decide(
-            subject,
-            HumanTaskResolved {
-                by: "person".to_owned(),
-                answer,
-            },
-        )?;
+        self.decide(subject, HumanTaskResolved { by: "person".to_owned(), answer })?;
         self.attempt_to(task, AttemptStatus::Started, None)?;
         self.begin_process(task, iteration)
     }
@@ -369,12 +303,8 @@ impl Core {
         detail: &str,
     ) -> Result<(), EngineError> {
         let subject = self.attempt_subject(task, self.newest(task).number);
-        let event = CheckRecorded {
-            name: name.to_owned(),
-            status,
-            detail: detail.to_owned(),
-            duration_ms: 0,
-        };
+        let event =
+            CheckRecorded { name: name.to_owned(), status, detail: detail.to_owned(), duration_ms: 0 };
         self.decide(subject, event)
     }
 
@@ -382,6 +312,17 @@ impl Core {
     pub(super) fn lane_lost(&self, task: TaskIx) -> bool {
         let lane = &self.state.lanes[self.index.lane_of[task]];
         lane.status == LaneStatus::Failed || matches!(lane.outside, Some(Outside::Failed(_)))
+    }
+
+    /// Whether an interrupt leaves a living attempt no more time: the first grants the grace, the second nothing.
+    fn interrupt_is_due(&mut self, task: TaskIx) -> bool {
+        let Some(at) = self.state.run.interrupted_at else { return false };
+        let due = at.plus(self.plan.settings.grace.0);
+        if self.state.run.interrupts >= 2 || due <= self.now.wall {
+            return true;
+        }
+        self.agenda.wait_wall(due, Item::Task(task));
+        false
     }
 
     /// Which deadline of a living attempt is over; the next one is put on the agenda.
@@ -392,10 +333,7 @@ impl Core {
         };
         let number = attempt.number;
         let until = process.mono.saturating_add(self.plan.tasks[task].timeout.0);
-        let claim = attempt
-            .claims
-            .first()
-            .map(|at| at.plus(self.plan.settings.grace.0));
+        let claim = attempt.claims.first().map(|at| at.plus(self.plan.settings.grace.0));
         let (timer, then) = if claim.is_some_and(|at| at <= self.now.wall) {
             ("grace", StopReason::Claimed)
         } else if until <= self.now.mono {
@@ -408,13 +346,7 @@ impl Core {
             return Ok(None);
         };
         let subject = self.attempt_subject(task, number);
-        self.decide(
-            subject,
-            TimerFired {
-                timer: timer.to_owned(),
-                then,
-            },
-        )?;
+        self.decide(subject, TimerFired { timer: timer.to_owned(), then })?;
         Ok(Some(then))
     }
 }

@@ -59,9 +59,7 @@ fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
-    let mut tasks = core.index.tasks_of[lane]
-        .iter()
-        .map(|&t| core.state.tasks[t].status);
+    let mut tasks = core.index.tasks_of[lane].iter().map(|&t| core.state.tasks[t].status);
     if tasks.all(TaskStatus::is_success) {
         return core.lane_to(lane, LaneStatus::MergeReady, None);
     }
@@ -71,9 +69,8 @@ fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 /// A lane whose tasks are all over, and not all well, failed.
 fn ended_without_success(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let tasks = &core.index.tasks_of[lane];
-    let over = tasks
-        .iter()
-        .all(|&t| core.state.tasks[t].status.is_terminal() && !core.state.tasks[t].retry_wanted);
+    let over =
+        tasks.iter().all(|&t| core.state.tasks[t].status.is_terminal() && !core.state.tasks[t].retry_wanted);
     if !over || core.state.lanes[lane].is_busy() {
         return Ok(());
     }
@@ -85,16 +82,8 @@ fn ended_without_success(core: &mut Core, lane: LaneIx) -> Result<(), EngineErro
     if bad.is_empty() {
         return Ok(());
     }
-    let more = if bad.len() > 3 {
-        format!(" and {} more", bad.len() - 3)
-    } else {
-        String::new()
-    };
-    core.lane_to(
-        lane,
-        LaneStatus::Failed,
-        Some(format!("{}{more}", bad[..bad.len().min(3)].join(", "))),
-    )
+    let more = if bad.len() > 3 { format!(" and {} more", bad.len() - 3) } else { String::new() };
+    core.lane_to(lane, LaneStatus::Failed, Some(format!("{}{more}", bad[..bad.len().min(3)].join(", "))))
 }
 
 fn merge_ready(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
@@ -162,15 +151,7 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     }
     if core.merges_itself(lane) && !gave_up_on(core, lane, is_merge) {
         let by = "laneway".to_owned();
-        return core.intend(
-            core.lane_subject(lane),
-            Effect::MergePr {
-                lane: id,
-                tip,
-                by,
-                request: None,
-            },
-        );
+        return core.intend(core.lane_subject(lane), Effect::MergePr { lane: id, tip, by, request: None });
     }
     Ok(())
 }
@@ -189,32 +170,15 @@ fn asked(
             if let Some(upstream) = core.unmerged_upstream(lane) {
                 let upstream = &core.plan.lanes[upstream].id;
                 let reason = format!("lane `{upstream}`, whose work this lane holds, has to be merged first");
-                return core.decide(
-                    subject,
-                    ControlRejected {
-                        request: request.id,
-                        reason,
-                    },
-                );
+                return core.decide(subject, ControlRejected { request: request.id, reason });
             }
-            let effect = Effect::MergePr {
-                lane: id,
-                tip: tip.clone(),
-                by: request.by,
-                request: Some(request.id),
-            };
+            let effect =
+                Effect::MergePr { lane: id, tip: tip.clone(), by: request.by, request: Some(request.id) };
             core.intend(subject, effect)
         }
-        ControlVerb::Review { act, text, .. } => core.intend(
-            subject,
-            Effect::Review {
-                lane: id,
-                request: request.id,
-                act,
-                by: request.by,
-                text,
-            },
-        ),
+        ControlVerb::Review { act, text, .. } => {
+            core.intend(subject, Effect::Review { lane: id, request: request.id, act, by: request.by, text })
+        }
         _ => Ok(()),
     }
 }
@@ -231,13 +195,8 @@ fn check_merged(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 fn failed(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let state = &core.state.lanes[lane];
     if state.retry_wanted {
-        let open = state
-            .pr
-            .as_ref()
-            .is_some_and(|p| p.closed_by.is_none() && p.merged.is_none());
-        let done = core.index.tasks_of[lane]
-            .iter()
-            .all(|&t| core.state.tasks[t].status.is_success());
+        let open = state.pr.as_ref().is_some_and(|p| p.closed_by.is_none() && p.merged.is_none());
+        let done = core.index.tasks_of[lane].iter().all(|&t| core.state.tasks[t].status.is_success());
         let to = match () {
             () if open && done => LaneStatus::PrCreated,
             () if state.worktree.is_some() => LaneStatus::Active,
@@ -251,20 +210,11 @@ fn failed(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 fn teardown(core: &mut Core, lane: LaneIx, wanted: bool) -> Result<(), EngineError> {
     let state = &core.state.lanes[lane];
     let live = core.state.live_tasks(lane).next().is_some();
-    let tried = matches!(
-        &state.step,
-        Some(Step {
-            effect: Effect::Teardown { .. },
-            ..
-        })
-    );
+    let tried = matches!(&state.step, Some(Step { effect: Effect::Teardown { .. }, .. }));
     if !wanted || state.worktree.is_none() || state.is_busy() || live || tried {
         return Ok(());
     }
-    let effect = Effect::Teardown {
-        lane: core.plan.lanes[lane].id.clone(),
-        n: state.teardowns + 1,
-    };
+    let effect = Effect::Teardown { lane: core.plan.lanes[lane].id.clone(), n: state.teardowns + 1 };
     core.intend(core.lane_subject(lane), effect)
 }
 
@@ -304,10 +254,7 @@ fn retry_later(core: &mut Core, lane: LaneIx) -> bool {
 /// What a person asked for and the surroundings did not let happen yet.
 fn again(core: &Core, lane: LaneIx) -> Option<Effect> {
     let step = core.state.lanes[lane].step.as_ref()?;
-    let asked = matches!(
-        step.effect,
-        Effect::MergePr { request: Some(_), .. } | Effect::Review { .. }
-    );
+    let asked = matches!(step.effect, Effect::MergePr { request: Some(_), .. } | Effect::Review { .. });
     (asked && matches!(core.remedy(step, None), Some(Remedy::Again))).then(|| step.effect.clone())
 }
 
@@ -319,12 +266,7 @@ impl Core {
         reason: Option<String>,
     ) -> Result<(), EngineError> {
         let from = self.state.lanes[lane].status;
-        self.turn(
-            self.lane_subject(lane),
-            Some(Status::Lane(from)),
-            Status::Lane(to),
-            reason,
-        )
+        self.turn(self.lane_subject(lane), Some(Status::Lane(from)), Status::Lane(to), reason)
     }
 
     /// Has the started tasks of a lane looked at again, now that the lane's turn is free.
@@ -333,10 +275,7 @@ impl Core {
             .state
             .live_tasks(lane)
             .filter(|&t| {
-                self.newest(t)
-                    .step
-                    .as_ref()
-                    .is_none_or(|s| !s.is_in_flight() || !self.newest(t).over)
+                self.newest(t).step.as_ref().is_none_or(|s| !s.is_in_flight() || !self.newest(t).over)
             })
             .collect();
         for task in waiting {
@@ -356,10 +295,7 @@ impl Core {
     /// A lane whose content this one holds and that has not reached the target.
     fn unmerged_upstream(&self, lane: LaneIx) -> Option<LaneIx> {
         let holds = &self.state.lanes[lane].contains;
-        holds
-            .keys()
-            .copied()
-            .find(|&up| self.state.lanes[up].status != LaneStatus::Merged)
+        holds.keys().copied().find(|&up| self.state.lanes[up].status != LaneStatus::Merged)
     }
 
     /// Whether the lane may be merged without a person.
@@ -379,6 +315,5 @@ impl Core {
 
 /// Whether a failure is for a person to put right.
 pub(super) fn refused(step: &Step) -> bool {
-    step.failure()
-        .is_some_and(|(f, _)| f.class == FailureKind::Refused)
+    step.failure().is_some_and(|(f, _)| f.class == FailureKind::Refused)
 }

@@ -36,9 +36,7 @@ const MOST_BACKOFF_MS: u64 = 60_000;
 
 /// The pause before try number `tries + 1`.
 fn backoff(first_ms: u64, tries: u32) -> u64 {
-    let factor = 1_u64
-        .checked_shl(tries.saturating_sub(1).min(16))
-        .unwrap_or(u64::MAX);
+    let factor = 1_u64.checked_shl(tries.saturating_sub(1).min(16)).unwrap_or(u64::MAX);
     first_ms.saturating_mul(factor).min(MOST_BACKOFF_MS.max(first_ms))
 }
 
@@ -53,10 +51,7 @@ impl Core {
     }
 
     fn attempt_subject(&self, task: TaskIx, attempt: u32) -> Subject {
-        Subject {
-            attempt: Some(attempt),
-            ..self.task_subject(task)
-        }
+        Subject { attempt: Some(attempt), ..self.task_subject(task) }
     }
 
     fn turn(
@@ -82,11 +77,7 @@ impl Core {
         Some(match failure.class {
             FailureKind::Transient if step.tries < tries => {
                 let due = at.plus(backoff(first, step.tries));
-                if due <= self.now.wall {
-                    Remedy::Again
-                } else {
-                    Remedy::Wait(due)
-                }
+                if due <= self.now.wall { Remedy::Again } else { Remedy::Wait(due) }
             }
             FailureKind::Moved => Remedy::Again,
             _ => Remedy::Give(failure.message.clone()),

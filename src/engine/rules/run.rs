@@ -9,53 +9,35 @@ pub(in crate::engine) fn run(core: &mut Core) -> Result<(), EngineError> {
     let Some(status) = core.state.run.status else {
         return Ok(());
     };
-    if status != RunStatus::Running {
-        return wake(core, status);
+    if status != RunStatus::Running && wake(core, status)? {
+        return Ok(());
     }
     if !core.state.outstanding.is_empty() || core.live > 0 {
         return Ok(());
     }
-    let Some((to, reason)) = rest(core) else {
-        return Ok(());
-    };
-    core.turn(
-        Subject::default(),
-        Some(Status::Run(status)),
-        Status::Run(to),
-        reason.clone(),
-    )?;
-    core.decide(
-        Subject::default(),
-        WorkflowEnd {
-            outcome: to.word().to_owned(),
-            reason,
-        },
-    )
-}
-
-/// A run at rest goes on when there is something that can be started.
-fn wake(core: &mut Core, status: RunStatus) -> Result<(), EngineError> {
-    let work = core.agenda.ready_count > 0 || queued(core) > 0;
-    if !work || !core.state.run.attempts_allowed || core.state.run.cancelled || core.state.run.interrupts > 0
-    {
+    let Some((to, reason)) = rest(core) else { return Ok(()) };
+    if !matches!(status, RunStatus::Running | RunStatus::Blocked) || to == status {
         return Ok(());
     }
+    core.turn(Subject::default(), Some(Status::Run(status)), Status::Run(to), reason.clone())?;
+    core.decide(Subject::default(), WorkflowEnd { outcome: to.word().to_owned(), reason })
+}
+
+/// A run at rest goes on when there is something that can be started. Says whether it does.
+fn wake(core: &mut Core, status: RunStatus) -> Result<bool, EngineError> {
+    let run = &core.state.run;
+    let work = core.agenda.ready_count > 0 || queued(core) > 0;
+    if !work || !run.attempts_allowed || run.cancelled || run.interrupts > 0 {
+        return Ok(false);
+    }
     core.agenda.schedule = true;
-    core.turn(
-        Subject::default(),
-        Some(Status::Run(status)),
-        Status::Run(RunStatus::Running),
-        None,
-    )
+    core.turn(Subject::default(), Some(Status::Run(status)), Status::Run(RunStatus::Running), None)?;
+    Ok(true)
 }
 
 fn queued(core: &Core) -> usize {
     let newest = |t: &crate::state::Task| t.attempt().is_some_and(|a| a.status == AttemptStatus::Queued);
-    core.state
-        .tasks
-        .iter()
-        .filter(|t| t.status == TaskStatus::Running && newest(t))
-        .count()
+    core.state.tasks.iter().filter(|t| t.status == TaskStatus::Running && newest(t)).count()
 }
 
 /// How a run with nothing under way ended; `None` while something can still be started.
@@ -89,26 +71,14 @@ fn rest(core: &Core) -> Option<(RunStatus, Option<String>)> {
     }
     if !failed.is_empty() {
         let noun = if failed.len() == 1 { "lane" } else { "lanes" };
-        return Some((
-            RunStatus::Failed,
-            Some(format!("{noun} {} failed", list(&failed))),
-        ));
+        return Some((RunStatus::Failed, Some(format!("{noun} {} failed", list(&failed)))));
     }
     Some((RunStatus::Completed, None))
 }
 
 fn list(names: &[&str]) -> String {
-    let shown = names
-        .iter()
-        .take(5)
-        .map(|n| format!("`{n}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if names.len() > 5 {
-        format!("{shown} and {} more", names.len() - 5)
-    } else {
-        shown
-    }
+    let shown = names.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > 5 { format!("{shown} and {} more", names.len() - 5) } else { shown }
 }
 
 impl Core {

@@ -72,10 +72,7 @@ fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 
 /// What the lane has to take in before the task can start.
 fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
-    let mut lanes: Vec<LaneIx> = core.index.needs[task]
-        .iter()
-        .map(|&n| core.index.lane_of[n])
-        .collect();
+    let mut lanes: Vec<LaneIx> = core.index.needs[task].iter().map(|&n| core.index.lane_of[n]).collect();
     lanes.sort_unstable();
     lanes.dedup();
     let mut landed = Vec::new();
@@ -92,10 +89,7 @@ fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
         if core.state.lanes[upstream].status == LaneStatus::Merged && same_target {
             landed.push((plan.id.clone(), tip));
         } else {
-            sources.push(SyncSource::Lane {
-                lane: plan.id.clone(),
-                tip,
-            });
+            sources.push(SyncSource::Lane { lane: plan.id.clone(), tip });
         }
     }
     if !landed.is_empty() {
@@ -113,14 +107,8 @@ fn sync(core: &mut Core, lane: LaneIx, from: Vec<SyncSource>) -> Result<(), Engi
         return Ok(());
     }
     let mut n = state.syncs + 1;
-    if let Some(
-        step @ crate::state::Step {
-            effect: Effect::Sync {
-                n: last, from: asked, ..
-            },
-            ..
-        },
-    ) = &state.step
+    if let Some(step @ crate::state::Step { effect: Effect::Sync { n: last, from: asked, .. }, .. }) =
+        &state.step
     {
         match core.remedy(step, None) {
             Some(Remedy::Wait(due)) => {
@@ -133,12 +121,7 @@ fn sync(core: &mut Core, lane: LaneIx, from: Vec<SyncSource>) -> Result<(), Engi
             _ => {}
         }
     }
-    let effect = Effect::Sync {
-        lane: core.plan.lanes[lane].id.clone(),
-        n,
-        tip,
-        from,
-    };
+    let effect = Effect::Sync { lane: core.plan.lanes[lane].id.clone(), n, tip, from };
     core.intend(core.lane_subject(lane), effect)
 }
 
@@ -155,10 +138,7 @@ fn scope_taken(core: &Core, task: TaskIx) -> bool {
 /// Starts an attempt: chosen, begun and intended in one stroke.
 fn start(core: &mut Core, lane: LaneIx, task: TaskIx) -> Result<bool, EngineError> {
     let state = &core.state.tasks[task];
-    if state
-        .attempt()
-        .is_some_and(|a| a.status == AttemptStatus::Waiting)
-    {
+    if state.attempt().is_some_and(|a| a.status == AttemptStatus::Waiting) {
         core.mark_ready(task, false);
         core.go_on(task)?;
         return Ok(true);
@@ -171,12 +151,7 @@ fn start(core: &mut Core, lane: LaneIx, task: TaskIx) -> Result<bool, EngineErro
     if pending {
         let number = u32::try_from(before).unwrap_or(u32::MAX) + 1;
         core.task_to(task, TaskStatus::Running, None)?;
-        core.turn(
-            core.attempt_subject(task, number),
-            None,
-            Status::Attempt(AttemptStatus::Queued),
-            None,
-        )?;
+        core.turn(core.attempt_subject(task, number), None, Status::Attempt(AttemptStatus::Queued), None)?;
     }
     core.attempt_to(task, AttemptStatus::Started, None)?;
     core.begin_process(task, 1)?;
@@ -193,11 +168,7 @@ impl Core {
 
     /// Lanes that are being made ready for a task, and take a place for it.
     fn preparing(&self) -> usize {
-        self.state
-            .outstanding
-            .values()
-            .filter(|e| matches!(e, Effect::Provision { .. }))
-            .count()
+        self.state.outstanding.values().filter(|e| matches!(e, Effect::Provision { .. })).count()
     }
 
     /// Intends one process of the newest attempt of `task`.
@@ -209,24 +180,13 @@ impl Core {
         let attempt = self.newest(task);
         let number = attempt.number;
         let (start, place) = match &attempt.start {
-            Some(start) => (
-                attempt
-                    .collected
-                    .clone()
-                    .flatten()
-                    .unwrap_or_else(|| start.clone()),
-                attempt.place,
-            ),
+            Some(start) => {
+                (attempt.collected.clone().flatten().unwrap_or_else(|| start.clone()), attempt.place)
+            }
             None => (self.start_of(task, tip), self.free_place(lane, task)),
         };
         let id = self.plan.tasks[task].id.clone();
-        let effect = Effect::Attempt {
-            task: id,
-            attempt: number,
-            iteration,
-            start,
-            place,
-        };
+        let effect = Effect::Attempt { task: id, attempt: number, iteration, start, place };
         self.intend(self.attempt_subject(task, number), effect)
     }
 
@@ -239,10 +199,7 @@ impl Core {
 
     /// The lane's own worktree, unless another task of the lane is in it.
     fn free_place(&self, lane: LaneIx, task: TaskIx) -> Place {
-        let taken = self
-            .state
-            .live_tasks(lane)
-            .any(|t| t != task && self.newest(t).place == Place::Lane);
+        let taken = self.state.live_tasks(lane).any(|t| t != task && self.newest(t).place == Place::Lane);
         if taken { Place::Own } else { Place::Lane }
     }
 }

@@ -16,11 +16,9 @@ pub(in crate::engine) fn task(core: &mut Core, task: TaskIx) -> Result<(), Engin
         TaskStatus::Skipped if core.why_never(task).is_none() => {
             core.task_to(task, TaskStatus::Pending, None)
         }
-        TaskStatus::Failed | TaskStatus::Cancelled if core.state.tasks[task].retry_wanted => core.task_to(
-            task,
-            TaskStatus::Pending,
-            Some("a retry was asked for".to_owned()),
-        ),
+        TaskStatus::Failed | TaskStatus::Cancelled if core.state.tasks[task].retry_wanted => {
+            core.task_to(task, TaskStatus::Pending, Some("a retry was asked for".to_owned()))
+        }
         _ => Ok(()),
     }
 }
@@ -41,12 +39,7 @@ fn pending(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
 
 fn running(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     let Some(newest) = core.state.tasks[task].attempt() else {
-        return core.turn(
-            core.attempt_subject(task, 1),
-            None,
-            Status::Attempt(AttemptStatus::Queued),
-            None,
-        );
+        return core.turn(core.attempt_subject(task, 1), None, Status::Attempt(AttemptStatus::Queued), None);
     };
     match newest.status {
         AttemptStatus::Started => attempt::started(core, task),
@@ -90,12 +83,7 @@ fn ended_badly(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
         return core.task_to(task, TaskStatus::Failed, Some(reason));
     }
     let number = newest.number + 1;
-    core.turn(
-        core.attempt_subject(task, number),
-        None,
-        Status::Attempt(AttemptStatus::Queued),
-        None,
-    )
+    core.turn(core.attempt_subject(task, number), None, Status::Attempt(AttemptStatus::Queued), None)
 }
 
 impl Core {
@@ -106,12 +94,7 @@ impl Core {
         reason: Option<String>,
     ) -> Result<(), EngineError> {
         let from = self.state.tasks[task].status;
-        self.turn(
-            self.task_subject(task),
-            Some(Status::Task(from)),
-            Status::Task(to),
-            reason,
-        )
+        self.turn(self.task_subject(task), Some(Status::Task(from)), Status::Task(to), reason)
     }
 
     pub(super) fn mark_ready(&mut self, task: TaskIx, ready: bool) {
@@ -127,10 +110,7 @@ impl Core {
         let Some(ended) = before.and_then(|a| a.ended_at).filter(|_| state.failures > 0) else {
             return true;
         };
-        let first = self.plan.tasks[task]
-            .retry
-            .as_ref()
-            .map_or(BACKOFF_MS, |r| r.backoff.0);
+        let first = self.plan.tasks[task].retry.as_ref().map_or(BACKOFF_MS, |r| r.backoff.0);
         let due = ended.plus(backoff(first, state.failures));
         if due > self.now.wall {
             self.agenda.wait_wall(due, Item::Task(task));
@@ -144,10 +124,7 @@ impl Core {
         let lane = self.index.lane_of[task];
         let own = &self.state.lanes[lane];
         if own.status == LaneStatus::Failed && !own.retry_wanted {
-            return Some(format!(
-                "its lane failed: {}",
-                own.reason.as_deref().unwrap_or("see its events")
-            ));
+            return Some(format!("its lane failed: {}", own.reason.as_deref().unwrap_or("see its events")));
         }
         for &need in &self.index.needs[task] {
             let status = self.state.tasks[need].status;

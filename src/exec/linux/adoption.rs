@@ -41,8 +41,5 @@ pub fn adopt(process: &ProcessRef) -> Option<Adopted> {
         && matches!(tag(process.pid), Tag::Found(found) if found == process.tag.as_bytes())
         // The tag was read by pid, so the pid must still have been the held process's when it was.
         && look(process.pid).is_some_and(|now| now.start_time == process.start_time);
-    proven.then(|| Adopted {
-        process: process.clone(),
-        pinned,
-    })
+    proven.then(|| Adopted { process: process.clone(), pinned })
 }

@@ -57,9 +57,7 @@ pub async fn reap_leftovers(process: &ProcessRef, grace: Duration) -> Leftovers 
         stopped: end.stopped.into_iter().collect(),
         escaped: end.remaining.into_values().collect(),
     };
-    leftovers
-        .escaped
-        .extend(said(escaped(process)).unwrap_or_default());
+    leftovers.escaped.extend(said(escaped(process)).unwrap_or_default());
     known().forget(process);
     leftovers
 }
@@ -70,9 +68,7 @@ fn is_this_boot(process: &ProcessRef) -> bool {
 
 /// Nothing can be done about a `/proc` that cannot be read, but it must not pass unseen.
 fn said<T>(result: io::Result<T>) -> Option<T> {
-    result
-        .inspect_err(|error| tracing::error!(%error, "processes cannot be listed"))
-        .ok()
+    result.inspect_err(|error| tracing::error!(%error, "processes cannot be listed")).ok()
 }
 
 #[derive(Debug, Default)]
@@ -100,15 +96,8 @@ impl End {
             }
             let kill = Instant::now() >= deadline;
             kill_rounds += usize::from(kill);
-            let pinned: Vec<Pinned> = left
-                .into_iter()
-                .filter_map(|one| self.signal(one, kill))
-                .collect();
-            let until = if kill {
-                Instant::now() + KILL_WAIT
-            } else {
-                deadline.min(Instant::now() + pause)
-            };
+            let pinned: Vec<Pinned> = left.into_iter().filter_map(|one| self.signal(one, kill)).collect();
+            let until = if kill { Instant::now() + KILL_WAIT } else { deadline.min(Instant::now() + pause) };
             pause = (pause * 2).min(LONGEST_PAUSE);
             self.wait(process, pinned, until, kill).await;
         }
@@ -118,15 +107,8 @@ impl End {
     fn lost_sight(&mut self, process: &ProcessRef, error: &io::Error) {
         tracing::error!(%error, pid = process.pid, "processes cannot be listed");
         let ProcessRef { pid, start_time, .. } = *process;
-        let why = EscapeReason::Refused {
-            errno: error.raw_os_error().unwrap_or_default(),
-        };
-        let lost = EscapedProcess {
-            pid,
-            start_time,
-            command: String::new(),
-            why,
-        };
+        let why = EscapeReason::Refused { errno: error.raw_os_error().unwrap_or_default() };
+        let lost = EscapedProcess { pid, start_time, command: String::new(), why };
         self.remaining.insert((pid, start_time), lost);
     }
 
@@ -135,12 +117,7 @@ impl End {
         match self.try_signal(one, kill) {
             Ok(pinned) => pinned,
             Err(error) => {
-                self.remain(
-                    &one,
-                    EscapeReason::Refused {
-                        errno: error.raw_os_error(),
-                    },
-                );
+                self.remain(&one, EscapeReason::Refused { errno: error.raw_os_error() });
                 None
             }
         }

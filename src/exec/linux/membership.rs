@@ -18,10 +18,7 @@ pub(super) struct Own {
 
 pub(super) fn own() -> Own {
     let number = |pid: rustix::process::Pid| pid.as_raw_pid().cast_unsigned();
-    Own {
-        pid: number(getpid()),
-        session: getsid(None).ok().map(number),
-    }
+    Own { pid: number(getpid()), session: getsid(None).ok().map(number) }
 }
 
 /// Finds every live process of the attempt with one look at all of `/proc`.
@@ -47,18 +44,14 @@ pub(super) fn members(process: &ProcessRef) -> io::Result<Vec<Seen>> {
         .collect();
     loop {
         let group_proven = !group_was_reused
-            && candidates
-                .values()
-                .any(|(one, _)| one.group == process.pid && proven.contains(&one.pid));
+            && candidates.values().any(|(one, _)| one.group == process.pid && proven.contains(&one.pid));
         let more: Vec<u32> = candidates
             .values()
             .map(|(one, _)| one)
             .filter(|one| !proven.contains(&one.pid))
             .filter(|one| {
                 (group_proven && one.group == process.pid)
-                    || [one.parent, one.group, one.session]
-                        .iter()
-                        .any(|pid| proven.contains(pid))
+                    || [one.parent, one.group, one.session].iter().any(|pid| proven.contains(pid))
             })
             .map(|one| one.pid)
             .collect();
@@ -67,11 +60,7 @@ pub(super) fn members(process: &ProcessRef) -> io::Result<Vec<Seen>> {
         }
         proven.extend(more);
     }
-    Ok(candidates
-        .into_values()
-        .map(|(one, _)| one)
-        .filter(|one| proven.contains(&one.pid))
-        .collect())
+    Ok(candidates.into_values().map(|(one, _)| one).filter(|one| proven.contains(&one.pid)).collect())
 }
 
 /// Whether it only has the pid of the main process, and so the name of its group.

@@ -54,10 +54,7 @@ pub fn collect_orphans() -> io::Result<usize> {
     let mut collected = 0;
     for one in unknown_children(own)?.unwrap_or_default() {
         if one.is_zombie() && is_orphan(&one, own) {
-            match waitid(
-                WaitId::Pid(raw(one.pid)),
-                WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
-            ) {
+            match waitid(WaitId::Pid(raw(one.pid)), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
                 Ok(Some(_)) => collected += 1,
                 // Another thread was faster.
                 Ok(None) | Err(Errno::CHILD) => {}
@@ -80,11 +77,8 @@ fn unknown_children(own: Own) -> io::Result<Option<Vec<Seen>>> {
         return Ok(None);
     };
     children.retain(|pid| !known().is_live_main(*pid));
-    let mut unknown: Vec<Seen> = children
-        .into_iter()
-        .filter_map(look)
-        .filter(|one| one.parent == own.pid)
-        .collect();
+    let mut unknown: Vec<Seen> =
+        children.into_iter().filter_map(look).filter(|one| one.parent == own.pid).collect();
     let known = known();
     unknown.retain(|one| one.is_zombie() || !known.is_told(one.pid, one.start_time));
     Ok(Some(unknown))

@@ -28,9 +28,7 @@ impl Pinned {
             Err(error) => return Err(error),
         };
         // Read after the open: the process with this start time still had the pid, so it is the one we hold.
-        Ok(look(seen.pid)
-            .filter(|now| now.start_time == seen.start_time)
-            .map(|seen| Self { seen, fd }))
+        Ok(look(seen.pid).filter(|now| now.start_time == seen.start_time).map(|seen| Self { seen, fd }))
     }
 
     /// Sends a signal; `false` when the process has ended.
@@ -56,13 +54,10 @@ impl Pinned {
     /// Collects the exit if the process has ended and is our child.
     pub(super) fn collect(&self) -> Option<Exit> {
         // The only failure is ECHILD: its parent, or whoever waited first, was told.
-        waitid(
-            WaitId::PidFd(self.fd.as_fd()),
-            WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
-        )
-        .ok()
-        .flatten()
-        .map(|status| exit_of(&status))
+        waitid(WaitId::PidFd(self.fd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+            .ok()
+            .flatten()
+            .map(|status| exit_of(&status))
     }
 }
 

@@ -51,12 +51,7 @@ impl Seen {
     }
 
     pub(super) fn escaped(&self, why: EscapeReason) -> EscapedProcess {
-        EscapedProcess {
-            pid: self.pid,
-            start_time: self.start_time,
-            command: command(self.pid),
-            why,
-        }
+        EscapedProcess { pid: self.pid, start_time: self.start_time, command: command(self.pid), why }
     }
 }
 
@@ -79,12 +74,7 @@ pub(super) fn look(pid: u32) -> Option<Seen> {
 pub(super) fn all() -> io::Result<Vec<Seen>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
-        if let Some(seen) = entry?
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-            .and_then(look)
-        {
+        if let Some(seen) = entry?.file_name().to_str().and_then(|name| name.parse().ok()).and_then(look) {
             found.push(seen);
         }
     }
@@ -94,9 +84,7 @@ pub(super) fn all() -> io::Result<Vec<Seen>> {
 /// When process `pid` started, in clock ticks since the boot.
 pub(in crate::exec) fn start_time(pid: u32) -> io::Result<u64> {
     let stat = fs::read(format!("/proc/{pid}/stat"))?;
-    parse_stat(pid, &stat)
-        .map(|seen| seen.start_time)
-        .ok_or_else(|| io::ErrorKind::InvalidData.into())
+    parse_stat(pid, &stat).map(|seen| seen.start_time).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// The tag of process `pid`.
@@ -156,11 +144,7 @@ pub(super) fn children_of_main_thread() -> io::Result<Option<Vec<u32>>> {
     for _ in 0..LIST_READS {
         let list = fs::read_to_string(&path)?;
         if list == before {
-            return Ok(Some(
-                list.split_ascii_whitespace()
-                    .filter_map(|pid| pid.parse().ok())
-                    .collect(),
-            ));
+            return Ok(Some(list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()));
         }
         before = list;
     }
@@ -173,11 +157,7 @@ fn command(pid: u32) -> String {
     };
     let text = String::from_utf8_lossy(&line).replace('\0', " ");
     let plain = strip_str(text.trim_end()).to_string();
-    plain
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(COMMAND_SHOWN)
-        .collect()
+    plain.chars().filter(|c| !c.is_control()).take(COMMAND_SHOWN).collect()
 }
 
 /// The name in parentheses may hold anything, blanks and parentheses too, so the fields are counted after the last `)`.
@@ -193,16 +173,7 @@ fn parse_stat(pid: u32, stat: &[u8]) -> Option<Seen> {
     let threads = fields.nth(10)?.parse().ok()?;
     let start_time = fields.nth(1)?.parse().ok()?;
     let is_kernel = flags & PF_KTHREAD != 0;
-    Some(Seen {
-        pid,
-        parent,
-        group,
-        session,
-        start_time,
-        state,
-        threads,
-        is_kernel,
-    })
+    Some(Seen { pid, parent, group, session, start_time, state, threads, is_kernel })
 }
 
 #[cfg(test)]
@@ -213,14 +184,8 @@ mod tests {
     fn a_process_name_cannot_forge_the_fields() {
         let line = b"7 (a) Z 1 (b)) S 3 4 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 6 0 4242 0 0\n";
         let seen = parse_stat(7, line).expect("a whole line");
-        assert_eq!(
-            (seen.parent, seen.group, seen.session, seen.start_time),
-            (3, 4, 5, 4242)
-        );
-        assert_eq!(
-            (seen.state, seen.threads, seen.is_kernel, seen.is_zombie()),
-            (b'S', 6, false, false)
-        );
+        assert_eq!((seen.parent, seen.group, seen.session, seen.start_time), (3, 4, 5, 4242));
+        assert_eq!((seen.state, seen.threads, seen.is_kernel, seen.is_zombie()), (b'S', 6, false, false));
         assert_eq!(parse_stat(7, b"7 (a) S 3 4"), None);
     }
 
@@ -231,18 +196,9 @@ mod tests {
         assert_eq!(seen.parent, std::os::unix::process::parent_id());
         assert_eq!(
             seen.session,
-            rustix::process::getsid(None)
-                .expect("a session")
-                .as_raw_nonzero()
-                .get()
-                .cast_unsigned()
+            rustix::process::getsid(None).expect("a session").as_raw_nonzero().get().cast_unsigned()
         );
         assert_eq!(start_time(us).expect("we live"), seen.start_time);
-        assert!(
-            all().expect("/proc").contains(&Seen {
-                state: seen.state,
-                ..seen
-            }) || !seen.is_zombie()
-        );
+        assert!(all().expect("/proc").contains(&Seen { state: seen.state, ..seen }) || !seen.is_zombie());
     }
 }

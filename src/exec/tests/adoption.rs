@@ -32,14 +32,7 @@ async fn alone_orchestrator() {
 fn start_and_die(scene: &Scene, script: &str) -> ProcessRef {
     std::fs::write(scene.path("script"), script).expect("a script");
     let mut orchestrator = alone("exec::tests::adoption::alone_orchestrator");
-    assert!(
-        orchestrator
-            .env(DIRECTORY, scene.path(""))
-            .output()
-            .expect("it runs")
-            .status
-            .success()
-    );
+    assert!(orchestrator.env(DIRECTORY, scene.path("")).output().expect("it runs").status.success());
     serde_json::from_str(&scene.read("process.json")).expect("JSON")
 }
 
@@ -65,24 +58,15 @@ async fn alone_adopt() {
     assert_eq!(adopted.wait().await, Exit::Unknown, "init was told");
     assert!(adopt(&process).is_none(), "ended");
 
-    let process = start_and_die(
-        &scene,
-        "setsid sh -c 'echo $$ > daemon; exec sleep 1000' & exec sleep 1000",
-    );
+    let process = start_and_die(&scene, "setsid sh -c 'echo $$ > daemon; exec sleep 1000' & exec sleep 1000");
     let daemon = scene.hear_pid("daemon");
     let mut stopped = stop(&process, FOREVER).await.stopped;
     stopped.sort_unstable();
     let mut expected = [process.pid, daemon];
     expected.sort_unstable();
-    assert_eq!(
-        stopped, expected,
-        "the daemon is init's child by now, and found all the same"
-    );
+    assert_eq!(stopped, expected, "the daemon is init's child by now, and found all the same");
 
-    let process = start_and_die(
-        &scene,
-        "setsid sh -c 'echo $$ > daemon; exec sleep 1000' & read x < go",
-    );
+    let process = start_and_die(&scene, "setsid sh -c 'echo $$ > daemon; exec sleep 1000' & read x < go");
     let daemon = scene.hear_pid("daemon");
     let mut adopted = adopt(&process).expect("ours");
     std::fs::write(scene.path("go"), "x\n").expect("a fifo");

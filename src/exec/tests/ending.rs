@@ -49,10 +49,7 @@ async fn p15_what_left_the_group_is_ended_with_it() {
     let left = ["tagged", "child", "apart"].map(|name| scene.hear_pid(name));
     let stopped = stop(running.process(), FOREVER).await;
     for pid in left {
-        assert!(
-            stopped.stopped.contains(&pid) && !lives(pid),
-            "{pid}: {stopped:?}"
-        );
+        assert!(stopped.stopped.contains(&pid) && !lives(pid), "{pid}: {stopped:?}");
     }
     running.wait().await;
 }
@@ -88,11 +85,7 @@ async fn p15_only_what_is_proven_ours_is_signalled() {
         other(&process, |process| process.boot_id = "another boot".into()),
         other(&process, |process| process.boot_id.clear()),
     ] {
-        assert_eq!(
-            stop(&wrong, Duration::ZERO).await.manner,
-            Manner::AlreadyGone,
-            "{wrong:?}"
-        );
+        assert_eq!(stop(&wrong, Duration::ZERO).await.manner, Manner::AlreadyGone, "{wrong:?}");
         assert!(lives(process.pid));
     }
     assert_eq!(stop(&process, FOREVER).await.stopped, [process.pid]);
@@ -126,14 +119,9 @@ async fn p15_no_grace_kills_at_once() {
     scene.fifo("ready");
     let mut running = scene.spawn("trap '' TERM; echo x > ready; while :; do sleep 1000; done");
     scene.hear("ready");
-    let asked = kill_process(
-        Pid::from_raw(running.process().pid.cast_signed()).expect("a process id"),
-        Signal::TERM,
-    );
+    let asked =
+        kill_process(Pid::from_raw(running.process().pid.cast_signed()).expect("a process id"), Signal::TERM);
     assert!(asked.is_ok() && lives(running.process().pid));
-    assert_eq!(
-        stop(running.process(), Duration::ZERO).await.manner,
-        Manner::Killed
-    );
+    assert_eq!(stop(running.process(), Duration::ZERO).await.manner, Manner::Killed);
     assert_eq!(running.wait().await, Exit::Signal(9));
 }

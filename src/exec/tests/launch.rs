@@ -38,20 +38,12 @@ async fn p15_a_process_leads_a_group_of_its_own_and_has_an_identity() {
     let process = running.process().clone();
     assert_eq!(scene.hear_pid("said"), process.pid);
     let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid)).expect("it lives");
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .expect("fields")
-        .split_whitespace()
-        .collect();
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
     assert_eq!(fields[2], process.pid.to_string());
     assert_eq!(fields[19], process.start_time.to_string());
     assert_eq!(process.boot_id, boot_id());
     let json = serde_json::to_string(&process).expect("JSON");
-    assert_eq!(
-        serde_json::from_str::<crate::exec::ProcessRef>(&json).expect("JSON"),
-        process
-    );
+    assert_eq!(serde_json::from_str::<crate::exec::ProcessRef>(&json).expect("JSON"), process);
     kill(process.pid);
     assert_eq!(running.wait().await, Exit::Signal(9));
 }
@@ -70,14 +62,7 @@ async fn nothing_but_the_given_environment_reaches_it() {
     let path = launch.env[0].1.to_str().expect("UTF-8");
     let mut lines: Vec<String> = scene.read("log").lines().map(str::to_owned).collect();
     lines.sort();
-    assert_eq!(
-        lines,
-        [
-            "A=2".to_owned(),
-            format!("{TAG_VARIABLE}={}", launch.tag),
-            format!("PATH={path}")
-        ]
-    );
+    assert_eq!(lines, ["A=2".to_owned(), format!("{TAG_VARIABLE}={}", launch.tag), format!("PATH={path}")]);
 }
 
 #[tokio::test]
@@ -87,10 +72,7 @@ async fn output_is_appended_to_a_private_log() {
         scene.spawn("echo out; echo err >&2; cat").wait().await;
     }
     assert_eq!(scene.read("log"), "out\nerr\nout\nerr\n");
-    let mode = fs::metadata(scene.path("log"))
-        .expect("a log")
-        .permissions()
-        .mode();
+    let mode = fs::metadata(scene.path("log")).expect("a log").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 
@@ -98,10 +80,7 @@ async fn output_is_appended_to_a_private_log() {
 async fn standard_input_comes_from_a_file() {
     let scene = Scene::new();
     fs::write(scene.path("prompt"), "do it").expect("a file");
-    let launch = Launch {
-        stdin: StdinFrom::File(scene.path("prompt")),
-        ..scene.launch("cat")
-    };
+    let launch = Launch { stdin: StdinFrom::File(scene.path("prompt")), ..scene.launch("cat") };
     spawn(&launch).expect("a shell starts").wait().await;
     assert_eq!(scene.read("log"), "do it");
 }
@@ -110,11 +89,7 @@ async fn standard_input_comes_from_a_file() {
 async fn the_program_sees_the_name_it_was_called_by() {
     let scene = Scene::new();
     let mut launch = scene.launch("");
-    launch.argv = vec![
-        "sh".into(),
-        "-c".into(),
-        "cat /proc/$$/cmdline | tr '\\0' '|'; :".into(),
-    ];
+    launch.argv = vec!["sh".into(), "-c".into(), "cat /proc/$$/cmdline | tr '\\0' '|'; :".into()];
     spawn(&launch).expect("a shell starts").wait().await;
     assert!(scene.read("log").starts_with("sh|-c|"), "{}", scene.read("log"));
 }
@@ -123,11 +98,7 @@ async fn the_program_sees_the_name_it_was_called_by() {
 async fn each_way_not_to_start_has_a_name() {
     let scene = Scene::new();
     let run = |program: &str| {
-        spawn(&Launch {
-            argv: vec![program.into()],
-            ..scene.launch("")
-        })
-        .expect_err("no start")
+        spawn(&Launch { argv: vec![program.into()], ..scene.launch("") }).expect_err("no start")
     };
     fs::write(scene.path("plain"), "text").expect("a file");
     fs::write(scene.path("lost"), "#!/no/such/interpreter\n").expect("a file");
@@ -137,41 +108,17 @@ async fn each_way_not_to_start_has_a_name() {
         matches!(run("no-such-program"), SpawnError::NotFound { program } if program == "no-such-program")
     );
     assert!(matches!(run("./no-such-program"), SpawnError::NotFound { .. }));
-    assert!(matches!(
-        run("./plain"),
-        SpawnError::NotExecutable { source: None, .. }
-    ));
-    assert!(matches!(
-        run("./lost"),
-        SpawnError::NotExecutable { source: Some(_), .. }
-    ));
-    let missing = Launch {
-        cwd: scene.path("missing"),
-        ..scene.launch("true")
-    };
+    assert!(matches!(run("./plain"), SpawnError::NotExecutable { source: None, .. }));
+    assert!(matches!(run("./lost"), SpawnError::NotExecutable { source: Some(_), .. }));
+    let missing = Launch { cwd: scene.path("missing"), ..scene.launch("true") };
     assert!(matches!(spawn(&missing), Err(SpawnError::NoSuchDir { .. })));
-    let missing = Launch {
-        stdin: StdinFrom::File(scene.path("missing")),
-        ..scene.launch("true")
-    };
+    let missing = Launch { stdin: StdinFrom::File(scene.path("missing")), ..scene.launch("true") };
     assert!(matches!(spawn(&missing), Err(SpawnError::Stdin { .. })));
-    let missing = Launch {
-        log: scene.path("missing/log"),
-        ..scene.launch("true")
-    };
+    let missing = Launch { log: scene.path("missing/log"), ..scene.launch("true") };
     assert!(matches!(spawn(&missing), Err(SpawnError::Log { .. })));
-    let long = Launch {
-        argv: vec!["true".into(), "x".repeat(1 << 20).into()],
-        ..scene.launch("")
-    };
+    let long = Launch { argv: vec!["true".into(), "x".repeat(1 << 20).into()], ..scene.launch("") };
     assert!(matches!(spawn(&long), Err(SpawnError::Other { .. })));
-    assert!(matches!(
-        spawn(&Launch {
-            argv: Vec::new(),
-            ..scene.launch("")
-        }),
-        Err(SpawnError::Empty)
-    ));
+    assert!(matches!(spawn(&Launch { argv: Vec::new(), ..scene.launch("") }), Err(SpawnError::Empty)));
 }
 
 #[tokio::test]
@@ -179,10 +126,7 @@ async fn a_log_that_became_a_link_is_refused() {
     let scene = Scene::new();
     fs::write(scene.path("precious"), "kept").expect("a file");
     std::os::unix::fs::symlink(scene.path("precious"), scene.path("log")).expect("a link");
-    assert!(matches!(
-        spawn(&scene.launch("echo x")),
-        Err(SpawnError::Log { .. })
-    ));
+    assert!(matches!(spawn(&scene.launch("echo x")), Err(SpawnError::Log { .. })));
     assert_eq!(scene.read("precious"), "kept");
 }
 

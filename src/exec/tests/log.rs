@@ -25,37 +25,20 @@ async fn a_flood_of_output_is_kept_small_while_it_comes_and_after() {
     assert!(trimmed.blocks() * 512 <= 9 * MIB, "{} blocks", trimmed.blocks());
 
     let size = bound_log(&log, &limit).expect("a log");
-    assert_eq!(
-        size,
-        LogSize {
-            original,
-            kept: fs::metadata(&log).expect("a log").len()
-        }
-    );
+    assert_eq!(size, LogSize { original, kept: fs::metadata(&log).expect("a log").len() });
     assert!(size.kept <= 8 * MIB + 64);
     let text = scene.read("log");
     assert!(
         text.starts_with("first\na line of noise\n") && text.ends_with("\nlast\n") && !text.contains('\0')
     );
-    let marker = text
-        .lines()
-        .find(|line| line.starts_with("[..."))
-        .expect("a marker");
-    let left_out: u64 = marker
-        .split(' ')
-        .nth(1)
-        .expect("a number")
-        .parse()
-        .expect("a number");
+    let marker = text.lines().find(|line| line.starts_with("[...")).expect("a marker");
+    let left_out: u64 = marker.split(' ').nth(1).expect("a number").parse().expect("a number");
     assert_eq!(left_out + size.kept, original + marker.len() as u64 + 1);
     assert!(
         text.lines()
             .all(|line| line.is_empty() || ["first", "a line of noise", "last", marker].contains(&line))
     );
-    assert_eq!(
-        fs::metadata(&log).expect("a log").permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&log).expect("a log").permissions().mode() & 0o777, 0o600);
     assert_eq!(last_line(&log).expect("a log").as_deref(), Some("last"));
 }
 
@@ -66,19 +49,10 @@ fn a_log_within_the_limit_is_not_touched() {
     fs::write(&log, "0123456789").expect("a log");
     let before = fs::metadata(&log).expect("a log").ino();
     let size = bound_log(&log, &LogLimit { head: 4, tail: 6 }).expect("a log");
-    assert_eq!(
-        size,
-        LogSize {
-            original: 10,
-            kept: 10
-        }
-    );
+    assert_eq!(size, LogSize { original: 10, kept: 10 });
     trim_live(&log, &LogLimit { head: 4, tail: 6 }).expect("a log");
     assert_eq!(
-        (
-            scene.read("log").as_str(),
-            fs::metadata(&log).expect("a log").ino()
-        ),
+        (scene.read("log").as_str(), fs::metadata(&log).expect("a log").ino()),
         ("0123456789", before)
     );
 }
@@ -122,10 +96,7 @@ fn a_line_for_people_holds_only_text() {
     }
     fs::write(&log, "é".repeat(10_000)).expect("a log");
     assert_eq!(last_line(&log).expect("a log"), Some("é".repeat(200)));
-    assert_eq!(
-        last_line(&scene.path("missing")).expect("no log is no line"),
-        None
-    );
+    assert_eq!(last_line(&scene.path("missing")).expect("no log is no line"), None);
     let error = last_line(&scene.path("")).expect_err("a directory");
     assert_eq!(error.action, LogAction::Read);
 }
@@ -141,8 +112,5 @@ fn the_last_lines_are_whole_lines() {
     assert_eq!(tail(100, 8), ["four"], "`hree` is no whole line");
     assert_eq!(tail(100, 2), ["ur"], "better a part than nothing");
     assert_eq!(tail(0, 1000), [""; 0]);
-    assert_eq!(
-        tail_lines(&scene.path("missing"), 3, 1000).expect("no lines"),
-        [""; 0]
-    );
+    assert_eq!(tail_lines(&scene.path("missing"), 3, 1000).expect("no lines"), [""; 0]);
 }

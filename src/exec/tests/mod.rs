@@ -29,9 +29,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        Self {
-            directory: tempfile::tempdir().expect("a directory"),
-        }
+        Self { directory: tempfile::tempdir().expect("a directory") }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -64,10 +62,7 @@ impl Scene {
 
     /// Waits for what a script writes into a FIFO, until it has closed it.
     fn hear(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name))
-            .expect("a fifo")
-            .trim()
-            .to_owned()
+        fs::read_to_string(self.path(name)).expect("a fifo").trim().to_owned()
     }
 
     /// Waits for a process id that a script writes into a FIFO.
@@ -83,9 +78,7 @@ impl Scene {
 /// Whether the process exists and is more than an exit that nobody has collected.
 fn lives(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        stat.rsplit(')')
-            .next()
-            .is_some_and(|rest| !rest.trim_start().starts_with(['Z', 'X']))
+        stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with(['Z', 'X']))
     })
 }
 

@@ -17,10 +17,7 @@ async fn p15_a_daemon_that_keeps_the_tag_is_ended() {
     assert!(lives(daemon));
     let leftovers = reap_leftovers(running.process(), FOREVER).await;
     assert_eq!(leftovers.stopped, [daemon]);
-    assert!(
-        !std::path::Path::new(&format!("/proc/{daemon}")).exists(),
-        "its exit was collected"
-    );
+    assert!(!std::path::Path::new(&format!("/proc/{daemon}")).exists(), "its exit was collected");
 }
 
 #[tokio::test]
@@ -73,11 +70,8 @@ async fn alone_escape() {
     running.wait().await;
     let leftovers = reap_leftovers(running.process(), FOREVER).await;
     assert!(leftovers.stopped.is_empty(), "{leftovers:?}");
-    let mut told: Vec<_> = leftovers
-        .escaped
-        .iter()
-        .map(|one| (one.pid, one.why, one.command.as_str()))
-        .collect();
+    let mut told: Vec<_> =
+        leftovers.escaped.iter().map(|one| (one.pid, one.why, one.command.as_str())).collect();
     told.sort_by_key(|told| told.0 != escaped);
     let sleeps = |command: &str| command.ends_with("sleep 1000");
     assert!(
@@ -113,18 +107,12 @@ async fn alone_nothing_left() {
     scene.fifo("daemon").fifo("ready");
     let mut unseen = scene.spawn("exit 0");
     unseen.wait().await;
-    assert!(
-        !nothing_left(unseen.process()).expect("/proc"),
-        "its orphans went to init"
-    );
+    assert!(!nothing_left(unseen.process()).expect("/proc"), "its orphans went to init");
 
     become_subreaper().expect("a subreaper");
     let mut live = scene.spawn("echo x > ready; exec sleep 1000");
     scene.hear("ready");
-    assert!(
-        !nothing_left(live.process()).expect("/proc"),
-        "the main process itself"
-    );
+    assert!(!nothing_left(live.process()).expect("/proc"), "the main process itself");
     let mut daemonic = scene.spawn("setsid sh -c 'echo $$ > daemon; exec sleep 1000' & exit 0");
     let daemon = scene.hear_pid("daemon");
     daemonic.wait().await;
@@ -136,14 +124,8 @@ async fn alone_nothing_left() {
         "a live attempt and the daemon of another do not matter"
     );
 
-    assert_eq!(
-        reap_leftovers(daemonic.process(), FOREVER).await.stopped,
-        [daemon]
-    );
-    assert!(
-        !nothing_left(daemonic.process()).expect("/proc"),
-        "forgotten, so nothing is certain"
-    );
+    assert_eq!(reap_leftovers(daemonic.process(), FOREVER).await.stopped, [daemon]);
+    assert!(!nothing_left(daemonic.process()).expect("/proc"), "forgotten, so nothing is certain");
     kill(live.process().pid);
     live.wait().await;
     assert!(nothing_left(live.process()).expect("/proc"));
@@ -170,12 +152,7 @@ async fn alone_zombies() {
     let mut not_ours_to_collect = starter.join().expect("a thread");
     ended(not_ours_to_collect.id());
     assert_eq!(collect_orphans().expect("/proc"), 2);
-    assert!(
-        not_ours_to_collect
-            .wait()
-            .expect("its exit was left for us")
-            .success()
-    );
+    assert!(not_ours_to_collect.wait().expect("its exit was left for us").success());
     std::fs::write(scene.path("go"), "x\n").expect("a fifo");
     ended(running.process().pid);
     assert_eq!(collect_orphans().expect("/proc"), 0);

@@ -25,23 +25,14 @@ fn a_name_is_found_in_the_path_and_a_path_from_the_directory() {
         "what cannot run is passed over"
     );
     assert_eq!(find("./b/tool", "").expect("found"), scene.path("./b/tool"));
-    assert_eq!(
-        find(scene.path("b/tool").to_str().expect("UTF-8"), "").expect("found"),
-        scene.path("b/tool")
-    );
+    assert_eq!(find(scene.path("b/tool").to_str().expect("UTF-8"), "").expect("found"), scene.path("b/tool"));
     for refused in ["./a/tool", "a/folder", "./a/folder/"] {
-        assert!(
-            matches!(find(refused, "a"), Err(ProgramError::NotExecutable { .. })),
-            "{refused}"
-        );
+        assert!(matches!(find(refused, "a"), Err(ProgramError::NotExecutable { .. })), "{refused}");
     }
     assert!(
         matches!(find("tool", "a"), Err(ProgramError::NotExecutable { path }) if path == scene.path("a/tool"))
     );
     for missing in ["", "nothing", "./nothing", "a/tool/below"] {
-        assert!(
-            matches!(find(missing, "a:b"), Err(ProgramError::NotFound { .. })),
-            "{missing}"
-        );
+        assert!(matches!(find(missing, "a:b"), Err(ProgramError::NotFound { .. })), "{missing}");
     }
 }

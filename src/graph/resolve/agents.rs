@@ -22,9 +22,7 @@ impl Context<'_, '_, '_> {
     pub(super) fn agents(&mut self) -> BTreeMap<AgentName, AgentDef> {
         let own: Vec<(&AgentName, &AgentFile)> =
             self.own.iter().map(|(name, agent)| (*name, *agent)).collect();
-        own.into_iter()
-            .filter_map(|(name, agent)| Some((name.clone(), self.agent(name, agent)?)))
-            .collect()
+        own.into_iter().filter_map(|(name, agent)| Some((name.clone(), self.agent(name, agent)?))).collect()
     }
 
     fn agent(&mut self, name: &AgentName, file: &AgentFile) -> Option<AgentDef> {
@@ -38,11 +36,7 @@ impl Context<'_, '_, '_> {
         {
             self.unused_model(name, &model.span);
         }
-        let values = Values {
-            graph: self.graph,
-            lane: None,
-            task: None,
-        };
+        let values = Values { graph: self.graph, lane: None, task: None };
         let env = self.reader.env(&file.env, values);
         Some(AgentDef {
             command: file.command.value()?.0.clone(),
@@ -69,8 +63,7 @@ impl Context<'_, '_, '_> {
                 );
                 let message = format!("there is no placeholder `{shown}`");
                 let label = "not a placeholder";
-                self.reader
-                    .push(Diagnostic::new(Code::UnknownPlaceholder, place, message, label).hint(hint));
+                self.reader.push(Diagnostic::new(Code::UnknownPlaceholder, place, message, label).hint(hint));
             }
         }
     }
@@ -97,23 +90,14 @@ impl Context<'_, '_, '_> {
         if self.file.agents.value().is_none() && !self.file.agents.is_absent() {
             return false;
         }
-        let names = self
-            .own
-            .keys()
-            .copied()
-            .chain(self.known.agents.keys())
-            .map(AgentName::as_str);
+        let names = self.own.keys().copied().chain(self.known.agents.keys()).map(AgentName::as_str);
         let hint = match self.reader.nearest.find(at.value.as_str(), names) {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => format!("define it: `[agents.{}]` with a `command`", at.value),
         };
         let message = format!("there is no agent `{}`", at.value);
-        let diagnostic = Diagnostic::new(
-            Code::UnknownAgent,
-            at.span.clone(),
-            message,
-            "neither defined nor known",
-        );
+        let diagnostic =
+            Diagnostic::new(Code::UnknownAgent, at.span.clone(), message, "neither defined nor known");
         self.reader.push(diagnostic.hint(hint));
         false
     }
@@ -128,11 +112,7 @@ impl Context<'_, '_, '_> {
                 self.reader
                     .push(Diagnostic::new(Code::NoAgent, head(task), message, "who does this?").hint(hint));
             }
-            let agent = file
-                .agent
-                .value()
-                .filter(|_| task.value.agent.is_absent())?
-                .clone();
+            let agent = file.agent.value().filter(|_| task.value.agent.is_absent())?.clone();
             let model = self.model_of(&agent).cloned();
             return Some((agent, model));
         };
@@ -160,11 +140,7 @@ impl Context<'_, '_, '_> {
     fn model_of(&self, agent: &AgentName) -> Option<&String> {
         match self.own.get(agent) {
             Some(own) => own.model.value(),
-            None => self
-                .known
-                .agents
-                .get(agent)
-                .and_then(|known| known.model.as_ref()),
+            None => self.known.agents.get(agent).and_then(|known| known.model.as_ref()),
         }
     }
 }

@@ -28,42 +28,20 @@ pub(super) struct Declarations<'f> {
 impl<'f> Declarations<'f> {
     /// Gathers the ids and notes those that are declared twice, and tasks in workstreams that are not declared.
     pub(super) fn gather(file: &'f GraphFile, reader: &mut Reader<'_>) -> Self {
-        let tasks = unique(
-            file.tasks.items().iter().map(|task| task.value.id.get()),
-            "task",
-            reader,
-        );
+        let tasks = unique(file.tasks.items().iter().map(|task| task.value.id.get()), "task", reader);
         let declared = file.workstreams.items();
-        let lanes = unique(
-            declared.iter().map(|lane| lane.value.id.get()),
-            "workstream",
-            reader,
-        );
-        let mut lanes: HashMap<LaneId, usize> = lanes
-            .into_iter()
-            .map(|(id, number)| (id.clone(), number))
-            .collect();
-        let mut lane_ids: Vec<Option<LaneId>> = declared
-            .iter()
-            .map(|lane| lane.value.id.value().cloned())
-            .collect();
+        let lanes = unique(declared.iter().map(|lane| lane.value.id.get()), "workstream", reader);
+        let mut lanes: HashMap<LaneId, usize> =
+            lanes.into_iter().map(|(id, number)| (id.clone(), number)).collect();
+        let mut lane_ids: Vec<Option<LaneId>> =
+            declared.iter().map(|lane| lane.value.id.value().cloned()).collect();
         if declared.is_empty() {
             let id = LaneId::new(DEFAULT_LANE).expect("the word is an id");
             lanes.insert(id.clone(), 0);
             lane_ids.push(Some(id));
         }
-        let mut out = Self {
-            tasks,
-            lanes,
-            lane_ids,
-            lane_of: Vec::new(),
-        };
-        out.lane_of = file
-            .tasks
-            .items()
-            .iter()
-            .map(|task| out.lane_of(task, declared, reader))
-            .collect();
+        let mut out = Self { tasks, lanes, lane_ids, lane_of: Vec::new() };
+        out.lane_of = file.tasks.items().iter().map(|task| out.lane_of(task, declared, reader)).collect();
         out
     }
 
@@ -106,13 +84,8 @@ fn unknown_lane(
     let Some(at) = named else {
         let message = "the task names no workstream, and `default` is not declared";
         let hint = "say `workstream = ...` in the task, or declare `[[workstreams]]` with `id = \"default\"`";
-        return Diagnostic::new(
-            Code::UnknownWorkstream,
-            head(task),
-            message,
-            "belongs to `default`",
-        )
-        .hint(hint.to_owned());
+        return Diagnostic::new(Code::UnknownWorkstream, head(task), message, "belongs to `default`")
+            .hint(hint.to_owned());
     };
     let declare = format!("declare it: `[[workstreams]]` with `id = \"{id}\"`");
     let hint = match nearest {
@@ -126,10 +99,7 @@ fn unknown_lane(
 
 /// The place that stands for a task: its id, else its table.
 pub(super) fn head(task: &At<TaskFile>) -> Range<usize> {
-    task.value
-        .id
-        .get()
-        .map_or_else(|| task.span.clone(), |id| id.span.clone())
+    task.value.id.get().map_or_else(|| task.span.clone(), |id| id.span.clone())
 }
 
 /// Returns the number of the first declaration of each id, and notes the others.

@@ -35,10 +35,7 @@ struct Needs<'f> {
 impl<'f> Needs<'f> {
     fn gather(file: &'f GraphFile, declared: &Declarations<'_>, reader: &mut Reader<'_>) -> Self {
         let tasks = file.tasks.items();
-        let mut out = Self {
-            edges: vec![Vec::new(); tasks.len()],
-            places: vec![Vec::new(); tasks.len()],
-        };
+        let mut out = Self { edges: vec![Vec::new(); tasks.len()], places: vec![Vec::new(); tasks.len()] };
         let mut known: Option<Vec<&str>> = None;
         for (number, task) in tasks.iter().enumerate() {
             let mut seen: HashMap<&TaskId, &At<TaskId>> = HashMap::new();
@@ -61,11 +58,7 @@ impl<'f> Needs<'f> {
 }
 
 fn task_names(tasks: &[At<TaskFile>]) -> Vec<&str> {
-    tasks
-        .iter()
-        .filter_map(|task| task.value.id.value())
-        .map(TaskId::as_str)
-        .collect()
+    tasks.iter().filter_map(|task| task.value.id.value()).map(TaskId::as_str).collect()
 }
 
 fn named_twice(need: &At<TaskId>, first: &At<TaskId>) -> Diagnostic {
@@ -131,18 +124,12 @@ fn lane_cycles(
     let told: HashSet<(usize, usize)> = cycles.iter().map(|found| found.closing).collect();
     let mut causes: BTreeMap<(usize, usize), Cause<'_>> = BTreeMap::new();
     for (task, edges) in needs.edges.iter().enumerate() {
-        let upstream = edges
-            .iter()
-            .enumerate()
-            .filter(|(edge, _)| !told.contains(&(task, *edge)));
+        let upstream = edges.iter().enumerate().filter(|(edge, _)| !told.contains(&(task, *edge)));
         for (edge, to) in upstream {
             if let (Some(from), Some(to)) = (declared.lane_of[task], declared.lane_of[*to])
                 && from != to
             {
-                causes.entry((from, to)).or_insert(Cause {
-                    task,
-                    need: needs.places[task][edge],
-                });
+                causes.entry((from, to)).or_insert(Cause { task, need: needs.places[task][edge] });
             }
         }
     }
@@ -168,24 +155,13 @@ fn lane_cycle(
     let reason = |from: usize, to: usize| {
         let cause = &causes[&(from, to)];
         let (task, need) = (id_of(&tasks[cause.task]), &cause.need.value);
-        format!(
-            "`{}` needs `{}` because task `{task}` needs `{need}`",
-            lane(from),
-            lane(to)
-        )
+        format!("`{}` needs `{}` because task `{task}` needs `{need}`", lane(from), lane(to))
     };
     let (from, edge) = found.closing;
     let to = edges[from][edge];
-    let mut reasons: Vec<String> = found
-        .nodes
-        .windows(2)
-        .map(|pair| reason(pair[0], pair[1]))
-        .collect();
+    let mut reasons: Vec<String> = found.nodes.windows(2).map(|pair| reason(pair[0], pair[1])).collect();
     reasons.push(reason(from, to));
-    let hint = format!(
-        "{}; move a task to the other workstream, or split a workstream",
-        reasons.join(", ")
-    );
+    let hint = format!("{}; move a task to the other workstream, or split a workstream", reasons.join(", "));
     let message = format!("workstreams wait for each other: {}", found.names(lane));
     let span = causes[&(from, to)].need.span.clone();
     reader.push(Diagnostic::new(Code::LaneCycle, span, message, "this closes the cycle").hint(hint));
@@ -201,12 +177,7 @@ fn empty_lanes(file: &GraphFile, declared: &Declarations<'_>, reader: &mut Reade
         if used.contains(number) {
             continue;
         }
-        if let Some(at) = file
-            .workstreams
-            .items()
-            .get(*number)
-            .and_then(|lane| lane.value.id.get())
-        {
+        if let Some(at) = file.workstreams.items().get(*number).and_then(|lane| lane.value.id.get()) {
             let message = format!("the workstream `{id}` has no tasks");
             let hint = format!("give a task `workstream = \"{id}\"`, or remove the workstream");
             let label = "no task belongs to it";

@@ -34,10 +34,8 @@ pub(super) fn graph(
     let agent = context.default_agent();
     let workstreams = context.workstreams();
     let tasks = context.tasks();
-    let used: BTreeSet<&AgentName> = agent
-        .iter()
-        .chain(tasks.iter().flatten().filter_map(agent_of))
-        .collect();
+    let used: BTreeSet<&AgentName> =
+        agent.iter().chain(tasks.iter().flatten().filter_map(agent_of)).collect();
     let agents = with_used(agents, known, &used);
     Some(Graph {
         name: name?.clone(),
@@ -77,14 +75,9 @@ fn with_used(
 }
 
 fn defaults(file: &GraphFile) -> Defaults {
-    file.defaults
-        .value()
-        .map_or_else(Defaults::default, |defaults| Defaults {
-            attempts: defaults.attempts.value().map(|number| number.count()),
-            timeout: defaults.timeout.value().copied(),
-            gate: defaults
-                .gate
-                .value()
-                .and_then(|gate| texts::gate_as_written(&gate.0)),
-        })
+    file.defaults.value().map_or_else(Defaults::default, |defaults| Defaults {
+        attempts: defaults.attempts.value().map(|number| number.count()),
+        timeout: defaults.timeout.value().copied(),
+        gate: defaults.gate.value().and_then(|gate| texts::gate_as_written(&gate.0)),
+    })
 }

@@ -38,19 +38,9 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         reader: &'a mut Reader<'t>,
     ) -> Self {
         let own = file.agents.value().map_or_else(BTreeMap::new, |agents| {
-            agents
-                .0
-                .iter()
-                .map(|(name, agent)| (&name.value, &agent.value))
-                .collect()
+            agents.0.iter().map(|(name, agent)| (&name.value, &agent.value)).collect()
         });
-        Self {
-            file,
-            known,
-            graph,
-            own,
-            reader,
-        }
+        Self { file, known, graph, own, reader }
     }
 
     /// The workstreams; one `default` where the file declares none.
@@ -64,11 +54,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         let all: Vec<Option<Workstream>> = lanes
             .map(|lane| {
                 let id = lane.value.id.value();
-                let values = Values {
-                    graph: self.graph,
-                    lane: id.map(LaneId::as_str),
-                    task: None,
-                };
+                let values = Values { graph: self.graph, lane: id.map(LaneId::as_str), task: None };
                 let gate = self.reader.gate(lane.value.gate.get(), values);
                 Some(workstream(id?.clone(), &lane.value, gate))
             })
@@ -83,8 +69,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
             let at = file.tasks.get().map_or(0..0, |tasks| tasks.span.clone());
             let hint = "add a `[[tasks]]` table with an `id` and a `prompt` or a `run`".to_owned();
             let message = "a graph needs at least one task";
-            self.reader
-                .push(Diagnostic::new(Code::Blank, at, message, "no task").hint(hint));
+            self.reader.push(Diagnostic::new(Code::Blank, at, message, "no task").hint(hint));
         }
         let all: Vec<Option<Task>> = file.tasks.items().iter().map(|task| self.task(task)).collect();
         all.into_iter().collect()
@@ -105,10 +90,9 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         let env = self.reader.env(&file.env, values);
         let verb = verb?;
         let (diff, as_prompt) = match &verb {
-            Verb::Agent { prompt, .. } => (
-                DiffPolicy::Required,
-                Some(prompt).filter(|_| file.prompt.is_absent()),
-            ),
+            Verb::Agent { prompt, .. } => {
+                (DiffPolicy::Required, Some(prompt).filter(|_| file.prompt.is_absent()))
+            }
             Verb::Run { .. } => (DiffPolicy::Optional, None),
         };
         Some(Task {
@@ -117,23 +101,14 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
             description: as_prompt.or(file.description.value()).cloned(),
             verb,
             needs: file.needs.items().iter().map(|need| need.value.clone()).collect(),
-            writes: file
-                .writes
-                .items()
-                .iter()
-                .map(|scope| scope.value.0.clone())
-                .collect(),
+            writes: file.writes.items().iter().map(|scope| scope.value.0.clone()).collect(),
             gate,
             attempts: file
                 .attempts
                 .value()
                 .or_else(|| defaults?.attempts.value())
                 .map(|number| number.count()),
-            timeout: file
-                .timeout
-                .value()
-                .or_else(|| defaults?.timeout.value())
-                .copied(),
+            timeout: file.timeout.value().or_else(|| defaults?.timeout.value()).copied(),
             diff: file.diff.value().copied().unwrap_or(diff),
             commit: file.commit.value().copied().unwrap_or_default(),
             env,
@@ -152,10 +127,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         if !file.run.is_absent() {
             return None;
         }
-        let prompt = file
-            .prompt
-            .get()
-            .or_else(|| file.description.get().filter(|_| file.prompt.is_absent()));
+        let prompt = file.prompt.get().or_else(|| file.description.get().filter(|_| file.prompt.is_absent()));
         if prompt.is_none() && file.prompt.is_absent() && file.description.is_absent() {
             let hint = "say what to do: `prompt` for an agent, or `run` for a command".to_owned();
             let message = "the task has no `prompt`, no `description` and no `run`";
@@ -164,11 +136,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         }
         let prompt = prompt.map(|at| self.reader.fill_at(&at.value, &at.span, values));
         let (agent, model) = self.agent_of(task)?;
-        Some(Verb::Agent {
-            prompt: prompt?,
-            agent,
-            model,
-        })
+        Some(Verb::Agent { prompt: prompt?, agent, model })
     }
 
     fn only_a_command(&mut self, file: &TaskFile, run: &Range<usize>) {
@@ -179,14 +147,10 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         for (key, span) in stray {
             if let Some(span) = span {
                 let message = format!("a task with `run` cannot have `{key}` too");
-                let diagnostic = Diagnostic::new(
-                    Code::TwoVerbs,
-                    span.clone(),
-                    message,
-                    "means nothing to a command",
-                )
-                .related(run.clone(), "the command")
-                .hint(format!("remove `{key}` or `run`, or make two tasks"));
+                let diagnostic =
+                    Diagnostic::new(Code::TwoVerbs, span.clone(), message, "means nothing to a command")
+                        .related(run.clone(), "the command")
+                        .hint(format!("remove `{key}` or `run`, or make two tasks"));
                 self.reader.push(diagnostic);
             }
         }
@@ -209,11 +173,7 @@ fn workstream(id: LaneId, file: &WorkstreamFile, gate: Option<Gate>) -> Workstre
 fn retry(file: &RetryFile) -> Retry {
     let on: Vec<RetryOn> = file.on.items().iter().map(|kind| kind.value).collect();
     Retry {
-        on: if on.is_empty() {
-            vec![RetryOn::Transient]
-        } else {
-            on
-        },
+        on: if on.is_empty() { vec![RetryOn::Transient] } else { on },
         backoff: file.backoff.value().copied().unwrap_or(BACKOFF),
         max: file.max.value().map_or(MAX_RETRIES, |number| number.count()),
     }

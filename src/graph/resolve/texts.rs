@@ -25,12 +25,9 @@ impl Reader<'_> {
         let mut after = span.start;
         match command {
             Command::Shell(line) => Command::Shell(self.fill(line, span, &mut after, values)),
-            Command::Argv(words) => Command::Argv(
-                words
-                    .iter()
-                    .map(|word| self.fill(word, span, &mut after, values))
-                    .collect(),
-            ),
+            Command::Argv(words) => {
+                Command::Argv(words.iter().map(|word| self.fill(word, span, &mut after, values)).collect())
+            }
         }
     }
 
@@ -42,10 +39,7 @@ impl Reader<'_> {
     ) -> BTreeMap<String, String> {
         let entries = env.value().map_or(&[][..], |named| named.0.as_slice());
         let one = |(name, value): &(At<EnvName>, At<Free>)| {
-            (
-                name.value.0.clone(),
-                self.fill_at(&value.value.0, &value.span, values),
-            )
+            (name.value.0.clone(), self.fill_at(&value.value.0, &value.span, values))
         };
         entries.iter().map(one).collect()
     }
@@ -73,10 +67,9 @@ impl Reader<'_> {
             Reason::Later => {
                 return self.not_supported(place, &format!("the substitution `{text}`"));
             }
-            Reason::Open => (
-                "`${` without a `}` in its line".to_owned(),
-                "write `$${` for a literal `${`".to_owned(),
-            ),
+            Reason::Open => {
+                ("`${` without a `}` in its line".to_owned(), "write `$${` for a literal `${`".to_owned())
+            }
             Reason::NotHere => {
                 let what = if values.lane.is_some() {
                     "belongs to no task"

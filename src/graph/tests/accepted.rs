@@ -85,10 +85,7 @@ fn every_key_arrives_in_the_model() {
 fn ar05_a_graph_survives_its_own_json() {
     let graph = accept(EVERYTHING);
     let json = serde_json::to_string(&graph).expect("a graph is JSON");
-    assert_eq!(
-        serde_json::from_str::<Graph>(&json).expect("its own JSON is read"),
-        graph
-    );
+    assert_eq!(serde_json::from_str::<Graph>(&json).expect("its own JSON is read"), graph);
 }
 
 #[test]
@@ -122,10 +119,7 @@ fn a_command_need_not_change_anything_and_an_agent_must() {
 #[test]
 fn a_graph_carries_the_project_s_agents_that_it_uses_and_no_others() {
     let graph = accept("name = \"x\"\ntasks = [{ id = \"a\", prompt = \"p\", agent = \"claude\" }]");
-    assert_eq!(
-        graph.agents,
-        BTreeMap::from([(name("claude"), known().agents[&name("claude")].clone())])
-    );
+    assert_eq!(graph.agents, BTreeMap::from([(name("claude"), known().agents[&name("claude")].clone())]));
 }
 
 #[test]
@@ -148,10 +142,7 @@ fn the_default_gate_is_filled_in_for_each_task() {
         .map(|gate| gate.command.to_string())
         .collect();
     assert_eq!(gates, ["g a", "g b"]);
-    assert_eq!(
-        graph.defaults.gate.expect("as written").command,
-        Command::Shell("g ${task.id}".to_owned())
-    );
+    assert_eq!(graph.defaults.gate.expect("as written").command, Command::Shell("g ${task.id}".to_owned()));
 }
 
 #[test]
@@ -171,20 +162,14 @@ fn lanes_need_the_lanes_of_their_tasks_needs() {
     let lane = |text: &str| LaneId::new(text).expect("an id");
     let graph = accept(EVERYTHING);
     let needs = lane_needs(&graph);
-    assert_eq!(
-        needs,
-        BTreeMap::from([(lane("api"), [].into()), (lane("web"), [lane("api")].into())])
-    );
+    assert_eq!(needs, BTreeMap::from([(lane("api"), [].into()), (lane("web"), [lane("api")].into())]));
 }
 
 #[test]
 fn commands_show_as_a_person_would_type_them() {
     let argv =
         |words: &[&str]| Command::Argv(words.iter().map(|word| (*word).to_owned()).collect()).to_string();
-    assert_eq!(
-        Command::Shell("make | tee log".to_owned()).to_string(),
-        "make | tee log"
-    );
+    assert_eq!(Command::Shell("make | tee log".to_owned()).to_string(), "make | tee log");
     assert_eq!(argv(&["make", "-j2", "A=b"]), "make -j2 A=b");
     assert_eq!(argv(&["echo", "it's", "", "$HOME"]), r"echo 'it'\''s' '' '$HOME'");
 }
@@ -205,10 +190,7 @@ fn chain(count: usize, last_needs: &str) -> String {
              writes = [\"src/m{task}/**\"]\ngate = \"make ${{lane.id}}\"\nenv = {{ N = \"{task}\" }}\n",
         )
     });
-    std::iter::once("name = \"big\"\nagent = \"claude\"\n".to_owned())
-        .chain(lanes)
-        .chain(tasks)
-        .collect()
+    std::iter::once("name = \"big\"\nagent = \"claude\"\n".to_owned()).chain(lanes).chain(tasks).collect()
 }
 
 #[test]
@@ -216,33 +198,16 @@ fn a_hundred_thousand_tasks_are_read() {
     let graph = accept(&chain(100_000, ""));
     assert_eq!(graph.tasks.len(), 100_000);
     assert_eq!(graph.tasks[99_999].needs, [TaskId::new("t99998").expect("an id")]);
-    assert_eq!(
-        lane_needs(&graph)
-            .values()
-            .map(std::collections::BTreeSet::len)
-            .sum::<usize>(),
-        9
-    );
+    assert_eq!(lane_needs(&graph).values().map(std::collections::BTreeSet::len).sum::<usize>(), 9);
 }
 
 #[test]
 fn a_cycle_of_fifty_thousand_tasks_is_named_in_short() {
     let text = chain(50_000, "\"t49999\"");
-    let found: Vec<(Code, String)> = refuse(&text)
-        .iter()
-        .map(|d| (d.code, d.message.clone()))
-        .collect();
-    let [(Code::TaskCycle, tasks), (Code::LaneCycle, lanes)] = &found[..] else {
-        panic!("{found:?}")
-    };
-    assert!(
-        tasks.ends_with("t49990 -> t49989 -> (49988 more) -> t0"),
-        "{tasks}"
-    );
-    assert!(
-        lanes.contains("lane0 -> lane9 -> lane8"),
-        "even without the need that closes it: {lanes}"
-    );
+    let found: Vec<(Code, String)> = refuse(&text).iter().map(|d| (d.code, d.message.clone())).collect();
+    let [(Code::TaskCycle, tasks), (Code::LaneCycle, lanes)] = &found[..] else { panic!("{found:?}") };
+    assert!(tasks.ends_with("t49990 -> t49989 -> (49988 more) -> t0"), "{tasks}");
+    assert!(lanes.contains("lane0 -> lane9 -> lane8"), "even without the need that closes it: {lanes}");
 }
 
 #[test]
@@ -251,8 +216,5 @@ fn fifty_thousand_wrong_needs_are_all_shown() {
     let source = source(&text);
     let diagnostics = refuse(&text);
     assert_eq!(diagnostics.len(), 49_999);
-    assert_eq!(
-        diagnostics.render(&source, false).matches("error[G015]").count(),
-        49_999
-    );
+    assert_eq!(diagnostics.render(&source, false).matches("error[G015]").count(), 49_999);
 }

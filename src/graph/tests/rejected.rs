@@ -16,11 +16,7 @@ const fn case(name: &'static str, text: &'static str, codes: &'static [Code]) ->
 /// Everything that a file can be refused for. Each is kept as a snapshot of what a person sees.
 const CASES: &[Case] = &[
     case("empty_file", "", &[Code::MissingKey, Code::MissingKey]),
-    case(
-        "comment_only",
-        "# nothing\n",
-        &[Code::MissingKey, Code::MissingKey],
-    ),
+    case("comment_only", "# nothing\n", &[Code::MissingKey, Code::MissingKey]),
     case(
         "syntax",
         r#"colour = 1
@@ -35,20 +31,9 @@ colour = 2
 id = "b"
 colour = 3
 "#,
-        &[
-            Code::UnknownKey,
-            Code::Syntax,
-            Code::Syntax,
-            Code::Syntax,
-            Code::UnknownKey,
-            Code::Syntax,
-        ],
+        &[Code::UnknownKey, Code::Syntax, Code::Syntax, Code::Syntax, Code::UnknownKey, Code::Syntax],
     ),
-    case(
-        "key_twice",
-        "name = \"x\"\nname = \"y\"\n[[tasks]]\nid = \"a\"\nrun = \"true\"\n",
-        &[Code::Syntax],
-    ),
+    case("key_twice", "name = \"x\"\nname = \"y\"\n[[tasks]]\nid = \"a\"\nrun = \"true\"\n", &[Code::Syntax]),
     case(
         "unknown_keys",
         r#"nmae = "x"
@@ -153,11 +138,7 @@ prompt = 2026-01-01
             Code::WrongType,
         ],
     ),
-    case(
-        "tasks_is_a_table",
-        "name = \"x\"\n[tasks]\nid = \"a\"\n",
-        &[Code::WrongType],
-    ),
+    case("tasks_is_a_table", "name = \"x\"\n[tasks]\nid = \"a\"\n", &[Code::WrongType]),
     case(
         "blank",
         r#"name = "x"
@@ -172,15 +153,7 @@ tasks = [
   { id = "f", prompt = "p", writes = [""] },
 ]
 "#,
-        &[
-            Code::Blank,
-            Code::Blank,
-            Code::Blank,
-            Code::Blank,
-            Code::Blank,
-            Code::Blank,
-            Code::Blank,
-        ],
+        &[Code::Blank, Code::Blank, Code::Blank, Code::Blank, Code::Blank, Code::Blank, Code::Blank],
     ),
     case("no_tasks", "name = \"x\"\ntasks = []\n", &[Code::Blank]),
     case(
@@ -296,14 +269,7 @@ run = "true"
 id = "///"
 run = "true"
 "#,
-        &[
-            Code::BadId,
-            Code::BadId,
-            Code::BadId,
-            Code::BadId,
-            Code::BadId,
-            Code::BadId,
-        ],
+        &[Code::BadId, Code::BadId, Code::BadId, Code::BadId, Code::BadId, Code::BadId],
     ),
     case(
         "duplicates",
@@ -519,13 +485,7 @@ id = "c"
 workstream = "two"
 run = "true"
 "#,
-        &[
-            Code::NotSupported,
-            Code::ParentCycle,
-            Code::NotSupported,
-            Code::NotSupported,
-            Code::ParentCycle,
-        ],
+        &[Code::NotSupported, Code::ParentCycle, Code::NotSupported, Code::NotSupported, Code::ParentCycle],
     ),
     case(
         "ar03_nothing_to_do",
@@ -551,11 +511,7 @@ agent = { use = "nobody" }
 "#,
         &[Code::UnknownAgent, Code::UnknownAgent],
     ),
-    case(
-        "no_agent",
-        "name = \"x\"\n[[tasks]]\nid = \"a\"\nprompt = \"p\"\n",
-        &[Code::NoAgent],
-    ),
+    case("no_agent", "name = \"x\"\n[[tasks]]\nid = \"a\"\nprompt = \"p\"\n", &[Code::NoAgent]),
     case(
         "bad_paths",
         r#"name = "x"
@@ -578,12 +534,7 @@ writes = ["/etc/**", "../x", "~/x", "./src/**", "src//x", "src/", "ok/**", "a[",
     case(
         "bad_env_names",
         "name = \"x\"\n[[tasks]]\nid = \"a\"\nrun = \"true\"\nenv = { LANEWAY_TASK = \"t\", \"A=B\" = \"\", \"\" = \"\", 1A = \"\", OK = \"\" }\n",
-        &[
-            Code::BadEnvName,
-            Code::BadEnvName,
-            Code::BadEnvName,
-            Code::BadEnvName,
-        ],
+        &[Code::BadEnvName, Code::BadEnvName, Code::BadEnvName, Code::BadEnvName],
     ),
     case(
         "bad_branches",
@@ -692,14 +643,7 @@ fn ar01_every_code_has_a_rejection_and_every_rejection_has_a_hint() {
         for diagnostic in &refuse(case.text) {
             codes.insert(diagnostic.code);
             assert!(diagnostic.hint.is_some(), "{}: {diagnostic:?}", case.name);
-            assert!(
-                diagnostic
-                    .message
-                    .chars()
-                    .next()
-                    .is_some_and(|c| !c.is_uppercase()),
-                "{diagnostic:?}"
-            );
+            assert!(diagnostic.message.chars().next().is_some_and(|c| !c.is_uppercase()), "{diagnostic:?}");
         }
     }
     let all: BTreeSet<Code> = Code::ALL.iter().copied().collect();
@@ -710,24 +654,11 @@ fn ar01_every_code_has_a_rejection_and_every_rejection_has_a_hint() {
 fn ar01_lines_and_columns_point_at_the_text_that_is_marked() {
     for case in CASES {
         for diagnostic in &refuse(case.text) {
-            let line = case
-                .text
-                .split('\n')
-                .nth(diagnostic.at.line - 1)
-                .expect("the line is there");
+            let line = case.text.split('\n').nth(diagnostic.at.line - 1).expect("the line is there");
             let before: String = line.chars().take(diagnostic.at.column - 1).collect();
-            let lines_before: usize = case
-                .text
-                .split('\n')
-                .take(diagnostic.at.line - 1)
-                .map(|l| l.len() + 1)
-                .sum();
-            assert_eq!(
-                lines_before + before.len(),
-                diagnostic.span.start,
-                "{}: {diagnostic:?}",
-                case.name
-            );
+            let lines_before: usize =
+                case.text.split('\n').take(diagnostic.at.line - 1).map(|l| l.len() + 1).sum();
+            assert_eq!(lines_before + before.len(), diagnostic.span.start, "{}: {diagnostic:?}", case.name);
         }
     }
 }
@@ -810,10 +741,7 @@ fn the_reference_page_says_what_the_code_says() {
         std::fs::write(path, reference_page()).expect("docs/ is writable");
     }
     let page = std::fs::read_to_string(path).expect("the page is there; LANEWAY_BLESS=1 writes it");
-    assert!(
-        page == reference_page(),
-        "docs/diagnostics.md is out of date; LANEWAY_BLESS=1 writes it anew"
-    );
+    assert!(page == reference_page(), "docs/diagnostics.md is out of date; LANEWAY_BLESS=1 writes it anew");
 }
 
 proptest::proptest! {

@@ -5,15 +5,9 @@ use crate::graph::file::{Presence, TABLES};
 use crate::graph::schema::json_schema;
 
 fn table<'s>(schema: &'s Value, doc: &str) -> &'s Value {
-    let mut tables = std::iter::once(schema).chain(
-        schema["$defs"]
-            .as_object()
-            .into_iter()
-            .flat_map(|defs| defs.values()),
-    );
-    tables
-        .find(|table| table["description"] == doc.trim())
-        .unwrap_or_else(|| panic!("no schema for {doc:?}"))
+    let mut tables =
+        std::iter::once(schema).chain(schema["$defs"].as_object().into_iter().flat_map(|defs| defs.values()));
+    tables.find(|table| table["description"] == doc.trim()).unwrap_or_else(|| panic!("no schema for {doc:?}"))
 }
 
 #[test]
@@ -23,21 +17,13 @@ fn ar01_the_schema_accepts_exactly_the_keys_that_the_reader_accepts() {
         let table = table(&schema, keys.doc);
         let mut names: Vec<&str> = keys.names().collect();
         names.sort_unstable();
-        let mut properties: Vec<&str> = table["properties"]
-            .as_object()
-            .expect("an object")
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let mut properties: Vec<&str> =
+            table["properties"].as_object().expect("an object").keys().map(String::as_str).collect();
         properties.sort_unstable();
         assert_eq!(properties, names, "{}", keys.table);
         assert_eq!(table["additionalProperties"], false, "{}", keys.table);
-        let required: Vec<&str> = keys
-            .known
-            .iter()
-            .filter(|key| key.presence == Presence::Required)
-            .map(|key| key.name)
-            .collect();
+        let required: Vec<&str> =
+            keys.known.iter().filter(|key| key.presence == Presence::Required).map(|key| key.name).collect();
         assert_eq!(table["required"], serde_json::json!(required), "{}", keys.table);
     }
 }
@@ -71,9 +57,8 @@ fn every_accepted_key_is_read_and_no_date_fits_it() {
         for key in keys.names() {
             let text = with_line(keys.table, &format!("{key} = 2026-01-01"));
             let wrong = format!("`{key}` takes ");
-            let found = refuse(&text)
-                .iter()
-                .any(|d| d.code == Code::WrongType && d.message.starts_with(&wrong));
+            let found =
+                refuse(&text).iter().any(|d| d.code == Code::WrongType && d.message.starts_with(&wrong));
             assert!(found, "{key} of {} is accepted and not read", keys.table);
         }
     }
@@ -82,11 +67,7 @@ fn every_accepted_key_is_read_and_no_date_fits_it() {
 #[test]
 fn every_key_for_later_is_refused_by_name() {
     for keys in TABLES {
-        let refused = keys
-            .known
-            .iter()
-            .filter(|key| key.presence == Presence::Refused)
-            .map(|key| key.name);
+        let refused = keys.known.iter().filter(|key| key.presence == Presence::Refused).map(|key| key.name);
         for key in keys.later.iter().copied().chain(refused) {
             let text = with_line(keys.table, &format!("{key} = 1"));
             let codes: Vec<Code> = refuse(&text)
@@ -94,11 +75,7 @@ fn every_key_for_later_is_refused_by_name() {
                 .filter(|d| d.message.contains(&format!("`{key}`")))
                 .map(|d| d.code)
                 .collect();
-            assert!(
-                codes.contains(&Code::NotSupported),
-                "{key} of {}: {codes:?}",
-                keys.table
-            );
+            assert!(codes.contains(&Code::NotSupported), "{key} of {}: {codes:?}", keys.table);
             assert!(!codes.contains(&Code::UnknownKey), "{key} of {}", keys.table);
         }
     }

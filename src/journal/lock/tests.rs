@@ -33,12 +33,7 @@ fn child_holds_the_lock() {
 /// stdin of the returned process is closed.
 fn other_holder(path: &Path) -> Child {
     let mut child = Command::new(env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "journal::lock::tests::child_holds_the_lock",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "journal::lock::tests::child_holds_the_lock", "--ignored", "--nocapture"])
         .env(CHILD_LOCK, path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -48,11 +43,7 @@ fn other_holder(path: &Path) -> Child {
     let mut line = String::new();
     while line.trim() != "held" {
         line.clear();
-        assert_ne!(
-            output.read_line(&mut line).unwrap(),
-            0,
-            "the other process did not get the lock"
-        );
+        assert_ne!(output.read_line(&mut line).unwrap(), 0, "the other process did not get the lock");
     }
     child
 }
@@ -61,10 +52,7 @@ fn other_holder(path: &Path) -> Child {
 fn ar26_a_second_holder_in_the_same_process_is_refused_until_the_first_lets_go() {
     let (_dir, path) = place();
     let lock = RunLock::try_acquire(&path).unwrap();
-    let Err(LockError::Held {
-        owner: Some(owner), ..
-    }) = RunLock::try_acquire(&path)
-    else {
+    let Err(LockError::Held { owner: Some(owner), .. }) = RunLock::try_acquire(&path) else {
         panic!("a second lock was given, or its owner was not told");
     };
     assert_eq!(*owner, Owner::current());
@@ -78,34 +66,19 @@ fn ar26_another_process_is_named_and_its_death_frees_the_lock_though_its_child_l
     let mut other = other_holder(&path);
     let inode = fs::metadata(&path).unwrap().ino();
     let error = RunLock::try_acquire(&path).expect_err("held by the other process");
-    let LockError::Held {
-        owner: Some(owner), ..
-    } = &error
-    else {
-        panic!("{error}")
-    };
+    let LockError::Held { owner: Some(owner), .. } = &error else { panic!("{error}") };
     assert_eq!(owner.pid, other.id());
     assert!(owner.is_visible_here() && owner.start_ticks.is_some() && owner.boot_id.is_some());
     let text = error.to_string();
-    assert!(
-        text.contains(&format!("process {} on {}", other.id(), owner.host)),
-        "{text}"
-    );
+    assert!(text.contains(&format!("process {} on {}", other.id(), owner.host)), "{text}");
 
     // Its child goes on. `wait` would close the stdin that keeps it alive.
     let keeps_the_child = other.stdin.take();
     other.kill().unwrap();
     other.wait().unwrap();
     let _lock = RunLock::try_acquire(&path).unwrap();
-    assert_eq!(
-        RunLock::last_owner(&path).map(|owner| owner.pid),
-        Some(std::process::id())
-    );
-    assert_eq!(
-        fs::metadata(&path).unwrap().ino(),
-        inode,
-        "the lock file was replaced"
-    );
+    assert_eq!(RunLock::last_owner(&path).map(|owner| owner.pid), Some(std::process::id()));
+    assert_eq!(fs::metadata(&path).unwrap().ino(), inode, "the lock file was replaced");
     drop(keeps_the_child);
 }
 
@@ -127,11 +100,8 @@ fn ar26_garbage_in_the_file_is_no_obstacle_and_no_owner() {
 #[test]
 fn ar26_a_longer_text_of_an_earlier_owner_leaves_nothing() {
     let (_dir, path) = place();
-    let mut earlier = serde_json::to_string(&Owner {
-        command: "x".repeat(9000),
-        ..Owner::current()
-    })
-    .unwrap();
+    let mut earlier =
+        serde_json::to_string(&Owner { command: "x".repeat(9000), ..Owner::current() }).unwrap();
     earlier.push('\n');
     fs::write(&path, earlier).unwrap();
     let _lock = RunLock::try_acquire(&path).unwrap();
@@ -143,21 +113,10 @@ fn ar26_a_longer_text_of_an_earlier_owner_leaves_nothing() {
 fn ar26_an_owner_in_another_pid_namespace_is_said_to_be_elsewhere() {
     let here = Owner::current();
     assert!(here.is_visible_here() && !here.to_string().contains("another"));
-    let container = Owner {
-        pid: 1,
-        pid_namespace: Some("pid:[1]".to_owned()),
-        ..here.clone()
-    };
+    let container = Owner { pid: 1, pid_namespace: Some("pid:[1]".to_owned()), ..here.clone() };
     assert!(!container.is_visible_here());
-    assert!(
-        container
-            .to_string()
-            .starts_with(&format!("process 1 on {} (another", here.host))
-    );
-    let rebooted = Owner {
-        boot_id: Some("before".to_owned()),
-        ..here
-    };
+    assert!(container.to_string().starts_with(&format!("process 1 on {} (another", here.host)));
+    let rebooted = Owner { boot_id: Some("before".to_owned()), ..here };
     assert!(!rebooted.is_visible_here());
 }
 
@@ -174,12 +133,5 @@ fn file_systems_have_names() {
     let (_dir, path) = place();
     let lock = RunLock::try_acquire(&path).unwrap();
     assert_eq!(lock.fs_kind().unwrap(), fs_kind(&path).unwrap());
-    assert_eq!(
-        kind_of(0x6969),
-        if cfg!(target_os = "linux") {
-            FsKind::Nfs
-        } else {
-            FsKind::Local
-        }
-    );
+    assert_eq!(kind_of(0x6969), if cfg!(target_os = "linux") { FsKind::Nfs } else { FsKind::Local });
 }

@@ -33,14 +33,7 @@ struct Job<'a> {
 
 /// Runs it to its end.
 pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
-    let Effect::Attempt {
-        task,
-        attempt,
-        iteration,
-        start,
-        place,
-    } = &brief.effect
-    else {
+    let Effect::Attempt { task, attempt, iteration, start, place } = &brief.effect else {
         return permanent("no attempt".to_owned()).into();
     };
     let Some(known) = &brief.attempt else {
@@ -53,15 +46,8 @@ pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
         iteration: *iteration,
         start,
         lane: place_of(context, task, *place),
-        subject: Subject {
-            iteration: Some(*iteration),
-            ..Subject::attempt(&task.lane, &task.id, *attempt)
-        },
-        role: if matches!(task.work, Work::Run { .. }) {
-            ProcessRole::Command
-        } else {
-            ProcessRole::Agent
-        },
+        subject: Subject { iteration: Some(*iteration), ..Subject::attempt(&task.lane, &task.id, *attempt) },
+        role: if matches!(task.work, Work::Run { .. }) { ProcessRole::Command } else { ProcessRole::Agent },
     };
     let key = (task.id.clone(), *attempt);
     context.live().insert(key.clone(), Live::Preparing);
@@ -90,9 +76,7 @@ async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &J
     };
     let mut running = {
         let mut live = context.live();
-        let slot = live
-            .entry((job.task.id.clone(), job.number))
-            .or_insert(Live::Preparing);
+        let slot = live.entry((job.task.id.clone(), job.number)).or_insert(Live::Preparing);
         if matches!(slot, Live::StopWanted) {
             return Done::well(Vec::new());
         }
@@ -119,10 +103,7 @@ async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &J
         command: shown(&launch.argv),
         mono: exec::monotonic_ms(),
     };
-    context.report(
-        &brief.effect.id(),
-        vec![Draft::world(job.subject.clone(), started)],
-    );
+    context.report(&brief.effect.id(), vec![Draft::world(job.subject.clone(), started)]);
     let exit = running.wait().await;
     ended(context, job, &process, exit_of(exit), began).await
 }
@@ -140,20 +121,12 @@ async fn take_up(context: &Arc<Context>, job: &Job<'_>, process: &crate::state::
     if job.role == ProcessRole::Command && process.exit.is_none() {
         let _stopped = exec::stop(&reference, context.grace()).await;
         let message = "the orchestrator ended while the command ran; it runs again".to_owned();
-        return Failure {
-            class: FailureKind::Moved,
-            message,
-            hint: None,
-        }
-        .into();
+        return Failure { class: FailureKind::Moved, message, hint: None }.into();
     }
     let exit = match (process.exit, exec::adopt(&reference)) {
         (Some(exit), _) => exit,
         (None, Some(mut adopted)) => {
-            context.live().insert(
-                (job.task.id.clone(), job.number),
-                Live::Running(reference.clone()),
-            );
+            context.live().insert((job.task.id.clone(), job.number), Live::Running(reference.clone()));
             exit_of(adopted.wait().await)
         }
         (None, None) => ExitStatus::Unknown,
@@ -177,12 +150,8 @@ async fn ended(
         leftovers: leftovers.stopped,
         escaped: leftovers.escaped.iter().map(|e| e.pid).collect(),
     };
-    let (shared, id, number, iteration) = (
-        Arc::clone(context),
-        job.task.id.clone(),
-        job.number,
-        job.iteration,
-    );
+    let (shared, id, number, iteration) =
+        (Arc::clone(context), job.task.id.clone(), job.number, job.iteration);
     let subject = job.subject.clone();
     // A command seldom signals; where it said nothing there is nothing to seal.
     let sealed = blocking(move || seal(&shared, &id, number, iteration, &subject)).await;
@@ -208,29 +177,20 @@ fn seal(
         tracing::warn!(%error, "a log could not be bounded");
     }
     let signals = context.board.signals_dir(task, number);
-    let scan = noticeboard::scan_live(&context.board, task, number, signal::Settle::Ended).map_err(|e| {
-        permanent(format!(
-            "the signals of `{task}` could not be read: {}",
-            super::chain(&e)
-        ))
-    })?;
+    let scan = noticeboard::scan_live(&context.board, task, number, signal::Settle::Ended)
+        .map_err(|e| permanent(format!("the signals of `{task}` could not be read: {}", super::chain(&e))))?;
     if scan.accepted.is_empty() {
         return Ok(noticeboard::facts(subject, task, number, &scan));
     }
     // Each process of an attempt has a seal of its own, or the second would find the first one's.
-    let place = if iteration == 1 {
-        record
-    } else {
-        record.join(format!("iteration-{iteration}"))
-    };
+    let place = if iteration == 1 { record } else { record.join(format!("iteration-{iteration}")) };
     std::fs::create_dir_all(&place)
         .map_err(|e| permanent(format!("{} could not be made: {e}", place.display())))?;
     match signal::seal(&signals, &place, &Limits::default()) {
         Ok((_, scan)) => Ok(noticeboard::facts(subject, task, number, &scan)),
-        Err(error) => Err(permanent(format!(
-            "the signals of `{task}` could not be sealed: {}",
-            super::chain(&error)
-        ))),
+        Err(error) => {
+            Err(permanent(format!("the signals of `{task}` could not be sealed: {}", super::chain(&error))))
+        }
     }
 }
 
@@ -244,9 +204,7 @@ async fn prepare(
     let plain = |failure| (Vec::new(), failure);
     std::fs::create_dir_all(&record)
         .map_err(|e| plain(permanent(format!("{} could not be made: {e}", record.display()))))?;
-    let lane = ready_lane(context, job)
-        .await
-        .map_err(|failure| (Vec::new(), failure))?;
+    let lane = ready_lane(context, job).await.map_err(|failure| (Vec::new(), failure))?;
     put_up(context, known, job).map_err(plain)?;
     let (argv, stdin) = command(context, known, job).map_err(plain)?;
     let extra = match &job.task.work {
@@ -254,12 +212,7 @@ async fn prepare(
         Work::Run { .. } => std::collections::BTreeMap::new(),
     };
     let mut given = given(context, job.task, job.number, job.start);
-    given.extend(
-        extra
-            .iter()
-            .chain(&job.task.env)
-            .map(|(k, v)| (k.into(), v.into())),
-    );
+    given.extend(extra.iter().chain(&job.task.env).map(|(k, v)| (k.into(), v.into())));
     Ok(Launch {
         argv,
         env: agent::environment(&context.environment, &lane, &given),
@@ -285,21 +238,14 @@ async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Fa
         let repo = &shared.project.repo;
         let doing = |e| git_failure("making the lane ready", &e);
         let worktree = super::provision::worktree(&shared, &path, &start).map_err(doing)?;
-        let reference = plan::custody_ref(
-            &shared.plan.graph,
-            shared.plan.run,
-            &format!("before/{name}-{iteration}"),
-        );
+        let reference =
+            plan::custody_ref(&shared.plan.graph, shared.plan.run, &format!("before/{name}-{iteration}"));
         let reason = format!("what stood in the lane before attempt {number} of {task}");
-        let commit = repo
-            .custody(&worktree, &reference, &reason, std::slice::from_ref(&start))
-            .map_err(doing)?;
+        let commit =
+            repo.custody(&worktree, &reference, &reason, std::slice::from_ref(&start)).map_err(doing)?;
         repo.set_to(&worktree, &start).map_err(doing)?;
-        Ok(commit.map(|commit| CustodyKept {
-            reference,
-            commit,
-            reason,
-        }))
+        note_stash(&shared, &task, number).map_err(doing)?;
+        Ok(commit.map(|commit| CustodyKept { reference, commit, reason }))
     })
     .await?;
     if let Some(event) = kept {
@@ -316,15 +262,25 @@ async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Fa
     Ok(job.lane.clone())
 }
 
+/// The file in an attempt's record that says where `refs/stash` stood before it.
+pub(super) const STASH_BEFORE: &str = "stash-before";
+
+/// All worktrees share one stash; what it was before tells afterwards that an agent put its work there.
+fn note_stash(context: &Context, task: &TaskId, number: u32) -> Result<(), crate::git::GitError> {
+    let tip = context.project.repo.stash_tip()?.map(|s| s.to_string()).unwrap_or_default();
+    let path = context.attempt_record(task, number).join(STASH_BEFORE);
+    if let Err(error) = std::fs::write(&path, tip) {
+        tracing::warn!(%error, "a stash by the agent will not be noticed");
+    }
+    Ok(())
+}
+
 /// Everything that the agent reads.
 fn put_up(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> Result<(), Failure> {
     let board = &context.board;
     let (task, number) = (&job.task.id, job.number);
     let failed = |e: signal::BoardError| {
-        permanent(format!(
-            "the noticeboard could not be written: {}",
-            super::chain(&e)
-        ))
+        permanent(format!("the noticeboard could not be written: {}", super::chain(&e)))
     };
     let _put_up = board.put_up_attempt(task, number).map_err(failed)?;
     if job.iteration > 1 {
@@ -333,25 +289,16 @@ fn put_up(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> Result<(), 
     let dir = board.attempt_dir(task, number);
     if let Some(input) = &known.instructions {
         board
-            .write_file(
-                &dir.join("instructions.md"),
-                agent::instructions(input).as_bytes(),
-            )
+            .write_file(&dir.join("instructions.md"), agent::instructions(input).as_bytes())
             .map_err(failed)?;
         let manifest = manifest(context, known, job);
-        let text = manifest
-            .render()
-            .map_err(|e| permanent(format!("task.json could not be written: {e}")))?;
-        board
-            .write_file(&dir.join("task.json"), text.as_bytes())
-            .map_err(failed)?;
+        let text =
+            manifest.render().map_err(|e| permanent(format!("task.json could not be written: {e}")))?;
+        board.write_file(&dir.join("task.json"), text.as_bytes()).map_err(failed)?;
     }
     if let Some(answer) = &known.answer {
         board
-            .write_file(
-                &board.answers_dir(task, number).join("answer.md"),
-                answer.as_bytes(),
-            )
+            .write_file(&board.answers_dir(task, number).join("answer.md"), answer.as_bytes())
             .map_err(failed)?;
     }
     Ok(())
@@ -377,11 +324,7 @@ fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManif
         lane: job.task.lane.clone(),
         task: job.task.id.clone(),
         attempt: job.number,
-        description: job
-            .task
-            .description
-            .clone()
-            .unwrap_or_else(|| job.task.id.to_string()),
+        description: job.task.description.clone().unwrap_or_else(|| job.task.id.to_string()),
         base: job.start.clone(),
         branch: context.lane(&job.task.lane).branch.clone(),
         worktree: job.lane.clone(),
@@ -391,11 +334,7 @@ fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManif
         needs: known
             .needs
             .iter()
-            .map(|(task, _)| Need {
-                task: task.clone(),
-                summary: None,
-                artifacts: None,
-            })
+            .map(|(task, _)| Need { task: task.clone(), summary: None, artifacts: None })
             .collect(),
         earlier: known.earlier.clone(),
     }
@@ -412,17 +351,10 @@ fn command(
         };
         return Ok((gate::argv(command), StdinFrom::Null));
     };
-    let prompt_file = context
-        .board
-        .attempt_dir(&job.task.id, job.number)
-        .join("instructions.md");
+    let prompt_file = context.board.attempt_dir(&job.task.id, job.number).join("instructions.md");
     let fill = Fill {
         root: context.plan.places.repo.clone(),
-        prompt: known
-            .instructions
-            .as_ref()
-            .map(agent::instructions)
-            .unwrap_or_default(),
+        prompt: known.instructions.as_ref().map(agent::instructions).unwrap_or_default(),
         model: model.clone(),
         session: None,
         signals: context.board.signals_dir(&job.task.id, job.number),
@@ -434,16 +366,8 @@ fn command(
         PromptBy::Stdin => agent::PromptBy::Stdin,
         PromptBy::Arg => agent::PromptBy::Arg,
     };
-    let template = AgentCommand {
-        command: def.command.clone(),
-        prompt,
-        model: def.model.clone(),
-    };
-    let stdin = if def.prompt == PromptBy::Stdin {
-        StdinFrom::File(prompt_file)
-    } else {
-        StdinFrom::Null
-    };
+    let template = AgentCommand { command: def.command.clone(), prompt, model: def.model.clone() };
+    let stdin = if def.prompt == PromptBy::Stdin { StdinFrom::File(prompt_file) } else { StdinFrom::Null };
     Ok((agent::argv(&template, &fill), stdin))
 }
 
@@ -489,11 +413,7 @@ fn exit_of(exit: Exit) -> ExitStatus {
 
 /// A command line for people, cut: a prompt by argument can be long.
 fn shown(argv: &[OsString]) -> String {
-    let text = argv
-        .iter()
-        .map(|a| a.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ");
+    let text = argv.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let line = text.lines().next().unwrap_or_default();
     if line.chars().count() <= 200 && line.len() == text.len() {
         return text;

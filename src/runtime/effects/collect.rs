@@ -52,33 +52,25 @@ impl Look<'_> {
         let path = attempt::place_of(self.context, self.task, self.known.attempt.place);
         let found = self.repo.reopen(&path).map_err(|e| self.failed(&e))?;
         let Some(worktree) = found else {
-            self.check(
-                "worktree",
-                CheckStatus::Fail,
-                "the agent removed its worktree from git",
-            );
+            self.check("worktree", CheckStatus::Fail, "the agent removed its worktree from git");
             return Ok(());
         };
+        self.judge_stash()?;
+        if !path.exists() {
+            self.check("worktree", CheckStatus::Fail, "the agent deleted its lane");
+            return self.keep_head(&worktree, &start);
+        }
         if !path.join(".git").exists() {
-            let what = if path.exists() {
-                "the `.git` of its lane"
-            } else {
-                "its lane"
-            };
-            self.check(
-                "worktree",
-                CheckStatus::Fail,
-                &format!("the agent deleted {what}"),
-            );
+            self.check("worktree", CheckStatus::Fail, "the agent deleted the `.git` of its lane");
+        }
+        if let Some(what) = worktree.unfinished() {
+            self.check("finished", CheckStatus::Fail, &format!("the agent left {what} half done"));
+            return self.keep(&worktree, &start);
         }
         let head = match self.repo.head(&worktree) {
             Ok(head) => head,
             Err(GitError::HeadUnborn { found, .. }) => {
-                self.check(
-                    "base",
-                    CheckStatus::Fail,
-                    &format!("HEAD of the lane names no commit ({found})"),
-                );
+                self.check("base", CheckStatus::Fail, &format!("HEAD of the lane names no commit ({found})"));
                 return self.keep(&worktree, &start);
             }
             Err(error) => return Err(self.failed(&error)),
@@ -90,11 +82,7 @@ impl Look<'_> {
                 &format!("the agent worked on a branch of its own, `{branch}`"),
             );
         }
-        if !self
-            .repo
-            .is_ancestor(&start, &head.sha)
-            .map_err(|e| self.failed(&e))?
-        {
+        if !self.repo.is_ancestor(&start, &head.sha).map_err(|e| self.failed(&e))? {
             let detail = format!(
                 "the work at {} does not descend from the lane's {}",
                 head.sha.short(),
@@ -105,7 +93,70 @@ impl Look<'_> {
         }
         self.check("base", CheckStatus::Pass, "");
         let commit = self.committed(&worktree, &head.sha)?;
-        self.judge_diff(&start, &commit)
+        self.judge_diff(&start, &commit)?;
+        match &head.branch {
+            Some(branch) => self.remove_branch(&worktree, branch, &commit),
+            None => Ok(()),
+        }
+    }
+
+    /// A branch that the agent made up has served its purpose: its commits are kept, its name is not.
+    fn remove_branch(&mut self, worktree: &Worktree, branch: &str, commit: &Sha) -> Result<(), Failure> {
+        if self.context.branches.contains(branch) || branch.starts_with("laneway/") {
+            return Ok(());
+        }
+        let name = format!("refs/heads/{branch}");
+        let Some(at) = self.repo.read_ref(&name).map_err(|e| self.failed(&e))? else {
+            return Ok(());
+        };
+        self.hold(
+            &format!("made-up/{}/{}", self.task.id, self.known.attempt.number),
+            &at,
+            &format!("the agent's branch {branch}"),
+        )?;
+        self.repo.set_to(worktree, commit).map_err(|e| self.failed(&e))?;
+        match self.repo.delete_ref(&name, &at) {
+            Ok(()) | Err(GitError::CheckoutBusy { .. } | GitError::RefMoved { .. }) => Ok(()),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// All worktrees share one stash: an agent that uses it hides its work from the lane and clutters the user's.
+    fn judge_stash(&mut self) -> Result<(), Failure> {
+        let path =
+            self.context.attempt_record(&self.task.id, self.known.attempt.number).join(attempt::STASH_BEFORE);
+        let Ok(before) = std::fs::read_to_string(path) else {
+            return Ok(());
+        };
+        let now = self.repo.stash_tip().map_err(|e| self.failed(&e))?;
+        if now.as_ref().map_or("", Sha::as_str) != before {
+            let detail = "the stash changed while the attempt ran; `git stash list` may hold its work";
+            self.check("stash", CheckStatus::Warn, detail);
+        }
+        Ok(())
+    }
+
+    /// A lane whose files are gone still has its commits.
+    fn keep_head(&mut self, worktree: &Worktree, start: &Sha) -> Result<(), Failure> {
+        match self.repo.head(worktree) {
+            Ok(head) if head.sha != *start => {
+                let what = format!("attempt/{}/{}", self.task.id, self.known.attempt.number);
+                self.hold(&what, &head.sha, "commits of a lane that its agent deleted")
+            }
+            Ok(_) | Err(GitError::HeadUnborn { .. }) => Ok(()),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Puts a commit under a custody ref.
+    fn hold(&mut self, what: &str, commit: &Sha, reason: &str) -> Result<(), Failure> {
+        let reference = plan::custody_ref(&self.context.plan.graph, self.context.plan.run, what);
+        let old = self.repo.read_ref(&reference).map_err(|e| self.failed(&e))?;
+        if old.as_ref() != Some(commit) {
+            self.repo.set_ref(&reference, commit, old.as_ref()).map_err(|e| self.failed(&e))?;
+        }
+        self.fact(CustodyKept { reference, commit: commit.clone(), reason: reason.to_owned() });
+        Ok(())
     }
 
     /// The attempt's commit: HEAD, and on top of it what was left uncommitted.
@@ -113,10 +164,7 @@ impl Look<'_> {
         match self.task.commit {
             CommitPolicy::Auto => {
                 let message = self.message();
-                match self
-                    .repo
-                    .commit_all(worktree, head, &message, &self.context.author)
-                {
+                match self.repo.commit_all(worktree, head, &message, &self.context.author) {
                     Ok(commit) => Ok(commit.unwrap_or_else(|| head.clone())),
                     Err(GitError::NestedRepositories { paths }) => {
                         let detail = format!(
@@ -131,10 +179,7 @@ impl Look<'_> {
                 }
             }
             CommitPolicy::Agent => {
-                let dirty = self
-                    .repo
-                    .tree_state(worktree, head)
-                    .map_err(|e| self.failed(&e))?;
+                let dirty = self.repo.tree_state(worktree, head).map_err(|e| self.failed(&e))?;
                 if dirty.is_clean() {
                     self.check("clean", CheckStatus::Pass, "");
                 } else {
@@ -150,22 +195,11 @@ impl Look<'_> {
 
     fn message(&self) -> String {
         let attempt = &self.known.attempt;
-        let said = attempt
-            .claims
-            .done
-            .as_ref()
-            .and_then(|(_, text)| text.lines().next())
-            .unwrap_or_default()
-            .trim();
+        let said =
+            attempt.claims.done.as_ref().and_then(|(_, text)| text.lines().next()).unwrap_or_default().trim();
         let what = self.task.description.as_deref().unwrap_or(self.task.id.as_str());
         let subject = if said.is_empty() { what } else { said };
-        let subject: String = subject
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .take(72)
-            .collect();
+        let subject: String = subject.lines().next().unwrap_or_default().chars().take(72).collect();
         format!(
             "{subject}\n\nLaneway-Run: {}\nLaneway-Task: {}\nLaneway-Attempt: {}\n",
             self.context.plan.uuid, self.task.id, attempt.number
@@ -176,11 +210,8 @@ impl Look<'_> {
     /// the one before it has a diff too.
     fn judge_diff(&mut self, start: &Sha, commit: &Sha) -> Result<(), Failure> {
         let tip = self.known.tip.clone().unwrap_or_else(|| start.clone());
-        let base = self
-            .repo
-            .merge_base(&tip, commit)
-            .map_err(|e| self.failed(&e))?
-            .unwrap_or_else(|| start.clone());
+        let base =
+            self.repo.merge_base(&tip, commit).map_err(|e| self.failed(&e))?.unwrap_or_else(|| start.clone());
         let files = if base == *commit {
             Vec::new()
         } else {
@@ -189,10 +220,9 @@ impl Look<'_> {
         self.fact(recorded(&base, commit, &files));
         if files.is_empty() {
             let (status, detail) = match self.task.diff {
-                DiffPolicy::Required => (
-                    CheckStatus::Fail,
-                    "nothing was changed; set diff = \"optional\" where that is fine",
-                ),
+                DiffPolicy::Required => {
+                    (CheckStatus::Fail, "nothing was changed; set diff = \"optional\" where that is fine")
+                }
                 DiffPolicy::Optional | DiffPolicy::None => (CheckStatus::Skip, "nothing was changed"),
             };
             self.check("diff", status, detail);
@@ -204,13 +234,9 @@ impl Look<'_> {
         let branch = self.task_branch();
         let old = self.repo.read_ref(&branch).map_err(|e| self.failed(&e))?;
         if old.as_ref() != Some(commit) {
-            self.repo
-                .advance(&branch, old.as_ref(), commit)
-                .map_err(|e| self.failed(&e))?;
+            self.repo.advance(&branch, old.as_ref(), commit).map_err(|e| self.failed(&e))?;
         }
-        self.fact(WorkCollected {
-            commit: Some(commit.clone()),
-        });
+        self.fact(WorkCollected { commit: Some(commit.clone()) });
         Ok(())
     }
 
@@ -219,9 +245,7 @@ impl Look<'_> {
         if !scope.is_declared() {
             return;
         }
-        let paths = files
-            .iter()
-            .flat_map(|f| std::iter::once(&f.path).chain(&f.old_path));
+        let paths = files.iter().flat_map(|f| std::iter::once(&f.path).chain(&f.old_path));
         let outside: Vec<&str> = paths.filter(|p| !scope.holds(p)).map(String::as_str).collect();
         if outside.is_empty() {
             self.check("writes", CheckStatus::Pass, "");
@@ -235,19 +259,11 @@ impl Look<'_> {
     fn keep(&mut self, worktree: &Worktree, start: &Sha) -> Result<(), Failure> {
         let what = format!("attempt/{}/{}", self.task.id, self.known.attempt.number);
         let reference = plan::custody_ref(&self.context.plan.graph, self.context.plan.run, &what);
-        let reason = format!(
-            "work of attempt {} of {} that was not taken",
-            self.known.attempt.number, self.task.id
-        );
-        let kept = self
-            .repo
-            .custody(worktree, &reference, &reason, std::slice::from_ref(start));
+        let reason =
+            format!("work of attempt {} of {} that was not taken", self.known.attempt.number, self.task.id);
+        let kept = self.repo.custody(worktree, &reference, &reason, std::slice::from_ref(start));
         if let Some(commit) = kept.map_err(|e| self.failed(&e))? {
-            self.fact(CustodyKept {
-                reference,
-                commit,
-                reason,
-            });
+            self.fact(CustodyKept { reference, commit, reason });
         }
         Ok(())
     }
@@ -265,12 +281,7 @@ impl Look<'_> {
     }
 
     fn check(&mut self, name: &str, status: CheckStatus, detail: &str) {
-        self.fact(CheckRecorded {
-            name: name.to_owned(),
-            status,
-            detail: detail.to_owned(),
-            duration_ms: 0,
-        });
+        self.fact(CheckRecorded { name: name.to_owned(), status, detail: detail.to_owned(), duration_ms: 0 });
     }
 
     fn fact(&mut self, event: impl Into<Event>) {
@@ -290,12 +301,7 @@ pub(super) fn recorded(base: &Sha, head: &Sha, files: &[DiffFile]) -> DiffRecord
         deletions: files.iter().map(|f| f.deletions).sum(),
     };
     let files = files.iter().take(FILES_NAMED).map(file).collect();
-    DiffRecorded {
-        base: base.clone(),
-        head: head.clone(),
-        stat,
-        files,
-    }
+    DiffRecorded { base: base.clone(), head: head.clone(), stat, files }
 }
 
 /// A changed file as the record holds it.
@@ -319,9 +325,5 @@ pub(super) fn file(file: &DiffFile) -> crate::event::DiffFile {
 
 fn some(paths: &[&str]) -> String {
     let shown = paths[..paths.len().min(8)].join(", ");
-    if paths.len() > 8 {
-        format!("{shown} and {} more", paths.len() - 8)
-    } else {
-        shown
-    }
+    if paths.len() > 8 { format!("{shown} and {} more", paths.len() - 8) } else { shown }
 }

@@ -57,27 +57,18 @@ pub(super) async fn run(
             _ = halt.wait_for(|halt| *halt).await;
         };
         let before = std::fs::metadata(&setting.log).map_or(0, |m| m.len());
-        let ran = exec::run_bounded(
-            &launch,
-            timeout,
-            context.grace().min(Duration::from_secs(5)),
-            halted,
-        )
-        .await
-        .map_err(|e| {
-            super::permanent(format!(
-                "the gate `{}` could not be started: {}",
-                gate.command,
-                super::chain(&e)
-            ))
-        })?;
+        let ran = exec::run_bounded(&launch, timeout, context.grace().min(Duration::from_secs(5)), halted)
+            .await
+            .map_err(|e| {
+                super::permanent(format!(
+                    "the gate `{}` could not be started: {}",
+                    gate.command,
+                    super::chain(&e)
+                ))
+            })?;
         if ran.cancelled {
             let message = format!("the gate `{}` was interrupted", gate.command);
-            return Err(Failure {
-                class: FailureKind::Transient,
-                message,
-                hint: None,
-            });
+            return Err(Failure { class: FailureKind::Transient, message, hint: None });
         }
         check.duration_ms = u64::try_from(ran.duration.as_millis()).unwrap_or(u64::MAX);
         if ran.exit.is_success() && !ran.timed_out {
@@ -90,11 +81,7 @@ pub(super) async fn run(
         } else {
             format!("ended with {}", ran.exit)
         };
-        check.detail = format!(
-            "the gate `{}` {how}\n{}",
-            gate.command,
-            output(&setting.log, before)
-        );
+        check.detail = format!("the gate `{}` {how}\n{}", gate.command, output(&setting.log, before));
     }
     Ok(check)
 }

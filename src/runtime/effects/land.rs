@@ -25,13 +25,7 @@ struct Candidate {
 
 /// Lands one attempt, in its lane's turn.
 pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
-    let Effect::Land {
-        task,
-        attempt,
-        tip,
-        commit,
-    } = &brief.effect
-    else {
+    let Effect::Land { task, attempt, tip, commit } = &brief.effect else {
         return permanent("no landing".to_owned()).into();
     };
     let Some(known) = &brief.attempt else {
@@ -39,15 +33,7 @@ pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
     };
     let task = context.task(task).clone();
     let subject = Subject::attempt(&task.lane, &task.id, *attempt);
-    let landing = Landing {
-        context,
-        known,
-        task,
-        number: *attempt,
-        tip,
-        commit: commit.as_ref(),
-        subject,
-    };
+    let landing = Landing { context, known, task, number: *attempt, tip, commit: commit.as_ref(), subject };
     let mut facts = Vec::new();
     match landing.go(&mut facts).await {
         Ok(()) => Done::well(facts),
@@ -96,66 +82,39 @@ impl Landing<'_> {
         let path = attempt::place_of(self.context, &self.task, self.known.attempt.place);
         let (message, branch, mark) = (self.message(), self.branch(), self.mark());
         let pristine = !self.must_run(None);
-        let made = blocking(
-            move || -> Result<Result<Candidate, (Vec<String>, String)>, GitError> {
-                let repo = &context.project.repo;
-                let worktree = super::provision::worktree(&context, &path, &tip)?;
-                let Some(commit) = commit else {
-                    let tree = repo.tree_of(&tip)?;
-                    return Ok(Ok(Candidate {
-                        commit: tip,
-                        tree,
-                        worktree,
-                        landed: false,
-                    }));
-                };
-                if let Some(found) = repo
-                    .read_ref(&format!("refs/heads/{branch}"))?
-                    .filter(|f| *f != tip)
-                    && repo.parents(&found)?.first() == Some(&tip)
-                    && repo.commit_message(&found)?.contains(&mark)
-                {
-                    let tree = repo.tree_of(&found)?;
-                    return Ok(Ok(Candidate {
-                        commit: found,
-                        tree,
-                        worktree,
-                        landed: true,
-                    }));
-                }
-                let tree = match repo.merge(&tip, &commit)? {
-                    Merge::Clean { tree, .. } => tree,
-                    Merge::Conflict { paths, detail } => return Ok(Err((paths, detail))),
-                };
-                let merged = repo.commit_tree(&tree, &[tip, commit], &message, &context.author)?;
-                if !pristine {
-                    repo.set_to(&worktree, &merged)?;
-                }
-                Ok(Ok(Candidate {
-                    commit: merged,
-                    tree,
-                    worktree,
-                    landed: false,
-                }))
-            },
-        )
+        let made = blocking(move || -> Result<Result<Candidate, (Vec<String>, String)>, GitError> {
+            let repo = &context.project.repo;
+            let worktree = super::provision::worktree(&context, &path, &tip)?;
+            let Some(commit) = commit else {
+                let tree = repo.tree_of(&tip)?;
+                return Ok(Ok(Candidate { commit: tip, tree, worktree, landed: false }));
+            };
+            if let Some(found) = repo.read_ref(&format!("refs/heads/{branch}"))?.filter(|f| *f != tip)
+                && repo.parents(&found)?.first() == Some(&tip)
+                && repo.commit_message(&found)?.contains(&mark)
+            {
+                let tree = repo.tree_of(&found)?;
+                return Ok(Ok(Candidate { commit: found, tree, worktree, landed: true }));
+            }
+            let tree = match repo.merge(&tip, &commit)? {
+                Merge::Clean { tree, .. } => tree,
+                Merge::Conflict { paths, detail } => return Ok(Err((paths, detail))),
+            };
+            let merged = repo.commit_tree(&tree, &[tip, commit], &message, &context.author)?;
+            if !pristine {
+                repo.set_to(&worktree, &merged)?;
+            }
+            Ok(Ok(Candidate { commit: merged, tree, worktree, landed: false }))
+        })
         .await
         .map_err(|e| self.failed(&e))?;
         made.map_err(|(paths, detail)| {
             let lane = &self.task.lane;
             let message = format!("its work and lane `{lane}` both changed {}", paths.join(", "));
-            let event = ConflictPredicted {
-                with: format!("lane {lane}"),
-                paths,
-                detail,
-            };
+            let event = ConflictPredicted { with: format!("lane {lane}"), paths, detail };
             facts.push(Draft::world(self.subject.clone(), event));
             self.check(facts, "merge", CheckStatus::Fail, &message);
-            Failure {
-                class: FailureKind::Conflict,
-                message,
-                hint: None,
-            }
+            Failure { class: FailureKind::Conflict, message, hint: None }
         })
     }
 
@@ -168,25 +127,15 @@ impl Landing<'_> {
             self.check(facts, "gate", CheckStatus::Pass, "this tree has passed it before");
             return Ok(());
         }
-        let fresh = if gate.fresh {
-            Some(self.pristine(candidate).await?)
-        } else {
-            None
-        };
+        let fresh = if gate.fresh { Some(self.pristine(candidate).await?) } else { None };
         let place = fresh.as_ref().unwrap_or(&candidate.worktree);
         let mut given = attempt::given(self.context, &self.task, self.number, self.tip);
         given.retain(|(name, _)| name != "LANEWAY_SIGNALS");
         given.extend(self.task.env.iter().map(|(k, v)| (k.into(), v.into())));
         let setting = gate::Setting {
             lane: &place.path,
-            log: self
-                .context
-                .attempt_record(&self.task.id, self.number)
-                .join("gate.log"),
-            tag: format!(
-                "{}/gate",
-                attempt::tag(self.context, &self.task.id, self.number, 0)
-            ),
+            log: self.context.attempt_record(&self.task.id, self.number).join("gate.log"),
+            tag: format!("{}/gate", attempt::tag(self.context, &self.task.id, self.number, 0)),
             given,
         };
         let mut check = gate::run(self.context, gate, &setting).await?;
@@ -198,28 +147,15 @@ impl Landing<'_> {
         facts.push(Draft::world(self.subject.clone(), check));
         if let Some(fresh) = fresh {
             let context = Arc::clone(self.context);
-            let removed = blocking(move || {
-                context
-                    .project
-                    .repo
-                    .remove(&fresh, &context.project.record.trash())
-            })
-            .await;
+            let removed =
+                blocking(move || context.project.repo.remove(&fresh, &context.project.record.trash())).await;
             if let Err(error) = removed {
                 tracing::warn!(%error, "a pristine worktree could not be removed");
             }
         } else {
             self.look_again(candidate, facts).await?;
         }
-        if passed {
-            Ok(())
-        } else {
-            Err(Failure {
-                class: FailureKind::Work,
-                message: why,
-                hint: None,
-            })
-        }
+        if passed { Ok(()) } else { Err(Failure { class: FailureKind::Work, message: why, hint: None }) }
     }
 
     /// What a gate changed in tracked files is said, and never merged; a HEAD that it moved speaks against it.
@@ -227,21 +163,14 @@ impl Landing<'_> {
         let (context, at) = (Arc::clone(self.context), candidate.clone());
         let (head, dirty) = blocking(move || {
             let repo = &context.project.repo;
-            Ok((
-                repo.head(&at.worktree)?.sha,
-                repo.tree_state(&at.worktree, &at.commit)?,
-            ))
+            Ok((repo.head(&at.worktree)?.sha, repo.tree_state(&at.worktree, &at.commit)?))
         })
         .await
         .map_err(|e: GitError| self.failed(&e))?;
         if head != candidate.commit {
             let detail = format!("the gate moved HEAD to {}", head.short());
             self.check(facts, "head", CheckStatus::Fail, &detail);
-            return Err(Failure {
-                class: FailureKind::Work,
-                message: detail,
-                hint: None,
-            });
+            return Err(Failure { class: FailureKind::Work, message: detail, hint: None });
         }
         let changed: Vec<&str> = dirty
             .files
@@ -250,10 +179,8 @@ impl Landing<'_> {
             .map(|f| f.path.as_str())
             .collect();
         if !changed.is_empty() {
-            let detail = format!(
-                "the gate changed tracked files, which are not merged: {}",
-                changed.join(", ")
-            );
+            let detail =
+                format!("the gate changed tracked files, which are not merged: {}", changed.join(", "));
             self.check(facts, "gate-changes", CheckStatus::Warn, &detail);
         }
         Ok(())
@@ -261,10 +188,7 @@ impl Landing<'_> {
 
     async fn pristine(&self, candidate: &Candidate) -> Result<Worktree, Failure> {
         let name = format!("{}.{}.gate", self.task.lane, self.task.id);
-        let (context, path) = (
-            Arc::clone(self.context),
-            self.context.plan.places.worktrees.join(name),
-        );
+        let (context, path) = (Arc::clone(self.context), self.context.plan.places.worktrees.join(name));
         let commit = candidate.commit.clone();
         blocking(move || {
             let repo = &context.project.repo;
@@ -312,12 +236,10 @@ impl Landing<'_> {
             .gate
             .as_ref()
             .map(|g| format!("Laneway-Gate: {}\n", g.command.to_string().replace('\n', " ")));
-        let summary = self.known.attempt.claims.done.as_ref().map(|(_, text)| {
-            format!(
-                "Laneway-Summary: sha256:{}\n",
-                crate::signal::digest(text.as_bytes())
-            )
-        });
+        let summary =
+            self.known.attempt.claims.done.as_ref().map(|(_, text)| {
+                format!("Laneway-Summary: sha256:{}\n", crate::signal::digest(text.as_bytes()))
+            });
         format!(
             "Land {}/{}\n\n{}{}{}",
             self.task.lane,
@@ -329,12 +251,8 @@ impl Landing<'_> {
     }
 
     fn check(&self, facts: &mut Vec<Draft>, name: &str, status: CheckStatus, detail: &str) {
-        let event = CheckRecorded {
-            name: name.to_owned(),
-            status,
-            detail: detail.to_owned(),
-            duration_ms: 0,
-        };
+        let event =
+            CheckRecorded { name: name.to_owned(), status, detail: detail.to_owned(), duration_ms: 0 };
         facts.push(Draft::world(self.subject.clone(), event));
     }
 
@@ -384,11 +302,7 @@ pub(super) fn restore_branch(
         let reason = format!("`{branch}` was moved by other hands than Laneway's");
         facts.push(Draft::world(
             subject.clone(),
-            CustodyKept {
-                reference: kept,
-                commit: found.clone(),
-                reason,
-            },
+            CustodyKept { reference: kept, commit: found.clone(), reason },
         ));
     }
     repo.advance(&reference, found.as_ref(), tip)?;

@@ -27,13 +27,7 @@ struct Sides {
 
 /// Merges the pull request of a lane.
 pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
-    let Effect::MergePr {
-        lane,
-        tip,
-        by,
-        request,
-    } = &brief.effect
-    else {
+    let Effect::MergePr { lane, tip, by, request } = &brief.effect else {
         return permanent("no merge".to_owned()).into();
     };
     let mut facts = Vec::new();
@@ -52,36 +46,25 @@ async fn merge(
     automatic: bool,
     facts: &mut Vec<Draft>,
 ) -> Result<(), Failure> {
-    let state = brief
-        .state
-        .clone()
-        .ok_or_else(|| permanent("the state is missing".to_owned()))?;
+    let state = brief.state.clone().ok_or_else(|| permanent("the state is missing".to_owned()))?;
     let doing = |e: GitError| git_failure(&format!("merging lane `{lane}`"), &e);
     let target = context.lane(lane).target.clone();
     let (shared, branch) = (Arc::clone(context), target.clone());
     let sides = blocking(move || look(&shared, &branch)).await?;
     let (shared, at, base) = (Arc::clone(context), tip.clone(), sides.base.clone());
-    let there = blocking(move || shared.project.repo.is_ancestor(&at, &base))
-        .await
-        .map_err(doing)?;
+    let there = blocking(move || shared.project.repo.is_ancestor(&at, &base)).await.map_err(doing)?;
     let commit = if there {
         sides.base.clone()
     } else {
         let (shared, id, at, base) = (Arc::clone(context), lane.clone(), tip.clone(), sides.base.clone());
-        let joined = blocking(move || join(&shared, &id, &at, &base))
-            .await
-            .map_err(doing)?;
+        let joined = blocking(move || join(&shared, &id, &at, &base)).await.map_err(doing)?;
         let joined: Joined = joined.map_err(|paths| pull_request::conflict(lane, &target, &paths))?;
         if automatic {
             let evidence = pull_request::gates(context, &state, lane, tip, &joined).await?;
             let against = failed_gate(&evidence);
             facts.extend(evidence);
             if let Some(why) = against {
-                return Err(Failure {
-                    class: FailureKind::Refused,
-                    message: why,
-                    hint: None,
-                });
+                return Err(Failure { class: FailureKind::Refused, message: why, hint: None });
             }
         }
         joined.commit
@@ -93,21 +76,11 @@ async fn merge(
     let (shared, id, who, merged) = (Arc::clone(context), lane.clone(), by.to_owned(), commit.clone());
     let remark = blocking(move || move_target(&shared, &id, &sides, &merged, number, &who)).await?;
     if let Some(detail) = remark {
-        let event = CheckRecorded {
-            name: "origin".to_owned(),
-            status: CheckStatus::Warn,
-            detail,
-            duration_ms: 0,
-        };
+        let event =
+            CheckRecorded { name: "origin".to_owned(), status: CheckStatus::Warn, detail, duration_ms: 0 };
         facts.push(Draft::world(Subject::lane(lane), event));
     }
-    facts.push(Draft::world(
-        Subject::lane(lane),
-        PrMerged {
-            commit,
-            by: by.to_owned(),
-        },
-    ));
+    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned() }));
     Ok(())
 }
 
@@ -148,18 +121,11 @@ fn look(context: &Context, target: &str) -> Result<Sides, Failure> {
             return Err(Failure {
                 class: FailureKind::Refused,
                 message: format!("the local `{target}` and origin's have diverged"),
-                hint: Some(format!(
-                    "bring `{target}` up to date (git pull), then merge again"
-                )),
+                hint: Some(format!("bring `{target}` up to date (git pull), then merge again")),
             });
         }
     };
-    Ok(Sides {
-        local,
-        origin,
-        base,
-        kept_back,
-    })
+    Ok(Sides { local, origin, base, kept_back })
 }
 
 /// Moves the local branch with its checkouts, then origin's, then marks the pull request.
@@ -174,11 +140,9 @@ fn move_target(
     let repo = &context.project.repo;
     let target = &context.lane(lane).target;
     let doing = |e: GitError| git_failure(&format!("moving `{target}`"), &e);
-    repo.sync_objects(commit, std::slice::from_ref(&sides.base))
-        .map_err(doing)?;
+    repo.sync_objects(commit, std::slice::from_ref(&sides.base)).map_err(doing)?;
     if sides.local.is_some() {
-        repo.advance(&format!("refs/heads/{target}"), sides.local.as_ref(), commit)
-            .map_err(doing)?;
+        repo.advance(&format!("refs/heads/{target}"), sides.local.as_ref(), commit).map_err(doing)?;
     }
     let mut remark = sides.kept_back.clone();
     if let (Some(remote), Some(origin), None) = (&context.remote, &sides.origin, &remark)
@@ -188,17 +152,10 @@ fn move_target(
         if sides.local.is_none() {
             return Err(doing(error));
         }
-        remark = Some(format!(
-            "origin's `{target}` was not moved: {}",
-            super::chain(&error)
-        ));
+        remark = Some(format!("origin's `{target}` was not moved: {}", super::chain(&error)));
     }
     if let Some(number) = number {
-        let merged = Merged {
-            sha: commit.clone(),
-            by: by.to_owned(),
-            at: clock::wall().to_string(),
-        };
+        let merged = Merged { sha: commit.clone(), by: by.to_owned(), at: clock::wall().to_string() };
         open_forge(context)?
             .mark_merged(number, merged)
             .map_err(|e| forge_failure("marking the pull request as merged", &e))?;

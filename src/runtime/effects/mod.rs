@@ -32,19 +32,13 @@ impl Done {
     }
 
     fn failed(facts: Vec<Draft>, failure: Failure) -> Self {
-        Self {
-            facts,
-            end: Err(failure),
-        }
+        Self { facts, end: Err(failure) }
     }
 }
 
 impl From<Failure> for Done {
     fn from(failure: Failure) -> Self {
-        Self {
-            facts: Vec::new(),
-            end: Err(failure),
-        }
+        Self { facts: Vec::new(), end: Err(failure) }
     }
 }
 
@@ -66,14 +60,12 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
 /// Effects that only talk to git and files.
 fn quick(context: &Context, brief: &Brief) -> Done {
     match &brief.effect {
-        Effect::Provision { lane } => provision::run(context, lane),
+        Effect::Provision { lane } => provision::run(context, lane, brief.tip.as_ref()),
         Effect::Sync { lane, tip, from, n } => sync::run(context, lane, tip, from, *n),
         Effect::Collect { task, attempt } => collect::run(context, brief, task, *attempt),
         Effect::OpenPr { lane, tip } => pull_request::open(context, brief, lane, tip),
         Effect::CheckMerged { lane, tip } => outside::check_merged(context, brief, lane, tip),
-        Effect::Review {
-            lane, act, by, text, ..
-        } => outside::review(context, lane, *act, by, text),
+        Effect::Review { lane, act, by, text, .. } => outside::review(context, lane, *act, by, text),
         Effect::Teardown { lane, .. } => teardown::run(context, brief, lane),
         Effect::Attempt { .. }
         | Effect::Stop { .. }
@@ -100,33 +92,20 @@ fn git_failure(doing: &str, error: &GitError) -> Failure {
         GitError::RefMoved { .. } => (FailureKind::Moved, None),
         GitError::CheckoutDirty { path, .. } => (
             FailureKind::Refused,
-            Some(format!(
-                "commit or stash the changes in {}, then try again",
-                path.display()
-            )),
+            Some(format!("commit or stash the changes in {}, then try again", path.display())),
         ),
-        GitError::CheckoutBusy { path, operation, .. } => (
-            FailureKind::Refused,
-            Some(format!(
-                "finish {operation} in {}, then try again",
-                path.display()
-            )),
-        ),
-        GitError::PathOccupied { path } => (
-            FailureKind::Refused,
-            Some(format!("move {} away, then laneway retry", path.display())),
-        ),
-        GitError::Signing { .. } => (
-            FailureKind::Refused,
-            Some("unlock the signing key, or set commit.gpgsign=false".to_owned()),
-        ),
+        GitError::CheckoutBusy { path, operation, .. } => {
+            (FailureKind::Refused, Some(format!("finish {operation} in {}, then try again", path.display())))
+        }
+        GitError::PathOccupied { path } => {
+            (FailureKind::Refused, Some(format!("move {} away, then laneway retry", path.display())))
+        }
+        GitError::Signing { .. } => {
+            (FailureKind::Refused, Some("unlock the signing key, or set commit.gpgsign=false".to_owned()))
+        }
         _ => (FailureKind::Permanent, None),
     };
-    Failure {
-        class,
-        message: format!("{doing}: {}", chain(error)),
-        hint,
-    }
+    Failure { class, message: format!("{doing}: {}", chain(error)), hint }
 }
 
 /// An error with its causes, on one line.
@@ -143,9 +122,5 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// A failure that another try would not mend.
 fn permanent(message: String) -> Failure {
-    Failure {
-        class: FailureKind::Permanent,
-        message,
-        hint: None,
-    }
+    Failure { class: FailureKind::Permanent, message, hint: None }
 }

@@ -31,23 +31,13 @@ fn try_review(
     let failed = |e: ForgeError| forge_failure("reviewing the pull request", &e);
     let marker = crate::plan::pr_marker(&context.plan, lane);
     let pull = forge.find_by_marker(&marker).map_err(failed)?.ok_or_else(|| {
-        permanent(format!(
-            "the pull request of lane `{lane}` is gone from the local forge"
-        ))
+        permanent(format!("the pull request of lane `{lane}` is gone from the local forge"))
     })?;
     let at = clock::wall().to_string();
     let subject = Subject::lane(lane);
     let verdict = match act {
         ReviewAct::Close => {
-            forge
-                .close(
-                    pull.number,
-                    Closed {
-                        by: by.to_owned(),
-                        at,
-                    },
-                )
-                .map_err(failed)?;
+            forge.close(pull.number, Closed { by: by.to_owned(), at }).map_err(failed)?;
             return Ok(vec![Draft::world(subject, PrClosed { by: by.to_owned() })]);
         }
         ReviewAct::Comment => None,
@@ -56,13 +46,8 @@ fn try_review(
     };
     match verdict {
         None => {
-            let comment = NewComment {
-                author: by.to_owned(),
-                body: text.to_owned(),
-                at,
-                path: None,
-                line: None,
-            };
+            let comment =
+                NewComment { author: by.to_owned(), body: text.to_owned(), at, path: None, line: None };
             forge.add_comment(pull.number, comment).map_err(failed)?;
         }
         Some(verdict) => {
@@ -76,12 +61,7 @@ fn try_review(
             forge.add_review(pull.number, review).map_err(failed)?;
         }
     }
-    let event = ReviewObserved {
-        act,
-        by: by.to_owned(),
-        text: text.to_owned(),
-        tip: pull.head_sha,
-    };
+    let event = ReviewObserved { act, by: by.to_owned(), text: text.to_owned(), tip: pull.head_sha };
     Ok(vec![Draft::world(subject, event)])
 }
 
@@ -91,10 +71,7 @@ pub(super) fn check_merged(context: &Context, brief: &Brief, lane: &LaneId, tip:
         Err(error) => git_failure(&format!("looking for lane `{lane}` in its target"), &error).into(),
         Ok(None) => {
             let reason = format!("`{}` does not hold this lane's work", context.lane(lane).target);
-            let event = SignalRejected {
-                name: format!("lanes/{lane}/merged"),
-                reason,
-            };
+            let event = SignalRejected { name: format!("lanes/{lane}/merged"), reason };
             Done::well(vec![Draft::world(Subject::lane(lane), event)])
         }
         Ok(Some(commit)) => match mark(context, brief, lane, &commit) {
@@ -109,10 +86,7 @@ fn in_target(context: &Context, lane: &LaneId, tip: &Sha) -> Result<Option<Sha>,
     let repo = &context.project.repo;
     let target = sync::target_tip(context, &context.lane(lane).target)?;
     let mut seen = vec![target.clone()];
-    seen.extend(
-        repo.branch_tip(&context.lane(lane).target)?
-            .filter(|local| *local != target),
-    );
+    seen.extend(repo.branch_tip(&context.lane(lane).target)?.filter(|local| *local != target));
     for target in seen {
         let holds = repo.is_ancestor(tip, &target)?
             || matches!(repo.merge(&target, tip)?, Merge::Clean { tree, .. } if tree == repo.tree_of(&target)?);
@@ -130,27 +104,13 @@ fn mark(context: &Context, brief: &Brief, lane: &LaneId, commit: &Sha) -> Result
     let subject = Subject::lane(lane);
     let Some(pr) = pr else {
         let detail = "its content is in the target already".to_owned();
-        let event = CheckRecorded {
-            name: CHECK_AHEAD.to_owned(),
-            status: CheckStatus::Skip,
-            detail,
-            duration_ms: 0,
-        };
+        let event =
+            CheckRecorded { name: CHECK_AHEAD.to_owned(), status: CheckStatus::Skip, detail, duration_ms: 0 };
         return Ok(vec![Draft::world(subject, event)]);
     };
-    let merged = Merged {
-        sha: commit.clone(),
-        by: by.clone(),
-        at: clock::wall().to_string(),
-    };
+    let merged = Merged { sha: commit.clone(), by: by.clone(), at: clock::wall().to_string() };
     open_forge(context)?
         .mark_merged(pr.at.number, merged)
         .map_err(|e| forge_failure("marking the pull request as merged", &e))?;
-    Ok(vec![Draft::world(
-        subject,
-        PrMerged {
-            commit: commit.clone(),
-            by,
-        },
-    )])
+    Ok(vec![Draft::world(subject, PrMerged { commit: commit.clone(), by })])
 }

@@ -7,20 +7,24 @@ use crate::id::{LaneId, Sha};
 use crate::runtime::Context;
 
 /// Makes them, or finishes what a crash left half-made.
-pub(super) fn run(context: &Context, lane: &LaneId) -> Done {
-    match make(context, lane) {
+pub(super) fn run(context: &Context, lane: &LaneId, known: Option<&Sha>) -> Done {
+    match make(context, lane, known) {
         Ok(event) => Done::well(vec![Draft::world(Subject::lane(lane), event)]),
         Err(failure) => failure.into(),
     }
 }
 
-fn make(context: &Context, lane: &LaneId) -> Result<LaneProvisioned, Failure> {
+fn make(context: &Context, lane: &LaneId, known: Option<&Sha>) -> Result<LaneProvisioned, Failure> {
     let repo = &context.project.repo;
     let plan = context.lane(lane);
     let doing = |error: GitError| git_failure(&format!("making lane `{lane}`"), &error);
     let branch = format!("refs/heads/{}", plan.branch);
     let tip = match repo.read_ref(&branch).map_err(doing)? {
-        Some(found) if is_ours(context, &plan.base_sha, &found).map_err(doing)? => found,
+        Some(found)
+            if Some(&found) == known || is_ours(context, &plan.base_sha, &found).map_err(doing)? =>
+        {
+            found
+        }
         Some(found) => {
             return Err(Failure {
                 class: FailureKind::Refused,
@@ -29,10 +33,7 @@ fn make(context: &Context, lane: &LaneId) -> Result<LaneProvisioned, Failure> {
                     plan.branch,
                     found.short()
                 ),
-                hint: Some(format!(
-                    "git branch -m {} kept/{lane}, then laneway retry",
-                    plan.branch
-                )),
+                hint: Some(format!("git branch -m {} kept/{lane}, then laneway retry", plan.branch)),
             });
         }
         None => plan.base_sha.clone(),
@@ -43,12 +44,7 @@ fn make(context: &Context, lane: &LaneId) -> Result<LaneProvisioned, Failure> {
         repo.advance(&branch, None, &tip).map_err(doing)?;
     }
     let (pushed, remark) = push(context, &plan.branch, &tip);
-    Ok(LaneProvisioned {
-        worktree: worktree.path.display().to_string(),
-        tip,
-        pushed,
-        remark,
-    })
+    Ok(LaneProvisioned { worktree: worktree.path.display().to_string(), tip, pushed, remark })
 }
 
 /// A branch that stands where this lane begins is what an interrupted try left.
@@ -57,9 +53,7 @@ fn is_ours(context: &Context, base: &Sha, found: &Sha) -> Result<bool, GitError>
         return Ok(true);
     }
     let message = context.project.repo.commit_message(found)?;
-    Ok(message
-        .lines()
-        .any(|l| l == format!("Laneway-Run: {}", context.plan.uuid)))
+    Ok(message.lines().any(|l| l == format!("Laneway-Run: {}", context.plan.uuid)))
 }
 
 /// Pushes early, so that others see the lane; what cannot be pushed now is pushed with the pull request.

@@ -28,15 +28,7 @@ pub(super) fn forge_failure(doing: &str, error: &ForgeError) -> Failure {
 }
 
 fn check(lane: &LaneId, name: &str, status: CheckStatus, detail: String) -> Draft {
-    Draft::world(
-        Subject::lane(lane),
-        CheckRecorded {
-            name: name.to_owned(),
-            status,
-            detail,
-            duration_ms: 0,
-        },
-    )
+    Draft::world(Subject::lane(lane), CheckRecorded { name: name.to_owned(), status, detail, duration_ms: 0 })
 }
 
 /// Pushes the lane and opens its pull request, or finds the one that is there.
@@ -65,10 +57,7 @@ fn try_open(
         return Ok(());
     }
     facts.extend(push(context, lane, tip));
-    let state = brief
-        .state
-        .as_deref()
-        .ok_or_else(|| permanent("the state is missing".to_owned()))?;
+    let state = brief.state.as_deref().ok_or_else(|| permanent("the state is missing".to_owned()))?;
     let text = text(context, state, lane, &target, tip).map_err(doing)?;
     let at = clock::wall().to_string();
     let forge = open_forge(context)?;
@@ -92,21 +81,13 @@ fn try_open(
         })
         .map_err(|e| forge_failure("opening the pull request", &e))?;
     let (new, pull) = (matches!(opened, forge::Opened::New(_)), opened.into_pull());
-    let pr = PrRef {
-        number: pull.number,
-        url: pull.url.clone(),
-    };
+    let pr = PrRef { number: pull.number, url: pull.url.clone() };
     let subject = Subject::lane(lane);
     if new || pull.head_sha == *tip {
         facts.push(Draft::world(subject, PrOpened { pr, tip: tip.clone() }));
     } else {
-        let update = PrUpdate {
-            head_sha: Some(tip.clone()),
-            ..PrUpdate::default()
-        };
-        forge
-            .update(pull.number, update, &at)
-            .map_err(|e| forge_failure("updating the pull request", &e))?;
+        let update = PrUpdate { head_sha: Some(tip.clone()), ..PrUpdate::default() };
+        forge.update(pull.number, update, &at).map_err(|e| forge_failure("updating the pull request", &e))?;
         facts.push(Draft::world(subject, PrUpdated { pr, tip: tip.clone() }));
     }
     Ok(())
@@ -133,12 +114,7 @@ fn push(context: &Context, lane: &LaneId, tip: &Sha) -> Option<Draft> {
     };
     match pushed {
         Ok(()) => None,
-        Err(error) => Some(check(
-            lane,
-            "push",
-            CheckStatus::Warn,
-            format!("not pushed: {}", chain(&error)),
-        )),
+        Err(error) => Some(check(lane, "push", CheckStatus::Warn, format!("not pushed: {}", chain(&error)))),
     }
 }
 
@@ -192,10 +168,7 @@ async fn try_prove(
     tip: &Sha,
     facts: &mut Vec<Draft>,
 ) -> Result<(), Failure> {
-    let state = brief
-        .state
-        .clone()
-        .ok_or_else(|| permanent("the state is missing".to_owned()))?;
+    let state = brief.state.clone().ok_or_else(|| permanent("the state is missing".to_owned()))?;
     let (shared, id, at) = (Arc::clone(context), lane.clone(), tip.clone());
     let joined = blocking(move || {
         let target = sync::target_tip(&shared, &shared.lane(&id).target)?;
@@ -237,11 +210,7 @@ pub(super) fn join(
         plan.target, context.plan.uuid
     );
     let commit = repo.commit_tree(&tree, &[target.clone(), tip.clone()], &message, &context.author)?;
-    Ok(Ok(Joined {
-        commit,
-        tree,
-        worktree,
-    }))
+    Ok(Ok(Joined { commit, tree, worktree }))
 }
 
 /// Runs the lane's gates on `joined`, but those that its tree has passed.
@@ -257,17 +226,9 @@ pub(super) async fn gates(
     let mut facts = Vec::new();
     let mut moved = false;
     for (n, gate) in plan.gates.iter().enumerate() {
-        let name = if plan.gates.len() == 1 {
-            "gate".to_owned()
-        } else {
-            format!("gate-{}", n + 1)
-        };
+        let name = if plan.gates.len() == 1 { "gate".to_owned() } else { format!("gate-{}", n + 1) };
         let command = gate.command.to_string();
-        if !gate.fresh
-            && known
-                .iter()
-                .any(|(tree, passed)| *tree == joined.tree && *passed == command)
-        {
+        if !gate.fresh && known.iter().any(|(tree, passed)| *tree == joined.tree && *passed == command) {
             let detail = format!("`{command}` has passed on this tree");
             facts.push(check(lane, &name, CheckStatus::Pass, detail));
             continue;
@@ -334,11 +295,7 @@ fn show(context: &Context, state: &State, lane: &LaneId, tip: &Sha, facts: &[Dra
         status: status_of(c.status),
         detail: c.detail.lines().next().unwrap_or_default().to_owned(),
     });
-    let update = PrUpdate {
-        body: Some(text.body),
-        checks: Some(checks.collect()),
-        ..PrUpdate::default()
-    };
+    let update = PrUpdate { body: Some(text.body), checks: Some(checks.collect()), ..PrUpdate::default() };
     let forge = open_forge(context)?;
     match forge.update(pr.at.number, update, &clock::wall().to_string()) {
         Ok(_) | Err(ForgeError::WrongState { .. }) => Ok(()),
@@ -360,8 +317,6 @@ pub(super) fn conflict(lane: &LaneId, target: &str, paths: &[String]) -> Failure
     Failure {
         class: FailureKind::Conflict,
         message: format!("lane `{lane}` and `{target}` both changed {}", paths.join(", ")),
-        hint: Some(format!(
-            "bring `{target}` up to what the lane expects, or close the pull request"
-        )),
+        hint: Some(format!("bring `{target}` up to what the lane expects, or close the pull request")),
     }
 }

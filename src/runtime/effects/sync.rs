@@ -40,18 +40,14 @@ fn merge(
             }
             SyncSource::Target { landed } => {
                 upstream.extend(landed.iter().cloned());
-                (
-                    plan.target.clone(),
-                    target_tip(context, &plan.target).map_err(doing)?,
-                )
+                (plan.target.clone(), target_tip(context, &plan.target).map_err(doing)?)
             }
         };
         now = join(context, lane, &now, &commit, &name, n, facts)?;
     }
     let found = repo.read_ref(&branch).map_err(doing)?;
     if found.as_ref() != Some(&now) {
-        repo.sync_objects(&now, std::slice::from_ref(tip))
-            .map_err(doing)?;
+        repo.sync_objects(&now, std::slice::from_ref(tip)).map_err(doing)?;
         super::land::restore_branch(context, &plan.branch, tip, facts, &Subject::lane(lane))
             .map_err(doing)?;
         repo.advance(&branch, Some(tip), &now).map_err(doing)?;
@@ -80,22 +76,13 @@ fn join(
                 "Merge {name} into lane {lane}\n\nLaneway-Run: {}\nLaneway-Sync: {lane}/{n}\n",
                 context.plan.uuid
             );
-            repo.commit_tree(&tree, &[ours.clone(), theirs.clone()], &message, &context.author)
-                .map_err(doing)
+            repo.commit_tree(&tree, &[ours.clone(), theirs.clone()], &message, &context.author).map_err(doing)
         }
         Merge::Conflict { paths, detail } => {
             let message = format!("{name} and lane `{lane}` both changed {}", paths.join(", "));
-            let event = ConflictPredicted {
-                with: name.to_owned(),
-                paths,
-                detail,
-            };
+            let event = ConflictPredicted { with: name.to_owned(), paths, detail };
             facts.push(Draft::world(Subject::lane(lane), event));
-            Err(Failure {
-                class: FailureKind::Conflict,
-                message,
-                hint: None,
-            })
+            Err(Failure { class: FailureKind::Conflict, message, hint: None })
         }
     }
 }

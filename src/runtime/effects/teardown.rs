@@ -21,14 +21,12 @@ pub(super) fn run(context: &Context, brief: &Brief, lane: &LaneId) -> Done {
         remarks: Vec::new(),
     };
     work.worktrees(ix);
-    work.branches();
+    // A lane that failed can be retried; its branches say where it stood.
+    if work.merged {
+        work.branches();
+    }
     let mut facts = work.facts;
-    facts.push(Draft::world(
-        Subject::lane(lane),
-        LaneRemoved {
-            remarks: work.remarks,
-        },
-    ));
+    facts.push(Draft::world(Subject::lane(lane), LaneRemoved { remarks: work.remarks }));
     Done::well(facts)
 }
 
@@ -47,9 +45,8 @@ impl Removal<'_> {
         let own = self.context.index.tasks_of[ix]
             .iter()
             .map(|&t| plan::task_worktree(root, self.lane, &self.context.plan.tasks[t].id));
-        let paths: Vec<_> = std::iter::once(self.context.lane(self.lane).worktree.clone())
-            .chain(own)
-            .collect();
+        let paths: Vec<_> =
+            std::iter::once(self.context.lane(self.lane).worktree.clone()).chain(own).collect();
         for path in paths {
             match self.context.project.repo.reopen(&path) {
                 Ok(Some(worktree)) => {
@@ -82,17 +79,13 @@ impl Removal<'_> {
         let reference = plan::custody_ref(&self.context.plan.graph, self.context.plan.run, what);
         let reason = format!("what lane {} held when it was removed", self.lane);
         if let Some(commit) = take(&reference, &reason)? {
-            let event = CustodyKept {
-                reference,
-                commit,
-                reason,
-            };
+            let event = CustodyKept { reference, commit, reason };
             self.facts.push(Draft::world(Subject::lane(self.lane), event));
         }
         Ok(())
     }
 
-    /// Merged lanes lose their branches here and on origin; others are kept under a custody ref.
+    /// A merged lane loses its branches here and on origin; what is not in it is kept under a custody ref.
     fn branches(&mut self) {
         let repo = &self.context.project.repo;
         let integration = format!("refs/heads/{}", self.context.lane(self.lane).branch);
@@ -106,7 +99,7 @@ impl Removal<'_> {
                 self.say(&format!("{name} stays"), &error);
             }
         }
-        if let (true, Some(remote), Some(tip)) = (self.merged, self.context.push_remote(), self.tip.clone()) {
+        if let (Some(remote), Some(tip)) = (self.context.push_remote(), self.tip.clone()) {
             let branch = &self.context.lane(self.lane).branch;
             let removed = match repo.remote_tip(remote, branch) {
                 Ok(Some(there)) if there == tip => repo.delete_remote_branch(remote, branch, &there),
@@ -122,8 +115,8 @@ impl Removal<'_> {
     fn branch(&mut self, name: &str, at: &Sha) -> Result<(), GitError> {
         let repo = &self.context.project.repo;
         let held = match &self.tip {
-            Some(tip) if self.merged => repo.is_ancestor(at, tip)?,
-            _ => false,
+            Some(tip) => repo.is_ancestor(at, tip)?,
+            None => false,
         };
         if !held {
             let short = name.trim_start_matches("refs/heads/laneway/").replace('/', "-");

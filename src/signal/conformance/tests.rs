@@ -1,7 +1,4 @@
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests run the examples of the documentation"
-)]
+#![expect(clippy::disallowed_methods, reason = "tests run the examples of the documentation")]
 
 use std::fs;
 use std::path::Path;
@@ -20,10 +17,7 @@ fn left(files: &[(SignalKind, &str)]) -> Scan {
         size: text.len() as u64,
         body: Body::Text((*text).to_owned()),
     };
-    Scan {
-        accepted: files.iter().map(file).collect(),
-        ..Scan::default()
-    }
+    Scan { accepted: files.iter().map(file).collect(), ..Scan::default() }
 }
 
 fn worst(scan: &Scan, exit: Exit) -> Level {
@@ -38,10 +32,7 @@ fn ar27_the_verdict_follows_claim_and_exit() {
     assert_eq!(worst(&left(&[(Done, "it")]), Exit::Code(1)), Level::Fail);
     assert_eq!(worst(&left(&[(Done, "it")]), Exit::Signal(9)), Level::Fail);
     assert_eq!(worst(&left(&[(Failed, "no")]), Exit::Code(1)), Level::Pass);
-    assert_eq!(
-        worst(&left(&[(Done, "it"), (Failed, "no")]), Exit::Code(0)),
-        Level::Warn
-    );
+    assert_eq!(worst(&left(&[(Done, "it"), (Failed, "no")]), Exit::Code(0)), Level::Warn);
     assert_eq!(judge(&left(&[]), Exit::Code(0)), [Finding::NoClaim]);
 }
 
@@ -51,9 +42,7 @@ fn examples(language: &str) -> Vec<String> {
     let page = fs::read_to_string(page).unwrap();
     let fence = format!("```{language}\n");
     let blocks = page.split(&fence).skip(1);
-    blocks
-        .map(|rest| rest.split_once("\n```").unwrap().0.to_owned())
-        .collect()
+    blocks.map(|rest| rest.split_once("\n```").unwrap().0.to_owned()).collect()
 }
 
 /// Runs an example as an agent, with what it needs around it, and judges what it left behind.
@@ -64,24 +53,15 @@ fn run_example(program: &str, text: &str) -> (Scan, Vec<Finding>) {
     _ = board.put_up_attempt(&task, 2).unwrap();
     let signals = board.signals_dir(&task, 2);
     let manifest = &examples("json task")[0];
-    board
-        .write_file(
-            &board.attempt_dir(&task, 2).join("task.json"),
-            manifest.as_bytes(),
-        )
-        .unwrap();
+    board.write_file(&board.attempt_dir(&task, 2).join("task.json"), manifest.as_bytes()).unwrap();
     fs::create_dir(home.path().join("target")).unwrap();
     fs::write(home.path().join("target/report.html"), "<html>").unwrap();
     fs::write(home.path().join("Makefile"), "test:\n\t@true\n").unwrap();
     let script = home.path().join("agent");
     fs::write(&script, text).unwrap();
     let mut agent = Command::new(program);
-    let ended = agent
-        .arg(&script)
-        .current_dir(home.path())
-        .env("LANEWAY_SIGNALS", &signals)
-        .status()
-        .unwrap();
+    let ended =
+        agent.arg(&script).current_dir(home.path()).env("LANEWAY_SIGNALS", &signals).status().unwrap();
     let scan = scan(&signals, &Limits::default(), Settle::Ended).unwrap();
     let findings = judge(&scan, Exit::Code(ended.code().unwrap()));
     (scan, findings)
@@ -101,11 +81,7 @@ fn ar27_the_shell_examples_of_the_page_conform() {
     let (scan, findings) = run_example("sh", full);
     assert!(conforms(&findings), "{findings:?}");
     let names: Vec<_> = scan.accepted.iter().map(|file| file.name.as_str()).collect();
-    let claim = if Path::new("/usr/bin/make").exists() {
-        "done"
-    } else {
-        "failed"
-    };
+    let claim = if Path::new("/usr/bin/make").exists() { "done" } else { "failed" };
     assert!(names.contains(&claim), "{names:?}");
     assert_eq!(names.len(), 5, "{names:?}");
 }

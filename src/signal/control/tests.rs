@@ -30,35 +30,18 @@ fn ar27_every_verb_survives_the_way_through_its_file() {
     let sha = Some(Sha::new(&"a".repeat(40)).unwrap());
     let verbs = [
         Verb::Cancel { target: Target::Run },
-        Verb::Cancel {
-            target: Target::Lane(lane.clone()),
-        },
-        Verb::Cancel {
-            target: Target::Task(task.clone()),
-        },
+        Verb::Cancel { target: Target::Lane(lane.clone()) },
+        Verb::Cancel { target: Target::Task(task.clone()) },
         Verb::Pause {},
         Verb::Resume {},
         Verb::Stop { mode: StopMode::Now },
-        Verb::Retry {
-            tasks: vec![task.clone()],
-            lanes: vec![lane],
-        },
-        Verb::Merge {
-            pr: 7,
-            sha: sha.clone(),
-        },
-        Verb::Approve {
-            pr: 7,
-            sha: sha.clone(),
-        },
+        Verb::Retry { tasks: vec![task.clone()], lanes: vec![lane] },
+        Verb::Merge { pr: 7, sha: sha.clone() },
+        Verb::Approve { pr: 7, sha: sha.clone() },
         Verb::RequestChanges { pr: 7, sha },
         Verb::Comment { pr: 7 },
         Verb::Close { pr: 7 },
-        Verb::Answer {
-            task: task.clone(),
-            ask: Some("1".to_owned()),
-            text: "yes".to_owned(),
-        },
+        Verb::Answer { task: task.clone(), ask: Some("1".to_owned()), text: "yes".to_owned() },
         Verb::SignalDone { task: task.clone() },
         Verb::SignalFailed { task },
     ];
@@ -83,23 +66,13 @@ fn ar27_touch_and_echo_are_enough_for_the_verbs_that_need_nothing() {
     put(&board, "stop-1", "{\"mode\": \"now\", \"by\": \"script\"}");
     let mut found = read(&board).accepted;
     found.sort_by(|a, b| a.file.cmp(&b.file));
-    let verbs: Vec<_> = found
-        .iter()
-        .map(|r| (&r.verb, r.note.as_deref(), r.by.as_str()))
-        .collect();
+    let verbs: Vec<_> = found.iter().map(|r| (&r.verb, r.note.as_deref(), r.by.as_str())).collect();
     assert_eq!(
         verbs,
         [
             (&Verb::Cancel { target: Target::Run }, None, ""),
             (&Verb::Pause {}, Some("lunch"), ""),
-            (
-                &Verb::Retry {
-                    tasks: vec![],
-                    lanes: vec![]
-                },
-                None,
-                ""
-            ),
+            (&Verb::Retry { tasks: vec![], lanes: vec![] }, None, ""),
             (&Verb::Stop { mode: StopMode::Now }, None, "script"),
         ]
     );
@@ -115,31 +88,16 @@ fn ar27_malformed_requests_are_rejected_with_the_reason_and_can_be_taken() {
     put(&board, "retry-1", "{\"tasks\": [\"../x\"]}");
     put(&board, "stop-1", "{");
     put(&board, "cancel-1", "a\0b");
-    File::create(board.control_dir().join("resume-1"))
-        .unwrap()
-        .set_len(1 << 33)
-        .unwrap();
+    File::create(board.control_dir().join("resume-1")).unwrap().set_len(1 << 33).unwrap();
     symlink("/etc/passwd", board.control_dir().join("close-1")).unwrap();
     fs::create_dir(board.control_dir().join("comment-1")).unwrap();
     fs::write(board.control_dir().join(OsStr::from_bytes(b"pause-\xff")), "").unwrap();
     let found = read(&board);
     assert!(found.accepted.is_empty(), "{:?}", found.accepted);
     assert_eq!(found.rejected.len(), 11, "{:?}", found.rejected);
-    let text: Vec<_> = found
-        .rejected
-        .iter()
-        .map(|r| format!("{}: {}", r.name, r.reason))
-        .collect();
-    assert!(
-        text.iter()
-            .any(|t| t.starts_with("merge-1: ") && t.contains("missing field `pr`")),
-        "{text:?}"
-    );
-    assert!(
-        text.iter()
-            .any(|t| t.starts_with("pause-1: ") && t.contains("unknown field `pr`")),
-        "{text:?}"
-    );
+    let text: Vec<_> = found.rejected.iter().map(|r| format!("{}: {}", r.name, r.reason)).collect();
+    assert!(text.iter().any(|t| t.starts_with("merge-1: ") && t.contains("missing field `pr`")), "{text:?}");
+    assert!(text.iter().any(|t| t.starts_with("pause-1: ") && t.contains("unknown field `pr`")), "{text:?}");
     for rejected in &found.rejected {
         take(&board, &rejected.file).unwrap();
     }
@@ -164,10 +122,7 @@ fn requests_come_in_the_order_they_were_written() {
     }
     let found = read(&board).accepted;
     let pairs = |requests: &[Request]| -> Vec<BTreeSet<String>> {
-        requests
-            .chunks(2)
-            .map(|pair| pair.iter().map(|r| r.file.clone()).collect())
-            .collect()
+        requests.chunks(2).map(|pair| pair.iter().map(|r| r.file.clone()).collect()).collect()
     };
     assert_eq!(pairs(&found), pairs(&sent));
 }
@@ -190,11 +145,7 @@ fn p24_a_request_that_is_still_being_written_waits() {
     put(&board, "pause-1.new", "");
     put(&board, "new", "");
     let closed = BTreeSet::from(["pause-1.new".to_owned()]);
-    let settle = Settle::Live {
-        closed: &closed,
-        now: SystemTime::now(),
-        quiet: Duration::from_secs(3600),
-    };
+    let settle = Settle::Live { closed: &closed, now: SystemTime::now(), quiet: Duration::from_secs(3600) };
     let found = read_requests(&board, settle).unwrap();
     assert_eq!(found.unsettled, ["new", "pause-1"]);
     assert_eq!(found.accepted[0].file, "pause-1.new");
@@ -204,8 +155,5 @@ fn p24_a_request_that_is_still_being_written_waits() {
 fn a_deleted_control_directory_is_told() {
     let (_home, board) = board();
     fs::remove_dir_all(board.control_dir()).unwrap();
-    assert!(matches!(
-        read_requests(&board, Settle::Ended),
-        Err(BoardError::Gone { .. })
-    ));
+    assert!(matches!(read_requests(&board, Settle::Ended), Err(BoardError::Gone { .. })));
 }

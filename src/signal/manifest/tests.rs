@@ -17,11 +17,7 @@ fn manifest() -> TaskManifest {
         signals: "/repo/.laneway/shop/1/tasks/types/2/signals".into(),
         writes: vec!["src/api/**".to_owned()],
         gate: Some("cargo test".to_owned()),
-        needs: vec![Need {
-            task: TaskId::new("spec").unwrap(),
-            summary: None,
-            artifacts: None,
-        }],
+        needs: vec![Need { task: TaskId::new("spec").unwrap(), summary: None, artifacts: None }],
         earlier: vec![EarlierAttempt {
             attempt: 1,
             outcome: "failed".to_owned(),
@@ -58,12 +54,7 @@ fn ar27_the_schema_has_every_field_of_a_manifest() {
 #[test]
 fn ar27_the_page_shows_the_schema_and_a_manifest_that_is_one() {
     let shown = block("json schema");
-    assert_eq!(
-        shown,
-        manifest_schema(),
-        "put this into docs/signals.md:\n{:#}",
-        manifest_schema()
-    );
+    assert_eq!(shown, manifest_schema(), "put this into docs/signals.md:\n{:#}", manifest_schema());
     let example: TaskManifest = serde_json::from_value(block("json task")).unwrap();
     assert_eq!(example.protocol, PROTOCOL);
 }

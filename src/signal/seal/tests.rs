@@ -17,11 +17,7 @@ impl Attempt {
         let task = TaskId::new("types").unwrap();
         _ = board.put_up_attempt(&task, 1).unwrap();
         let record = home.path().join("record/attempts/types/1");
-        Self {
-            signals: board.signals_dir(&task, 1),
-            record,
-            _home: home,
-        }
+        Self { signals: board.signals_dir(&task, 1), record, _home: home }
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -62,11 +58,7 @@ fn what_comes_after_the_seal_is_late_and_changes_nothing() {
     attempt.write("concerns/1", "too late");
     let (again, scan) = attempt.seal();
     assert_eq!(again, sealed);
-    let late: Vec<_> = again
-        .late(&scan)
-        .into_iter()
-        .map(|r| (r.name, r.reason))
-        .collect();
+    let late: Vec<_> = again.late(&scan).into_iter().map(|r| (r.name, r.reason)).collect();
     let wanted = ["concerns/1", "done"].map(|name| (name.to_owned(), RejectReason::Late));
     assert_eq!(late, wanted);
     attempt.write("done", "all");
@@ -85,10 +77,7 @@ fn a_seal_cut_off_by_a_crash_is_completed() {
     assert_eq!(read_seal(&attempt.record).unwrap(), None);
     let (sealed, scan) = attempt.seal();
     assert_eq!(scan.accepted[0].body, Body::Text("all".to_owned()));
-    assert_eq!(
-        fs::read_to_string(copies.join(&sealed.files["done"].digest)).unwrap(),
-        "all"
-    );
+    assert_eq!(fs::read_to_string(copies.join(&sealed.files["done"].digest)).unwrap(), "all");
 }
 
 #[test]

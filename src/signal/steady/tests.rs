@@ -31,10 +31,7 @@ fn p24_a_file_replaced_while_it_is_read_is_unsettled() {
 #[test]
 fn p24_a_file_overwritten_in_place_while_it_is_read_is_unsettled() {
     let (home, _, file) = opened("one");
-    let mut writer = fs::OpenOptions::new()
-        .write(true)
-        .open(home.path().join("done"))
-        .unwrap();
+    let mut writer = fs::OpenOptions::new().write(true).open(home.path().join("done")).unwrap();
     writer.write_all(b"two").unwrap();
     writer.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     assert!(is_unsettled(file));
@@ -50,10 +47,7 @@ fn p24_a_file_removed_while_it_is_read_is_unsettled() {
 #[test]
 fn p24_a_file_that_grows_or_shrinks_while_it_is_read_is_unsettled() {
     let (home, dir, file) = opened("one");
-    let mut writer = fs::OpenOptions::new()
-        .append(true)
-        .open(home.path().join("done"))
-        .unwrap();
+    let mut writer = fs::OpenOptions::new().append(true).open(home.path().join("done")).unwrap();
     writer.write_all(b" more").unwrap();
     assert!(is_unsettled(file));
     let file = dir.file(OsStr::new("done")).unwrap();
@@ -67,9 +61,7 @@ fn p24_a_file_that_grows_or_shrinks_while_it_is_read_is_unsettled() {
 #[test]
 fn an_untouched_file_is_whole() {
     let (_home, _, file) = opened("one");
-    let (Reading::Whole(content), bytes) = file.bytes(3) else {
-        panic!("not whole")
-    };
+    let (Reading::Whole(content), bytes) = file.bytes(3) else { panic!("not whole") };
     assert_eq!((content.size, bytes.as_slice()), (3, b"one".as_slice()));
     assert_eq!(content.digest, super::super::digest::digest(b"one"));
 }

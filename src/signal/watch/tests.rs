@@ -24,21 +24,10 @@ impl Run {
         let task = TaskId::new("types").unwrap();
         _ = board.put_up_attempt(&task, 1).unwrap();
         let signals = board.signals_dir(&task, 1);
-        let key = WatchKey::Signals {
-            task: task.clone(),
-            attempt: 1,
-        };
+        let key = WatchKey::Signals { task: task.clone(), attempt: 1 };
         let (tx, notices) = unbounded_channel();
         let watcher = Watcher::new(tx).unwrap();
-        Self {
-            _home: home,
-            board,
-            task,
-            signals,
-            key,
-            watcher,
-            notices,
-        }
+        Self { _home: home, board, task, signals, key, watcher, notices }
     }
 
     /// Watches, and takes the notice that this raises.
@@ -72,11 +61,8 @@ impl Run {
         loop {
             let closed = self.changed();
             self.watch();
-            let settle = Settle::Live {
-                closed: &closed,
-                now: SystemTime::now(),
-                quiet: Duration::from_secs(3600),
-            };
+            let settle =
+                Settle::Live { closed: &closed, now: SystemTime::now(), quiet: Duration::from_secs(3600) };
             let scan = scan(&self.signals, limits, settle).unwrap();
             if wanted(&scan) {
                 return scan;
@@ -115,16 +101,12 @@ fn p24_a_file_opened_again_is_not_complete_until_it_is_closed_again() {
     let mut watched = Run::watched();
     fs::write(watched.signals.join("done"), "one").unwrap();
     watched.follow(&Limits::default(), |scan| scan.accepted.len() == 1);
-    let mut file = fs::OpenOptions::new()
-        .append(true)
-        .open(watched.signals.join("done"))
-        .unwrap();
+    let mut file = fs::OpenOptions::new().append(true).open(watched.signals.join("done")).unwrap();
     file.write_all(b" two").unwrap();
     // Events come in order, so this one says that the write before it has been seen.
     fs::write(watched.signals.join("progress"), "").unwrap();
-    let scan = watched.follow(&Limits::default(), |scan| {
-        scan.accepted.iter().any(|file| file.name == "progress")
-    });
+    let scan =
+        watched.follow(&Limits::default(), |scan| scan.accepted.iter().any(|file| file.name == "progress"));
     assert_eq!(scan.unsettled, ["done"]);
     drop(file);
     watched.follow(&Limits::default(), |scan| scan.accepted.len() == 2);
@@ -133,10 +115,7 @@ fn p24_a_file_opened_again_is_not_complete_until_it_is_closed_again() {
 #[test]
 fn p24_a_burst_of_a_thousand_files_loses_none() {
     let mut watched = Run::watched();
-    let limits = Limits {
-        concerns: 1000,
-        ..Limits::default()
-    };
+    let limits = Limits { concerns: 1000, ..Limits::default() };
     let concerns = watched.signals.join("concerns");
     let writing = std::thread::spawn(move || {
         for n in 0..1000 {
@@ -145,11 +124,7 @@ fn p24_a_burst_of_a_thousand_files_loses_none() {
     });
     let scan = watched.follow(&limits, |scan| scan.accepted.len() == 1000);
     writing.join().unwrap();
-    assert!(
-        scan.accepted
-            .iter()
-            .all(|file| file.name == format!("concerns/{}", file.body.text()))
-    );
+    assert!(scan.accepted.iter().all(|file| file.name == format!("concerns/{}", file.body.text())));
 }
 
 #[test]
@@ -190,10 +165,7 @@ fn p24_a_note_directory_made_by_the_agent_is_watched_and_its_files_are_found() {
 fn p24_an_overflow_is_told_and_listing_finds_everything() {
     let mut watched = Run::watched();
     let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events");
-    let Some(limit) = limit
-        .ok()
-        .and_then(|text| text.trim().parse::<usize>().ok())
-        .filter(|n| *n < 200_000)
+    let Some(limit) = limit.ok().and_then(|text| text.trim().parse::<usize>().ok()).filter(|n| *n < 200_000)
     else {
         eprintln!("skipped: no small inotify queue here");
         return;
@@ -219,11 +191,7 @@ fn p24_an_overflow_is_told_and_listing_finds_everything() {
     }
     let scan = scan(&watched.signals, &Limits::default(), Settle::Ended).unwrap();
     assert_eq!(scan.accepted.len(), 2);
-    assert!(
-        lock(&registry)
-            .values()
-            .all(|w| !lock(&w.spot.state).closed.contains("concerns/b"))
-    );
+    assert!(lock(&registry).values().all(|w| !lock(&w.spot.state).closed.contains("concerns/b")));
 }
 
 #[test]
@@ -252,9 +220,7 @@ fn p24_a_renamed_directory_is_gone_and_its_successor_is_watched() {
     let mut watched = Run::watched();
     let away = watched.signals.with_file_name("away");
     fs::rename(&watched.signals, &away).unwrap();
-    let Notice::Gone { dir, .. } = watched.next() else {
-        panic!("not gone")
-    };
+    let Notice::Gone { dir, .. } = watched.next() else { panic!("not gone") };
     assert_eq!(dir, watched.signals);
     _ = watched.board.put_up_attempt(&watched.task, 1).unwrap();
     watched.watch();
@@ -275,11 +241,7 @@ fn p24_a_renamed_ancestor_is_found_by_the_rescan() {
     fs::rename(&root, root.with_file_name("away")).unwrap();
     assert_eq!(watched.watcher.stale().len(), 5);
     _ = watched.board.put_up_attempt(&watched.task, 1).unwrap();
-    assert_eq!(
-        watched.watcher.stale().len(),
-        5,
-        "other directories of the same name"
-    );
+    assert_eq!(watched.watcher.stale().len(), 5, "other directories of the same name");
     watched.watch();
     assert!(watched.watcher.stale().is_empty());
     fs::write(watched.signals.join("done"), "here").unwrap();
@@ -297,9 +259,7 @@ fn p24_reading_raises_no_notice() {
         scan(&watched.signals, &Limits::default(), Settle::Ended).unwrap();
     }
     watched.watcher.watch(&WatchKey::Control, &control).unwrap();
-    let Notice::Changed(changed) = watched.next() else {
-        panic!("not a change")
-    };
+    let Notice::Changed(changed) = watched.next() else { panic!("not a change") };
     assert_eq!(*changed.key(), WatchKey::Control);
 }
 
@@ -311,9 +271,7 @@ fn p24_an_unwatched_directory_is_silent() {
     let control = watched.board.control_dir();
     _ = watched.board.put_up(&[]).unwrap();
     watched.watcher.watch(&WatchKey::Control, &control).unwrap();
-    let Notice::Changed(changed) = watched.next() else {
-        panic!("not a change")
-    };
+    let Notice::Changed(changed) = watched.next() else { panic!("not a change") };
     assert_eq!(*changed.key(), WatchKey::Control);
 }
 
@@ -321,13 +279,7 @@ fn p24_an_unwatched_directory_is_silent() {
 fn p24_what_cannot_be_watched_is_an_error() {
     let mut watched = Run::new();
     let missing = watched.signals.join("missing");
-    assert!(matches!(
-        watched.watcher.watch(&WatchKey::Board, &missing),
-        Err(WatchError::Gone { .. })
-    ));
+    assert!(matches!(watched.watcher.watch(&WatchKey::Board, &missing), Err(WatchError::Gone { .. })));
     std::os::unix::fs::symlink("/tmp", &missing).unwrap();
-    assert!(matches!(
-        watched.watcher.watch(&WatchKey::Board, &missing),
-        Err(WatchError::Gone { .. })
-    ));
+    assert!(matches!(watched.watcher.watch(&WatchKey::Board, &missing), Err(WatchError::Gone { .. })));
 }

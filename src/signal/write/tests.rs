@@ -12,10 +12,7 @@ impl Attempt {
         let board = Board::new(home.path().join(".laneway/shop/1"));
         let task = TaskId::new("types").unwrap();
         _ = board.put_up_attempt(&task, 1).unwrap();
-        Self {
-            signals: board.signals_dir(&task, 1),
-            home,
-        }
+        Self { signals: board.signals_dir(&task, 1), home }
     }
 
     fn read(&self) -> Scan {
@@ -29,10 +26,7 @@ fn ar27_what_is_written_is_what_is_read() {
     let kept = attempt.home.path().join("report.bin");
     fs::write(&kept, b"\0\xff").unwrap();
     let to = TaskId::new("other").unwrap();
-    let question = Question {
-        question: "which?".to_owned(),
-        options: vec!["a".to_owned()],
-    };
+    let question = Question { question: "which?".to_owned(), options: vec!["a".to_owned()] };
     let all = [
         (Write::Done("done".to_owned()), "done"),
         (Write::Failed("failed".to_owned()), "failed"),
@@ -41,37 +35,14 @@ fn ar27_what_is_written_is_what_is_read() {
         (Write::OpsConcern("o".to_owned()), "ops-concern"),
         (Write::Summary("s".to_owned()), "summary"),
         (Write::Progress(String::new()), "progress"),
-        (
-            Write::Output {
-                category: "x".to_owned(),
-                item: OutputItem::Path("a.rs".to_owned()),
-            },
-            "outputs",
-        ),
+        (Write::Output { category: "x".to_owned(), item: OutputItem::Path("a.rs".to_owned()) }, "outputs"),
         (Write::Ask(question.clone()), "ask"),
-        (
-            Write::Note {
-                to,
-                text: "n".to_owned(),
-            },
-            "note",
-        ),
-        (
-            Write::Artifact {
-                name: "a/report.bin".to_owned(),
-                from: kept,
-            },
-            "artifact",
-        ),
+        (Write::Note { to, text: "n".to_owned() }, "note"),
+        (Write::Artifact { name: "a/report.bin".to_owned(), from: kept }, "artifact"),
     ];
     for (signal, word) in all {
         let path = write(&attempt.signals, signal).unwrap();
-        let name = path
-            .strip_prefix(&attempt.signals)
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned();
+        let name = path.strip_prefix(&attempt.signals).unwrap().to_str().unwrap().to_owned();
         let scan = attempt.read();
         let file = scan.accepted.iter().find(|file| file.name == name).unwrap();
         assert_eq!(file.kind.word(), word);
@@ -88,13 +59,7 @@ fn ar27_files_by_hand_and_the_command_say_the_same() {
     let (by_hand, by_command) = (Attempt::new(), Attempt::new());
     let shell = "echo 'it works' > \"$LANEWAY_SIGNALS/done\"";
     let mut sh = std::process::Command::new("sh");
-    assert!(
-        sh.args(["-c", shell])
-            .env("LANEWAY_SIGNALS", &by_hand.signals)
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(sh.args(["-c", shell]).env("LANEWAY_SIGNALS", &by_hand.signals).status().unwrap().success());
     write(&by_command.signals, Write::Done("it works".to_owned())).unwrap();
     assert_eq!(by_hand.read(), by_command.read());
 }
@@ -102,27 +67,18 @@ fn ar27_files_by_hand_and_the_command_say_the_same() {
 #[test]
 fn ar27_what_would_be_rejected_is_refused_where_it_is_written() {
     let attempt = Attempt::new();
-    let artifact = |name: &str| Write::Artifact {
-        name: name.to_owned(),
-        from: "/dev/null".into(),
-    };
+    let artifact = |name: &str| Write::Artifact { name: name.to_owned(), from: "/dev/null".into() };
     let wrong = [
         Write::Concern("  \n".to_owned()),
         Write::Done("x".repeat(64 * 1024)),
         Write::Done("a\0b".to_owned()),
-        Write::Output {
-            category: "x".to_owned(),
-            item: OutputItem::Path("../up".to_owned()),
-        },
+        Write::Output { category: "x".to_owned(), item: OutputItem::Path("../up".to_owned()) },
         artifact("../up"),
         artifact("a//b"),
         artifact("/etc/x"),
         artifact(".hidden"),
         artifact("a/b/c/d/e/f"),
-        Write::Artifact {
-            name: "x".to_owned(),
-            from: attempt.home.path().join("missing"),
-        },
+        Write::Artifact { name: "x".to_owned(), from: attempt.home.path().join("missing") },
     ];
     for signal in wrong {
         let shown = format!("{signal:.60?}");
@@ -157,21 +113,11 @@ fn ar27_outputs_declared_at_the_same_time_are_all_kept() {
             scope.spawn(move || {
                 for m in 0..10 {
                     let item = OutputItem::Path(format!("src/{n}-{m}.rs"));
-                    write(
-                        signals,
-                        Write::Output {
-                            category: "stubs".to_owned(),
-                            item,
-                        },
-                    )
-                    .unwrap();
+                    write(signals, Write::Output { category: "stubs".to_owned(), item }).unwrap();
                 }
             });
         }
     });
     let scan = attempt.read();
-    assert_eq!(
-        Outputs::parse(scan.accepted[0].body.text()).unwrap().0["stubs"].len(),
-        80
-    );
+    assert_eq!(Outputs::parse(scan.accepted[0].body.text()).unwrap().0["stubs"].len(), 80);
 }

@@ -1,0 +1,123 @@
+//! `laneway check`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::config::Layers;
+use super::error::CliError;
+use super::exit::Exit;
+use super::graph_file;
+use super::session::{Session, say};
+use crate::graph::Code;
+
+/// Check graph files: every problem at once, each with its place and what to do about it
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  laneway check graphs/*.toml\n  laneway check --explain G016")]
+pub(super) struct CheckArgs {
+    /// The graph files
+    #[arg(value_name = "FILE", required_unless_present = "explain")]
+    files: Vec<PathBuf>,
+    /// Explain a kind of problem, by its number or its name
+    #[arg(long, value_name = "CODE", conflicts_with = "files")]
+    explain: Option<String>,
+}
+
+impl CheckArgs {
+    pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
+        match &self.explain {
+            Some(code) => explain(session, code),
+            None => self.check(session),
+        }
+    }
+
+    fn check(&self, session: &Session) -> Result<Exit, CliError> {
+        // A graph can be checked anywhere; in a repository its agents are known too.
+        let project = session.project().ok();
+        let root = project.as_ref().map(|project| project.repo.root());
+        let layers = Layers::read(session, root)?;
+        let mut worst = Exit::Achieved;
+        let mut problems: Vec<Value> = Vec::new();
+        for file in &self.files {
+            match graph_file::read(session, project.as_ref(), &layers, file) {
+                Ok(read) if !session.json() => {
+                    let (lanes, tasks) = (read.graph.workstreams.len(), read.graph.tasks.len());
+                    session.answer(&format!(
+                        "{}: ok ({}, {})",
+                        read.source.path,
+                        counted(lanes, "workstream"),
+                        counted(tasks, "task")
+                    ))?;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    worst = worst.max(error.exit());
+                    self.collect(session, &error, &mut problems)?;
+                }
+            }
+        }
+        if session.json() {
+            session.answer_json(&problems)?;
+        }
+        Ok(worst)
+    }
+
+    /// Problems of a file are an answer of this command. A file that cannot be read at all ends it in JSON, which
+    /// has no place for it in the list.
+    fn collect(
+        &self,
+        session: &Session,
+        error: &CliError,
+        problems: &mut Vec<Value>,
+    ) -> Result<(), CliError> {
+        let CliError::Told(trouble) = error else {
+            return Err(CliError::ReaderGone);
+        };
+        match &trouble.report {
+            Some(report) if session.json() => {
+                problems.extend(report.list.as_array().cloned().unwrap_or_default());
+                Ok(())
+            }
+            Some(report) if session.color() => session.answer(&report.colored),
+            Some(report) => session.answer(&report.plain),
+            None if session.json() => {
+                problems.push(json!({
+                    "code": trouble.code, "name": trouble.code, "severity": "error",
+                    "message": trouble.message, "hint": trouble.hints.first(),
+                }));
+                Ok(())
+            }
+            None => {
+                say(&super::screen::error(trouble, false));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A number with its noun.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+fn explain(session: &Session, word: &str) -> Result<Exit, CliError> {
+    let found = Code::ALL.iter().find(|code| code.number().eq_ignore_ascii_case(word) || code.name() == word);
+    let Some(code) = found else {
+        let names = Code::ALL.iter().map(|code| code.name());
+        let hint = super::config::nearest(word, names).map_or_else(
+            || format!("the codes are G001 to {}", Code::ALL.last().map_or("G001", |c| c.number())),
+            |near| format!("did you mean `{near}`?"),
+        );
+        return Err(CliError::usage(format!("there is no code `{word}`")).hint(hint));
+    };
+    if session.json() {
+        session.answer_json(&json!({
+            "code": code.number(), "name": code.name(), "explanation": code.explain(),
+        }))?;
+    } else {
+        session.answer(&format!("{code}\n\n{}", code.explain()))?;
+    }
+    Ok(Exit::Achieved)
+}

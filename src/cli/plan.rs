@@ -1,0 +1,65 @@
+//! `laneway plan`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::config::{Layers, Source};
+use super::error::CliError;
+use super::exit::Exit;
+use super::graph_file;
+use super::programs;
+use super::session::Session;
+use crate::id::RunNo;
+use crate::plan::{dot, mermaid};
+use crate::runtime::prepare;
+use crate::view;
+
+/// Show what a run of a graph would do, without doing any of it
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  laneway plan graphs/quickstart.toml\n  laneway plan graphs/quickstart.toml --mermaid"
+)]
+pub(super) struct PlanArgs {
+    /// The graph file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Draw it as a mermaid flow chart
+    #[arg(long, conflicts_with_all = ["dot", "json"])]
+    mermaid: bool,
+    /// Draw it for graphviz
+    #[arg(long, conflicts_with = "json")]
+    dot: bool,
+}
+
+impl PlanArgs {
+    pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
+        let project = session.project()?;
+        let layers = Layers::read(session, Some(project.repo.root()))?;
+        let mut read = graph_file::read(session, Some(&project), &layers, &self.file)?;
+        let layers = layers.with(Some(Source::graph(&read.source.path, &read.graph)));
+        layers.override_graph(&mut read.graph);
+        let last = project.record.latest_run(&read.graph.name)?;
+        let run = RunNo(last.map_or(1, |last| last.0 + 1));
+        let plan = prepare(&project, &read.graph, &read.source.path, run, &layers.config())?;
+        let missing = programs::missing(session, &plan)?;
+        if session.json() {
+            let mut answer = view::plan_json(&plan);
+            answer["missing"] = json!(
+                missing.iter().map(|(task, why)| json!({ "task": task, "why": why })).collect::<Vec<_>>()
+            );
+            session.answer_json(&answer)?;
+        } else if self.mermaid {
+            session.answer(&mermaid(&plan))?;
+        } else if self.dot {
+            session.answer(&dot(&plan))?;
+        } else {
+            session.answer(&view::plan_text(&plan))?;
+            for (task, why) in &missing {
+                session.answer(&format!("task {task} cannot run: {why}"))?;
+            }
+        }
+        Ok(if missing.is_empty() { Exit::Achieved } else { Exit::Environment })
+    }
+}

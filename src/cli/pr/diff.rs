@@ -1,0 +1,54 @@
+//! `laneway pr diff`.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde_json::json;
+
+use super::Number;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::session::Session;
+use crate::forge::{PrState, PullRequest};
+use crate::id::Sha;
+use crate::runtime::Project;
+
+/// Show what a pull request changes
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  laneway pr diff 1 | less -R")]
+pub(super) struct PrDiffArgs {
+    #[command(flatten)]
+    number: Number,
+}
+
+impl PrDiffArgs {
+    pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
+        let (project, _, pull) = self.number.find(session)?;
+        let (from, to) = ends(&project, &pull)?;
+        let bytes = project.repo.diff_text(&from, &to, session.color())?;
+        if session.json() {
+            session.answer_json(&json!({
+                "number": pull.number,
+                "from": from,
+                "to": to,
+                "diff": String::from_utf8_lossy(&bytes),
+            }))?;
+        } else {
+            let mut out = io::stdout().lock();
+            out.write_all(&bytes)?;
+            out.flush()?;
+        }
+        Ok(Exit::Achieved)
+    }
+}
+
+/// The two commits between which the changes lie: what the head has that the base had not when they met last. Of an
+/// open one the base is where its branch stands now.
+fn ends(project: &Project, pull: &PullRequest) -> Result<(Sha, Sha), CliError> {
+    let base = match pull.state {
+        PrState::Open => project.repo.branch_tip(&pull.base)?.unwrap_or_else(|| pull.base_sha.clone()),
+        PrState::Merged | PrState::Closed => pull.base_sha.clone(),
+    };
+    let from = project.repo.merge_base(&base, &pull.head_sha)?;
+    Ok((from.unwrap_or(base), pull.head_sha.clone()))
+}

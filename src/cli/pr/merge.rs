@@ -1,0 +1,42 @@
+//! `laneway pr merge`.
+
+use clap::Args;
+
+use super::Number;
+use crate::cli::ask::{Ask, ask, tell_events};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::session::Session;
+use crate::id::Sha;
+use crate::signal::Verb;
+
+/// Merge a pull request into its target
+///
+/// Its gates run on the merge first. What is in the target is then told to the run that opened it.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  laneway pr merge 1")]
+pub(super) struct PrMergeArgs {
+    #[command(flatten)]
+    number: Number,
+    /// Only if this commit is its head
+    #[arg(long, value_name = "COMMIT")]
+    sha: Option<Sha>,
+}
+
+impl PrMergeArgs {
+    pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
+        let (project, _, pull) = self.number.find(session)?;
+        let events = ask(
+            session,
+            Ask {
+                project: &project,
+                graph: &pull.graph,
+                run: pull.run,
+                verb: Verb::Merge { pr: pull.number, sha: self.sha.clone() },
+                note: None,
+            },
+        )?;
+        tell_events(session, &events)?;
+        Ok(Exit::Achieved)
+    }
+}

@@ -1,0 +1,78 @@
+//! `laneway pr`: the pull requests of the local forge.
+
+mod act;
+mod diff;
+mod list;
+mod merge;
+mod show;
+
+use clap::{Args, Subcommand};
+
+use super::error::CliError;
+use super::exit::Exit;
+use super::session::Session;
+use crate::forge::{LocalForge, PullRequest};
+use crate::runtime::Project;
+
+/// Look at the integration pull requests, review them, merge them
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  laneway pr list\n  laneway pr diff 1\n  laneway pr merge 1")]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct PrArgs {
+    #[command(subcommand)]
+    deed: Deed,
+}
+
+#[derive(Debug, Subcommand)]
+enum Deed {
+    List(list::PrListArgs),
+    Show(show::PrShowArgs),
+    Diff(diff::PrDiffArgs),
+    Comment(act::PrCommentArgs),
+    Approve(act::PrApproveArgs),
+    RequestChanges(act::PrRequestChangesArgs),
+    Merge(merge::PrMergeArgs),
+    Close(act::PrCloseArgs),
+}
+
+impl PrArgs {
+    pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
+        match &self.deed {
+            Deed::List(args) => args.run(session),
+            Deed::Show(args) => args.run(session),
+            Deed::Diff(args) => args.run(session),
+            Deed::Comment(args) => args.run(session),
+            Deed::Approve(args) => args.run(session),
+            Deed::RequestChanges(args) => args.run(session),
+            Deed::Merge(args) => args.run(session),
+            Deed::Close(args) => args.run(session),
+        }
+    }
+}
+
+/// The pull request that a command is about.
+#[derive(Debug, Args)]
+struct Number {
+    /// Its number
+    #[arg(value_name = "PR")]
+    pr: u64,
+}
+
+impl Number {
+    /// Reads it, with the forge and the repository that it is in.
+    fn find(&self, session: &Session) -> Result<(Project, LocalForge, PullRequest), CliError> {
+        let project = session.project()?;
+        let forge = forge(&project)?.ok_or_else(|| {
+            CliError::new("forge", Exit::Usage, format!("there is no pull request {}", self.pr))
+                .hint("a run opens them: `laneway run FILE`".to_owned())
+        })?;
+        let pull = forge.get(self.pr)?;
+        Ok((project, forge, pull))
+    }
+}
+
+/// The local forge, if it has ever been used: opening it would make it.
+fn forge(project: &Project) -> Result<Option<LocalForge>, CliError> {
+    let dir = project.record.forge_dir();
+    if dir.exists() { Ok(Some(LocalForge::open(&dir)?)) } else { Ok(None) }
+}

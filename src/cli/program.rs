@@ -1,0 +1,54 @@
+//! From the command line of the process to its exit code.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use super::args::Cli;
+use super::error::CliError;
+use super::exit::Exit;
+use super::session::{Session, say};
+
+/// Runs the program as it was called.
+pub fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    match Cli::try_parse_from(&words) {
+        Ok(cli) => call(&cli).into(),
+        Err(error) => not_understood(&error, &words).into(),
+    }
+}
+
+fn call(cli: &Cli) -> Exit {
+    let session = match Session::of_process(cli.global.clone()) {
+        Ok(session) => session,
+        Err(error) => {
+            let nowhere = Session::new(cli.global.clone(), "/".into(), std::collections::BTreeMap::new());
+            return nowhere.tell(&error);
+        }
+    };
+    cli.command.run(&session).unwrap_or_else(|error| session.tell(&error))
+}
+
+/// Help and version are answers; anything else is bad usage, and in JSON where it was asked for.
+fn not_understood(error: &clap::Error, words: &[OsString]) -> Exit {
+    let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if !is_answer && words.iter().any(|word| word == "--json") {
+        let told = CliError::usage(error.kind().to_string()).hint(error.render().to_string());
+        if let CliError::Told(trouble) = &told {
+            say_json(&trouble.json().to_string());
+        }
+        return Exit::Usage;
+    }
+    // Whoever does not read the help any more has had enough of it.
+    let _ = error.print();
+    if is_answer { Exit::Achieved } else { Exit::Usage }
+}
+
+fn say_json(text: &str) {
+    use std::io::Write;
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        say(text);
+    }
+}

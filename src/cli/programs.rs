@@ -1,0 +1,115 @@
+//! The programs that a plan needs: whether they are there, before anything else is.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::time::Duration;
+
+use super::drive::runtime;
+use super::error::CliError;
+use super::exit::Exit;
+use super::session::Session;
+use crate::exec::{Launch, StdinFrom, find_program, run_bounded, tail_lines};
+use crate::graph::{AgentDef, Command};
+use crate::id::{AgentName, TaskId};
+use crate::plan::{Plan, Work};
+
+/// How long a probe may take.
+const PROBE: Duration = Duration::from_secs(20);
+/// How long a probe has between being asked to end and being killed.
+const GRACE: Duration = Duration::from_secs(1);
+/// How much is read of what a failed probe wrote, in bytes.
+const WORDS: u64 = 4096;
+
+/// The tasks that cannot run, each with the reason.
+pub(super) fn missing(session: &Session, plan: &Plan) -> Result<BTreeMap<TaskId, String>, CliError> {
+    let mut missing = BTreeMap::new();
+    let mut probed: BTreeMap<&AgentName, Option<String>> = BTreeMap::new();
+    for task in &plan.tasks {
+        let of_agent = match &task.work {
+            Work::Agent { def, .. } => def.env.get("PATH"),
+            Work::Run { .. } => None,
+        };
+        let own = task.env.get("PATH").or(of_agent).map(OsStr::new);
+        let path = own.or(session.env_os("PATH")).unwrap_or_default();
+        let why = match &task.work {
+            Work::Agent { agent, def, .. } => {
+                let absent = def.command.first().and_then(|program| absent(program, path));
+                match absent {
+                    Some(why) => Some(why),
+                    None => match probed.get(agent) {
+                        Some(known) => known.clone(),
+                        None => {
+                            let why = probe(session, def, path, &plan.places.repo)?;
+                            probed.insert(agent, why.clone());
+                            why
+                        }
+                    },
+                }
+            }
+            Work::Run { command: Command::Argv(argv) } => {
+                argv.first().and_then(|program| absent(program, path))
+            }
+            Work::Run { command: Command::Shell(_) } => absent("sh", path),
+        };
+        missing.extend(why.map(|why| (task.id.clone(), why)));
+    }
+    Ok(missing)
+}
+
+/// Refuses a plan whose programs are not there.
+pub(super) fn require(session: &Session, plan: &Plan) -> Result<(), CliError> {
+    let missing = missing(session, plan)?;
+    let Some((task, why)) = missing.first_key_value() else {
+        return Ok(());
+    };
+    let others = missing.len() - 1;
+    let more = if others == 0 { String::new() } else { format!(" (and {others} more)") };
+    let told =
+        CliError::new("missing_program", Exit::Environment, format!("task {task} cannot run: {why}{more}"));
+    Err(told.hint(
+        "install the program or change the agent's `command`; `laneway plan FILE` names every task"
+            .to_owned(),
+    ))
+}
+
+/// Why `program` is not there. A relative path means a file of the lane, which an earlier task may make.
+fn absent(program: &str, path: &OsStr) -> Option<String> {
+    let in_lane = program.contains('/') && !Path::new(program).is_absolute();
+    if in_lane || program.contains('{') {
+        return None;
+    }
+    find_program(OsStr::new(program), path, Path::new("/")).err().map(|why| why.to_string())
+}
+
+/// Runs an agent's probe where it has one, and says why it does not pass.
+fn probe(session: &Session, def: &AgentDef, path: &OsStr, repo: &Path) -> Result<Option<String>, CliError> {
+    let Some(argv) = &def.probe else {
+        return Ok(None);
+    };
+    let shown = argv.join(" ");
+    let scratch =
+        tempfile::tempdir().map_err(|error| CliError::file("made", &std::env::temp_dir(), &error))?;
+    let mut env = session.environment();
+    env.retain(|(name, _)| name != "PATH");
+    env.push(("PATH".into(), path.to_owned()));
+    env.extend(def.env.iter().map(|(name, value)| (name.into(), value.into())));
+    let launch = Launch {
+        argv: argv.iter().map(OsString::from).collect(),
+        cwd: repo.to_owned(),
+        env,
+        stdin: StdinFrom::Null,
+        log: scratch.path().join("probe.log"),
+        tag: ulid::Ulid::generate().to_string(),
+    };
+    let ran = runtime()?.block_on(run_bounded(&launch, PROBE, GRACE, std::future::pending()));
+    Ok(match ran {
+        Err(error) => Some(format!("its probe `{shown}` does not start: {error}")),
+        Ok(ran) if ran.timed_out => Some(format!("its probe `{shown}` does not end")),
+        Ok(ran) if ran.exit.is_success() => None,
+        Ok(ran) => {
+            let last = tail_lines(&launch.log, 1, WORDS)?.pop().unwrap_or_default();
+            Some(format!("its probe `{shown}` ended with {}: {last}", ran.exit))
+        }
+    })
+}

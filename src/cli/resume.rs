@@ -1,0 +1,71 @@
+//! `laneway resume`.
+
+use clap::Args;
+
+use super::ask::{Ask, ask, tell_events};
+use super::drive::{Ride, ride};
+use super::error::CliError;
+use super::exit::Exit;
+use super::run::WaitFor;
+use super::select::{Chosen, RunChoice};
+use super::session::Session;
+use crate::journal::{LockError, RunLock};
+use crate::signal::Verb;
+
+/// Go on with a run: after a pause, an interrupt, a crash or a retry
+///
+/// Where a process carries the run, it is told to go on; else this one carries it, as `laneway run` does.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  laneway resume quickstart")]
+pub(super) struct ResumeArgs {
+    #[command(flatten)]
+    choice: RunChoice,
+    /// When the run is over
+    #[arg(long, value_name = "STATE", default_value = "open")]
+    wait: WaitFor,
+}
+
+impl ResumeArgs {
+    pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
+        let chosen = self.choice.find(session)?;
+        if chosen.load()?.state.run.paused || is_carried(&chosen)? {
+            tell_events(session, &end_pause(session, &chosen)?)?;
+        }
+        let lock = match RunLock::try_acquire(&chosen.project.record.lock_path(&chosen.graph)) {
+            Ok(lock) => lock,
+            Err(LockError::Held { .. }) => {
+                session.note("another process carries the run; `laneway attach` watches it");
+                return Ok(Exit::Achieved);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let loaded = chosen.load()?;
+        ride(
+            session,
+            Ride {
+                project: chosen.project,
+                plan: loaded.plan,
+                state: loaded.state,
+                lock,
+                wait_merged: self.wait == WaitFor::Merged,
+            },
+        )
+    }
+}
+
+fn is_carried(chosen: &Chosen) -> Result<bool, CliError> {
+    Ok(super::tail::Tail::open(&chosen.dir())?.is_carried())
+}
+
+fn end_pause(session: &Session, chosen: &Chosen) -> Result<Vec<crate::event::Envelope>, CliError> {
+    ask(
+        session,
+        Ask {
+            project: &chosen.project,
+            graph: &chosen.graph,
+            run: chosen.run,
+            verb: Verb::Resume {},
+            note: None,
+        },
+    )
+}

@@ -1,0 +1,40 @@
+//! The way from views to the screen: the one place that knows how `view` and `render` are called.
+
+use super::error::Trouble;
+use crate::render::{self, Cell, Palette, Table};
+use crate::runtime::Loaded;
+use crate::state::State;
+use crate::view;
+
+/// The styles of a stream.
+pub(super) fn palette(color: bool) -> Palette {
+    if color { Palette::coloured() } else { Palette::plain() }
+}
+
+/// A failure for people.
+pub(super) fn error(trouble: &Trouble, color: bool) -> String {
+    match &trouble.report {
+        Some(report) if color => report.colored.clone(),
+        Some(report) => report.plain.clone(),
+        None => render::error(&trouble.message, &trouble.causes, &trouble.hints, &palette(color)),
+    }
+}
+
+/// Where a run stands.
+pub(super) fn status(loaded: &Loaded) -> view::Status {
+    view::status(&loaded.plan, &loaded.state)
+}
+
+/// What became of a run, for people.
+pub(super) fn summary(state: &State) -> String {
+    view::summary(state.plan(), state)
+}
+
+/// Rows under titles.
+pub(super) fn table<const N: usize>(titles: [&str; N], rows: Vec<[String; N]>, color: bool) -> String {
+    let mut table = Table::new(&titles, palette(color).dim);
+    for row in rows {
+        table.row(row.into_iter().map(Cell::from).collect());
+    }
+    table.text(0)
+}

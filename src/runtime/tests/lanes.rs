@@ -1,0 +1,221 @@
+//! Lanes with one another, and with the people around them.
+
+use super::*;
+use crate::event::{LaneStatus, RunStatus, TaskStatus};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar21_work_flows_from_lane_to_lane_when_it_is_ready() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[workstreams]]
+id = "b"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo one > one"
+[[tasks]]
+id = "two"
+workstream = "b"
+needs = ["one"]
+run = "cat one > two"
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(bench.git("show laneway/g/b/integration:two"), "one\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p17_two_tasks_that_change_one_line_both_land_after_the_owner_saw_the_conflict() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+parallel = 2
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo one > $LANEWAY_SIGNALS/progress; echo from-one > file"
+[[tasks]]
+id = "two"
+workstream = "a"
+attempts = 2
+retry = { on = ["transient"], backoff = "1ms", max = 1 }
+prompt = '''
+RUN: if test $LANEWAY_ATTEMPT = 1; then while ! git log --format=%s laneway/g/a/integration | grep -q 'a/one'; do :; done; fi
+RUN: cat file > seen; echo from-two > file; : > $LANEWAY_SIGNALS/done
+'''
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(state.tasks[1].attempts.len(), 2, "{}", bench.told());
+    assert!(state.tasks[1].attempts[0].conflict.is_some());
+    assert_eq!(
+        bench.git("show laneway/g/a/integration:seen"),
+        "from-one\n",
+        "the second attempt began at the lane's tip"
+    );
+    let told = bench.project.board(&bench.plan.graph, RunNo(1)).attempt_dir(&bench.plan.tasks[1].id, 2);
+    let text = std::fs::read_to_string(told.join("instructions.md")).unwrap();
+    assert!(text.contains("<<<<<<<") || text.contains("CONFLICT"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p02_a_merge_into_a_dirty_checkout_is_refused_with_the_hint_and_can_be_made_later() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+merge = "auto"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo theirs > file"
+"#,
+    ));
+    std::fs::write(bench.dir.path().join("file"), "mine\n").unwrap();
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::PrCreated, "{}", bench.told());
+    assert_eq!(bench.git("show main:file"), "one\n");
+    assert_eq!(std::fs::read_to_string(bench.dir.path().join("file")).unwrap(), "mine\n");
+    bench.git("checkout -q file");
+    let answer = bench.ask(crate::signal::Verb::Merge { pr: 1, sha: None }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    assert_eq!(bench.git("show main:file"), "theirs\n");
+    assert_eq!(std::fs::read_to_string(bench.dir.path().join("file")).unwrap(), "theirs\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar17_a_design_concern_holds_an_automatic_merge_and_an_ops_concern_does_not() {
+    for (dir, merged) in [("concerns", false), ("ops-concerns", true)] {
+        let bench = Bench::new(&graph(&format!(
+            r#"
+[[workstreams]]
+id = "a"
+merge = "auto"
+[[tasks]]
+id = "one"
+workstream = "a"
+prompt = "RUN: echo careful > $LANEWAY_SIGNALS/{dir}/1; echo x > x; : > $LANEWAY_SIGNALS/done"
+"#
+        )));
+        let state = bench.drive().await;
+        assert_eq!(state.lanes[0].status == LaneStatus::Merged, merged, "{}", bench.told());
+        assert_eq!(state.lanes[0].concerns.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar09_a_status_file_from_outside_is_an_input() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo x > x"
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::PrCreated);
+    let lane = bench.plan.places.board.join("lanes/a");
+    std::fs::write(lane.join("merged"), "yes").unwrap();
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::PrCreated, "saying so does not make it so");
+    assert!(!lane.join("merged").exists());
+    bench.git("merge -q --no-edit laneway/g/a/integration");
+    std::fs::write(lane.join("merged"), "yes, really").unwrap();
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::Merged, "{}", bench.told());
+    std::fs::remove_file(lane.join("pr_created")).unwrap();
+    let differences = verify(&bench.project, &bench.plan.graph, RunNo(1)).unwrap();
+    assert_eq!(differences.len(), 1, "{differences:?}");
+    assert_eq!(rebuild(&bench.project, &bench.plan.graph, RunNo(1)).unwrap().len(), 1);
+    assert!(verify(&bench.project, &bench.plan.graph, RunNo(1)).unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar09_a_lane_that_a_person_gives_up_ends_its_attempt() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[tasks]]
+id = "one"
+workstream = "a"
+prompt = 'RUN: echo enough > "$LANEWAY_SIGNALS/../../../../lanes/a/failed"; sleep 1000'
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::Failed, "{}", bench.told());
+    assert!(state.lanes[0].reason.as_ref().unwrap().contains("enough"));
+    assert_eq!(state.tasks[0].status, TaskStatus::Cancelled);
+    assert!(verify(&bench.project, &bench.plan.graph, RunNo(1)).unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar21_a_pull_request_closed_unmerged_is_a_clear_end() {
+    let bench = Bench::new(
+        &graph(
+            r#"
+handoff = "merged"
+[[workstreams]]
+id = "a"
+[[workstreams]]
+id = "b"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo x > x"
+[[tasks]]
+id = "two"
+workstream = "b"
+needs = ["one"]
+run = "cat x > y"
+"#,
+        )
+        .replace("[[workstreams]]\nid = \"a\"", "[[workstreams]]\nid = \"a\"")
+        .replacen("handoff = \"merged\"\n", "", 1)
+        .replacen("name = \"g\"", "name = \"g\"\nhandoff = \"merged\"", 1),
+    );
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Blocked), "{}", bench.told());
+    let answer = bench.ask(crate::signal::Verb::Close { pr: 1 }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::Failed);
+    assert_eq!(state.tasks[1].status, TaskStatus::Skipped, "{}", bench.told());
+    assert_eq!(state.run.status, Some(RunStatus::Failed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a13_a_blocked_agent_goes_on_with_the_answer() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[tasks]]
+id = "one"
+workstream = "a"
+prompt = '''
+RUN: answer="$LANEWAY_SIGNALS/../answers/answer.md"
+RUN: if test -e "$answer"; then cat "$answer" > said; : > $LANEWAY_SIGNALS/done; exit 0; fi
+RUN: echo started > begun; echo which one > $LANEWAY_SIGNALS/blocked
+'''
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Blocked), "{}", bench.told());
+    let task = bench.plan.tasks[0].id.clone();
+    let answer = bench.ask(crate::signal::Verb::Answer { task, ask: None, text: "the left".into() }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    let state = bench.drive().await;
+    assert_eq!(state.tasks[0].status, TaskStatus::Merged, "{}", bench.told());
+    assert_eq!(state.tasks[0].attempts.len(), 1);
+    assert_eq!(bench.git("show laneway/g/a/integration:said"), "the left");
+    assert_eq!(bench.git("show laneway/g/a/integration:begun"), "started\n", "what it had begun was kept");
+}

@@ -1,0 +1,317 @@
+//! Bodies of real states, and hostile words in every place that an agent can reach.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::*;
+use crate::view::sample::{Story, half_way, lane, sha};
+
+/// What a hostile text is made of.
+const TRICKS: &[&str] = &[
+    "@ann",
+    "@org/team",
+    "\\@ann",
+    "&commat;ann",
+    "&#64;ann",
+    "@\u{200b}ann",
+    "closes #1",
+    "Fixes org/x#12",
+    "resolves GH-7",
+    "fixes gh\\-7",
+    "closes https://github.com/o/r/issues/3",
+    "www.evil.example",
+    "mailto:ann@example.org",
+    "<img src=x>",
+    "![x](https://evil.example/p.png)",
+    "![x][y]",
+    "[y]: //evil.example",
+    "[a](//evil.example)",
+    "</details>",
+    "</summary>",
+    "<!-- ",
+    "-->",
+    "<script>",
+    "```",
+    "~~~~",
+    "`",
+    "|",
+    "\\|",
+    "\n",
+    "\r",
+    "\n\n",
+    "\u{2028}",
+    "\u{202e}",
+    "\u{1b}[31m",
+    "\0",
+    "# head",
+    "> ",
+    "- [ ] x",
+    "    ",
+    "\t",
+    "&lt;b",
+    "\n---\n",
+    "$x$",
+    "ann",
+    "1",
+    " ",
+    "\\",
+    "#",
+    "&",
+    "<",
+    "[x]",
+    ":",
+    "//",
+    "-",
+    "é",
+];
+
+fn hostile() -> impl Strategy<Value = String> {
+    proptest::collection::vec(proptest::sample::select(TRICKS), 0..14).prop_map(|parts| parts.concat())
+}
+
+/// What a forge would act on in this line, if anything. Written without a look at how texts are made inert.
+fn active(line: &str) -> Option<&'static str> {
+    let chars: Vec<char> = line.chars().collect();
+    let at = |ix: usize| chars.get(ix).copied().unwrap_or(' ');
+    let lower = line.to_lowercase();
+    for (ix, &c) in chars.iter().enumerate() {
+        let next = at(ix + 1);
+        match c {
+            '@' if next.is_alphanumeric() || next == '_' => return Some("mention"),
+            '#' if next.is_ascii_digit() => return Some("reference"),
+            '<' if next.is_ascii_alphabetic() || "/!?".contains(next) => return Some("html"),
+            '&' if next == '#' || next.is_ascii_alphanumeric() => return Some("entity"),
+            '!' if next == '[' => return Some("image"),
+            ']' if next == '(' || next == ':' || next == '[' => return Some("link"),
+            ':' if next == '/' && at(ix + 2) == '/' => return Some("address"),
+            '\\' if next.is_ascii_punctuation() && next != '|' => return Some("escape"),
+            c if c.is_control() => return Some("control"),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' => return Some("direction"),
+            _ => {}
+        }
+    }
+    let digit_after = |word: &str| {
+        lower
+            .match_indices(word)
+            .any(|(ix, _)| lower[ix + word.len()..].starts_with(|c: char| c.is_ascii_digit()))
+    };
+    if digit_after("gh-") {
+        return Some("reference");
+    }
+    lower.contains("www.").then_some("address")
+}
+
+/// The lines of a body that are Laneway's own words and may be active.
+fn own(line: &str) -> bool {
+    line.starts_with("<details><summary>") || line == "</details>" || line.starts_with("<!-- laneway:")
+}
+
+fn told(text: &str) -> Story {
+    let mut story = half_way();
+    for class in [ConcernClass::Ops, ConcernClass::Design] {
+        let text = text.to_owned();
+        story.of("routes", ConcernRecorded { class, text });
+    }
+    let summary = |text: &str| SummaryRecorded { text: text.to_owned() };
+    story.of("types", summary("plain words")).of("routes", summary(text));
+    story.check(story.subject("types"), text, CheckStatus::Warn, text);
+    story.check(Subject::lane(&lane("api")), text, CheckStatus::Fail, text);
+    story
+}
+
+fn file(path: &str) -> DiffFile {
+    DiffFile {
+        path: path.to_owned(),
+        change: "renamed".into(),
+        additions: 3,
+        deletions: 1,
+        binary: false,
+        old_path: Some(path.to_owned()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn ar10_hostile_words_stay_inert_wherever_an_agent_can_put_them(text in hostile()) {
+        let story = told(&text);
+        let PrText { title, body } = pull_request(&story.plan, &story.state, 0, &[file(&text)]);
+        prop_assert_eq!(active(&title), None);
+        let mut code = false;
+        for line in body.split('\n') {
+            if line.starts_with("```") {
+                code = !code;
+            }
+            if !own(line) && !code {
+                prop_assert_eq!(active(line), None, "{:?}", line);
+            }
+        }
+        prop_assert!(!code, "a fence was left open");
+        let count = |what: &str| body.lines().filter(|l| l.starts_with(what)).count();
+        prop_assert_eq!(count("<details>"), count("</details>"));
+        prop_assert_eq!(count("```"), 2, "only the commands are fenced");
+        for row in body.lines().filter(|l| l.starts_with("| `")) {
+            prop_assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{:?}", row);
+        }
+    }
+
+    #[test]
+    fn ar10_words_lose_nothing_but_what_cannot_be_seen(text in "[ -~]{0,80}") {
+        let gap = '\u{200b}';
+        let quoted = neutral::quote(&text, 1000).text.replace(gap, "");
+        prop_assert_eq!(quoted.trim_start_matches("> ").trim_end(), text.trim());
+    }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+
+    #[test]
+    fn ar10_no_body_is_longer_than_a_forge_takes(
+        text in hostile(), times in 1usize..20_000, files in 0usize..3000,
+    ) {
+        let story = told(&text.repeat(times / text.len().max(1) + 1));
+        let diff: Vec<DiffFile> = (0..files).map(|n| file(&format!("{text}{n}"))).collect();
+        let body = pull_request(&story.plan, &story.state, 0, &diff).body;
+        prop_assert!(body.chars().count() <= MOST_CHARACTERS);
+        prop_assert!(body.ends_with("<!-- laneway:shop:0f6d:api -->\n"), "the marker is never cut");
+    }
+}
+
+#[test]
+fn the_checker_of_these_tests_sees_what_is_active() {
+    for bad in [
+        "hi @ann",
+        "closes #1",
+        "GH-7",
+        "<b>",
+        "</details>",
+        "<!-- x",
+        "&commat;",
+        "![x]",
+        "[a](b)",
+        "http://x",
+        "www.x",
+    ] {
+        assert!(active(bad).is_some(), "{bad}");
+    }
+    assert_eq!(active("a < b && c # d @ e | f"), None);
+}
+
+#[test]
+fn ar10_a_body_shows_concerns_first_then_what_was_done_and_how_to_check_it() {
+    let mut story = half_way();
+    let summary = "Adds the types.\n\n- `Cart`\n- closes #4, thanks @bob\n".to_owned();
+    story.of("types", SummaryRecorded { text: summary });
+    for (class, text) in
+        [(ConcernClass::Ops, "run the migration first"), (ConcernClass::Design, "`v1` clients break")]
+    {
+        let text = text.to_owned();
+        story.of("routes", ConcernRecorded { class, text });
+    }
+    let stat = DiffStat { files: 2, additions: 40, deletions: 3 };
+    let diff = DiffRecorded { base: sha(1), head: sha(2), stat, files: vec![] };
+    story.of("types", diff);
+    story.check(Subject::lane(&lane("api")), "make test", CheckStatus::Pass, "");
+    let files = [file("src/api.rs")];
+    let text = pull_request(&story.plan, &story.state, 0, &files);
+    assert_eq!(text, pull_request(&story.plan, &story.state, 0, &files), "the same bytes");
+    assert_eq!(text.title, "shop/api: Server side");
+    insta::assert_snapshot!(text.body.replace('\u{200b}', "~"), @r#"
+    Server side
+
+    ## Concerns
+
+    ### Design: not merged without a person
+
+    Task `routes`:
+
+    > `v1` clients break
+
+    ### Ops, for whoever runs it
+
+    Task `routes`:
+
+    > run the migration first
+
+    ## Tasks
+
+    | task | outcome | attempts | time | checks | change |
+    |---|---|---|---|---|---|
+    | `types` API types | merged | 1 of 2 | 2m 06s | pass: claim, gate | 2 files +40 -3 |
+    | `routes` | merged | 1 of 2 | 2m 06s | pass: claim, gate |  |
+
+    ## Checks on the merge with `main`
+
+    | check | result | time | detail |
+    |---|---|---|---|
+    | make test | pass | 4.2s |  |
+
+    <details><summary>Change: 1 file +3 -1</summary>
+
+    - `src/api.rs` renamed from `src/api.rs`, +3 -1
+
+    </details>
+
+    ## What the agents say
+
+    <details><summary><code>types</code></summary>
+
+    > Adds the types.
+    >
+    > - `Cart`
+    > - closes #~4, thanks @~bob
+
+    </details>
+
+    ## Try it
+
+    ```sh
+    git fetch origin laneway/shop/api/integration main
+    git worktree add --detach ../shop-api b000000000000000000000000000000000000000
+    cd ../shop-api
+    # the gates ran on the merge with the target; leave this out to try the branch alone
+    git merge --no-edit origin/main
+    make test
+    ```
+
+    Made by Laneway: graph `shop`, run 1, lane `api` at `b000000000`, cut from `main` at `1000000000`.
+
+    <!-- laneway:shop:0f6d:api -->
+    "#);
+}
+
+#[test]
+fn ar10_a_lane_that_holds_another_says_what_is_merged_first() {
+    let mut story = half_way();
+    let synced = LaneSynced { upstream: vec![(lane("api"), sha(11))], tip: sha(20) };
+    story.provision("web").tell(Subject::lane(&lane("web")), synced).land("page", 21).open("web", 2);
+    let body = pull_request(&story.plan, &story.state, 1, &[]).body;
+    assert!(body.contains("- lane `api` at `b000000000`, #1: to be merged first\n"), "{body}");
+    assert!(!body.contains("## Concerns"));
+}
+
+#[test]
+fn ar10_summaries_are_cut_first_and_the_cut_is_said() {
+    let mut story = half_way();
+    let long = "word ".repeat(40_000);
+    story
+        .of("types", SummaryRecorded { text: long })
+        .of("routes", SummaryRecorded { text: "short and whole".into() });
+    story.of("routes", ConcernRecorded { class: ConcernClass::Design, text: "kept whole".into() });
+    let body = pull_request(&story.plan, &story.state, 0, &[]).body;
+    let size = body.chars().count();
+    assert!((60_000..=MOST_CHARACTERS).contains(&size), "{size}");
+    assert!(body.contains("> kept whole\n") && body.contains("> short and whole\n"));
+    assert_eq!(body.matches("The rest is cut off here").count(), 1);
+}
+
+#[test]
+fn a_gate_with_a_fence_in_it_stays_in_its_block() {
+    let text = "schema = 1\nname = \"g\"\n[[tasks]]\nid = \"t\"\nrun = \"x\"\ngate = \"printf '```\\n'; echo `date`\"\n";
+    let story = Story::begun(text);
+    let body = pull_request(&story.plan, &story.state, 0, &[]).body;
+    assert!(body.contains("\n````sh\n") && body.contains("\n````\n"), "{body}");
+}

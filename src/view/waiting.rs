@@ -1,0 +1,194 @@
+//! What waits for a person, and the command that lets it go on.
+
+use serde::Serialize;
+
+use super::plain::one_line;
+use crate::event::{AttemptStatus, CheckStatus, FailureKind, LaneStatus, ReviewAct, RunStatus, TaskStatus};
+use crate::graph::MergePolicy;
+use crate::id::{LaneId, TaskId};
+use crate::plan::{LaneIx, Plan};
+use crate::state::{Lane, State};
+
+/// How much of an agent's or a tool's words is shown, in characters.
+const WORDS_SHOWN: usize = 2000;
+
+/// The sort of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingKind {
+    /// An agent asked something.
+    Answer,
+    /// A lane that would merge itself is held by an agent's design concern.
+    Concern,
+    /// Something has to be looked at before it can go on.
+    Attention,
+    /// A lane failed and can be tried again.
+    Retry,
+    /// A pull request is there to be reviewed and merged.
+    Merge,
+    /// Something was lost or could not be seen; for a person to know, and on the wire a matter of attention.
+    #[serde(rename = "attention")]
+    Loss,
+}
+
+impl WaitingKind {
+    /// The word on the wire and on the screen.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Concern => "concern",
+            Self::Attention | Self::Loss => "attention",
+            Self::Retry => "retry",
+            Self::Merge => "merge",
+        }
+    }
+}
+
+/// One thing that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// What sort of decision it is.
+    pub kind: WaitingKind,
+    /// The lane that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lane: Option<LaneId>,
+    /// The task that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// What is to be decided, on one line.
+    pub question: String,
+    /// The command that decides it.
+    pub hint: String,
+}
+
+/// Everything that waits for a person, in the order of the plan: questions first, then lanes, then the run.
+pub fn waiting(plan: &Plan, state: &State) -> Vec<Waiting> {
+    let mut out = answers(plan, state);
+    for lane in 0..plan.lanes.len() {
+        out.extend(lane_waits(plan, state, lane));
+    }
+    if state.run.paused && state.run.status == Some(RunStatus::Running) {
+        out.push(of_run(WaitingKind::Attention, "the run is paused", "laneway resume"));
+    }
+    let losses = state.run.losses.iter();
+    out.extend(losses.map(|what| of_run(WaitingKind::Loss, &one_line(what, WORDS_SHOWN), "laneway verify")));
+    out
+}
+
+fn of_run(kind: WaitingKind, question: &str, hint: &str) -> Waiting {
+    Waiting { kind, lane: None, task: None, question: question.to_owned(), hint: hint.to_owned() }
+}
+
+fn answers(plan: &Plan, state: &State) -> Vec<Waiting> {
+    let mut out = Vec::new();
+    for (plan, task) in plan.tasks.iter().zip(&state.tasks) {
+        let Some(attempt) = task.attempt().filter(|a| a.status == AttemptStatus::Waiting) else {
+            continue;
+        };
+        if attempt.answer.is_some() {
+            continue;
+        }
+        let asked = attempt.question.as_deref().or(attempt.reason.as_deref());
+        out.push(Waiting {
+            kind: WaitingKind::Answer,
+            lane: Some(plan.lane.clone()),
+            task: Some(plan.id.clone()),
+            question: one_line(asked.unwrap_or("no question given"), WORDS_SHOWN),
+            hint: format!("laneway signal answer {} \"...\"", plan.id),
+        });
+    }
+    out
+}
+
+fn lane_waits(plan: &Plan, state: &State, lane: LaneIx) -> Option<Waiting> {
+    let (kind, question, hint) = match state.lanes[lane].status {
+        LaneStatus::PrCreated => pull_request_waits(plan, state, lane)?,
+        LaneStatus::Failed => {
+            let why = failed_by_itself(state, lane)?;
+            (
+                WaitingKind::Retry,
+                format!("lane `{}` failed: {why}", plan.lanes[lane].id),
+                "laneway retry".to_owned(),
+            )
+        }
+        _ => return None,
+    };
+    Some(Waiting { kind, lane: Some(plan.lanes[lane].id.clone()), task: None, question, hint })
+}
+
+/// Why a lane failed, unless it only follows another lane's failure or was called off by a person.
+fn failed_by_itself(state: &State, lane: LaneIx) -> Option<String> {
+    let mut bad = state.index().tasks_of[lane]
+        .iter()
+        .map(|&t| &state.tasks[t])
+        .filter(|t| !t.status.is_success())
+        .peekable();
+    let own = bad.peek().is_none()
+        || bad.any(|t| {
+            t.status == TaskStatus::Failed || (t.status == TaskStatus::Cancelled && !t.cancel_wanted)
+        })
+        || state.lanes[lane].step.as_ref().is_some_and(|s| s.failure().is_some());
+    let why = state.lanes[lane].reason.as_deref().unwrap_or("see `laneway events`");
+    (own && !state.run.cancelled).then(|| one_line(why, WORDS_SHOWN))
+}
+
+fn pull_request_waits(plan: &Plan, state: &State, ix: LaneIx) -> Option<(WaitingKind, String, String)> {
+    let lane = &state.lanes[ix];
+    let pr = lane.pr.as_ref().filter(|pr| pr.merged.is_none() && pr.closed_by.is_none())?;
+    let id = &plan.lanes[ix].id;
+    let merge = format!("laneway pr merge {}", pr.at.number);
+    let name = format!("pull request #{} of lane `{id}`", pr.at.number);
+    if lane.step.as_ref().is_some_and(crate::state::Step::is_in_flight) {
+        return None;
+    }
+    let first = unmerged_upstream(state, ix).map(|up| &plan.lanes[up].id);
+    if plan.lanes[ix].merge == MergePolicy::Review {
+        let after = first.map_or(String::new(), |up| format!(", after lane `{up}`"));
+        let known = troubles(lane).map_or(String::new(), |(_, why, _)| format!("; {why}"));
+        let question = format!("{name} awaits review and merge{after}{known}: {}", pr.at.url);
+        return Some((WaitingKind::Merge, question, merge));
+    }
+    if let Some((kind, why, hint)) = troubles(lane) {
+        return Some((kind, format!("{name} is not merged by itself: {why}"), hint.unwrap_or(merge)));
+    }
+    if state.run.cancelled && first.is_none() {
+        let question = format!("{name} is open, and the run was called off");
+        return Some((WaitingKind::Merge, question, merge));
+    }
+    None
+}
+
+/// What keeps Laneway from merging a lane by itself, with the command to run where it is not the merge.
+fn troubles(lane: &Lane) -> Option<(WaitingKind, String, Option<String>)> {
+    let asked =
+        lane.reviews.iter().find(|r| r.act == ReviewAct::RequestChanges && Some(&r.tip) == lane.tip.as_ref());
+    if let Some(review) = asked {
+        let why = format!(
+            "{} asked for changes: {}",
+            one_line(&review.by, 80),
+            one_line(&review.text, WORDS_SHOWN)
+        );
+        return Some((WaitingKind::Attention, why, None));
+    }
+    if let Some(check) = lane.checks.iter().find(|c| c.status == CheckStatus::Fail) {
+        let why =
+            format!("check `{}` failed: {}", one_line(&check.name, 80), one_line(&check.detail, WORDS_SHOWN));
+        return Some((WaitingKind::Attention, why, None));
+    }
+    if let Some((failure, _)) = lane.step.as_ref().and_then(|s| s.failure())
+        && !matches!(failure.class, FailureKind::Transient | FailureKind::Moved)
+    {
+        let why = one_line(&failure.message, WORDS_SHOWN);
+        return Some((WaitingKind::Attention, why, failure.hint.clone()));
+    }
+    let concern = lane.concerns.iter().find(|c| c.class == crate::event::ConcernClass::Design)?;
+    let by = concern.task.as_ref().map_or(String::new(), |t| format!(" of task `{t}`"));
+    let why = format!("design concern{by}: {}", one_line(&concern.text, WORDS_SHOWN));
+    Some((WaitingKind::Concern, why, None))
+}
+
+/// A lane whose content this one holds and that has to be merged first.
+pub(super) fn unmerged_upstream(state: &State, lane: LaneIx) -> Option<LaneIx> {
+    let holds = &state.lanes[lane].contains;
+    holds.keys().copied().find(|&up| state.lanes[up].status != LaneStatus::Merged)
+}
