@@ -23,10 +23,7 @@ pub(crate) fn rows(setting: &Setting<'_>) -> Vec<Row> {
 
 fn chain() -> Shape {
     let needs = (0..TASKS).map(|n| n.checked_sub(1).into_iter().collect());
-    Shape {
-        name: "chain",
-        needs: needs.collect(),
-    }
+    Shape { name: "chain", needs: needs.collect() }
 }
 
 /// One, then all but one, then one.
@@ -44,10 +41,7 @@ fn layers() -> Shape {
         let row = (n / wide).checked_sub(1)? * wide;
         Some(vec![row + n % wide, row + (n + 1) % wide])
     };
-    Shape {
-        name: "layers",
-        needs: (0..TASKS).map(|n| above(n).unwrap_or_default()).collect(),
-    }
+    Shape { name: "layers", needs: (0..TASKS).map(|n| above(n).unwrap_or_default()).collect() }
 }
 
 fn row(setting: &Setting<'_>, shape: &Shape) -> Row {

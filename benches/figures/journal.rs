@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use laneway::engine::{Core, Input, Report};
 use laneway::event::{
-    Control, ControlVerb, Draft, Effect, Envelope, ExitStatus, LaneProvisioned, Now, ProcessExited, ProcessId,
-    ProcessRole, ProcessStarted, Subject, Timestamp,
+    Control, ControlVerb, Draft, Effect, Envelope, ExitStatus, LaneProvisioned, Now, ProcessExited,
+    ProcessId, ProcessRole, ProcessStarted, Subject, Timestamp,
 };
 use laneway::graph::{Handoff, Millis, ProjectDefaults, Source, parse};
 use laneway::id::{LaneId, RunNo, Sha};
@@ -146,26 +146,16 @@ fn plan() -> Plan {
         _ = write!(text, "[[tasks]]\nid = \"t{n}\"\nrun = [\"false\"]\n");
         text += "retry = { on = [\"transient\"], backoff = \"1ms\", max = 1 }\n";
     }
-    let source = Source {
-        path: "g.toml".to_owned(),
-        text,
-    };
+    let source = Source { path: "g.toml".to_owned(), text };
     let graph = parse(&source, &ProjectDefaults::default());
     let graph = graph.unwrap_or_else(|e| panic!("{}", e.render(&source, false)));
-    let base = LaneBase {
-        base: "main".to_owned(),
-        base_sha: sha(),
-        target: "main".to_owned(),
-    };
+    let base = LaneBase { base: "main".to_owned(), base_sha: sha(), target: "main".to_owned() };
     let bases = graph.workstreams.iter().map(|w| (w.id.clone(), base.clone()));
     let inputs = Inputs {
         run: RunNo(1),
         uuid: "u".to_owned(),
         path: "g.toml".to_owned(),
-        author: Identity {
-            name: "A".to_owned(),
-            email: "a@example.org".to_owned(),
-        },
+        author: Identity { name: "A".to_owned(), email: "a@example.org".to_owned() },
         repo: "/r".into(),
         record: "/r".into(),
         board: "/r".into(),
@@ -197,10 +187,7 @@ fn sha() -> Sha {
 fn fill(plan: &Arc<Plan>, dir: &Path) -> u64 {
     let mut journal = Journal::create(dir).expect("a new journal");
     let mut core = Core::new(Arc::clone(plan));
-    let mut now = Now {
-        wall: Timestamp(1_700_000_000_000),
-        mono: 0,
-    };
+    let mut now = Now { wall: Timestamp(1_700_000_000_000), mono: 0 };
     let mut inputs = vec![start(), attach()];
     let mut bodies = Vec::new();
     while core.state().seq < EVENTS {
@@ -221,23 +208,12 @@ fn fill(plan: &Arc<Plan>, dir: &Path) -> u64 {
 }
 
 fn start() -> Input {
-    Input::Start {
-        plan_digest: "d".to_owned(),
-        version: "0".to_owned(),
-    }
+    Input::Start { plan_digest: "d".to_owned(), version: "0".to_owned() }
 }
 
 fn attach() -> Input {
-    let verb = ControlVerb::Attach {
-        pid: 1,
-        boot_id: "b".to_owned(),
-        attempts: true,
-    };
-    Input::Control(Control {
-        id: "attach".to_owned(),
-        by: "bench".to_owned(),
-        verb,
-    })
+    let verb = ControlVerb::Attach { pid: 1, boot_id: "b".to_owned(), attempts: true };
+    Input::Control(Control { id: "attach".to_owned(), by: "bench".to_owned(), verb })
 }
 
 fn answer(plan: &Plan, effect: &Effect) -> Input {
@@ -245,12 +221,7 @@ fn answer(plan: &Plan, effect: &Effect) -> Input {
     let facts = match effect {
         Effect::Provision { .. } => vec![Draft::world(
             Subject::lane(lane),
-            LaneProvisioned {
-                worktree: "/w/default".to_owned(),
-                tip: sha(),
-                pushed: false,
-                remark: None,
-            },
+            LaneProvisioned { worktree: "/w/default".to_owned(), tip: sha(), pushed: false, remark: None },
         )],
         Effect::Attempt { task, attempt, .. } => {
             let subject = Subject::attempt(lane, task, *attempt);
@@ -260,12 +231,8 @@ fn answer(plan: &Plan, effect: &Effect) -> Input {
                 boot_id: "164a7dad-6338-435b-8e0c-000000000000".to_owned(),
                 tag: "g/1/t/1/1".to_owned(),
             };
-            let started = ProcessStarted {
-                role: ProcessRole::Command,
-                process,
-                command: "false".to_owned(),
-                mono: 0,
-            };
+            let started =
+                ProcessStarted { role: ProcessRole::Command, process, command: "false".to_owned(), mono: 0 };
             let exited = ProcessExited {
                 role: ProcessRole::Command,
                 exit: ExitStatus::Code(1),
@@ -277,9 +244,5 @@ fn answer(plan: &Plan, effect: &Effect) -> Input {
         }
         _ => Vec::new(),
     };
-    Input::Report(Report {
-        id: effect.id(),
-        facts,
-        end: Some(Ok(())),
-    })
+    Input::Report(Report { id: effect.id(), facts, end: Some(Ok(())) })
 }

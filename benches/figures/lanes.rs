@@ -13,12 +13,7 @@ const LANES: usize = 20;
 pub(crate) fn rows(setting: &Setting<'_>) -> Vec<Row> {
     let goal = Goal::AtMost(Amount::Seconds(2.5));
     vec![
-        row(
-            setting,
-            "20 tasks of 1 s in 20 lanes",
-            "run = [\"sleep\", \"1\"]\ndiff = \"none\"",
-            goal,
-        ),
+        row(setting, "20 tasks of 1 s in 20 lanes", "run = [\"sleep\", \"1\"]\ndiff = \"none\"", goal),
         row(
             setting,
             "the same, each with a file merged and a PR opened",

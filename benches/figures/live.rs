@@ -1,5 +1,7 @@
 //! From a claim to the next process, alone and beside a thousand lanes that live; and what those cost at rest.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,12 +80,7 @@ impl Run {
         let gate = shared.join(format!("{}.gate", link(0)));
         scratch.program("mkfifo", &[gate.to_str().expect("a path in UTF-8")]);
         let gate = fs::OpenOptions::new().read(true).write(true).open(gate);
-        Self {
-            laneway: scratch.start(),
-            gate: gate.expect("the fifo was made"),
-            scratch,
-            shared,
-        }
+        Self { laneway: scratch.start(), gate: gate.expect("the fifo was made"), scratch, shared }
     }
 
     fn open_gate(&mut self) {
@@ -116,7 +113,10 @@ impl Run {
         let before = Usage::of(self.laneway.id());
         std::thread::sleep(WATCHED);
         let after = Usage::of(self.laneway.id());
-        let switches = after.switches - before.switches;
+        // Threads that wait for work end after a while, and count no more.
+        let switches =
+            after.switches.iter().map(|(thread, n)| n - before.switches.get(thread).unwrap_or(&0.0));
+        let switches = switches.sum();
         vec![
             Row::new(
                 format!("memory (RSS) of a run with {LIVE} lanes live"),
@@ -128,11 +128,7 @@ impl Run {
                 Amount::Count(switches),
                 Goal::None,
             ),
-            Row::new(
-                "processor time of it",
-                Amount::Millis((after.ticks - before.ticks) * 10.0),
-                Goal::None,
-            ),
+            Row::new("processor time of it", Amount::Millis((after.ticks - before.ticks) * 10.0), Goal::None),
         ]
     }
 
@@ -151,7 +147,8 @@ impl Run {
 /// What `/proc` says of a process; clock ticks are a hundredth of a second.
 struct Usage {
     rss_kib: f64,
-    switches: f64,
+    /// Of each thread.
+    switches: BTreeMap<OsString, f64>,
     ticks: f64,
 }
 
@@ -167,14 +164,16 @@ impl Usage {
         let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives");
         let switches = threads.flatten().map(|thread| {
             let text = read(format!("{}/status", thread.path().display()));
-            number(&text, "voluntary_ctxt_switches:") + number(&text, "nonvoluntary_ctxt_switches:")
+            let both =
+                number(&text, "voluntary_ctxt_switches:") + number(&text, "nonvoluntary_ctxt_switches:");
+            (thread.file_name(), both)
         });
         let stat = read(format!("/proc/{pid}/stat"));
         let behind_name = stat.rsplit(')').next().unwrap_or_default();
         let times = behind_name.split_whitespace().skip(11).take(2);
         Self {
             rss_kib: number(&status, "VmRSS:"),
-            switches: switches.sum(),
+            switches: switches.collect(),
             ticks: times.filter_map(|word| word.parse::<f64>().ok()).sum(),
         }
     }
@@ -198,7 +197,10 @@ fn graph(shared: &Path, live: usize) -> String {
     }
     for n in 0..live {
         _ = write!(text, "[[workstreams]]\nid = \"live{n}\"\n[[tasks]]\nid = \"sleep{n}\"\n");
-        _ = write!(text, "workstream = \"live{n}\"\nagent = \"sleeper\"\nprompt = \"wait\"\ndiff = \"none\"\n");
+        _ = write!(
+            text,
+            "workstream = \"live{n}\"\nagent = \"sleeper\"\nprompt = \"wait\"\ndiff = \"none\"\n"
+        );
     }
     text
 }

@@ -1,9 +1,6 @@
 //! The figures of `docs/performance.md`, measured with the release program: `cargo bench`, or some of them:
 //! `cargo bench -- graphs signals`. `--runs N` changes how often each is repeated; the table shows medians.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a benchmark makes files, starts processes and reads clocks"
-)]
+#![expect(clippy::disallowed_methods, reason = "a benchmark makes files, starts processes and reads clocks")]
 
 mod graphs;
 mod journal;
@@ -72,10 +69,7 @@ fn main() -> ExitCode {
     let mut rows = Vec::new();
     for (name, figure) in FIGURES {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {
-            let measured = figure(&Setting {
-                dir: dir.path(),
-                runs,
-            });
+            let measured = figure(&Setting { dir: dir.path(), runs });
             // A look at what there is already, while the rest takes its time.
             eprintln!("{name}\n{}\n", table::render(&measured));
             rows.extend(measured);

@@ -21,10 +21,7 @@ impl Scratch {
     pub(crate) fn new(dir: &Path, graph: &str) -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let root = dir.join(format!("scratch-{}", MADE.fetch_add(1, Ordering::Relaxed)));
-        let scratch = Self {
-            repo: root.join("repo"),
-            home: root.join("home"),
-        };
+        let scratch = Self { repo: root.join("repo"), home: root.join("home") };
         fs::create_dir_all(&scratch.repo).expect("a new directory");
         fs::create_dir_all(&scratch.home).expect("a new directory");
         scratch.git(&["init", "-q", "-b", "main"]);

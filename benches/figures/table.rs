@@ -38,14 +38,7 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) fn new(figure: impl Into<String>, measured: Amount, goal: Goal) -> Self {
-        Self {
-            figure: figure.into(),
-            measured,
-            spread: None,
-            beside: None,
-            ratio: None,
-            goal,
-        }
+        Self { figure: figure.into(), measured, spread: None, beside: None, ratio: None, goal }
     }
 
     /// Whether the goal is reached; a goal in times is one for the ratio.

@@ -32,10 +32,6 @@ pub(crate) fn rows(setting: &Setting<'_>) -> Vec<Row> {
         spread: Some(done.spread(Amount::Millis)),
         beside: Some(("true".to_owned(), Amount::Millis(nothing))),
         ratio: Some(done.median() / nothing),
-        ..Row::new(
-            "laneway signal done",
-            Amount::Millis(done.median()),
-            Goal::AtMost(Amount::Millis(5.0)),
-        )
+        ..Row::new("laneway signal done", Amount::Millis(done.median()), Goal::AtMost(Amount::Millis(5.0)))
     }]
 }
