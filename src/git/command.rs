@@ -65,7 +65,10 @@ const PINNED: &[&str] = &[
 ];
 
 /// Config for calls that use a lane's private index: nothing that could hide an edit, no format libgit2 cannot read.
+/// That index is not synced, as nothing else of a private git directory is: it is made again from its commit, and git
+/// knows a torn one by its checksum. Objects and refs are synced as everywhere.
 const PINNED_PRIVATE: &[&str] = &[
+    "core.fsync=all,-index",
     "core.sparseCheckout=false",
     "core.untrackedCache=false",
     "core.ignoreStat=false",

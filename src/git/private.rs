@@ -4,7 +4,8 @@
 //! <common>/laneway/index/<name>/
 //!     HEAD     the commit that the index stands for
 //!     index    its tree, with the stat data of the lane's files
-//!     at       the same commit, written last: without it, the index is not trusted to be complete
+//!     at       the same commit and the boot in which that was so, written last: without it, the index is not trusted
+//!              to be complete. None of these files is synced, so after a power cut the index is looked through again
 //!     ready    there once the lane has been made completely
 //!     guard    the lock for all of these
 //! ```
@@ -12,6 +13,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::command::{Git, Scope};
 use super::repo::replace_file;
@@ -54,7 +56,10 @@ impl<'a> Private<'a> {
         }
         let path = self.dir.join("at");
         match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(Sha::new(text.trim()).ok()),
+            Ok(text) => Ok(text
+                .split_once(' ')
+                .filter(|(_, boot)| !boot.trim().is_empty() && boot.trim() == this_boot())
+                .and_then(|(commit, _)| Sha::new(commit).ok())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(GitError::io("read", &path)(error)),
         }
@@ -67,8 +72,8 @@ impl<'a> Private<'a> {
 
     /// Says that the index stands for `commit` now.
     pub(super) fn settle(&self, commit: &Sha) -> Result<(), GitError> {
-        write_line(&self.dir.join("HEAD"), commit)?;
-        write_line(&self.dir.join("at"), commit)
+        write_line(&self.dir.join("HEAD"), commit.as_str())?;
+        write_line(&self.dir.join("at"), &format!("{commit} {}", this_boot()))
     }
 
     /// Brings the index to the tree of `commit`, keeping the stat data of files that stay the same. No file of the lane is
@@ -143,9 +148,51 @@ pub(super) fn remove_file(path: &Path) -> Result<(), GitError> {
     }
 }
 
-/// Writes an id by rename. It is not synced: after a power cut the worst is a slower first look.
-fn write_line(path: &Path, commit: &Sha) -> Result<(), GitError> {
+/// The name of the time since the machine was started; empty where the system has none, so that no index is trusted.
+fn this_boot() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        text.map(|text| text.trim().to_owned()).unwrap_or_default()
+    })
+}
+
+/// Writes a line by rename. It is not synced: after a power cut the worst is a slower first look.
+fn write_line(path: &Path, line: &str) -> Result<(), GitError> {
     let temp = path.with_extension("new");
-    std::fs::write(&temp, format!("{commit}\n")).map_err(GitError::io("written", &temp))?;
+    std::fs::write(&temp, format!("{line}\n")).map_err(GitError::io("written", &temp))?;
     std::fs::rename(&temp, path).map_err(GitError::io("written", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn sh(dir: &Path, script: &str) {
+        let done = Command::new("sh").arg("-ec").arg(script).current_dir(dir).status().unwrap();
+        assert!(done.success(), "{script}");
+    }
+
+    #[test]
+    fn an_index_that_a_power_cut_tore_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        sh(
+            dir.path(),
+            "git init -q -b main . && git config user.name T && git config user.email t@example.org
+             echo one > file && git add file && git commit -qm one",
+        );
+        let repo = Repo::discover(dir.path()).unwrap();
+        let tip = repo.branch_tip("main").unwrap().unwrap();
+        let lane = repo.provision(&dir.path().join(".worktrees/g/lane"), &tip).unwrap();
+        let private = lane.private(&repo);
+        let at = std::fs::read_to_string(private.join("at")).unwrap();
+        assert_eq!(at, format!("{tip} {}\n", this_boot()));
+        // Neither of the two was synced: what is left of them is anything.
+        std::fs::write(private.join("index"), "").unwrap();
+        std::fs::write(private.join("at"), format!("{tip} a-boot-before\n")).unwrap();
+        assert!(repo.tree_state(&lane, &tip).unwrap().is_clean());
+        sh(&lane.path, "echo two > file");
+        assert!(!repo.tree_state(&lane, &tip).unwrap().is_clean());
+    }
 }

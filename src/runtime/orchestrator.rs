@@ -72,13 +72,33 @@ pub async fn drive(drive: Drive) -> Result<State, RuntimeError> {
     result
 }
 
+/// What a turn decided about an effect.
+enum Turned {
+    Intended(Effect),
+    Answered(EffectId),
+}
+
+/// What `envelopes` decide about effects, in order.
+fn turned(envelopes: &[Envelope]) -> Vec<Turned> {
+    envelopes
+        .iter()
+        .filter_map(|envelope| match &envelope.event {
+            Event::EffectIntended(event) => Some(Turned::Intended(event.effect.clone())),
+            Event::EffectConfirmed(event) => Some(Turned::Answered(event.id.clone())),
+            Event::EffectFailed(event) => Some(Turned::Answered(event.id.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
 struct Orchestrator {
     context: Arc<Context>,
     core: Core,
     journal: Journal,
     watcher: Option<Watcher>,
     projector: Projector,
-    in_flight: BTreeSet<EffectId>,
+    /// What is under way; of a process, the attempt whose signals are watched.
+    in_flight: HashMap<EffectId, Option<(TaskId, u32)>>,
     tasks: JoinSet<()>,
     events: Option<mpsc::UnboundedSender<Vec<Envelope>>>,
     /// Requests whose files are moved once they are durable.
@@ -133,7 +153,7 @@ impl Orchestrator {
             journal,
             watcher,
             projector,
-            in_flight: BTreeSet::new(),
+            in_flight: HashMap::new(),
             tasks: JoinSet::new(),
             events: None,
             taken: HashMap::new(),
@@ -156,9 +176,8 @@ impl Orchestrator {
     ) -> Result<State, RuntimeError> {
         let mut batch = std::mem::take(&mut self.waiting);
         batch.push(attach(attempts));
-        let mut resumed = true;
         // What the board shows is ours first; then what people wrote on it is heard.
-        self.commit(batch, resumed)?;
+        self.commit(batch, true)?;
         let mut batch = self.rescan(Settle::Ended)?;
         let mut backstop = tokio::time::interval_at(tokio::time::Instant::now() + BACKSTOP, BACKSTOP);
         backstop.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -191,8 +210,7 @@ impl Orchestrator {
                 }
             }
             if !batch.is_empty() {
-                self.commit(std::mem::take(&mut batch), resumed)?;
-                resumed = false;
+                self.commit(std::mem::take(&mut batch), false)?;
             }
         }
         // Requests that came in with the last batch have been moved; the run rests.
@@ -220,6 +238,10 @@ impl Orchestrator {
             }
         }
         let envelopes = self.core.step(clock::now(), batch)?;
+        let mut effects = turned(&envelopes);
+        if resumed {
+            effects.extend(self.core.outstanding().values().cloned().map(Turned::Intended));
+        }
         if !envelopes.is_empty() {
             let bodies = envelopes
                 .iter()
@@ -230,7 +252,7 @@ impl Orchestrator {
             self.crash_if_asked();
             self.publish(envelopes)?;
         }
-        self.reconcile(resumed);
+        self.reconcile(effects, resumed);
         Ok(())
     }
 
@@ -320,40 +342,42 @@ impl Orchestrator {
         }
     }
 
-    /// Starts what is outstanding and not under way; forgets what is over.
-    fn reconcile(&mut self, resumed: bool) {
+    /// Starts what was intended and forgets what is over, in the order in which it was decided: an effect that failed
+    /// and was intended again in one turn is one that ended and one that begins. Costs what changed, not what lives.
+    fn reconcile(&mut self, effects: Vec<Turned>, resumed: bool) {
         while self.tasks.try_join_next().is_some() {}
-        let outstanding = self.core.outstanding();
-        self.in_flight.retain(|id| outstanding.contains_key(id));
-        let new: Vec<Effect> = outstanding
-            .iter()
-            .filter(|(id, _)| !self.in_flight.contains(*id))
-            .map(|(_, e)| e.clone())
-            .collect();
-        for effect in new {
-            let id = effect.id();
-            if let Effect::Attempt { task, attempt, .. } = &effect {
-                self.watch_attempt(task, *attempt);
+        for turned in effects {
+            match turned {
+                Turned::Answered(id) => self.forget(&id),
+                Turned::Intended(effect) => self.begin(effect, resumed),
             }
-            let brief = Brief::new(self.core.state(), effect, resumed);
-            self.tasks.spawn(effects::perform(Arc::clone(&self.context), brief));
-            self.in_flight.insert(id);
         }
-        let live: BTreeSet<(TaskId, u32)> = self
-            .core
-            .outstanding()
-            .values()
-            .filter_map(|e| match e {
-                Effect::Attempt { task, attempt, .. } => Some((task.clone(), *attempt)),
-                _ => None,
-            })
-            .collect();
-        for (task, attempt) in std::mem::take(&mut self.watched) {
-            if live.contains(&(task.clone(), attempt)) {
-                self.watched.insert((task, attempt));
-            } else if let Some(watcher) = &mut self.watcher {
-                watcher.unwatch(&WatchKey::Signals { task, attempt });
+    }
+
+    fn begin(&mut self, effect: Effect, resumed: bool) {
+        let id = effect.id();
+        if self.in_flight.contains_key(&id) || !self.core.outstanding().contains_key(&id) {
+            return;
+        }
+        let watched = match &effect {
+            Effect::Attempt { task, attempt, .. } => {
+                self.watch_attempt(task, *attempt);
+                Some((task.clone(), *attempt))
             }
+            _ => None,
+        };
+        let brief = Brief::new(self.core.state(), effect, resumed);
+        self.tasks.spawn(effects::perform(Arc::clone(&self.context), brief));
+        self.in_flight.insert(id, watched);
+    }
+
+    fn forget(&mut self, id: &EffectId) {
+        let Some(Some((task, attempt))) = self.in_flight.remove(id) else {
+            return;
+        };
+        let watched = self.watched.remove(&(task.clone(), attempt));
+        if let Some(watcher) = self.watcher.as_mut().filter(|_| watched) {
+            watcher.unwatch(&WatchKey::Signals { task, attempt });
         }
     }
 

@@ -84,12 +84,31 @@ pub struct PutUp {
 
 impl PutUp {
     fn directory(&mut self, root: &Path, path: PathBuf) -> Result<(), BoardError> {
-        match folder::make_dir(root, &path)? {
+        let stood = folder::make_dir(root, &path)?;
+        self.note(path, &stood);
+        Ok(())
+    }
+
+    /// Like [`PutUp::directory`] for one whose parent was put up just now, without walking down to it again.
+    fn directory_in(&mut self, root: &Path, parent: &Stood, path: PathBuf) -> Result<Stood, BoardError> {
+        let stood = match parent {
+            Stood::Other => Stood::Other,
+            Stood::Directory | Stood::Nothing => match folder::make_last(&path) {
+                Ok(stood) => stood,
+                // Somebody deletes at the same time, or it cannot be made; the walk finds out which.
+                Err(_) => folder::make_dir(root, &path)?,
+            },
+        };
+        self.note(path, &stood);
+        Ok(stood)
+    }
+
+    fn note(&mut self, path: PathBuf, stood: &Stood) {
+        match stood {
             Stood::Directory => {}
             Stood::Nothing => self.created.push(path),
             Stood::Other => self.in_the_way.push(path),
         }
-        Ok(())
     }
 }
 
@@ -169,16 +188,16 @@ impl Board {
     /// the agent starts: a file in a directory that is watched only after it was seen has raised no notice.
     pub fn put_up_attempt(&self, task: &TaskId, attempt: u32) -> Result<PutUp, BoardError> {
         let mut up = PutUp::default();
+        let attempt_dir = folder::make_dir(&self.root, &self.attempt_dir(task, attempt))?;
+        let read =
+            [self.context_dir(task, attempt), self.inbox_dir(task, attempt), self.answers_dir(task, attempt)];
+        for dir in read {
+            up.directory_in(&self.root, &attempt_dir, dir)?;
+        }
         let signals = self.signals_dir(task, attempt);
-        let read = [
-            self.context_dir(task, attempt),
-            self.inbox_dir(task, attempt),
-            self.answers_dir(task, attempt),
-            signals.clone(),
-        ];
-        let written = Folder::ALL.into_iter().map(|folder| signals.join(folder.name()));
-        for dir in read.into_iter().chain(written) {
-            up.directory(&self.root, dir)?;
+        let stood = up.directory_in(&self.root, &attempt_dir, signals.clone())?;
+        for folder in Folder::ALL {
+            up.directory_in(&self.root, &stood, signals.join(folder.name()))?;
         }
         Ok(up)
     }
@@ -258,6 +277,24 @@ mod tests {
         assert!(concerns.is_symlink());
         let error = board.write_file(&concerns.join("x"), b"text").unwrap_err();
         assert!(matches!(error, BoardError::InTheWay { .. }), "{error}");
+    }
+
+    #[test]
+    fn below_a_link_nothing_of_an_attempt_is_made() {
+        let (dir, board) = board();
+        let task = TaskId::new("types").unwrap();
+        let elsewhere = dir.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        _ = board.put_up(&[]).unwrap();
+        let task_dir = board.attempt_dir(&task, 1).parent().unwrap().to_path_buf();
+        std::os::unix::fs::symlink(&elsewhere, &task_dir).unwrap();
+        assert_eq!(board.put_up_attempt(&task, 1).unwrap().in_the_way.len(), 9);
+        fs::remove_file(&task_dir).unwrap();
+        fs::create_dir_all(board.attempt_dir(&task, 1)).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, board.signals_dir(&task, 1)).unwrap();
+        let up = board.put_up_attempt(&task, 1).unwrap();
+        assert_eq!((up.created.len(), up.in_the_way.len()), (3, 6));
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
     }
 
     #[test]

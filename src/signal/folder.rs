@@ -37,17 +37,24 @@ fn try_make_dir(root: &Path, path: &Path) -> io::Result<Stood> {
     let below = path.strip_prefix(root).unwrap_or(path);
     for part in below {
         at.push(part);
-        match fs::create_dir(&at) {
-            Ok(()) => stood = Stood::Nothing,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if !fs::symlink_metadata(&at)?.is_dir() {
-                    return Ok(Stood::Other);
-                }
-            }
-            Err(error) => return Err(error),
+        stood = make_last(&at)?;
+        if matches!(stood, Stood::Other) {
+            return Ok(stood);
         }
     }
     Ok(stood)
+}
+
+/// Makes the last part of `path`, whose parent has just been made or seen to be a directory of ours.
+pub(super) fn make_last(path: &Path) -> io::Result<Stood> {
+    match fs::create_dir(path) {
+        Ok(()) => Ok(Stood::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let is_dir = fs::symlink_metadata(path)?.is_dir();
+            Ok(if is_dir { Stood::Directory } else { Stood::Other })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// A private name in `dir` that no reader takes for a file of the protocol.

@@ -3,6 +3,7 @@
 mod hostile;
 mod landing;
 mod lanes;
+mod resume;
 
 use std::path::Path;
 use std::process::Command;
@@ -57,6 +58,10 @@ impl Bench {
     }
 
     async fn drive(&self) -> State {
+        self.drive_telling(None).await
+    }
+
+    async fn drive_telling(&self, events: Option<mpsc::UnboundedSender<Vec<Envelope>>>) -> State {
         let (_sender, interrupts) = mpsc::unbounded_channel();
         drive(Drive {
             project: self.project.clone(),
@@ -64,7 +69,7 @@ impl Bench {
             lock: lock(&self.project, &self.plan.graph).unwrap(),
             attempts: true,
             wait_merged: false,
-            events: None,
+            events,
             interrupts,
             environment: std::env::vars_os().collect(),
         })

@@ -1,0 +1,45 @@
+//! An orchestrator that goes away in the middle, and the one after it.
+
+use super::*;
+use crate::event::{Event, ProcessStarted, RunStatus};
+
+/// Carries the run until a process has started, and then no further, as if the orchestrator had been killed.
+async fn drive_until_a_process_runs(bench: &Bench) {
+    let (tell, mut events) = mpsc::unbounded_channel::<Vec<Envelope>>();
+    let started = async {
+        while let Some(batch) = events.recv().await {
+            if batch.iter().any(|e| matches!(e.event, Event::ProcessStarted(ProcessStarted { .. }))) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        state = bench.drive_telling(Some(tell)) => panic!("the run ended: {:?}", state.run),
+        () = started => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a22_a_command_whose_orchestrator_died_is_stopped_and_runs_again() {
+    let dir = repository();
+    let first = dir.path().join(".git/first");
+    let bench = Bench::on(
+        dir,
+        &graph(&format!(
+            r#"
+[[tasks]]
+id = "build"
+run = "if test -e '{0}'; then exit 0; fi; : > '{0}'; sleep 100000"
+diff = "none"
+"#,
+            first.display()
+        )),
+    );
+    drive_until_a_process_runs(&bench).await;
+    while !first.exists() {
+        tokio::task::yield_now().await;
+    }
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(state.tasks[0].attempts.len(), 1, "a stop by our own end is no failure: {}", bench.told());
+}
