@@ -231,12 +231,6 @@ impl Orchestrator {
 
     /// One turn: decide, make durable, publish, reconcile.
     fn commit(&mut self, batch: Vec<Input>, resumed: bool) -> Result<(), RuntimeError> {
-        for input in &batch {
-            // The engine may want the same effect again in the very step that hears of its end.
-            if let Input::Report(Report { id, end: Some(_), .. }) = input {
-                self.in_flight.remove(id);
-            }
-        }
         let envelopes = self.core.step(clock::now(), batch)?;
         let mut effects = turned(&envelopes);
         if resumed {

@@ -29,20 +29,12 @@ impl UserState {
     pub(crate) fn of(root: &Path) -> Self {
         let mut files = BTreeMap::new();
         let ours = |path: &Path| {
-            path.strip_prefix(root)
-                .is_ok_and(|path| OURS.iter().any(|ours| path == Path::new(ours)))
+            path.strip_prefix(root).is_ok_and(|path| OURS.iter().any(|ours| path == Path::new(ours)))
         };
-        for entry in walkdir::WalkDir::new(root)
-            .into_iter()
-            .filter_entry(|entry| !ours(entry.path()))
-        {
+        for entry in walkdir::WalkDir::new(root).into_iter().filter_entry(|entry| !ours(entry.path())) {
             let entry = entry.expect("walk the repository");
-            let path = entry
-                .path()
-                .strip_prefix(root)
-                .expect("below the root")
-                .to_string_lossy()
-                .into_owned();
+            let path =
+                entry.path().strip_prefix(root).expect("below the root").to_string_lossy().into_owned();
             if entry.file_type().is_file() {
                 files.insert(path, std::fs::read(entry.path()).expect("read a file"));
             } else if entry.path_is_symlink() {
@@ -58,9 +50,8 @@ impl UserState {
     pub(crate) fn assert_untouched(&self, root: &Path) {
         let now = Self::of(root);
         let names = self.files.keys().chain(now.files.keys());
-        let mut changed: Vec<&String> = names
-            .filter(|name| self.files.get(*name) != now.files.get(*name))
-            .collect();
+        let mut changed: Vec<&String> =
+            names.filter(|name| self.files.get(*name) != now.files.get(*name)).collect();
         changed.dedup();
         assert!(changed.is_empty(), "what is the user's was touched: {changed:?}");
     }
