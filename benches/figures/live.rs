@@ -183,12 +183,12 @@ impl Usage {
 fn graph(shared: &Path, live: usize) -> String {
     let own = std::env::current_exe().expect("this program has a path");
     let mut text = format!(
-        "schema = 1\nname = \"g\"\nagent = \"player\"\nmax_parallel = {}\n[agents.player]\ncommand = [{:?}, {:?}, {:?}]\n\
+        "schema = 1\nname = \"g\"\nagent = \"player\"\nmax_parallel = {}\n[agents.player]\ncommand = ['{}', '{}', '{}']\n\
          [agents.sleeper]\ncommand = [\"sleep\", \"100000\"]\n[[workstreams]]\nid = \"chain\"\n",
         live + 1,
-        own,
+        own.display(),
         player::ROLE,
-        shared,
+        shared.display(),
     );
     for n in 0..LINKS {
         let needs = n.checked_sub(1).map(|before| format!("\"{}\"", link(before)));

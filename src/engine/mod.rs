@@ -4,7 +4,7 @@
 //! Input -> observe -> facts -> State -> rules -> transitions and intents -> State -> ...
 //! ```
 //!
-//! [`observe`] turns an input into facts and decides nothing. The rules look only at plan, state and the two clocks,
+//! `observe` turns an input into facts and decides nothing. The rules look only at plan, state and the two clocks,
 //! so whatever an interrupted orchestrator did not get to write down follows again from the facts it did: recovery
 //! needs no code of its own. Replay never acts; effects are carried out by whoever reads [`Core::outstanding`].
 

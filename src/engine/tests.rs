@@ -119,6 +119,9 @@ impl Draw {
     }
 }
 
+/// How attempts go, where they do not simply succeed.
+type Script = Vec<(&'static str, u32, Outcome)>;
+
 /// What the scripted world says of an attempt.
 #[derive(Clone, Copy, PartialEq)]
 enum Outcome {
@@ -157,7 +160,7 @@ impl World {
             }
             Effect::Attempt { task, attempt, .. } => {
                 self.started.push((task.to_string(), *attempt));
-                let at = self.at(core, task, *attempt);
+                let at = Self::at(core, task, *attempt);
                 let process = ProcessId { pid: 7, start_time: 1, boot_id: "b".into(), tag: "t".into() };
                 let mut facts = vec![Draft::world(
                     at.clone(),
@@ -186,12 +189,12 @@ impl World {
                 done(facts)
             }
             Effect::Collect { task, attempt } => {
-                let at = self.at(core, task, *attempt);
+                let at = Self::at(core, task, *attempt);
                 let commit = Some(sha(900 + u64::from(*attempt)));
                 done(vec![Draft::world(at, WorkCollected { commit })])
             }
             Effect::Land { task, attempt, tip, .. } => {
-                let at = self.at(core, task, *attempt);
+                let at = Self::at(core, task, *attempt);
                 let (status, class) = match self.outcome(task, *attempt) {
                     Outcome::GateFails => (CheckStatus::Fail, Some(FailureKind::Work)),
                     Outcome::Conflict => (CheckStatus::Skip, Some(FailureKind::Conflict)),
@@ -204,15 +207,14 @@ impl World {
                     let event = ConflictPredicted { with: "lane".into(), paths, detail: String::new() };
                     facts.push(Draft::world(at.clone(), event));
                 }
-                let end = match class {
-                    Some(class) => Err(Failure { class, message: "no".into(), hint: None }),
-                    None => {
-                        let to = sha(10_000 + core.state().seq);
-                        let event =
-                            MergeRecorded { branch: "b".into(), from: tip.clone(), to: to.clone(), tree: to };
-                        facts.push(Draft::world(at, event));
-                        Ok(())
-                    }
+                let end = if let Some(class) = class {
+                    Err(Failure { class, message: "no".into(), hint: None })
+                } else {
+                    let to = sha(10_000 + core.state().seq);
+                    let event =
+                        MergeRecorded { branch: "b".into(), from: tip.clone(), to: to.clone(), tree: to };
+                    facts.push(Draft::world(at, event));
+                    Ok(())
                 };
                 Report { id: id.clone(), facts, end: Some(end) }
             }
@@ -234,7 +236,7 @@ impl World {
         }
     }
 
-    fn at(&self, core: &Core, task: &TaskId, attempt: u32) -> Subject {
+    fn at(core: &Core, task: &TaskId, attempt: u32) -> Subject {
         let ix = core.state().index().task(task).unwrap();
         Subject::attempt(&core.plan().tasks[ix].lane, task, attempt)
     }
@@ -259,7 +261,7 @@ fn control(id: &str, verb: ControlVerb) -> Input {
 
 /// Runs until nothing moves, time jumping from deadline to deadline.
 fn drive(core: &mut Core, world: &mut World, inputs: Vec<Input>, log: &mut Vec<Envelope>) {
-    let mut now = Now { wall: Timestamp(1_000_000 + log.len() as i64), mono: 0 };
+    let mut now = Now { wall: Timestamp(1_000_000 + i64::try_from(log.len()).unwrap()), mono: 0 };
     let mut events = core.step(now, inputs).unwrap();
     loop {
         log.append(&mut events);
@@ -317,7 +319,7 @@ fn diamond(merge: MergePolicy, handoff: Handoff) -> Draw {
 
 #[test]
 fn a06_every_prefix_of_the_journal_leads_to_the_same_end() {
-    let cases: Vec<(Draw, Vec<(&str, u32, Outcome)>)> = vec![
+    let cases: Vec<(Draw, Script)> = vec![
         (diamond(MergePolicy::Auto, Handoff::Merged), vec![]),
         (diamond(MergePolicy::Review, Handoff::Ready), vec![("b1", 1, Outcome::GateFails)]),
         (
@@ -346,6 +348,7 @@ fn a06_every_prefix_of_the_journal_leads_to_the_same_end() {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the shipped graphs are files")]
 /// The plans of the graphs that are shipped, as a repository with one commit would give them.
 fn shipped() -> Vec<(String, Arc<Plan>)> {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs");
@@ -455,8 +458,7 @@ fn ar22_a_failure_blocks_only_what_depends_on_it() {
     let (core, world, _) = run(&diamond(MergePolicy::Auto, Handoff::Ready), &script);
     let (run, lanes, tasks) = statuses(&core);
     assert_eq!(run, Some(RunStatus::Failed));
-    use LaneStatus::{Failed, Merged};
-    assert_eq!(lanes, [Merged, Failed, Merged, Failed]);
+    assert_eq!(lanes, [LaneStatus::Merged, LaneStatus::Failed, LaneStatus::Merged, LaneStatus::Failed]);
     assert_eq!(tasks[3], TaskStatus::Skipped);
     assert_eq!(world.started.iter().filter(|(t, _)| t == "b1").count(), 2);
 }

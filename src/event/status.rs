@@ -215,6 +215,7 @@ fn run(from: RunStatus, to: RunStatus) -> bool {
     )
 }
 
+#[expect(clippy::unnested_or_patterns, reason = "a table is read by its rows")]
 fn lane(from: LaneStatus, to: LaneStatus) -> bool {
     use LaneStatus::{Active, Failed, MergeReady, Merged, Pending, PrCreated};
     matches!(

@@ -2,7 +2,7 @@
 //!
 //! `git2` reads and writes objects, refs and worktree metadata of the *main* repository; the `git` program does
 //! what its behaviour defines (status, add, checkout of files, merges, fetch, push), through one gateway,
-//! [`command`]. All calls block; an async caller uses a blocking thread.
+//! `command`. All calls block; an async caller uses a blocking thread.
 //!
 //! **Two git directories a lane.** Agents live with `<common>/worktrees/<name>` (HEAD, index, config of their
 //! own). Laneway looks at the same files through a *private* git directory, `<common>/laneway/index/<name>`, with a HEAD

@@ -7,7 +7,7 @@ use crate::event::{
     ReviewAct, SignalKind, StopReason, Subject, WorkflowTransition,
 };
 
-/// How the times of [`line`] are to be read.
+/// How the times of [`line()`] are to be read.
 pub const TIMES: &str = "times are UTC";
 
 /// How much of anybody's words a line shows, in characters.

@@ -162,7 +162,6 @@ async fn ar21_a_pull_request_closed_unmerged_is_a_clear_end() {
     let bench = Bench::new(
         &graph(
             r#"
-handoff = "merged"
 [[workstreams]]
 id = "a"
 [[workstreams]]
@@ -178,8 +177,6 @@ needs = ["one"]
 run = "cat x > y"
 "#,
         )
-        .replace("[[workstreams]]\nid = \"a\"", "[[workstreams]]\nid = \"a\"")
-        .replacen("handoff = \"merged\"\n", "", 1)
         .replacen("name = \"g\"", "name = \"g\"\nhandoff = \"merged\"", 1),
     );
     let state = bench.drive().await;
