@@ -16,7 +16,7 @@ use super::session::Session;
 use crate::event::RunStatus;
 use crate::id::RunNo;
 use crate::journal::RunLock;
-use crate::plan::Plan;
+use crate::plan::{ForgeKind, Plan};
 use crate::runtime::{self, Config, Loaded, Project};
 use crate::view;
 
@@ -28,6 +28,13 @@ pub(super) enum WaitFor {
     Open,
     /// Every pull request is merged
     Merged,
+}
+
+/// The forges there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ForgeName {
+    /// The forge in the repository's own record
+    Local,
 }
 
 /// Run a graph, or go on with its run where that stopped
@@ -46,6 +53,9 @@ pub(super) struct RunArgs {
     /// How many attempts run at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
+    /// Where pull requests are opened
+    #[arg(long, value_name = "FORGE")]
+    forge: Option<ForgeName>,
     /// Fetch and push nothing
     #[arg(long)]
     offline: bool,
@@ -101,6 +111,7 @@ impl RunArgs {
     fn flags(&self) -> Option<Source> {
         let settings = Settings {
             max_parallel: self.max_parallel,
+            forge: self.forge.map(|ForgeName::Local| ForgeKind::Local),
             offline: self.offline.then_some(true),
             ..Settings::default()
         };
