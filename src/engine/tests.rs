@@ -479,7 +479,7 @@ fn a13_a_question_blocks_the_run_and_an_answer_lets_it_go_on() {
     assert_eq!(core.state().run.status, Some(RunStatus::Blocked));
     assert_eq!(core.state().tasks[0].attempt().unwrap().status, AttemptStatus::Waiting);
     world.script.clear();
-    let verb = ControlVerb::Answer { task: TaskId::new("a1").unwrap(), text: "yes".into() };
+    let verb = ControlVerb::Answer { task: TaskId::new("a1").unwrap(), ask: None, text: "yes".into() };
     drive(&mut core, &mut world, vec![control("x", verb)], &mut log);
     assert_eq!(core.state().run.status, Some(RunStatus::Completed), "{:?}", statuses(&core));
     assert_eq!(core.state().tasks[0].attempts.len(), 1, "the same attempt went on");

@@ -253,6 +253,9 @@ pub enum ControlVerb {
     Answer {
         /// The task.
         task: TaskId,
+        /// The question's id; absent where a `blocked` claim or the only open question is answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ask: Option<String>,
         /// The answer.
         text: String,
     },

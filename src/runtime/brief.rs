@@ -10,7 +10,7 @@ use crate::graph::CommitPolicy;
 use crate::id::{Sha, TaskId};
 use crate::plan::{Plan, TaskIx, Work};
 use crate::signal;
-use crate::state::{Attempt, State};
+use crate::state::{Attempt, Note, State};
 
 /// What one effect takes along.
 pub(super) struct Brief {
@@ -40,8 +40,8 @@ pub(super) struct AttemptBrief {
     pub(super) tip: Option<Sha>,
     /// Trees that passed a gate in this lane, with its command.
     pub(super) gated: Vec<(Sha, String)>,
-    /// The answer of a person that the agent has not seen.
-    pub(super) answer: Option<String>,
+    /// What agents of other tasks said to this one's.
+    pub(super) notes: Vec<Note>,
 }
 
 impl Brief {
@@ -82,7 +82,7 @@ impl AttemptBrief {
         let is_agent = matches!(state.plan().tasks[task].work, Work::Agent { .. });
         Some(Self {
             instructions: (told && is_agent).then(|| instructions(state, task, &attempt)),
-            answer: attempt.answer.clone(),
+            notes: if told { state.tasks[task].notes.clone() } else { Vec::new() },
             needs,
             earlier,
             tip: lane.tip.clone(),

@@ -269,7 +269,9 @@ fn control_of(plan: &Plan, state: &State, request: &signal::Request) -> Result<C
             let lane = lane_of(plan, state, *pr, None)?;
             ControlVerb::Review { lane, act: event::ReviewAct::Close, text: note() }
         }
-        Verb::Answer { task, text, .. } => ControlVerb::Answer { task: task.clone(), text: text.clone() },
+        Verb::Answer { task, ask, text } => {
+            ControlVerb::Answer { task: task.clone(), ask: ask.clone(), text: text.clone() }
+        }
         Verb::SignalDone { .. } | Verb::SignalFailed { .. } => {
             return Err("claims of people are not supported yet".to_owned());
         }

@@ -271,6 +271,12 @@ impl Orchestrator {
                 }
                 Event::ControlRejected(event) => self.put_aside(&event.request)?,
                 Event::SignalObserved(crate::event::SignalObserved {
+                    signal: SignalKind::Note { to },
+                    ..
+                }) => {
+                    self.deliver(to);
+                }
+                Event::SignalObserved(crate::event::SignalObserved {
                     signal: SignalKind::LaneStatus { .. },
                     ..
                 })
@@ -323,16 +329,30 @@ impl Orchestrator {
 
     /// An answer goes to an agent that is still there at once.
     fn answer(&self, control: &Control) {
-        let ControlVerb::Answer { task, text } = &control.verb else {
+        let ControlVerb::Answer { task, text, .. } = &control.verb else {
             return;
         };
         let state = self.core.state();
         let Some(attempt) = state.index().task(task).and_then(|ix| state.tasks[ix].attempt()) else {
             return;
         };
-        let path = self.context.board.answers_dir(task, attempt.number).join("answer.md");
+        let name = effects::answer_file(attempt.ask.as_deref());
+        let path = self.context.board.answers_dir(task, attempt.number).join(name);
         if let Err(error) = self.context.board.write_file(&path, text.as_bytes()) {
             tracing::warn!(%error, %task, "an answer could not be written");
+        }
+    }
+
+    /// A note reaches an agent that is at work at once; one that comes later finds it in its inbox.
+    fn deliver(&self, to: &TaskId) {
+        let state = self.core.state();
+        let Some(task) = state.index().task(to).map(|ix| &state.tasks[ix]) else { return };
+        let Some(attempt) = task.attempt().filter(|_| task.is_live()) else { return };
+        for note in &task.notes {
+            let path = self.context.board.inbox_dir(to, attempt.number).join(effects::note_file(note));
+            if let Err(error) = self.context.board.write_file(&path, note.text.as_bytes()) {
+                tracing::warn!(%error, task = %to, "a note could not be delivered");
+            }
         }
     }
 

@@ -277,10 +277,14 @@ impl State {
                 self.retry(tasks);
                 touched.all = true;
             }
-            ControlVerb::Answer { task, text } => {
+            ControlVerb::Answer { task, ask, text } => {
                 if let Some(task) = self.task_named(Some(task)) {
                     if let Some(attempt) = self.tasks[task].attempts.last_mut() {
                         attempt.answer = Some(text.clone());
+                        attempt.ask = ask.clone().or(attempt.ask.take());
+                        if attempt.status == crate::event::AttemptStatus::Started {
+                            attempt.question = None;
+                        }
                     }
                     return self.touched_task(task);
                 }
@@ -326,10 +330,21 @@ impl State {
         }
     }
 
+    /// A note is the other task's to keep, whether that has begun or not.
+    fn pass_on(&mut self, at: &Envelope, event: &Event) {
+        let Event::SignalObserved(SignalObserved { signal: SignalKind::Note { to }, text }) = event else {
+            return;
+        };
+        let (Some(to), Some(from)) = (self.task_named(Some(to)), at.subject.task.clone()) else { return };
+        let name = at.source.as_ref().and_then(|s| s.path.rsplit('/').next()).unwrap_or("note").to_owned();
+        self.tasks[to].notes.push(super::Note { from, name, text: text.clone() });
+    }
+
     fn attempt_fact(&mut self, at: &Envelope, event: &Event) -> Result<Touched, ApplyError> {
         let task_ix = self.task_of(at)?;
         let lane_ix = self.index.lane_of[task_ix];
         let number = at.subject.attempt.unwrap_or(0);
+        self.pass_on(at, event);
         let task = &mut self.tasks[task_ix];
         let attempt = task.attempt_mut(number).ok_or(ApplyError::NoAttempt { seq: at.seq, number })?;
         let lane = &mut self.lanes[lane_ix];
@@ -481,7 +496,10 @@ fn signal(attempt: &mut super::Attempt, at: &Envelope, event: &SignalObserved) {
         SignalKind::Failed => attempt.claims.failed = said,
         SignalKind::Blocked => attempt.claims.blocked = said,
         SignalKind::Progress => attempt.progress = Some(event.text.clone()),
-        SignalKind::Ask { .. } => attempt.question = Some(event.text.clone()),
+        SignalKind::Ask { id } => {
+            attempt.question = Some(event.text.clone());
+            attempt.ask = Some(id.clone());
+        }
         _ => {}
     }
 }

@@ -7,7 +7,7 @@ use crate::event::{
     AttemptStatus, CheckStatus, DiffStat, Effect, ExitStatus, Failure, Place, ProcessId, StopReason,
     TaskStatus, Timestamp,
 };
-use crate::id::Sha;
+use crate::id::{Sha, TaskId};
 
 /// A piece of evidence.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,7 +124,9 @@ pub struct Attempt {
     pub claims: Claims,
     /// A question that its agent asked.
     pub question: Option<String>,
-    /// A person's answer, until the agent has it.
+    /// The id of the question; `None` for a `blocked` claim.
+    pub ask: Option<String>,
+    /// A person's answer.
     pub answer: Option<String>,
     /// Why its processes are being ended.
     pub stop: Option<StopReason>,
@@ -165,6 +167,7 @@ impl Attempt {
             over: false,
             claims: Claims::default(),
             question: None,
+            ask: None,
             answer: None,
             stop: None,
             cancel_wanted: false,
@@ -204,6 +207,19 @@ pub struct Task {
     pub cancel_wanted: bool,
     /// Whether a retry was asked for.
     pub retry_wanted: bool,
+    /// What agents of other tasks had to say to this one's.
+    pub notes: Vec<Note>,
+}
+
+/// A word of one task's agent to another's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    /// Whose agent wrote it.
+    pub from: TaskId,
+    /// The name of its file.
+    pub name: String,
+    /// What it says.
+    pub text: String,
 }
 
 impl Default for Task {
@@ -217,6 +233,7 @@ impl Default for Task {
             ended_at: None,
             cancel_wanted: false,
             retry_wanted: false,
+            notes: Vec::new(),
         }
     }
 }

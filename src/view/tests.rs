@@ -137,7 +137,7 @@ fn a_question_waits_with_the_command_that_answers_it_until_it_is_answered() {
     );
     assert_eq!(kinds(&story), [("answer", "laneway signal answer types \"...\"".to_owned())]);
     assert_eq!(waiting(&story.plan, &story.state)[0].question, "which API?");
-    story.control(ControlVerb::Answer { task: task("types"), text: "v2".into() });
+    story.control(ControlVerb::Answer { task: task("types"), ask: None, text: "v2".into() });
     assert_eq!(kinds(&story), []);
 }
 

@@ -223,7 +223,7 @@ fn control(control: &Control) -> String {
             let names: Vec<String> = tasks.iter().map(ToString::to_string).collect();
             format!("retry asked for by {by}: {}", or_all(&names))
         }
-        ControlVerb::Answer { task, text } => format!("{by} answers task {task}{}", quoted(text)),
+        ControlVerb::Answer { task, text, .. } => format!("{by} answers task {task}{}", quoted(text)),
         ControlVerb::Merge { lane } => format!("{by} asks to merge lane {lane}"),
         ControlVerb::Review { lane, act: what, text } => {
             format!("{by} on lane {lane}: {}{}", act(*what), quoted(text))

@@ -19,6 +19,7 @@ use crate::runtime::brief::{AttemptBrief, Brief};
 use crate::runtime::context::{Context, Live};
 use crate::runtime::noticeboard;
 use crate::signal::{self, Limits, Need, TaskManifest};
+use crate::state::Note;
 
 /// What identifies this process of the attempt.
 struct Job<'a> {
@@ -296,12 +297,31 @@ fn put_up(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> Result<(), 
             manifest.render().map_err(|e| permanent(format!("task.json could not be written: {e}")))?;
         board.write_file(&dir.join("task.json"), text.as_bytes()).map_err(failed)?;
     }
-    if let Some(answer) = &known.answer {
-        board
-            .write_file(&board.answers_dir(task, number).join("answer.md"), answer.as_bytes())
-            .map_err(failed)?;
+    if let Some(answer) = &known.attempt.answer {
+        let path = board.answers_dir(task, number).join(answer_file(known.attempt.ask.as_deref()));
+        board.write_file(&path, answer.as_bytes()).map_err(failed)?;
+    }
+    for note in &known.notes {
+        let path = board.inbox_dir(task, number).join(note_file(note));
+        board.write_file(&path, note.text.as_bytes()).map_err(failed)?;
+    }
+    for (need, summary) in &known.needs {
+        if let Some(summary) = summary {
+            let path = board.context_dir(task, number).join(format!("{need}.md"));
+            board.write_file(&path, summary.as_bytes()).map_err(failed)?;
+        }
     }
     Ok(())
+}
+
+/// The name of the file that answers a question, or a `blocked` claim.
+pub(in crate::runtime) fn answer_file(ask: Option<&str>) -> &str {
+    ask.unwrap_or("blocked")
+}
+
+/// The name of a note in the inbox: whose it is, and what they called it.
+pub(in crate::runtime) fn note_file(note: &Note) -> String {
+    format!("{}-{}", note.from, note.name)
 }
 
 /// What the process before said is sealed; left standing it would speak for the next one.
@@ -334,7 +354,13 @@ fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManif
         needs: known
             .needs
             .iter()
-            .map(|(task, _)| Need { task: task.clone(), summary: None, artifacts: None })
+            .map(|(need, summary)| Need {
+                task: need.clone(),
+                summary: summary
+                    .as_ref()
+                    .map(|_| context.board.context_dir(&job.task.id, job.number).join(format!("{need}.md"))),
+                artifacts: None,
+            })
             .collect(),
         earlier: known.earlier.clone(),
     }

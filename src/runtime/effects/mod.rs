@@ -13,6 +13,8 @@ mod stop;
 mod sync;
 mod teardown;
 
+pub(super) use attempt::{answer_file, note_file};
+
 use std::sync::Arc;
 
 use super::brief::Brief;

@@ -190,6 +190,57 @@ run = "cat x > y"
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ar27_notes_and_summaries_reach_the_tasks_that_they_are_for() {
+    let bench = Bench::new(&graph(
+        r#"
+[[tasks]]
+id = "one"
+prompt = '''
+RUN: mkdir -p $LANEWAY_SIGNALS/notes/two; echo mind the gap > $LANEWAY_SIGNALS/notes/two/hint
+RUN: echo what was done > $LANEWAY_SIGNALS/summary.md; echo x > x; : > $LANEWAY_SIGNALS/done
+'''
+[[tasks]]
+id = "two"
+needs = ["one"]
+prompt = '''
+RUN: cat $LANEWAY_SIGNALS/../inbox/one-hint $LANEWAY_SIGNALS/../context/one.md > told; : > $LANEWAY_SIGNALS/done
+'''
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(bench.git("show laneway/g/default/integration:told"), "mind the gap\nwhat was done\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a13_a_question_is_answered_while_its_agent_waits_for_the_file() {
+    let bench = Bench::new(&graph(
+        r#"
+[[tasks]]
+id = "one"
+prompt = '''
+RUN: echo left or right > $LANEWAY_SIGNALS/ask/way
+RUN: while ! test -e $LANEWAY_SIGNALS/../answers/way; do :; done
+RUN: cat $LANEWAY_SIGNALS/../answers/way > way; : > $LANEWAY_SIGNALS/done
+'''
+"#,
+    ));
+    let board = bench.project.board(&bench.plan.graph, RunNo(1));
+    let task = bench.plan.tasks[0].id.clone();
+    let verb = crate::signal::Verb::Answer { task, ask: Some("way".into()), text: "left".into() };
+    let asked = async {
+        let journal = bench.project.record.run_dir(&bench.plan.graph, RunNo(1)).join("journal.jsonl");
+        while !std::fs::read_to_string(&journal).unwrap_or_default().contains("left or right") {
+            tokio::task::yield_now().await;
+        }
+        crate::signal::submit(&board, verb, "ann", None, None).unwrap();
+    };
+    let (state, ()) = tokio::join!(bench.drive(), asked);
+    assert_eq!(state.tasks[0].status, TaskStatus::Merged, "{}", bench.told());
+    assert_eq!(bench.git("show laneway/g/default/integration:way"), "left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a13_a_blocked_agent_goes_on_with_the_answer() {
     let bench = Bench::new(&graph(
         r#"
@@ -199,7 +250,7 @@ id = "a"
 id = "one"
 workstream = "a"
 prompt = '''
-RUN: answer="$LANEWAY_SIGNALS/../answers/answer.md"
+RUN: answer="$LANEWAY_SIGNALS/../answers/blocked"
 RUN: if test -e "$answer"; then cat "$answer" > said; : > $LANEWAY_SIGNALS/done; exit 0; fi
 RUN: echo started > begun; echo which one > $LANEWAY_SIGNALS/blocked
 '''
