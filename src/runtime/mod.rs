@@ -14,10 +14,12 @@ mod clock;
 mod context;
 mod effects;
 mod error;
+mod listen;
 mod noticeboard;
 mod observe;
 mod orchestrator;
 mod project;
+mod publish;
 mod request;
 mod store;
 

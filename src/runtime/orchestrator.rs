@@ -3,25 +3,24 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::brief::Brief;
 use super::context::Context;
-use super::noticeboard::{self, Look, Projector, SETTLED};
+use super::listen::live_now;
+use super::noticeboard::{Projector, SETTLED};
+use super::publish::is_lane_news;
 use super::{Project, RuntimeError, clock, effects, store};
-use crate::engine::{Core, Input, Report};
-use crate::event::{
-    Control, ControlVerb, Effect, EffectId, Envelope, Event, RunStatus, SignalKind, Subject,
-    WorkflowTransition,
-};
+use crate::engine::{Core, Input};
+use crate::event::{Control, ControlVerb, Effect, EffectId, Envelope, Event, RunStatus};
 use crate::exec;
 use crate::id::TaskId;
 use crate::journal::{Journal, Mode, RunLock};
 use crate::plan::Plan;
-use crate::signal::{self, Notice, Settle, WatchKey, Watcher};
+use crate::signal::{Notice, Settle, WatchKey, Watcher};
 use crate::state::State;
 
 /// How often everything is looked at although nothing was heard. Only the backstop; inotify and exits wake the loop.
@@ -91,24 +90,24 @@ fn turned(envelopes: &[Envelope]) -> Vec<Turned> {
         .collect()
 }
 
-struct Orchestrator {
-    context: Arc<Context>,
-    core: Core,
-    journal: Journal,
-    watcher: Option<Watcher>,
-    projector: Projector,
+pub(super) struct Orchestrator {
+    pub(super) context: Arc<Context>,
+    pub(super) core: Core,
+    pub(super) journal: Journal,
+    pub(super) watcher: Option<Watcher>,
+    pub(super) projector: Projector,
     /// What is under way; of a process, the attempt whose signals are watched.
-    in_flight: HashMap<EffectId, Option<(TaskId, u32)>>,
-    tasks: JoinSet<()>,
-    events: Option<mpsc::UnboundedSender<Vec<Envelope>>>,
+    pub(super) in_flight: HashMap<EffectId, Option<(TaskId, u32)>>,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) events: Option<mpsc::UnboundedSender<Vec<Envelope>>>,
     /// Requests whose files are moved once they are durable.
-    taken: HashMap<String, OsString>,
+    pub(super) taken: HashMap<String, OsString>,
     /// Attempts whose signals are watched.
-    watched: BTreeSet<(TaskId, u32)>,
+    pub(super) watched: BTreeSet<(TaskId, u32)>,
     /// Whether a file may still be being written, so that a look is due soon.
-    unsettled: bool,
-    waiting: Vec<Input>,
-    crash_after: Option<u64>,
+    pub(super) unsettled: bool,
+    pub(super) waiting: Vec<Input>,
+    pub(super) crash_after: Option<u64>,
 }
 
 impl Orchestrator {
@@ -256,106 +255,6 @@ impl Orchestrator {
         }
     }
 
-    /// Shows what is durable: status files, the listener, answers, requests put aside.
-    fn publish(&mut self, envelopes: Vec<Envelope>) -> Result<(), RuntimeError> {
-        let mut lanes = BTreeSet::new();
-        for envelope in &envelopes {
-            if is_lane_news(envelope) {
-                lanes.extend(envelope.subject.lane.as_ref().and_then(|l| self.core.state().index().lane(l)));
-            }
-            match &envelope.event {
-                Event::WorkflowStart(_) => lanes.extend(0..self.context.plan.lanes.len()),
-                Event::ControlReceived(event) => {
-                    self.answer(&event.control);
-                    self.put_aside(&event.control.id)?;
-                }
-                Event::ControlRejected(event) => self.put_aside(&event.request)?,
-                Event::SignalObserved(crate::event::SignalObserved {
-                    signal: SignalKind::Note { to },
-                    ..
-                }) => {
-                    self.deliver(to);
-                }
-                Event::SignalObserved(crate::event::SignalObserved {
-                    signal: SignalKind::LaneStatus { .. },
-                    ..
-                })
-                | Event::SignalRejected(_) => self.judged(envelope, &mut lanes),
-                _ => {}
-            }
-        }
-        for lane in lanes {
-            let touched =
-                self.projector.show(&self.context.board, self.core.state(), lane, Look::IfChanged)?;
-            for input in touched {
-                _ = self.context.inputs.send(input);
-            }
-        }
-        let state = self.core.state();
-        if state.run.interrupts >= 2 || state.run.cancelled {
-            self.context.halt.send_replace(true);
-        }
-        if let Some(events) = &self.events {
-            // A listener that went away wants nothing more.
-            _ = events.send(envelopes);
-        }
-        Ok(())
-    }
-
-    /// A status file whose event is durable may be replaced.
-    fn judged(&mut self, envelope: &Envelope, lanes: &mut BTreeSet<usize>) {
-        let (Some(lane), None, Some(source)) =
-            (&envelope.subject.lane, &envelope.subject.task, &envelope.source)
-        else {
-            return;
-        };
-        self.projector.judge(lane, &source.digest);
-        if let Some(ix) = self.core.state().index().lane(lane) {
-            lanes.insert(ix);
-            let shown =
-                self.projector.show(&self.context.board, self.core.state(), ix, Look::At(Settle::Ended));
-            if let Err(error) = shown {
-                tracing::warn!(%error, "a status file could not be replaced");
-            }
-        }
-    }
-
-    fn put_aside(&mut self, request: &str) -> Result<(), RuntimeError> {
-        if let Some(file) = self.taken.remove(request) {
-            signal::take(&self.context.board, &file)?;
-        }
-        Ok(())
-    }
-
-    /// An answer goes to an agent that is still there at once.
-    fn answer(&self, control: &Control) {
-        let ControlVerb::Answer { task, text, .. } = &control.verb else {
-            return;
-        };
-        let state = self.core.state();
-        let Some(attempt) = state.index().task(task).and_then(|ix| state.tasks[ix].attempt()) else {
-            return;
-        };
-        let name = effects::answer_file(attempt.ask.as_deref());
-        let path = self.context.board.answers_dir(task, attempt.number).join(name);
-        if let Err(error) = self.context.board.write_file(&path, text.as_bytes()) {
-            tracing::warn!(%error, %task, "an answer could not be written");
-        }
-    }
-
-    /// A note reaches an agent that is at work at once; one that comes later finds it in its inbox.
-    fn deliver(&self, to: &TaskId) {
-        let state = self.core.state();
-        let Some(task) = state.index().task(to).map(|ix| &state.tasks[ix]) else { return };
-        let Some(attempt) = task.attempt().filter(|_| task.is_live()) else { return };
-        for note in &task.notes {
-            let path = self.context.board.inbox_dir(to, attempt.number).join(effects::note_file(note));
-            if let Err(error) = self.context.board.write_file(&path, note.text.as_bytes()) {
-                tracing::warn!(%error, task = %to, "a note could not be delivered");
-            }
-        }
-    }
-
     /// Starts what was intended and forgets what is over, in the order in which it was decided: an effect that failed
     /// and was intended again in one turn is one that ended and one that begins. Costs what changed, not what lives.
     fn reconcile(&mut self, effects: Vec<Turned>, resumed: bool) {
@@ -393,177 +292,6 @@ impl Orchestrator {
         if let Some(watcher) = self.watcher.as_mut().filter(|_| watched) {
             watcher.unwatch(&WatchKey::Signals { task, attempt });
         }
-    }
-
-    /// Directories first, then the watch, then a look: nothing falls between.
-    fn watch_attempt(&mut self, task: &TaskId, attempt: u32) {
-        let is_agent = matches!(self.context.task(task).work, crate::plan::Work::Agent { .. });
-        if !is_agent || !self.watched.insert((task.clone(), attempt)) {
-            return;
-        }
-        let made = self.context.board.put_up_attempt(task, attempt).map(drop);
-        let Some(watcher) = &mut self.watcher else { return };
-        let key = WatchKey::Signals { task: task.clone(), attempt };
-        let dir = self.context.board.signals_dir(task, attempt);
-        if let Err(error) = watcher.watch(&key, &dir) {
-            tracing::warn!(%error, %task, "signals are only rescanned");
-        }
-        if let Err(error) = made {
-            tracing::warn!(%error, %task, "the noticeboard could not be put up");
-        }
-    }
-
-    /// Puts up what is missing of the noticeboard and watches it.
-    fn put_up(&mut self) -> Result<(), RuntimeError> {
-        let lanes: Vec<_> = self.context.plan.lanes.iter().map(|l| l.id.clone()).collect();
-        let _created = self.context.board.put_up(&lanes)?;
-        let Some(watcher) = &mut self.watcher else {
-            return Ok(());
-        };
-        let board = &self.context.board;
-        let mut dirs =
-            vec![(WatchKey::Control, board.control_dir()), (WatchKey::Board, board.root().to_owned())];
-        dirs.extend(lanes.into_iter().map(|l| (WatchKey::Lane(l.clone()), board.lane_dir(&l))));
-        for (key, dir) in dirs {
-            if let Err(error) = watcher.watch(&key, &dir) {
-                tracing::warn!(%error, "part of the noticeboard is only rescanned");
-            }
-        }
-        Ok(())
-    }
-
-    /// What a notice of the watcher is worth.
-    fn hear(&mut self, notice: Notice) -> Result<Vec<Input>, RuntimeError> {
-        match notice {
-            Notice::Changed(changed) => {
-                let key = changed.key().clone();
-                let closed = changed.take();
-                self.look(&key, live_now(&closed))
-            }
-            Notice::Gone { .. } => {
-                self.put_up()?;
-                for (task, attempt) in std::mem::take(&mut self.watched) {
-                    self.watch_attempt(&task, attempt);
-                }
-                self.rescan(live_now(&BTreeSet::new()))
-            }
-            Notice::Overflow => {
-                let mut inputs = self.rescan(live_now(&BTreeSet::new()))?;
-                inputs.push(Input::Loss {
-                    what: "the system dropped file events; everything was looked at again".to_owned(),
-                });
-                Ok(inputs)
-            }
-            Notice::Error { source } => {
-                let mut inputs = self.rescan(live_now(&BTreeSet::new()))?;
-                inputs.push(Input::Loss {
-                    what: format!("watching failed: {source}; everything was looked at again"),
-                });
-                Ok(inputs)
-            }
-        }
-    }
-
-    fn look(&mut self, key: &WatchKey, settle: Settle<'_>) -> Result<Vec<Input>, RuntimeError> {
-        match key {
-            WatchKey::Board => Ok(Vec::new()),
-            WatchKey::Control => self.requests(settle),
-            WatchKey::Lane(lane) => {
-                let Some(ix) = self.core.state().index().lane(lane) else {
-                    return Ok(Vec::new());
-                };
-                Ok(self.projector.show(&self.context.board, self.core.state(), ix, Look::At(settle))?)
-            }
-            WatchKey::Signals { task, attempt } => self.signals(task, *attempt, settle),
-        }
-    }
-
-    fn requests(&mut self, settle: Settle<'_>) -> Result<Vec<Input>, RuntimeError> {
-        let found =
-            noticeboard::requests(&self.context.board, &self.context.plan, self.core.state(), settle)?;
-        Ok(found
-            .into_iter()
-            .filter_map(|(file, input)| {
-                let id = match &input {
-                    Input::Control(control) => control.id.clone(),
-                    Input::BadControl { name, .. } => name.clone(),
-                    _ => return None,
-                };
-                if self.core.state().handled.contains(&id) {
-                    // Durable before a crash kept it from being put aside.
-                    _ = signal::take(&self.context.board, &file);
-                    return None;
-                }
-                self.taken.insert(id, file);
-                Some(input)
-            })
-            .collect())
-    }
-
-    fn signals(
-        &mut self,
-        task: &TaskId,
-        attempt: u32,
-        settle: Settle<'_>,
-    ) -> Result<Vec<Input>, RuntimeError> {
-        let found = self.core.outstanding().iter().find_map(|(id, effect)| match effect {
-            Effect::Attempt { task: t, attempt: a, iteration, .. } if t == task && *a == attempt => {
-                Some((id.clone(), *iteration))
-            }
-            _ => None,
-        });
-        let Some((id, iteration)) = found else {
-            return Ok(Vec::new());
-        };
-        let scan = noticeboard::scan_live(&self.context.board, task, attempt, settle)?;
-        self.unsettled |= !scan.unsettled.is_empty();
-        let lane = &self.context.task(task).lane;
-        let subject = Subject { iteration: Some(iteration), ..Subject::attempt(lane, task, attempt) };
-        let facts = noticeboard::facts(&subject, task, attempt, &scan);
-        if facts.is_empty() {
-            Ok(Vec::new())
-        } else {
-            Ok(vec![Input::Report(Report { id, facts, end: None })])
-        }
-    }
-
-    /// Looks at everything.
-    fn rescan(&mut self, settle: Settle<'_>) -> Result<Vec<Input>, RuntimeError> {
-        self.put_up()?;
-        let mut inputs = self.requests(settle)?;
-        for lane in 0..self.context.plan.lanes.len() {
-            let board = &self.context.board;
-            inputs.extend(self.projector.show(board, self.core.state(), lane, Look::At(settle))?);
-        }
-        let live_settle = match settle {
-            Settle::Ended => live_now(&EMPTY),
-            live @ Settle::Live { .. } => live,
-        };
-        for (task, attempt) in self.watched.clone() {
-            inputs.extend(self.signals(&task, attempt, live_settle)?);
-            let log = self.context.attempt_record(&task, attempt).join("agent.log");
-            if let Err(error) = exec::trim_live(&log, &exec::LogLimit::default()) {
-                tracing::debug!(%error, "a log could not be trimmed");
-            }
-        }
-        if let Err(error) = exec::collect_orphans() {
-            tracing::warn!(%error, "orphans could not be collected");
-        }
-        Ok(inputs)
-    }
-}
-
-static EMPTY: BTreeSet<String> = BTreeSet::new();
-
-fn live_now(closed: &BTreeSet<String>) -> Settle<'_> {
-    Settle::Live { closed, now: SystemTime::now(), quiet: SETTLED }
-}
-
-fn is_lane_news(envelope: &Envelope) -> bool {
-    match &envelope.event {
-        Event::WorkflowTransition(WorkflowTransition { of, .. }) => *of == crate::event::Entity::Lane,
-        Event::WorkflowStart(_) | Event::PrOpened(_) | Event::PrUpdated(_) => true,
-        _ => false,
     }
 }
 

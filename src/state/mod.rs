@@ -5,6 +5,7 @@
 
 mod apply;
 mod attempt;
+mod facts;
 mod lane;
 mod run;
 mod transition;

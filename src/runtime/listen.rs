@@ -1,0 +1,178 @@
+//! What the loop hears: notices of the watcher, the noticeboard's files, the backstop's look at everything.
+
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use super::RuntimeError;
+use super::noticeboard::{self, Look, SETTLED};
+use super::orchestrator::Orchestrator;
+use crate::engine::{Input, Report};
+use crate::event::{Effect, Subject};
+use crate::exec;
+use crate::id::TaskId;
+use crate::signal::{self, Notice, Settle, WatchKey};
+
+impl Orchestrator {
+    /// Directories first, then the watch, then a look: nothing falls between.
+    pub(super) fn watch_attempt(&mut self, task: &TaskId, attempt: u32) {
+        let is_agent = matches!(self.context.task(task).work, crate::plan::Work::Agent { .. });
+        if !is_agent || !self.watched.insert((task.clone(), attempt)) {
+            return;
+        }
+        let made = self.context.board.put_up_attempt(task, attempt).map(drop);
+        let Some(watcher) = &mut self.watcher else { return };
+        let key = WatchKey::Signals { task: task.clone(), attempt };
+        let dir = self.context.board.signals_dir(task, attempt);
+        if let Err(error) = watcher.watch(&key, &dir) {
+            tracing::warn!(%error, %task, "signals are only rescanned");
+        }
+        if let Err(error) = made {
+            tracing::warn!(%error, %task, "the noticeboard could not be put up");
+        }
+    }
+
+    /// Puts up what is missing of the noticeboard and watches it.
+    pub(super) fn put_up(&mut self) -> Result<(), RuntimeError> {
+        let lanes: Vec<_> = self.context.plan.lanes.iter().map(|l| l.id.clone()).collect();
+        let _created = self.context.board.put_up(&lanes)?;
+        let Some(watcher) = &mut self.watcher else {
+            return Ok(());
+        };
+        let board = &self.context.board;
+        let mut dirs =
+            vec![(WatchKey::Control, board.control_dir()), (WatchKey::Board, board.root().to_owned())];
+        dirs.extend(lanes.into_iter().map(|l| (WatchKey::Lane(l.clone()), board.lane_dir(&l))));
+        for (key, dir) in dirs {
+            if let Err(error) = watcher.watch(&key, &dir) {
+                tracing::warn!(%error, "part of the noticeboard is only rescanned");
+            }
+        }
+        Ok(())
+    }
+
+    /// What a notice of the watcher is worth.
+    pub(super) fn hear(&mut self, notice: Notice) -> Result<Vec<Input>, RuntimeError> {
+        match notice {
+            Notice::Changed(changed) => {
+                let key = changed.key().clone();
+                let closed = changed.take();
+                self.look(&key, live_now(&closed))
+            }
+            Notice::Gone { .. } => {
+                self.put_up()?;
+                for (task, attempt) in std::mem::take(&mut self.watched) {
+                    self.watch_attempt(&task, attempt);
+                }
+                self.rescan(live_now(&BTreeSet::new()))
+            }
+            Notice::Overflow => {
+                let mut inputs = self.rescan(live_now(&BTreeSet::new()))?;
+                inputs.push(Input::Loss {
+                    what: "the system dropped file events; everything was looked at again".to_owned(),
+                });
+                Ok(inputs)
+            }
+            Notice::Error { source } => {
+                let mut inputs = self.rescan(live_now(&BTreeSet::new()))?;
+                inputs.push(Input::Loss {
+                    what: format!("watching failed: {source}; everything was looked at again"),
+                });
+                Ok(inputs)
+            }
+        }
+    }
+
+    fn look(&mut self, key: &WatchKey, settle: Settle<'_>) -> Result<Vec<Input>, RuntimeError> {
+        match key {
+            WatchKey::Board => Ok(Vec::new()),
+            WatchKey::Control => self.requests(settle),
+            WatchKey::Lane(lane) => {
+                let Some(ix) = self.core.state().index().lane(lane) else {
+                    return Ok(Vec::new());
+                };
+                Ok(self.projector.show(&self.context.board, self.core.state(), ix, Look::At(settle))?)
+            }
+            WatchKey::Signals { task, attempt } => self.signals(task, *attempt, settle),
+        }
+    }
+
+    fn requests(&mut self, settle: Settle<'_>) -> Result<Vec<Input>, RuntimeError> {
+        let found =
+            noticeboard::requests(&self.context.board, &self.context.plan, self.core.state(), settle)?;
+        Ok(found
+            .into_iter()
+            .filter_map(|(file, input)| {
+                let id = match &input {
+                    Input::Control(control) => control.id.clone(),
+                    Input::BadControl { name, .. } => name.clone(),
+                    _ => return None,
+                };
+                if self.core.state().handled.contains(&id) {
+                    // Durable before a crash kept it from being put aside.
+                    _ = signal::take(&self.context.board, &file);
+                    return None;
+                }
+                self.taken.insert(id, file);
+                Some(input)
+            })
+            .collect())
+    }
+
+    fn signals(
+        &mut self,
+        task: &TaskId,
+        attempt: u32,
+        settle: Settle<'_>,
+    ) -> Result<Vec<Input>, RuntimeError> {
+        let found = self.core.outstanding().iter().find_map(|(id, effect)| match effect {
+            Effect::Attempt { task: t, attempt: a, iteration, .. } if t == task && *a == attempt => {
+                Some((id.clone(), *iteration))
+            }
+            _ => None,
+        });
+        let Some((id, iteration)) = found else {
+            return Ok(Vec::new());
+        };
+        let scan = noticeboard::scan_live(&self.context.board, task, attempt, settle)?;
+        self.unsettled |= !scan.unsettled.is_empty();
+        let lane = &self.context.task(task).lane;
+        let subject = Subject { iteration: Some(iteration), ..Subject::attempt(lane, task, attempt) };
+        let facts = noticeboard::facts(&subject, task, attempt, &scan);
+        if facts.is_empty() {
+            Ok(Vec::new())
+        } else {
+            Ok(vec![Input::Report(Report { id, facts, end: None })])
+        }
+    }
+
+    /// Looks at everything.
+    pub(super) fn rescan(&mut self, settle: Settle<'_>) -> Result<Vec<Input>, RuntimeError> {
+        self.put_up()?;
+        let mut inputs = self.requests(settle)?;
+        for lane in 0..self.context.plan.lanes.len() {
+            let board = &self.context.board;
+            inputs.extend(self.projector.show(board, self.core.state(), lane, Look::At(settle))?);
+        }
+        let live_settle = match settle {
+            Settle::Ended => live_now(&EMPTY),
+            other => other,
+        };
+        for (task, attempt) in self.watched.clone() {
+            inputs.extend(self.signals(&task, attempt, live_settle)?);
+            let log = self.context.attempt_record(&task, attempt).join("agent.log");
+            if let Err(error) = exec::trim_live(&log, &exec::LogLimit::default()) {
+                tracing::debug!(%error, "a log could not be trimmed");
+            }
+        }
+        if let Err(error) = exec::collect_orphans() {
+            tracing::warn!(%error, "orphans could not be collected");
+        }
+        Ok(inputs)
+    }
+}
+
+static EMPTY: BTreeSet<String> = BTreeSet::new();
+
+pub(super) fn live_now(closed: &BTreeSet<String>) -> Settle<'_> {
+    Settle::Live { closed, now: SystemTime::now(), quiet: SETTLED }
+}
