@@ -1,7 +1,9 @@
 //! The one integration test binary; one module a topic.
 #![expect(clippy::disallowed_methods, reason = "tests look at real files and start real processes")]
 
+mod docs;
 mod graphs;
+mod guards;
 mod harness;
 mod scripted;
 mod shipped;

@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::graph_file;
 use super::session::{Session, say};
 use crate::graph::Code;
+use crate::runtime::Project;
 
 /// Check graph files: every problem at once, each with its place and what to do about it
 #[derive(Debug, Args)]
@@ -35,8 +36,8 @@ impl CheckArgs {
     fn check(&self, session: &Session) -> Result<Exit, CliError> {
         // A graph can be checked anywhere; in a repository its agents are known too.
         let project = session.project().ok();
-        let root = project.as_ref().map(|project| project.repo.root());
-        let layers = Layers::read(session, root)?;
+        let root = project.as_ref().map(Project::root);
+        let layers = Layers::read(session, root.as_deref())?;
         let mut worst = Exit::Achieved;
         let mut problems: Vec<Value> = Vec::new();
         for file in &self.files {
@@ -53,7 +54,7 @@ impl CheckArgs {
                 Ok(_) => {}
                 Err(error) => {
                     worst = worst.max(error.exit());
-                    self.collect(session, &error, &mut problems)?;
+                    collect(session, &error, &mut problems)?;
                 }
             }
         }
@@ -62,36 +63,31 @@ impl CheckArgs {
         }
         Ok(worst)
     }
+}
 
-    /// Problems of a file are an answer of this command. A file that cannot be read at all ends it in JSON, which
-    /// has no place for it in the list.
-    fn collect(
-        &self,
-        session: &Session,
-        error: &CliError,
-        problems: &mut Vec<Value>,
-    ) -> Result<(), CliError> {
-        let CliError::Told(trouble) = error else {
-            return Err(CliError::ReaderGone);
-        };
-        match &trouble.report {
-            Some(report) if session.json() => {
-                problems.extend(report.list.as_array().cloned().unwrap_or_default());
-                Ok(())
-            }
-            Some(report) if session.color() => session.answer(&report.colored),
-            Some(report) => session.answer(&report.plain),
-            None if session.json() => {
-                problems.push(json!({
-                    "code": trouble.code, "name": trouble.code, "severity": "error",
-                    "message": trouble.message, "hint": trouble.hints.first(),
-                }));
-                Ok(())
-            }
-            None => {
-                say(&super::screen::error(trouble, false));
-                Ok(())
-            }
+/// Problems of a file are an answer of this command. A file that cannot be read at all ends it in JSON, which
+/// has no place for it in the list.
+fn collect(session: &Session, error: &CliError, problems: &mut Vec<Value>) -> Result<(), CliError> {
+    let CliError::Told(trouble) = error else {
+        return Err(CliError::ReaderGone);
+    };
+    match &trouble.report {
+        Some(report) if session.json() => {
+            problems.extend(report.list.as_array().cloned().unwrap_or_default());
+            Ok(())
+        }
+        Some(report) if session.color() => session.answer(&report.colored),
+        Some(report) => session.answer(&report.plain),
+        None if session.json() => {
+            problems.push(json!({
+                "code": trouble.code, "name": trouble.code, "severity": "error",
+                "message": trouble.message, "hint": trouble.hints.first(),
+            }));
+            Ok(())
+        }
+        None => {
+            say(&super::screen::error(trouble, false));
+            Ok(())
         }
     }
 }

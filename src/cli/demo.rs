@@ -47,26 +47,20 @@ pub(super) struct DemoArgs {
 
 impl DemoArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        match &self.keep {
-            Some(dir) => {
-                let dir = session.path(dir);
-                claim(&dir)?;
-                let exit = play(session, &dir)?;
-                session.note(&look_around(&dir.join("repo")));
-                Ok(exit)
-            }
-            None => {
-                let dir = tempfile::Builder::new()
-                    .prefix("laneway-demo-")
-                    .tempdir()
-                    .map_err(|error| CliError::file("made", &std::env::temp_dir(), &error))?;
-                let exit = play(session, dir.path())?;
-                session.note(
-                    "the repository is removed; `laneway demo --keep DIR` leaves it for you to look around",
-                );
-                Ok(exit)
-            }
+        if let Some(dir) = &self.keep {
+            let dir = session.path(dir);
+            claim(&dir)?;
+            let exit = play(session, &dir)?;
+            session.note(&look_around(&dir.join("repo")));
+            return Ok(exit);
         }
+        let dir = tempfile::Builder::new()
+            .prefix("laneway-demo-")
+            .tempdir()
+            .map_err(|error| CliError::file("made", &std::env::temp_dir(), &error))?;
+        let exit = play(session, dir.path())?;
+        session.note("the repository is removed; `laneway demo --keep DIR` leaves it for you to look around");
+        Ok(exit)
     }
 }
 
@@ -88,6 +82,7 @@ fn play(session: &Session, dir: &Path) -> Result<Exit, CliError> {
         Global { repo: Some(repo.clone()), ..session.global.clone() },
         repo.clone(),
         surroundings(session),
+        session.out().clone(),
     );
     session.note(&format!("a small repository in {}: laneway run {GRAPH}\n", repo.display()));
     let exit = call(&inner, &["run", GRAPH])?;
@@ -119,7 +114,7 @@ fn surroundings(session: &Session) -> BTreeMap<OsString, OsString> {
 }
 
 /// Makes `repo` with one commit on `main`, and the bare `origin.git` that it is pushed to.
-fn make(dir: &Path) -> Result<PathBuf, CliError> {
+pub(super) fn make(dir: &Path) -> Result<PathBuf, CliError> {
     let (root, origin) = (dir.join("repo"), dir.join("origin.git"));
     for (name, text) in FILES {
         put(&root.join(name), text).map_err(|error| CliError::file("written", &root.join(name), &error))?;

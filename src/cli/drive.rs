@@ -51,7 +51,11 @@ pub(super) fn ride(session: &Session, ride: Ride) -> Result<Exit, CliError> {
     if !session.json() {
         session.answer(&screen::summary(&state))?;
     }
-    Ok(exit_of(&state, wait_merged))
+    let exit = exit_of(&state, wait_merged);
+    if exit == Exit::Interrupted {
+        session.note(&format!("`laneway resume {}` goes on with it", state.plan().graph));
+    }
+    Ok(exit)
 }
 
 async fn carry(session: &Session, ride: Ride) -> Result<State, CliError> {

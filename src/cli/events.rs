@@ -1,6 +1,6 @@
 //! `laneway events`.
 
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::time::Duration;
 
 use clap::Args;
@@ -49,7 +49,15 @@ impl EventsArgs {
         let chosen = self.choice.find(session)?;
         let mut tail = Tail::open(&chosen.dir())?;
         self.print(session, &tail.take())?;
-        while self.follow {
+        if self.follow {
+            self.follow(session, &mut tail)?;
+        }
+        Ok(Exit::Achieved)
+    }
+
+    /// Prints what comes, until nobody carries the run any more.
+    fn follow(&self, session: &Session, tail: &mut Tail) -> Result<(), CliError> {
+        loop {
             let carried = tail.is_carried();
             let batch = if carried {
                 tail.next(LOOK)?
@@ -59,23 +67,24 @@ impl EventsArgs {
             };
             self.print(session, &batch)?;
             if !carried && batch.is_empty() {
-                break;
+                return Ok(());
             }
         }
-        Ok(Exit::Achieved)
     }
 
     fn print(&self, session: &Session, events: &[Envelope]) -> Result<(), CliError> {
-        let mut out = BufWriter::new(io::stdout().lock());
-        for event in events.iter().filter(|event| self.wants(event)) {
-            if session.json() {
-                let line = event.to_json()?;
-                writeln!(out, "{line}")?;
-            } else {
-                writeln!(out, "{}", view::line(event))?;
+        session.out().with(|out| {
+            for event in events.iter().filter(|event| self.wants(event)) {
+                if session.json() {
+                    let line = event.to_json().map_err(io::Error::other)?;
+                    writeln!(out, "{line}")?;
+                } else {
+                    writeln!(out, "{}", view::line(event))?;
+                }
             }
-        }
-        Ok(out.flush()?)
+            Ok(())
+        })?;
+        Ok(())
     }
 
     fn wants(&self, event: &Envelope) -> bool {

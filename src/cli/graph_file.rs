@@ -43,18 +43,17 @@ pub(super) fn read(
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> CliError {
-    let told = CliError::new(
+    CliError::new(
         "graph_file",
         Exit::Usage,
         format!("the graph file {} cannot be read: {error}", path.display()),
-    );
-    told
+    )
 }
 
 fn shown(project: Option<&Project>, full: &Path, given: &Path) -> String {
     let inside = project.and_then(|project| {
         let full = std::fs::canonicalize(full).ok()?;
-        Some(full.strip_prefix(project.repo.root()).ok()?.to_owned())
+        Some(full.strip_prefix(project.root()).ok()?.to_owned())
     });
     inside.unwrap_or_else(|| given.to_owned()).display().to_string()
 }
@@ -62,7 +61,7 @@ fn shown(project: Option<&Project>, full: &Path, given: &Path) -> String {
 /// Names a graph that was probably meant.
 fn instead(project: Option<&Project>, path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
-    let files = shipped(project?.repo.root()).ok()?;
+    let files = shipped(&project?.root()).ok()?;
     let stems: Vec<&str> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
     let near = super::config::nearest(stem, stems.iter().copied());
     match near {

@@ -55,13 +55,13 @@ impl ListArgs {
 }
 
 fn rows(session: &Session, project: &Project) -> Result<Vec<Row>, CliError> {
-    let layers = Layers::read(session, Some(project.repo.root()))?;
+    let root = project.root();
+    let layers = Layers::read(session, Some(&root))?;
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
-    let root = project.repo.root();
     let files =
-        graph_file::shipped(root).map_err(|error| CliError::file("read", &root.join("graphs"), &error))?;
+        graph_file::shipped(&root).map_err(|error| CliError::file("read", &root.join("graphs"), &error))?;
     for file in files {
-        let shown = file.strip_prefix(root).unwrap_or(&file).display().to_string();
+        let shown = file.strip_prefix(&root).unwrap_or(&file).display().to_string();
         let (name, problem) = match graph_file::read(session, Some(project), &layers, &file) {
             Ok(read) => (read.graph.name.to_string(), None),
             Err(CliError::Told(trouble)) => (shown.clone(), Some(trouble.message)),

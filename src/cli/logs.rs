@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "reads the logs of attempts")]
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use serde_json::json;
 use super::config::nearest;
 use super::error::CliError;
 use super::exit::Exit;
+use super::out::Out;
 use super::select::{Chosen, RunOption};
 use super::session::Session;
 use super::tail::{Bell, Tail};
-use crate::event::AttemptStatus;
+use crate::event::{Entity, Envelope, Event, Status};
 use crate::id::TaskId;
 use crate::runtime::Loaded;
 
@@ -55,10 +56,10 @@ impl LogsArgs {
         if session.json() {
             return answer_json(session, &task, attempt, &log);
         }
-        let mut printer = Printer { path: log, file: None, raw: self.raw };
+        let mut printer = Printer { path: log, file: None, raw: self.raw, out: session.out().clone() };
         let found = printer.print_new()?;
         if self.follow {
-            self.follow(&chosen, &task, attempt, &mut printer)?;
+            follow(&chosen, &task, attempt, &mut printer)?;
         } else if !found {
             let what = if self.gate { "its gate" } else { "it" };
             session
@@ -95,39 +96,35 @@ impl LogsArgs {
             None => Ok((task, last)),
         }
     }
+}
 
-    fn follow(
-        &self,
-        chosen: &Chosen,
-        task: &TaskId,
-        attempt: u32,
-        printer: &mut Printer,
-    ) -> Result<(), CliError> {
-        let mut tail = Tail::open(&chosen.dir())?;
-        let dir = printer.path.parent().unwrap_or(Path::new(".")).to_owned();
-        let bell = Bell::hang(&dir);
-        loop {
-            // What was written before the end is read after the end was seen.
-            let over = !tail.is_carried() || is_over(chosen, task, attempt)?;
-            printer.print_new()?;
-            if over {
-                return Ok(());
-            }
-            bell.wait(LOOK);
-            tail.look()?;
-            tail.take();
+fn follow(chosen: &Chosen, task: &TaskId, attempt: u32, printer: &mut Printer) -> Result<(), CliError> {
+    let mut tail = Tail::open(&chosen.dir())?;
+    let dir = printer.path.parent().unwrap_or(Path::new(".")).to_owned();
+    let bell = Bell::hang(&dir);
+    let mut over = false;
+    loop {
+        over |= tail.take().iter().any(|event| ends(event, task, attempt)) || !tail.is_carried();
+        // What was written before the end is read after the end was seen.
+        printer.print_new()?;
+        if over {
+            return Ok(());
         }
+        bell.wait(LOOK);
+        tail.look()?;
     }
 }
 
-fn is_over(chosen: &Chosen, task: &TaskId, attempt: u32) -> Result<bool, CliError> {
-    let loaded = chosen.load()?;
-    let index = loaded.plan.tasks.iter().position(|planned| planned.id == *task);
-    let status = index.and_then(|index| {
-        let attempts = &loaded.state.tasks[index].attempts;
-        attempts.iter().find(|one| one.number == attempt).map(|one| one.status)
-    });
-    Ok(status.is_none_or(AttemptStatus::is_terminal))
+/// Whether `event` is the end of the attempt.
+fn ends(event: &Envelope, task: &TaskId, attempt: u32) -> bool {
+    let Event::WorkflowTransition(transition) = &event.event else {
+        return false;
+    };
+    let status = Status::read(Entity::Attempt, &transition.to);
+    transition.of == Entity::Attempt
+        && event.subject.task.as_ref() == Some(task)
+        && event.subject.attempt == Some(attempt)
+        && matches!(status, Some(Status::Attempt(status)) if status.is_terminal())
 }
 
 fn answer_json(session: &Session, task: &TaskId, attempt: u32, log: &Path) -> Result<Exit, CliError> {
@@ -150,6 +147,7 @@ struct Printer {
     path: PathBuf,
     file: Option<File>,
     raw: bool,
+    out: Out,
 }
 
 impl Printer {
@@ -167,21 +165,20 @@ impl Printer {
         };
         let mut buffer = vec![0; 64 * 1024];
         let mut any = false;
-        let mut out = io::stdout().lock();
         loop {
             let count = file.read(&mut buffer).map_err(|error| CliError::file("read", &self.path, &error))?;
             if count == 0 {
-                out.flush()?;
                 return Ok(any);
             }
             any = true;
+            let part = &buffer[..count];
             if self.raw {
-                out.write_all(&buffer[..count])?;
+                self.out.with(|out| out.write_all(part))?;
             } else {
                 // What an agent prints must not be able to move the cursor or rename the window.
-                for part in anstream::adapter::strip_bytes(&buffer[..count]) {
-                    out.write_all(part)?;
-                }
+                self.out.with(|out| {
+                    anstream::adapter::strip_bytes(part).try_for_each(|text| out.write_all(text))
+                })?;
             }
         }
     }

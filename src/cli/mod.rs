@@ -25,6 +25,7 @@ mod exit;
 mod graph_file;
 mod list;
 mod logs;
+mod out;
 mod pause;
 mod plan;
 mod pr;

@@ -36,7 +36,7 @@ pub(super) struct PlanArgs {
 impl PlanArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let project = session.project()?;
-        let layers = Layers::read(session, Some(project.repo.root()))?;
+        let layers = Layers::read(session, Some(&project.root()))?;
         let mut read = graph_file::read(session, Some(&project), &layers, &self.file)?;
         let layers = layers.with(Some(Source::graph(&read.source.path, &read.graph)));
         layers.override_graph(&mut read.graph);

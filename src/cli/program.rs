@@ -1,5 +1,6 @@
 //! From the command line of the process to its exit code.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use clap::error::ErrorKind;
 use super::args::Cli;
 use super::error::CliError;
 use super::exit::Exit;
+use super::out::Out;
 use super::session::{Session, say};
 
 /// Runs the program as it was called.
@@ -24,7 +26,8 @@ fn call(cli: &Cli) -> Exit {
     let session = match Session::of_process(cli.global.clone()) {
         Ok(session) => session,
         Err(error) => {
-            let nowhere = Session::new(cli.global.clone(), "/".into(), std::collections::BTreeMap::new());
+            let out = Out::to(std::io::stdout());
+            let nowhere = Session::new(cli.global.clone(), "/".into(), BTreeMap::new(), out);
             return nowhere.tell(&error);
         }
     };
@@ -35,7 +38,10 @@ fn call(cli: &Cli) -> Exit {
 fn not_understood(error: &clap::Error, words: &[OsString]) -> Exit {
     let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if !is_answer && words.iter().any(|word| word == "--json") {
-        let told = CliError::usage(error.kind().to_string()).hint(error.render().to_string());
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let told = CliError::usage(first.trim_start_matches("error: "))
+            .hint("`laneway --help` shows the commands, `laneway COMMAND --help` their options".to_owned());
         if let CliError::Told(trouble) = &told {
             say_json(&trouble.json().to_string());
         }

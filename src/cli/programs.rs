@@ -37,14 +37,7 @@ pub(super) fn missing(session: &Session, plan: &Plan) -> Result<BTreeMap<TaskId,
                 let absent = def.command.first().and_then(|program| absent(program, path));
                 match absent {
                     Some(why) => Some(why),
-                    None => match probed.get(agent) {
-                        Some(known) => known.clone(),
-                        None => {
-                            let why = probe(session, def, path, &plan.places.repo)?;
-                            probed.insert(agent, why.clone());
-                            why
-                        }
-                    },
+                    None => probed_once(&mut probed, agent, || probe(session, def, path, &plan.places.repo))?,
                 }
             }
             Work::Run { command: Command::Argv(argv) } => {
@@ -55,6 +48,20 @@ pub(super) fn missing(session: &Session, plan: &Plan) -> Result<BTreeMap<TaskId,
         missing.extend(why.map(|why| (task.id.clone(), why)));
     }
     Ok(missing)
+}
+
+/// Each agent is probed once, however many tasks it has.
+fn probed_once<'a>(
+    probed: &mut BTreeMap<&'a AgentName, Option<String>>,
+    agent: &'a AgentName,
+    probe: impl FnOnce() -> Result<Option<String>, CliError>,
+) -> Result<Option<String>, CliError> {
+    if let Some(known) = probed.get(agent) {
+        return Ok(known.clone());
+    }
+    let why = probe()?;
+    probed.insert(agent, why.clone());
+    Ok(why)
 }
 
 /// Refuses a plan whose programs are not there.

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::config::{Layers, Settings, Source};
-use super::drive::{Ride, ride};
+use super::drive::{Ride, exit_of, ride};
 use super::error::CliError;
 use super::exit::Exit;
 use super::graph_file::{self, GraphFile};
@@ -73,7 +73,7 @@ enum Course {
 impl RunArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let project = session.project()?;
-        let layers = Layers::read(session, Some(project.repo.root()))?.with(self.flags());
+        let layers = Layers::read(session, Some(&project.root()))?.with(self.flags());
         let mut read = graph_file::read(session, Some(&project), &layers, &self.file)?;
         let layers = layers.with(Some(Source::graph(&read.source.path, &read.graph)));
         layers.override_graph(&mut read.graph);
@@ -165,6 +165,11 @@ impl RunArgs {
         config: &Config,
     ) -> Result<Exit, CliError> {
         let plan = match self.course(session, project, read, config)? {
+            Course::Done(loaded) if session.json() => {
+                let (graph, run) = (&loaded.plan.graph, loaded.plan.run);
+                session.answer_json(&json!({ "graph": graph, "run": run, "steps": [] }))?;
+                return Ok(exit_of(&loaded.state, false));
+            }
             Course::Done(loaded) => return tell_done(session, &loaded),
             Course::GoOn(loaded) => {
                 tell_on(session, &loaded, read);
@@ -189,15 +194,17 @@ fn all_merged(loaded: &Loaded) -> bool {
 
 fn tell_done(session: &Session, loaded: &Loaded) -> Result<Exit, CliError> {
     let cancelled = loaded.state.run.status == Some(RunStatus::Cancelled);
+    let what = if cancelled { "was cancelled" } else { "is completed: there is nothing to do" };
+    let text = format!("run {} of graph {} {what}", loaded.plan.run, loaded.plan.graph);
     if session.json() {
-        session.answer_json(&super::screen::status(loaded))?;
+        // In JSON a run answers with its events, and there are none.
+        session.note(&text);
     } else {
-        let what = if cancelled { "was cancelled" } else { "is completed: there is nothing to do" };
-        session.answer(&format!("run {} of graph {} {what}", loaded.plan.run, loaded.plan.graph))?;
+        session.answer(&text)?;
         session.answer(&super::screen::summary(&loaded.state))?;
     }
     session.note("`--fresh` begins a new run");
-    Ok(if cancelled { Exit::Failed } else { Exit::Achieved })
+    Ok(exit_of(&loaded.state, false))
 }
 
 /// Says that an older run goes on, and what that means.

@@ -98,7 +98,7 @@ fn never_run(graph: &GraphName) -> CliError {
 fn named(session: &Session, project: &Project, word: &str) -> Result<GraphName, CliError> {
     let is_file = Path::new(word).extension().is_some_and(|ext| ext == "toml") || word.contains('/');
     if is_file {
-        let layers = Layers::read(session, Some(project.repo.root()))?;
+        let layers = Layers::read(session, Some(&project.root()))?;
         let read = graph_file::read(session, Some(project), &layers, Path::new(word))?;
         return Ok(read.graph.name);
     }

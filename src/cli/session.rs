@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::exit::Exit;
+use super::out::Out;
 use super::screen;
 use crate::runtime::Project;
 
@@ -49,6 +50,7 @@ pub(super) struct Session {
     pub(super) global: Global,
     cwd: PathBuf,
     env: BTreeMap<OsString, OsString>,
+    out: Out,
 }
 
 impl Session {
@@ -59,12 +61,13 @@ impl Session {
             CliError::new("environment", Exit::Environment, "there is no current directory")
                 .hint(error.to_string())
         })?;
-        Ok(Self::new(global, cwd, std::env::vars_os().collect()))
+        let out = Out::to(BufWriter::new(io::stdout()));
+        Ok(Self::new(global, cwd, std::env::vars_os().collect(), out))
     }
 
     /// A session in given surroundings.
-    pub(super) fn new(global: Global, cwd: PathBuf, env: BTreeMap<OsString, OsString>) -> Self {
-        Self { global, cwd, env }
+    pub(super) fn new(global: Global, cwd: PathBuf, env: BTreeMap<OsString, OsString>, out: Out) -> Self {
+        Self { global, cwd, env, out }
     }
 
     /// A variable of the environment that is set, is text, and is not empty.
@@ -131,14 +134,15 @@ impl Session {
         }
     }
 
+    /// The stream of the answer, for those who write it piece by piece.
+    pub(super) fn out(&self) -> &Out {
+        &self.out
+    }
+
     /// Answers with a text; a newline is added where it has none.
     pub(super) fn answer(&self, text: &str) -> Result<(), CliError> {
-        let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        if !text.is_empty() && !text.ends_with('\n') {
-            out.write_all(b"\n")?;
-        }
-        Ok(out.flush()?)
+        let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        Ok(self.out.with(|out| write!(out, "{text}{newline}"))?)
     }
 
     /// Answers with a JSON value over several lines.
@@ -185,7 +189,7 @@ mod tests {
     fn session(color: ColorChoice, env: &[(&str, &str)]) -> Session {
         let global = Global { color, ..Global::default() };
         let env = env.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        Session::new(global, "/".into(), env)
+        Session::new(global, "/".into(), env, Out::to(io::sink()))
     }
 
     #[test]

@@ -27,9 +27,12 @@ impl Bell {
     /// Watches the files of `dir`.
     pub(super) fn hang(dir: &Path) -> Self {
         let (ring, rings) = channel();
-        let made = notify::recommended_watcher(move |_: notify::Result<notify::Event>| {
-            // Nobody waits any more: the command is about to end.
-            let _ = ring.send(());
+        let made = notify::recommended_watcher(move |news: notify::Result<notify::Event>| {
+            // Reading makes no news, least of all our own.
+            if !news.is_ok_and(|event| event.kind.is_access()) {
+                // Nobody waits any more: the command is about to end.
+                let _ = ring.send(());
+            }
         });
         let watcher = made.and_then(|mut watcher| {
             watcher.watch(dir, RecursiveMode::NonRecursive)?;
@@ -148,4 +151,79 @@ impl Carrier {
 pub(super) fn abandoned() -> CliError {
     CliError::new("abandoned", Exit::Interrupted, "nobody carries this run any more")
         .hint("`laneway resume` goes on with it".to_owned())
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests start real processes")]
+mod tests {
+    use super::*;
+    use crate::event::{
+        Actor, Control, ControlReceived, SCHEMA, Subject, Timestamp, WorkflowEnd, WorkflowIteration,
+    };
+    use crate::id::{GraphName, RunNo};
+
+    /// Long enough to fail loudly where a notice never comes; no test waits for it otherwise.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn body(seq: u64, event: Event) -> String {
+        let envelope = Envelope {
+            seq,
+            at: Timestamp(0),
+            graph: GraphName::new("g").unwrap(),
+            run: RunNo(1),
+            schema: SCHEMA,
+            subject: Subject::default(),
+            actor: Actor::Engine,
+            cause: None,
+            source: None,
+            event,
+        };
+        envelope.to_json().unwrap()
+    }
+
+    fn attach(pid: u32, boot_id: String) -> Event {
+        let verb = ControlVerb::Attach { pid, boot_id, attempts: true };
+        let control = Control { id: "attach".to_owned(), by: "laneway".to_owned(), verb };
+        ControlReceived { control }.into()
+    }
+
+    fn seqs(events: &[Envelope]) -> Vec<u64> {
+        events.iter().map(|event| event.seq).collect()
+    }
+
+    #[test]
+    fn ar30_a_tail_hands_out_every_event_once_and_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::create(dir.path()).unwrap();
+        journal.append(&[body(1, attach(std::process::id(), crate::exec::boot_id()))]).unwrap();
+        let mut tail = Tail::open(dir.path()).unwrap();
+        assert_eq!(seqs(&tail.take()), [1]);
+        assert!(tail.is_carried());
+        let writer = std::thread::spawn(move || {
+            let iteration = |seq| body(seq, WorkflowIteration { n: 1 }.into());
+            journal.append(&[iteration(2), iteration(3)]).unwrap();
+            let end = WorkflowEnd { outcome: "completed".to_owned(), reason: None };
+            journal.append(&[body(4, end.into())]).unwrap();
+        });
+        let mut seen = Vec::new();
+        while tail.is_carried() {
+            seen.extend(seqs(&tail.next(PATIENCE).unwrap()));
+        }
+        writer.join().unwrap();
+        assert_eq!(seen, [2, 3, 4]);
+    }
+
+    #[test]
+    fn ar30_a_run_whose_orchestrator_is_gone_is_carried_by_nobody() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let gone = child.id();
+        child.wait().unwrap();
+        for (pid, boot) in [(gone, crate::exec::boot_id()), (std::process::id(), "another boot".to_owned())] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut journal = Journal::create(dir.path()).unwrap();
+            journal.append(&[body(1, attach(pid, boot))]).unwrap();
+            let tail = Tail::open(dir.path()).unwrap();
+            assert!(!tail.is_carried());
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What a person or a program sees of a run while it goes on.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock::now;
+use super::out::Out;
 use super::screen;
 use super::session::Session;
 use crate::event::Envelope;
@@ -40,6 +41,7 @@ pub(super) struct Ticker {
     form: Form,
     state: State,
     record: Record,
+    out: Out,
 }
 
 impl Ticker {
@@ -53,7 +55,7 @@ impl Ticker {
             let live = session.on_terminal().then(|| Live::on_terminal(screen::palette(session.color())));
             live.flatten().map_or(Form::Lines, |live| Form::Live(Box::new(live)))
         };
-        Self { form, state, record: project.record.clone() }
+        Self { form, state, record: project.record.clone(), out: session.out().clone() }
     }
 
     /// Shows what comes until the sender is gone.
@@ -124,19 +126,21 @@ impl Ticker {
                 }
             }
             Form::Lines => {
-                let mut out = BufWriter::new(io::stdout().lock());
-                for event in batch.iter().filter(|event| view::important(event)) {
-                    writeln!(out, "{}", view::line(event))?;
-                }
-                out.flush()?;
+                self.out.with(|out| {
+                    for event in batch.iter().filter(|event| view::important(event)) {
+                        writeln!(out, "{}", view::line(event))?;
+                    }
+                    Ok(())
+                })?;
             }
             Form::Json => {
-                let mut out = BufWriter::new(io::stdout().lock());
-                for event in batch {
-                    let line = event.to_json().map_err(io::Error::other)?;
-                    writeln!(out, "{line}")?;
-                }
-                out.flush()?;
+                self.out.with(|out| {
+                    for event in batch {
+                        let line = event.to_json().map_err(io::Error::other)?;
+                        writeln!(out, "{line}")?;
+                    }
+                    Ok(())
+                })?;
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ use crate::id::Sha;
 pub(super) struct Checkout {
     pub(super) path: PathBuf,
     git_dir: PathBuf,
-    /// A rebase or bisect that holds the branch without having it checked out.
+    /// What is under way there that the branch must not move under.
     pub(super) operation: Option<&'static str>,
 }
 
@@ -134,7 +134,8 @@ impl Repo {
             let head = read_text(&git_dir.join("HEAD"))?;
             let on_branch =
                 head.as_deref().is_some_and(|head| head.strip_prefix("ref: ") == Some(branch_ref));
-            let operation = if on_branch { None } else { under_way(&git_dir, branch_ref)? };
+            let operation =
+                if on_branch { commit_pending(&git_dir) } else { under_way(&git_dir, branch_ref)? };
             if (on_branch || operation.is_some()) && path.is_dir() {
                 found.push(Checkout { path, git_dir, operation });
             }
@@ -188,6 +189,13 @@ fn would_clobber(stderr: &str) -> bool {
 fn named_files(stderr: &str) -> Vec<String> {
     let quoted = |line: &str| line.split('\'').nth(1).map(str::to_owned);
     stderr.lines().filter_map(quoted).collect()
+}
+
+/// What the next commit in a checkout would conclude: moving its branch would give that commit a parent that nobody saw.
+fn commit_pending(git_dir: &Path) -> Option<&'static str> {
+    let states =
+        [("MERGE_HEAD", "a merge"), ("CHERRY_PICK_HEAD", "a cherry-pick"), ("REVERT_HEAD", "a revert")];
+    states.into_iter().find(|(file, _)| git_dir.join(file).exists()).map(|(_, operation)| operation)
 }
 
 fn under_way(git_dir: &Path, branch_ref: &str) -> Result<Option<&'static str>, GitError> {

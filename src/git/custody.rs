@@ -33,7 +33,8 @@ const NESTING: u32 = 8;
 impl Repo {
     /// Keeps everything that the lane holds and that could get lost, under `ref_name` (of `refs/laneway/custody/`), and returns
     /// the commit. `None` where there is nothing to keep: files and index are HEAD's, and HEAD is reachable from one of
-    /// `known`. Nothing in the lane changes.
+    /// `known`. Nothing in the lane changes. Name the attempt's start and the lane's tip as `known`: the history behind them is
+    /// taken to be durable, and with none given all of it is walked.
     pub fn custody(
         &self,
         worktree: &Worktree,
@@ -53,7 +54,7 @@ impl Repo {
             (None, None) => return Ok(None),
         };
         let changed =
-            if worktree.path.is_dir() { self.changed_files(&private, worktree, &base)? } else { Vec::new() };
+            if worktree.path.is_dir() { changed_files(&private, worktree, &base)? } else { Vec::new() };
         let base_tree = self.tree_of(&base)?;
         let index_tree = self.index_tree(worktree)?;
         let staged = index_tree.as_ref().is_some_and(|tree| *tree != base_tree);
@@ -79,69 +80,6 @@ impl Repo {
             }
         }
         Ok(false)
-    }
-
-    /// The files that differ from `base`, those inside nested repositories one by one.
-    fn changed_files(
-        &self,
-        private: &Private<'_>,
-        worktree: &Worktree,
-        base: &Sha,
-    ) -> Result<Vec<Changed>, GitError> {
-        let mut changed = Vec::new();
-        for entry in status(private, base)? {
-            let nested = entry.is_nested_repository();
-            let StatusEntry { path, .. } = entry;
-            let on_disk = worktree.path.join(&path);
-            if nested || is_dir(&on_disk)? {
-                // A directory that stands where a file (or a submodule) was is listed as the file alone.
-                if !nested {
-                    changed.push(Changed::Gone(path.clone()));
-                }
-                for inner in self.nested_files(private, worktree, &on_disk, NESTING)? {
-                    changed.push(Changed::Content { on_disk: on_disk.join(&inner), path: path.join(inner) });
-                }
-            } else if std::fs::symlink_metadata(&on_disk).is_ok() {
-                changed.push(Changed::Content { path, on_disk });
-            } else {
-                changed.push(Changed::Gone(path));
-            }
-        }
-        Ok(changed)
-    }
-
-    /// The files of a repository inside the lane that neither it nor the lane ignores. Our git directory lists them: the nested
-    /// one's config could run anything.
-    fn nested_files(
-        &self,
-        private: &Private<'_>,
-        worktree: &Worktree,
-        dir: &Path,
-        depth: u32,
-    ) -> Result<Vec<PathBuf>, GitError> {
-        let Scope::Private { git_dir, common, .. } = private.scope() else {
-            return Ok(Vec::new());
-        };
-        let scope = Scope::Private { git_dir, common, work_tree: dir };
-        let mut git = Git::new(scope, "ls-files")
-            .args(["-z", "--others", "--exclude-standard"])
-            .env("GIT_INDEX_FILE", git_dir.join("no-index"));
-        let ignored = worktree.path.join(".gitignore");
-        if ignored.is_file() {
-            git = git.arg("--exclude-from").arg(ignored);
-        }
-        let answer = git.run()?;
-        let mut files = Vec::new();
-        for name in answer.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-            let path = PathBuf::from(OsStr::from_bytes(name));
-            if !name.ends_with(b"/") {
-                files.push(path);
-            } else if depth > 0 {
-                let inner = self.nested_files(private, worktree, &dir.join(&path), depth - 1)?;
-                files.extend(inner.into_iter().map(|file| path.join(file)));
-            }
-        }
-        Ok(files)
     }
 
     /// The tree of the agent's index; a path with conflicts keeps every side as `<path>.~1~` to `.~3~`. `None` where the
@@ -202,6 +140,63 @@ impl Repo {
 enum Changed {
     Gone(PathBuf),
     Content { path: PathBuf, on_disk: PathBuf },
+}
+
+/// The files of a repository inside the lane that neither it nor the lane ignores. Our git directory lists them: the nested
+/// one's config could run anything.
+fn nested_files(
+    private: &Private<'_>,
+    worktree: &Worktree,
+    dir: &Path,
+    depth: u32,
+) -> Result<Vec<PathBuf>, GitError> {
+    let Scope::Private { git_dir, common, .. } = private.scope() else {
+        return Ok(Vec::new());
+    };
+    let scope = Scope::Private { git_dir, common, work_tree: dir };
+    let mut git = Git::new(scope, "ls-files")
+        .args(["-z", "--others", "--exclude-standard"])
+        .env("GIT_INDEX_FILE", git_dir.join("no-index"));
+    let ignored = worktree.path.join(".gitignore");
+    if ignored.is_file() {
+        git = git.arg("--exclude-from").arg(ignored);
+    }
+    let answer = git.run()?;
+    let mut files = Vec::new();
+    for name in answer.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let path = PathBuf::from(OsStr::from_bytes(name));
+        if !name.ends_with(b"/") {
+            files.push(path);
+        } else if depth > 0 {
+            let inner = nested_files(private, worktree, &dir.join(&path), depth - 1)?;
+            files.extend(inner.into_iter().map(|file| path.join(file)));
+        }
+    }
+    Ok(files)
+}
+
+/// The files that differ from `base`, those inside nested repositories one by one.
+fn changed_files(private: &Private<'_>, worktree: &Worktree, base: &Sha) -> Result<Vec<Changed>, GitError> {
+    let mut changed = Vec::new();
+    for entry in status(private, base)? {
+        let nested = entry.is_nested_repository();
+        let StatusEntry { path, .. } = entry;
+        let on_disk = worktree.path.join(&path);
+        if nested || is_dir(&on_disk)? {
+            // A directory that stands where a file (or a submodule) was is listed as the file alone.
+            if !nested {
+                changed.push(Changed::Gone(path.clone()));
+            }
+            for inner in nested_files(private, worktree, &on_disk, NESTING)? {
+                changed.push(Changed::Content { on_disk: on_disk.join(&inner), path: path.join(inner) });
+            }
+        } else if std::fs::symlink_metadata(&on_disk).is_ok() {
+            changed.push(Changed::Content { path, on_disk });
+        } else {
+            changed.push(Changed::Gone(path));
+        }
+    }
+    Ok(changed)
 }
 
 fn is_dir(path: &Path) -> Result<bool, GitError> {

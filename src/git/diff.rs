@@ -86,8 +86,8 @@ fn file(diff: &git2::Diff<'_>, index: usize) -> Result<DiffFile, GitError> {
         None => (0, 0, 0),
     };
     let delta = diff.get_delta(index).expect("the index is below the number of deltas");
-    let path = |file: git2::DiffFile<'_>| file.path().map(text).unwrap_or_default();
-    let (old, new) = (path(delta.old_file()), path(delta.new_file()));
+    let place = |file: git2::DiffFile<'_>| file.path().map(text).unwrap_or_default();
+    let (old, new) = (place(delta.old_file()), place(delta.new_file()));
     let change = match delta.status() {
         Delta::Added | Delta::Copied | Delta::Untracked => Change::Added,
         Delta::Deleted => Change::Deleted,

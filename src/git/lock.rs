@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::GitError;
 
 /// How long a lock is waited for. Holders keep it for milliseconds; a private index up to one checkout.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_secs(120);
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 

@@ -87,7 +87,7 @@ impl Repo {
         let mut detail = String::new();
         // Each message: the number of paths, the paths, a stable type, the text for people.
         while let Some(count) = fields.next().and_then(|count| count.parse::<usize>().ok()) {
-            if let Some(text) = fields.by_ref().skip(count + 1).next() {
+            if let Some(text) = fields.by_ref().nth(count + 1) {
                 detail.push_str(&text);
             }
         }

@@ -18,6 +18,7 @@ mod advance;
 mod command;
 mod custody;
 mod diff;
+mod discover;
 mod error;
 mod lock;
 mod merge;

@@ -133,7 +133,7 @@ impl Repo {
         let mut kept = None;
         if worktree.path.is_dir() {
             let disposable = self.is_disposable(worktree)?;
-            let moved = self.trash(&worktree.path, trash, &worktree.name())?;
+            let moved = move_to_trash(&worktree.path, trash, &worktree.name())?;
             if disposable {
                 let place = moved.parent().unwrap_or(&moved);
                 std::fs::remove_dir_all(place).map_err(GitError::io("removed", place))?;
@@ -174,17 +174,17 @@ impl Repo {
         }
         aside.close().map_err(GitError::io("removed", &record))
     }
+}
 
-    /// Moves `from` to a place of its own in `trash`, which nobody but the user can read.
-    pub(super) fn trash(&self, from: &Path, trash: &Path, name: &str) -> Result<PathBuf, GitError> {
-        let make = || -> std::io::Result<PathBuf> {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(trash)?;
-            std::fs::set_permissions(trash, PermissionsExt::from_mode(0o700))?;
-            Ok(tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(trash)?.keep())
-        };
-        let place = make().map_err(GitError::io("created", trash))?.join("files");
-        std::fs::rename(from, &place).map_err(GitError::io("moved to the trash", from))?;
-        tracing::info!(from = %from.display(), to = %place.display(), "moved to the trash");
-        Ok(place)
-    }
+/// Moves `from` to a place of its own in `trash`, which nobody but the user can read.
+pub(super) fn move_to_trash(from: &Path, trash: &Path, name: &str) -> Result<PathBuf, GitError> {
+    let make = || -> std::io::Result<PathBuf> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(trash)?;
+        std::fs::set_permissions(trash, PermissionsExt::from_mode(0o700))?;
+        Ok(tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(trash)?.keep())
+    };
+    let place = make().map_err(GitError::io("created", trash))?.join("files");
+    std::fs::rename(from, &place).map_err(GitError::io("moved to the trash", from))?;
+    tracing::info!(from = %from.display(), to = %place.display(), "moved to the trash");
+    Ok(place)
 }

@@ -19,6 +19,9 @@ pub struct Remote {
     pub local_path: Option<PathBuf>,
 }
 
+/// Fetches of one branch may meet each other as often as there are lanes that want it.
+const FETCH_TRIES: usize = 16;
+
 impl Repo {
     /// The remote `origin`; `None` where there is none.
     pub fn origin(&self) -> Result<Option<Remote>, GitError> {
@@ -35,9 +38,20 @@ impl Repo {
     }
 
     /// Fetches one branch into `refs/laneway/remote/<branch>` and returns its tip; `None` where the remote has no such
-    /// branch. The user's `refs/remotes`, tags and FETCH_HEAD stay as they are.
+    /// branch. The user's `refs/remotes`, tags and `FETCH_HEAD` stay as they are.
     pub fn fetch_branch(&self, remote: &Remote, branch: &str) -> Result<Option<Sha>, GitError> {
         let kept = format!("refs/laneway/remote/{branch}");
+        for _ in 1..FETCH_TRIES {
+            match self.fetch_once(remote, branch, &kept) {
+                // Another fetch of the same branch, of this run or another, was a moment faster.
+                Err(GitError::Failed { stderr, .. }) if stderr.contains("cannot lock ref") => {}
+                other => return other,
+            }
+        }
+        self.fetch_once(remote, branch, &kept)
+    }
+
+    fn fetch_once(&self, remote: &Remote, branch: &str, kept: &str) -> Result<Option<Sha>, GitError> {
         let fetched = self
             .talk("fetch", &[])?
             .args(["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-prune"])
@@ -46,10 +60,10 @@ impl Repo {
             .arg(format!("+refs/heads/{branch}:{kept}"))
             .run();
         match fetched {
-            Ok(_) => self.read_ref(&kept),
+            Ok(_) => self.read_ref(kept),
             Err(GitError::Failed { stderr, .. }) if stderr.contains("couldn't find remote ref") => {
-                if let Some(stale) = self.read_ref(&kept)? {
-                    self.delete_ref(&kept, &stale)?;
+                if let Some(stale) = self.read_ref(kept)? {
+                    self.delete_ref(kept, &stale)?;
                 }
                 Ok(None)
             }
@@ -119,14 +133,11 @@ impl Repo {
         if answer.code == 0 {
             return Ok(());
         }
-        match rejection(&answer) {
-            Some(cause) => Err(GitError::PushRejected { branch: branch.to_owned(), cause }),
-            None => {
-                let Answer { code, stderr, .. } = answer;
-                let failed = GitError::Failed { operation: "push".to_owned(), code: Some(code), stderr };
-                Err(classify(failed, remote))
-            }
+        if let Some(cause) = rejection(&answer) {
+            return Err(GitError::PushRejected { branch: branch.to_owned(), cause });
         }
+        let Answer { code, stderr, .. } = answer;
+        Err(classify(GitError::Failed { operation: "push".to_owned(), code: Some(code), stderr }, remote))
     }
 
     fn ls_remote(&self, remote: &Remote, options: &[&str], pattern: &str) -> Result<Answer, GitError> {

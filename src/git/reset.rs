@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::command::Git;
 use super::private::{Private, remove_file};
+use super::provision::move_to_trash;
 use super::repo::replace_file;
 use super::tree_state::{StatusEntry, status};
 use super::worktree::{HeadFile, gitfile_line};
@@ -103,7 +104,7 @@ impl Repo {
         }
         for nested in left.iter().filter(|entry| entry.is_nested_repository()) {
             let from = worktree.path.join(&nested.path);
-            self.trash(&from, &self.record_dir().join("trash"), &format!("{}-nested", worktree.name()))?;
+            move_to_trash(&from, &self.record_dir().join("trash"), &format!("{}-nested", worktree.name()))?;
         }
         Git::new(private.scope(), "clean").args(["-ffdq", "--", "."]).run()?;
         status(private, at)
@@ -146,7 +147,11 @@ impl Repo {
                 return Ok(());
             }
             Ok(found) if found.is_dir() => {
-                self.trash(&file, &self.record_dir().join("trash"), &format!("{}-dotgit", worktree.name()))?;
+                move_to_trash(
+                    &file,
+                    &self.record_dir().join("trash"),
+                    &format!("{}-dotgit", worktree.name()),
+                )?;
             }
             Ok(_) => remove_file(&file)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {}

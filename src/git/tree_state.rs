@@ -120,11 +120,22 @@ impl Repo {
 /// What differs between the lane's files and `against`.
 pub(super) fn status(private: &Private<'_>, against: &Sha) -> Result<Vec<StatusEntry>, GitError> {
     private.index_at(against)?;
-    let answer = Git::new(private.scope(), "status")
-        .args(["--porcelain", "-z", "--untracked-files=all", "--ignored=no", "--no-renames"])
-        .arg("--ignore-submodules=none")
-        .may_refresh()
-        .run()?;
+    let look = || {
+        Git::new(private.scope(), "status")
+            .args(["--porcelain", "-z", "--untracked-files=all", "--ignored=no", "--no-renames"])
+            .arg("--ignore-submodules=none")
+            .may_refresh()
+            .run()
+    };
+    let answer = match look() {
+        Err(GitError::Failed { stderr, .. }) if stderr.contains("index file") => {
+            // Our index did not survive a power cut.
+            private.forget_index()?;
+            private.index_at(against)?;
+            look()?
+        }
+        other => other?,
+    };
     let entries = parse_status(&answer.stdout)?;
     Ok(entries.into_iter().filter(|entry| entry.worktree != b' ').collect())
 }

@@ -168,16 +168,9 @@ fn ar18_an_auto_lane_waits_for_a_person_only_when_something_holds_it() {
 #[test]
 fn ar17_a_concern_leaves_a_lane_to_a_person_and_a_failed_check_is_a_failure() {
     let mut story = half_way();
-    story
-        .of("routes", concern(ConcernClass::Design, "this breaks v1"))
-        .run_to(RunStatus::Completed, None);
+    story.of("routes", concern(ConcernClass::Design, "this breaks v1")).run_to(RunStatus::Completed, None);
     assert_eq!(exit_class(&story.state), Outcome::Achieved);
-    story.check(
-        Subject::lane(&lane("api")),
-        "gate",
-        CheckStatus::Fail,
-        "2 tests failed",
-    );
+    story.check(Subject::lane(&lane("api")), "gate", CheckStatus::Fail, "2 tests failed");
     assert_eq!(exit_class(&story.state), Outcome::Attention);
 }
 

@@ -61,7 +61,14 @@ impl UserState {
     #[must_use]
     pub(crate) fn without_branch(mut self, branch: &str) -> Self {
         self.0.remove(&format!("ref refs/heads/{branch}"));
-        self.0.remove(&format!("ref refs/remotes/origin/{branch}"));
+        let known = format!("refs/remotes/origin/{branch}");
+        self.0.remove(&format!("ref {known}"));
+        // `origin/HEAD` names the branch and moves with it; what it names must stay.
+        if let Some(head) = self.0.get_mut("ref refs/remotes/origin/HEAD")
+            && head.ends_with(&format!(" {known}"))
+        {
+            *head = known;
+        }
         self
     }
 

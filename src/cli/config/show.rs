@@ -1,5 +1,6 @@
 //! `laneway config`.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -29,7 +30,7 @@ pub(in crate::cli) struct ConfigArgs {
 impl ConfigArgs {
     pub(in crate::cli) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let project = session.project()?;
-        let mut layers = Layers::read(session, Some(project.repo.root()))?;
+        let mut layers = Layers::read(session, Some(&project.root()))?;
         if let Some(file) = &self.graph {
             let read = graph_file::read(session, Some(&project), &layers, file)?;
             layers = layers.with(Some(Source::graph(&read.source.path, &read.graph)));
@@ -78,7 +79,7 @@ fn duration(millis: Millis) -> Value {
     let mut text = String::new();
     for (unit, scale) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
         if left >= scale {
-            text.push_str(&format!("{}{unit}", left / scale));
+            write!(text, "{}{unit}", left / scale).expect("a string takes every text");
             left %= scale;
         }
     }

@@ -1,7 +1,5 @@
 //! `laneway pr diff`.
 
-use std::io::{self, Write};
-
 use clap::Args;
 use serde_json::json;
 
@@ -34,9 +32,7 @@ impl PrDiffArgs {
                 "diff": String::from_utf8_lossy(&bytes),
             }))?;
         } else {
-            let mut out = io::stdout().lock();
-            out.write_all(&bytes)?;
-            out.flush()?;
+            session.out().with(|out| out.write_all(&bytes))?;
         }
         Ok(Exit::Achieved)
     }

@@ -24,7 +24,7 @@ const SHOWN: (usize, u64) = (20, 16 * 1024);
 
 /// Run an agent once in a scratch folder, and say what Laneway makes of its signals
 ///
-/// For authors of agents. The agent gets the environment of an attempt and instructions in a file; {prompt_file} in
+/// For authors of agents. The agent gets the environment of an attempt and instructions in a file; `{prompt_file}` in
 /// the command stands for its path.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  laneway signal conformance -- ./my-agent.sh {prompt_file}")]
@@ -84,7 +84,11 @@ impl ConformanceArgs {
         env.retain(|(name, _)| !given.iter().any(|(given, _)| given == name));
         env.extend(given);
         Launch {
-            argv: self.command.iter().map(|word| word.replace("{prompt_file}", &prompt).into()).collect(),
+            argv: self
+                .command
+                .iter()
+                .map(|word| from_here(session, &word.replace("{prompt_file}", &prompt)))
+                .collect(),
             cwd: scratch.lane.clone(),
             env,
             stdin: StdinFrom::Null,
@@ -92,6 +96,12 @@ impl ConformanceArgs {
             tag: ulid::Ulid::generate().to_string(),
         }
     }
+}
+
+/// A word that names a file here names the same file in the scratch lane.
+fn from_here(session: &Session, word: &str) -> OsString {
+    let here = session.path(Path::new(word));
+    if word.contains('/') && here.exists() { here.into() } else { word.into() }
 }
 
 fn lay_out() -> Result<Scratch, CliError> {

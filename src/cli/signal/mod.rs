@@ -16,8 +16,8 @@ use super::session::Session;
 
 /// Say something to the run, from inside an attempt or (with --task) in an agent's place
 ///
-/// In an attempt LANEWAY_SIGNALS says where to. A TEXT of - is read from standard input; so is the text of a concern, a summary,
-/// a question or a note that is given neither as TEXT nor as --file.
+/// In an attempt `LANEWAY_SIGNALS` says where to. A TEXT of - is read from standard input; so is the text of a concern,
+/// a summary, a question or a note that is given neither as TEXT nor as --file.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  laneway signal done 'added the parser and its tests'\n  laneway signal concern 'two clocks: which one counts?'\n  laneway signal summary --file notes.md"

@@ -131,7 +131,7 @@ impl Given {
         if let Some(file) = &self.file {
             let path = session.path(file);
             let open = std::fs::File::open(&path);
-            let text = open.and_then(|file| bounded(file));
+            let text = open.and_then(bounded);
             return text.map(Some).map_err(|error| CliError::file("read", &path, &error));
         }
         match self.words.as_slice() {

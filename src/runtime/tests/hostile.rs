@@ -115,7 +115,7 @@ async fn p15_a_daemon_that_an_agent_leaves_is_ended() {
     .await;
     beside.landed();
     let pid = beside.state.tasks[0].attempt().unwrap().progress.clone().unwrap();
-    let gone = !std::path::Path::new(&format!("/proc/{}", pid.trim())).exists();
+    let gone = !Path::new(&format!("/proc/{}", pid.trim())).exists();
     assert!(gone, "process {pid} lives on\n{}", beside.bench.told());
 }
 

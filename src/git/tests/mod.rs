@@ -1,0 +1,10 @@
+//! Tests on real repositories, with the real git.
+
+mod branches;
+mod custody;
+mod fixture;
+mod lanes;
+mod merging;
+mod remotes;
+mod repository;
+mod userstate;
