@@ -226,10 +226,11 @@ async fn prepare(
 
 /// Brings the worktree to the attempt's start; what stands in it is kept first.
 ///
-/// A command without a diff asks for nothing but a directory: it is neither looked at before nor after. Whatever it
-/// leaves is kept and cleared when the next task wants the lane clean, or at teardown.
+/// A command without a diff asks for the lane's files at its start and nothing more: where HEAD is there already, it is
+/// neither looked at before nor after. Whatever it leaves is kept and cleared when the next task wants the lane clean,
+/// or at teardown.
 async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Failure> {
-    if job.task.diff == DiffPolicy::None && job.lane.join(".git").exists() {
+    if job.task.diff == DiffPolicy::None && job.lane.join(".git").exists() && stands_at(context, job) {
         return Ok(job.lane.clone());
     }
     let (shared, path, start) = (Arc::clone(context), job.lane.clone(), job.start.clone());
@@ -274,6 +275,15 @@ fn note_stash(context: &Context, task: &TaskId, number: u32) -> Result<(), crate
         tracing::warn!(%error, "a stash by the agent will not be noticed");
     }
     Ok(())
+}
+
+/// Whether HEAD of the worktree is where the attempt starts; another task of the lane may have landed from a worktree of
+/// its own. Whatever cannot be read is put right by making the lane ready.
+fn stands_at(context: &Context, job: &Job<'_>) -> bool {
+    let repo = &context.project.repo;
+    let worktree = repo.reopen(&job.lane).ok().flatten();
+    let head = worktree.and_then(|worktree| repo.head(&worktree).ok());
+    head.is_some_and(|head| head.sha == *job.start)
 }
 
 /// Everything that the agent reads.

@@ -267,3 +267,29 @@ RUN: echo started > begun; echo which one > $LANEWAY_SIGNALS/blocked
     assert_eq!(bench.git("show laneway/g/a/integration:said"), "the left");
     assert_eq!(bench.git("show laneway/g/a/integration:begun"), "started\n", "what it had begun was kept");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar08_a_command_without_a_diff_sees_what_landed_from_other_worktrees() {
+    // The first waits for the second to be there, so that works beside the lane's own worktree; it lands last.
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "default"
+parallel = 2
+[[tasks]]
+id = "a"
+run = "d=$(git rev-parse --git-common-dir); mkfifo $d/met; read x < $d/met; echo a > a"
+[[tasks]]
+id = "b"
+run = "d=$(git rev-parse --git-common-dir); until test -p $d/met; do :; done; echo here > $d/met; until git cat-file -e laneway/g/default/integration:a; do :; done; echo b > b"
+[[tasks]]
+id = "look"
+run = "test -f a && test -f b"
+diff = "none"
+needs = ["a", "b"]
+attempts = 1
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+}
