@@ -99,10 +99,14 @@ fn look(context: &Context, target: &str) -> Result<Sides, Failure> {
     let doing = |e: GitError| git_failure(&format!("looking at `{target}`"), &e);
     let local = repo.branch_tip(target).map_err(doing)?;
     let moves_origin = context.plan.remote.as_ref().is_some_and(|r| r.push_target);
-    let origin = match context.remote.as_ref().filter(|_| moves_origin) {
-        Some(remote) => repo.fetch_branch(remote, target).map_err(doing)?,
-        None => None,
+    let (origin, unreachable) = match context.remote.as_ref().filter(|_| moves_origin) {
+        Some(remote) => sync::fetched(context, remote, target).map_err(doing)?,
+        None => (None, None),
     };
+    if let (Some(why), Some(local)) = (&unreachable, &local) {
+        let kept_back = Some(format!("origin's `{target}` was not moved: {why}"));
+        return Ok(Sides { base: local.clone(), local: Some(local.clone()), origin: None, kept_back });
+    }
     let (base, kept_back) = match (&local, &origin) {
         (None, None) => return Err(sync::no_target(target)),
         (Some(one), None) | (None, Some(one)) => (one.clone(), None),

@@ -2,7 +2,7 @@
 
 use super::{Done, git_failure, permanent};
 use crate::event::{ConflictPredicted, Draft, Failure, FailureKind, LaneSynced, Subject, SyncSource};
-use crate::git::{GitError, Merge};
+use crate::git::{GitError, Merge, Remote};
 use crate::id::{LaneId, Sha};
 use crate::runtime::Context;
 
@@ -92,7 +92,7 @@ pub(super) fn target_tip(context: &Context, target: &str) -> Result<Sha, GitErro
     let repo = &context.project.repo;
     let local = repo.branch_tip(target)?;
     if let Some(remote) = context.push_remote()
-        && let Some(tip) = repo.fetch_branch(remote, target)?
+        && let Some(tip) = fetched(context, remote, target)?.0
     {
         // What was merged here and not pushed counts too.
         return match local {
@@ -107,6 +107,23 @@ pub(super) fn target_tip(context: &Context, target: &str) -> Result<Sha, GitErro
         expected: None,
         found: None,
     })
+}
+
+/// Origin's branch as it is now; where origin cannot be asked, as it was last seen, with the reason.
+pub(super) fn fetched(
+    context: &Context,
+    remote: &Remote,
+    branch: &str,
+) -> Result<(Option<Sha>, Option<String>), GitError> {
+    let repo = &context.project.repo;
+    match repo.fetch_branch(remote, branch) {
+        Ok(tip) => Ok((tip, None)),
+        Err(error @ (GitError::Unreachable { .. } | GitError::Auth { .. } | GitError::TimedOut { .. })) => {
+            let seen = repo.read_ref(&format!("refs/laneway/remote/{branch}"))?;
+            Ok((seen, Some(super::chain(&error))))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether the local branch is ahead of origin only by merges of Laneway.

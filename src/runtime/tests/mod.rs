@@ -4,6 +4,7 @@ mod hostile;
 mod landing;
 mod lanes;
 mod resume;
+mod surroundings;
 
 use std::path::Path;
 use std::process::Command;
