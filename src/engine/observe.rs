@@ -2,9 +2,9 @@
 
 use crate::event::{
     Actor, ArtifactStored, ConcernClass, ConcernRecorded, Control, ControlReceived, ControlRejected,
-    ControlVerb, Draft, EffectConfirmed, EffectFailed, Event, LaneStatus, LossRecorded, ProcessRole,
-    SignalKind, SignalObserved, SignalRejected, Source, Subject, SummaryRecorded, WorkflowIteration,
-    WorkflowStart,
+    ControlVerb, Draft, EffectConfirmed, EffectFailed, EffectUnknown, Event, LaneStatus, LossRecorded,
+    ProcessRole, SignalKind, SignalObserved, SignalRejected, Source, Subject, SummaryRecorded,
+    WorkflowIteration, WorkflowStart,
 };
 use crate::id::LaneId;
 use crate::state::State;
@@ -36,10 +36,24 @@ fn received(state: &State, control: Control) -> Vec<Draft> {
     let actor = Actor::Person(control.by.clone());
     let draft = |subject, event: Event| vec![Draft { subject, actor: actor.clone(), source: None, event }];
     let (subject, problem) = judge(state, &control);
-    match problem {
+    let attaches = matches!(control.verb, ControlVerb::Attach { .. });
+    let mut drafts = match problem {
         Some(reason) => draft(subject, ControlRejected { request: control.id, reason }.into()),
         None => draft(subject, ControlReceived { control }.into()),
+    };
+    if attaches {
+        drafts.extend(lost_answers(state));
     }
+    drafts
+}
+
+/// What an orchestrator that is gone had under way: nobody has heard how it ended, so the world is asked.
+fn lost_answers(state: &State) -> impl Iterator<Item = Draft> + '_ {
+    state.outstanding.iter().map(|(id, effect)| {
+        let (lane, task) = about(state, effect).map_or((None, None), |(lane, task)| (Some(lane), task));
+        let subject = Subject { lane, task, ..Subject::default() };
+        Draft::engine(subject, EffectUnknown { id: id.clone() })
+    })
 }
 
 /// What a request is about, and why it cannot be taken.

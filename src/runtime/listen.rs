@@ -155,7 +155,7 @@ impl Orchestrator {
         }
         let live_settle = match settle {
             Settle::Ended => live_now(&EMPTY),
-            other => other,
+            live @ Settle::Live { .. } => live,
         };
         for (task, attempt) in self.watched.clone() {
             inputs.extend(self.signals(&task, attempt, live_settle)?);
