@@ -31,8 +31,8 @@ pub(crate) fn rows(setting: &Setting<'_>) -> Vec<Row> {
 }
 
 fn new_dir(setting: &Setting<'_>, name: &str) -> PathBuf {
-    let mut dir = (0..).map(|n| setting.dir.join(format!("journal-{name}-{n}")));
-    let dir = dir.find(|dir| !dir.exists()).expect("some number is free");
+    let mut dirs = (0..).map(|n| setting.dir.join(format!("journal-{name}-{n}")));
+    let dir = dirs.find(|dir| !dir.exists()).expect("some number is free");
     std::fs::create_dir(&dir).expect("a new directory");
     dir
 }
