@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ pub(super) enum Live {
     Running(ProcessRef),
 }
 
+/// See [`Context::door`].
+pub(super) type Door = Arc<tokio::sync::Mutex<()>>;
+
 /// Shared by all effects of a run.
 pub struct Context {
     pub(super) project: Project,
@@ -41,6 +44,7 @@ pub struct Context {
     /// Set when gates are to be given up: at a second interrupt, or when the run is called off.
     pub(super) halt: watch::Sender<bool>,
     live: Mutex<HashMap<(TaskId, u32), Live>>,
+    doors: Mutex<HashMap<PathBuf, Door>>,
     /// The branches that stood when this orchestrator began; what agents make up later is theirs.
     pub(super) branches: BTreeSet<String>,
 }
@@ -63,6 +67,7 @@ impl Context {
             inputs,
             halt: watch::Sender::new(false),
             live: Mutex::new(HashMap::new()),
+            doors: Mutex::new(HashMap::new()),
             branches: project.repo.branches()?.into_keys().collect(),
             project,
             plan,
@@ -104,6 +109,12 @@ impl Context {
     fn send(&self, report: Report) {
         // A loop that has ended takes nothing more; what is not recorded is asked of the world at the next start.
         _ = self.inputs.send(Input::Report(report));
+    }
+
+    /// What one at a time goes through who makes the worktree at `path` ready.
+    pub(super) fn door(&self, path: &Path) -> Door {
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(doors.entry(path.to_owned()).or_default())
     }
 
     pub(super) fn live(&self) -> MutexGuard<'_, HashMap<(TaskId, u32), Live>> {

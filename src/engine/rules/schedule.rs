@@ -5,6 +5,7 @@ use super::super::agenda::Item;
 use super::super::core::Core;
 use super::Remedy;
 use crate::event::{AttemptStatus, Effect, LaneStatus, Place, RunStatus, Status, SyncSource, TaskStatus};
+use crate::graph::DiffPolicy;
 use crate::id::Sha;
 use crate::plan::{LaneIx, TaskIx};
 
@@ -183,7 +184,7 @@ impl Core {
             Some(start) => {
                 (attempt.collected.clone().flatten().unwrap_or_else(|| start.clone()), attempt.place)
             }
-            None => (self.start_of(task, tip), self.free_place(lane, task)),
+            None => (self.start_of(task, tip.clone()), self.free_place(lane, task, &tip)),
         };
         let id = self.plan.tasks[task].id.clone();
         let effect = Effect::Attempt { task: id, attempt: number, iteration, start, place };
@@ -197,9 +198,13 @@ impl Core {
         goes_on.and_then(|b| b.collected.clone().flatten()).unwrap_or(tip)
     }
 
-    /// The lane's own worktree, unless another task of the lane is in it.
-    fn free_place(&self, lane: LaneIx, task: TaskIx) -> Place {
-        let taken = self.state.live_tasks(lane).any(|t| t != task && self.newest(t).place == Place::Lane);
+    /// The lane's own worktree, unless another task of the lane is in it. Tasks that change nothing by declaration
+    /// share it, as long as the lane stands still under them.
+    fn free_place(&self, lane: LaneIx, task: TaskIx, tip: &Sha) -> Place {
+        let reads = |t: TaskIx| self.plan.tasks[t].diff == DiffPolicy::None;
+        let shares = |t: TaskIx| reads(t) && reads(task) && self.newest(t).start.as_ref() == Some(tip);
+        let in_it = |t: &TaskIx| *t != task && self.newest(*t).place == Place::Lane;
+        let taken = self.state.live_tasks(lane).filter(in_it).any(|t| !shares(t));
         if taken { Place::Own } else { Place::Lane }
     }
 }

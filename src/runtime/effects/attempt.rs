@@ -230,6 +230,9 @@ async fn prepare(
 /// neither looked at before nor after. Whatever it leaves is kept and cleared when the next task wants the lane clean,
 /// or at teardown.
 async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Failure> {
+    // Tasks that change nothing may share a worktree; it is made ready for one of them.
+    let door = context.door(&job.lane);
+    let _inside = door.lock().await;
     if job.task.diff == DiffPolicy::None && job.lane.join(".git").exists() && stands_at(context, job) {
         return Ok(job.lane.clone());
     }
