@@ -135,7 +135,10 @@ impl Run {
                 Goal::AtMost(Amount::Mebibytes(60.0)),
             ),
             Row::new(
-                format!("seconds of {} at rest in which it woke; a backstop is one or two", WATCHED.as_secs()),
+                format!(
+                    "seconds of {} at rest in which it woke; a backstop is one or two",
+                    WATCHED.as_secs()
+                ),
                 Amount::Count(awake),
                 Goal::AtMost(Amount::Count(2.0)),
             ),
