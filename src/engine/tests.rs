@@ -135,12 +135,18 @@ enum Outcome {
 /// Answers effects as a well-behaved runtime would; the script says how attempts go.
 struct World {
     script: BTreeMap<(String, u32), Outcome>,
+    /// Effects that fail, and how.
+    refuses: Option<(fn(&Effect) -> bool, FailureKind)>,
     started: Vec<(String, u32)>,
 }
 
 impl World {
     fn answer(&mut self, core: &Core, effect: &Effect) -> Report {
         let id = effect.id();
+        if let Some((_, class)) = self.refuses.filter(|(which, _)| which(effect)) {
+            let failure = Failure { class, message: "refused".into(), hint: None };
+            return Report { id, facts: vec![], end: Some(Err(failure)) };
+        }
         let done = |facts| Report { id: id.clone(), facts, end: Some(Ok(())) };
         let lane = |l: &LaneId| Subject::lane(l);
         match effect {
@@ -265,6 +271,7 @@ fn drive(core: &mut Core, world: &mut World, inputs: Vec<Input>, log: &mut Vec<E
     let mut events = core.step(now, inputs).unwrap();
     loop {
         log.append(&mut events);
+        assert!(log.len() < 5000, "it never comes to rest");
         let next = core.outstanding().values().next().cloned();
         let input = match next {
             Some(effect) => Input::Report(world.answer(core, &effect)),
@@ -283,6 +290,7 @@ fn drive(core: &mut Core, world: &mut World, inputs: Vec<Input>, log: &mut Vec<E
 fn world(script: &[(&str, u32, Outcome)]) -> World {
     World {
         script: script.iter().map(|(t, a, o)| (((*t).to_owned(), *a), *o)).collect(),
+        refuses: None,
         started: Vec::new(),
     }
 }
@@ -523,4 +531,72 @@ fn a_status_file_written_from_outside_is_judged() {
     drive(&mut core, &mut world, vec![touch(LaneStatus::Failed, 2)], &mut log);
     assert_eq!(core.state().lanes[3].status, LaneStatus::Failed);
     assert!(core.state().lanes[3].reason.as_ref().unwrap().contains("no good"));
+}
+
+fn one_lane(merge: MergePolicy, tasks: &[&'static str]) -> Draw {
+    Draw {
+        lanes: vec![("a", merge)],
+        tasks: tasks.iter().map(|t| (*t, "a", vec![])).collect(),
+        handoff: Handoff::Ready,
+        attempts: 3,
+    }
+}
+
+fn run_refusing(draw: &Draw, which: fn(&Effect) -> bool, class: FailureKind) -> (Core, Vec<Envelope>) {
+    let (mut core, mut world, mut log) = (Core::new(draw.plan()), world(&[]), Vec::new());
+    world.refuses = Some((which, class));
+    drive(&mut core, &mut world, begin(), &mut log);
+    (core, log)
+}
+
+#[test]
+fn ar17_a_lane_that_cannot_be_proven_is_not_merged_by_itself_and_comes_to_rest() {
+    let which = |e: &Effect| matches!(e, Effect::Prove { .. } | Effect::MergePr { .. });
+    let (core, log) = run_refusing(&one_lane(MergePolicy::Auto, &["t"]), which, FailureKind::Permanent);
+    assert_eq!(core.state().lanes[0].status, LaneStatus::PrCreated);
+    let merges =
+        |e: &&Envelope| matches!(&e.event, Event::EffectIntended(i) if i.id.0.starts_with("merge-pr"));
+    assert_eq!(log.iter().find(merges), None, "nothing is merged without its proof");
+}
+
+#[test]
+fn a05_what_moves_again_and_again_is_met_with_pauses_and_comes_to_an_end() {
+    let which = |e: &Effect| matches!(e, Effect::OpenPr { .. });
+    let (core, log) = run_refusing(&one_lane(MergePolicy::Review, &["t"]), which, FailureKind::Moved);
+    assert_eq!(core.state().lanes[0].status, LaneStatus::Failed);
+    let took = log.last().unwrap().at.since(log[0].at);
+    assert!(took > 60_000, "it was tried again without a pause");
+}
+
+#[test]
+fn ar15_an_attempt_goes_on_from_the_last_work_that_was_looked_at() {
+    let draw = one_lane(MergePolicy::Review, &["t"]);
+    let (mut core, mut log) = (Core::new(draw.plan()), Vec::new());
+    let mut world = world(&[("t", 1, Outcome::GateFails)]);
+    world.refuses = Some((|e| matches!(e, Effect::Attempt { attempt: 2, .. }), FailureKind::Permanent));
+    drive(&mut core, &mut world, begin(), &mut log);
+    let third = &core.state().tasks[0].attempts[2];
+    assert_eq!(third.start, Some(sha(901)), "the first attempt's work");
+}
+
+#[test]
+fn a13_an_answered_attempt_does_not_move_into_a_worktree_that_another_took_meanwhile() {
+    let mut plan = (*one_lane(MergePolicy::Review, &["t1", "t2", "t3"]).plan()).clone();
+    plan.lanes[0].parallel = 2;
+    let mut core = Core::new(Arc::new(plan));
+    let mut world = world(&[("t1", 1, Outcome::Blocked)]);
+    core.step(Now::default(), begin()).unwrap();
+    let mut answer = |core: &mut Core, prefix: &str| {
+        let found = core.outstanding().values().find(|e| e.id().0.starts_with(prefix)).cloned();
+        let report = world.answer(core, &found.unwrap_or_else(|| panic!("{prefix} is not outstanding")));
+        core.step(Now::default(), [Input::Report(report)]).unwrap();
+    };
+    for effect in ["provision", "attempt/t1", "collect/t1", "attempt/t2", "collect/t2", "land/t2"] {
+        answer(&mut core, effect);
+    }
+    let verb = ControlVerb::Answer { task: TaskId::new("t1").unwrap(), text: "yes".into() };
+    core.step(Now::default(), [control("x", verb)]).unwrap();
+    let place = |t: usize| core.state().tasks[t].attempt().map(|a| (a.status, a.place));
+    assert_eq!(place(2), Some((AttemptStatus::Started, Place::Lane)));
+    assert_eq!(place(0), Some((AttemptStatus::Started, Place::Own)));
 }

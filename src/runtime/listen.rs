@@ -124,12 +124,17 @@ impl Orchestrator {
         attempt: u32,
         settle: Settle<'_>,
     ) -> Result<Vec<Input>, RuntimeError> {
-        let found = self.core.outstanding().iter().find_map(|(id, effect)| match effect {
-            Effect::Attempt { task: t, attempt: a, iteration, .. } if t == task && *a == attempt => {
-                Some((id.clone(), *iteration))
-            }
-            _ => None,
-        });
+        let state = self.core.state();
+        let found = state
+            .index()
+            .task(task)
+            .and_then(|ix| state.tasks[ix].attempt())
+            .filter(|newest| newest.number == attempt)
+            .and_then(|newest| newest.step.as_ref().filter(|step| step.is_in_flight()))
+            .and_then(|step| match &step.effect {
+                Effect::Attempt { iteration, .. } => Some((step.effect.id(), *iteration)),
+                _ => None,
+            });
         let Some((id, iteration)) = found else {
             return Ok(Vec::new());
         };

@@ -89,12 +89,11 @@ pub(super) struct Projector {
 }
 
 impl Projector {
-    /// Counts what the run has shown at an earlier time as ours.
-    pub(super) fn remember(&mut self, plan: &Plan, state: &State) {
-        for (lane, files) in wanted_files(plan, state) {
-            let judged = self.judged.entry(lane).or_default();
-            judged.extend(files.values().map(|text| signal::digest(&signal::LaneStatus::bytes(text))));
-        }
+    /// Counts what the run has shown of `lane` at an earlier time as ours.
+    pub(super) fn remember(&mut self, state: &State, lane: crate::plan::LaneIx) {
+        let files = wanted_of(&state.lanes[lane], state.run.started_at);
+        let judged = self.judged.entry(state.plan().lanes[lane].id.clone()).or_default();
+        judged.extend(files.values().map(|text| signal::digest(&signal::LaneStatus::bytes(text))));
     }
 
     /// Counts a file whose event is durable as judged.

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::brief::Brief;
-use super::context::Context;
+use super::context::{Context, Live};
 use super::listen::live_now;
 use super::noticeboard::{Projector, SETTLED};
 use super::publish::is_lane_news;
@@ -126,7 +126,10 @@ impl Orchestrator {
             }
             core.replay(&envelope)?;
             if is_lane_news(&envelope) {
-                projector.remember(&plan, core.state());
+                match envelope.subject.lane.as_ref().and_then(|l| core.state().index().lane(l)) {
+                    Some(lane) => projector.remember(core.state(), lane),
+                    None => (0..plan.lanes.len()).for_each(|lane| projector.remember(core.state(), lane)),
+                }
             }
         }
         core.recount();
@@ -275,6 +278,8 @@ impl Orchestrator {
         let watched = match &effect {
             Effect::Attempt { task, attempt, .. } => {
                 self.watch_attempt(task, *attempt);
+                // Before anything else can run: a stop that comes first has to find it.
+                self.context.live().insert((task.clone(), *attempt), Live::Preparing);
                 Some((task.clone(), *attempt))
             }
             _ => None,

@@ -46,9 +46,8 @@ impl Orchestrator {
             }
         }
         let state = self.core.state();
-        if state.run.interrupts >= 2 || state.run.cancelled {
-            self.context.halt.send_replace(true);
-        }
+        let halt = state.run.interrupts >= 2 || state.run.cancelled;
+        self.context.halt.send_if_modified(|now| std::mem::replace(now, halt) != halt);
         if let Some(events) = &self.events {
             // A listener that went away wants nothing more.
             _ = events.send(envelopes);

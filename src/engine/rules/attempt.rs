@@ -188,9 +188,12 @@ fn claimed(attempt: &Attempt) -> Claim {
     against(format!("the agent ended {ended} and without a claim{}", rejected.unwrap_or_default()))
 }
 
+/// What an agent said, cut: its whole text stands in the signal's own event, once.
 fn brief(text: &str) -> &str {
+    const MOST: usize = 2000;
     let text = text.trim();
-    if text.is_empty() { "no reason given" } else { text }
+    let cut = (0..=MOST.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    if text.is_empty() { "no reason given" } else { &text[..cut] }
 }
 
 /// The evidence so far holds: in the lane's turn, merge and gate.

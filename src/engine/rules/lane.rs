@@ -149,7 +149,9 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if core.state.lanes[lane].proven.as_ref() != Some(&tip) && !gave_up_on(core, lane, is_prove) {
         return core.intend(core.lane_subject(lane), Effect::Prove { lane: id, tip });
     }
-    if core.merges_itself(lane) && !gave_up_on(core, lane, is_merge) {
+    // What could not be proven is not merged without a person; the two would also take turns in failing for ever.
+    let proven = core.state.lanes[lane].proven.as_ref() == Some(&tip);
+    if proven && core.merges_itself(lane) && !gave_up_on(core, lane, is_merge) {
         let by = "laneway".to_owned();
         return core.intend(core.lane_subject(lane), Effect::MergePr { lane: id, tip, by, request: None });
     }

@@ -29,6 +29,10 @@ enum Remedy {
 
 /// Tries of an effect whose surroundings fail, where the task does not say.
 const TRIES: u32 = 4;
+/// Tries of an effect that met something that had moved, until it is left to a person.
+const MOVED_TRIES: u32 = 64;
+/// Tries of an effect that met something that had moved, before there are pauses between them.
+const MOVED_AT_ONCE: u32 = 4;
 /// The first pause between such tries, in milliseconds; doubled each time.
 const BACKOFF_MS: u64 = 1000;
 /// The longest pause between tries, in milliseconds.
@@ -79,7 +83,12 @@ impl Core {
                 let due = at.plus(backoff(first, step.tries));
                 if due <= self.now.wall { Remedy::Again } else { Remedy::Wait(due) }
             }
-            FailureKind::Moved => Remedy::Again,
+            FailureKind::Moved if step.tries <= MOVED_AT_ONCE => Remedy::Again,
+            FailureKind::Moved if step.tries < MOVED_TRIES => {
+                // Something that moves again and again is met with patience, not with a loop without a pause.
+                let due = at.plus(backoff(first, step.tries - MOVED_AT_ONCE));
+                if due <= self.now.wall { Remedy::Again } else { Remedy::Wait(due) }
+            }
             _ => Remedy::Give(failure.message.clone()),
         })
     }

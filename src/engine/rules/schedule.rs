@@ -182,7 +182,10 @@ impl Core {
         let number = attempt.number;
         let (start, place) = match &attempt.start {
             Some(start) => {
-                (attempt.collected.clone().flatten().unwrap_or_else(|| start.clone()), attempt.place)
+                let start = attempt.collected.clone().flatten().unwrap_or_else(|| start.clone());
+                // While it waited for a person, another task may have moved into the lane's worktree.
+                let place = attempt.place.max(self.free_place(lane, task));
+                (start, place)
             }
             None => (self.start_of(task, tip.clone()), self.free_place(lane, task, &tip)),
         };
@@ -193,9 +196,10 @@ impl Core {
 
     /// Where an attempt starts: where the last one ended, unless that one ran into a conflict.
     fn start_of(&self, task: TaskIx, tip: Sha) -> Sha {
-        let before = self.state.tasks[task].attempts.iter().rev().nth(1);
-        let goes_on = before.filter(|b| b.conflict.is_none());
-        goes_on.and_then(|b| b.collected.clone().flatten()).unwrap_or(tip)
+        let before = self.state.tasks[task].attempts.iter().rev().skip(1);
+        // One that was over before its work was looked at has nothing to go on from; the one before it has.
+        let looked_at = before.take_while(|b| b.conflict.is_none()).find_map(|b| b.collected.clone());
+        looked_at.flatten().unwrap_or(tip)
     }
 
     /// The lane's own worktree, unless another task of the lane is in it. Tasks that change nothing by declaration

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Done, blocking, gate, git_failure, permanent};
+use super::{Done, blocking, gate, git_failure, keep, permanent};
 use crate::agent::{self, AgentCommand, Fill};
 use crate::event::{
-    CustodyKept, Draft, Effect, ExitStatus, Failure, FailureKind, ProcessExited, ProcessId, ProcessRole,
-    ProcessStarted, Subject,
+    Draft, Effect, ExitStatus, Failure, FailureKind, ProcessExited, ProcessId, ProcessRole, ProcessStarted,
+    Subject,
 };
 use crate::exec::{self, Exit, Launch, LogLimit, ProcessRef, StdinFrom};
 use crate::graph::{DiffPolicy, PromptBy};
@@ -20,6 +20,9 @@ use crate::runtime::context::{Context, Live};
 use crate::runtime::noticeboard;
 use crate::signal::{self, Limits, Need, TaskManifest};
 use crate::state::Note;
+
+/// The pid of a process that is known by its tag alone; no process has it.
+const NO_PID: u32 = i32::MAX.unsigned_abs();
 
 /// What identifies this process of the attempt.
 struct Job<'a> {
@@ -51,7 +54,6 @@ pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
         role: if matches!(task.work, Work::Run { .. }) { ProcessRole::Command } else { ProcessRole::Agent },
     };
     let key = (task.id.clone(), *attempt);
-    context.live().insert(key.clone(), Live::Preparing);
     let done = go(context, brief, known, &job).await;
     context.live().remove(&key);
     done
@@ -70,6 +72,9 @@ async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &J
         && let Some(process) = &known.attempt.process
     {
         return take_up(context, job, process).await;
+    }
+    if brief.resumed {
+        stop_unrecorded(context, tag(context, &job.task.id, job.number, job.iteration)).await;
     }
     let launch = match prepare(context, known, job).await {
         Ok(launch) => launch,
@@ -109,6 +114,14 @@ async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &J
     ended(context, job, &process, exit_of(exit), began).await
 }
 
+/// Ends a process that was started right before the orchestrator died, so that its start was never recorded: two in
+/// one lane would undo each other's work. Its tag is a function of what it is about, so it is found by that.
+pub(super) async fn stop_unrecorded(context: &Context, tag: String) {
+    let unrecorded = ProcessRef { pid: NO_PID, start_time: 0, boot_id: exec::boot_id(), tag };
+    let stopped = exec::stop(&unrecorded, context.grace()).await;
+    tracing::debug!(tag = unrecorded.tag, manner = ?stopped.manner, "looked for an unrecorded process");
+}
+
 /// A process that another orchestrator started: agents go on where they are proven ours; commands are stopped and
 /// begun again.
 async fn take_up(context: &Arc<Context>, job: &Job<'_>, process: &crate::state::Process) -> Done {
@@ -127,7 +140,11 @@ async fn take_up(context: &Arc<Context>, job: &Job<'_>, process: &crate::state::
     let exit = match (process.exit, exec::adopt(&reference)) {
         (Some(exit), _) => exit,
         (None, Some(mut adopted)) => {
-            context.live().insert((job.task.id.clone(), job.number), Live::Running(reference.clone()));
+            let key = (job.task.id.clone(), job.number);
+            let before = context.live().insert(key, Live::Running(reference.clone()));
+            if matches!(before, Some(Live::StopWanted)) {
+                let _stopped = exec::stop(&reference, context.grace()).await;
+            }
             exit_of(adopted.wait().await)
         }
         (None, None) => ExitStatus::Unknown,
@@ -233,7 +250,7 @@ async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Fa
     // Tasks that change nothing may share a worktree; it is made ready for one of them.
     let door = context.door(&job.lane);
     let _inside = door.lock().await;
-    if job.task.diff == DiffPolicy::None && job.lane.join(".git").exists() && stands_at(context, job) {
+    if job.task.diff == DiffPolicy::None && stands_at_start(context, job).await? {
         return Ok(job.lane.clone());
     }
     let (shared, path, start) = (Arc::clone(context), job.lane.clone(), job.start.clone());
@@ -243,14 +260,13 @@ async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Fa
         let repo = &shared.project.repo;
         let doing = |e| git_failure("making the lane ready", &e);
         let worktree = super::provision::worktree(&shared, &path, &start).map_err(doing)?;
-        let reference =
-            plan::custody_ref(&shared.plan.graph, shared.plan.run, &format!("before/{name}-{iteration}"));
         let reason = format!("what stood in the lane before attempt {number} of {task}");
-        let commit =
-            repo.custody(&worktree, &reference, &reason, std::slice::from_ref(&start)).map_err(doing)?;
+        let what = format!("before/{name}-{iteration}");
+        let kept = keep::worktree(&shared, &worktree, &what, &reason, std::slice::from_ref(&start))
+            .map_err(doing)?;
         repo.set_to(&worktree, &start).map_err(doing)?;
         note_stash(&shared, &task, number).map_err(doing)?;
-        Ok(commit.map(|commit| CustodyKept { reference, commit, reason }))
+        Ok(kept)
     })
     .await?;
     if let Some(event) = kept {
@@ -267,6 +283,25 @@ async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Fa
     Ok(job.lane.clone())
 }
 
+/// Whether the lane's HEAD is where the attempt starts; what landed or was merged in since is not in its files else.
+async fn stands_at_start(context: &Arc<Context>, job: &Job<'_>) -> Result<bool, Failure> {
+    if !job.lane.join(".git").exists() {
+        return Ok(false);
+    }
+    let (shared, path, start) = (Arc::clone(context), job.lane.clone(), job.start.clone());
+    blocking(move || {
+        let repo = &shared.project.repo;
+        let Some(worktree) = repo.reopen(&path)? else { return Ok(false) };
+        match repo.head(&worktree) {
+            Ok(head) => Ok(head.sha == start),
+            Err(crate::git::GitError::HeadUnborn { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    })
+    .await
+    .map_err(|e| git_failure("looking at the lane", &e))
+}
+
 /// The file in an attempt's record that says where `refs/stash` stood before it.
 pub(super) const STASH_BEFORE: &str = "stash-before";
 
@@ -278,15 +313,6 @@ fn note_stash(context: &Context, task: &TaskId, number: u32) -> Result<(), crate
         tracing::warn!(%error, "a stash by the agent will not be noticed");
     }
     Ok(())
-}
-
-/// Whether HEAD of the worktree is where the attempt starts; another task of the lane may have landed from a worktree of
-/// its own. Whatever cannot be read is put right by making the lane ready.
-fn stands_at(context: &Context, job: &Job<'_>) -> bool {
-    let repo = &context.project.repo;
-    let worktree = repo.reopen(&job.lane).ok().flatten();
-    let head = worktree.and_then(|worktree| repo.head(&worktree).ok());
-    head.is_some_and(|head| head.sha == *job.start)
 }
 
 /// Everything that the agent reads.

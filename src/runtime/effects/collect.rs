@@ -1,9 +1,8 @@
 //! What an attempt left becomes a commit, with evidence for and against it.
 
-use super::{Done, attempt, git_failure};
+use super::{Done, attempt, git_failure, keep};
 use crate::event::{
-    CheckRecorded, CheckStatus, CustodyKept, DiffRecorded, DiffStat, Draft, Event, Failure, Subject,
-    WorkCollected,
+    CheckRecorded, CheckStatus, DiffRecorded, DiffStat, Draft, Event, Failure, Subject, WorkCollected,
 };
 use crate::git::{Change, DiffFile, GitError, Repo, Worktree};
 use crate::graph::{CommitPolicy, DiffPolicy};
@@ -150,12 +149,8 @@ impl Look<'_> {
 
     /// Puts a commit under a custody ref.
     fn hold(&mut self, what: &str, commit: &Sha, reason: &str) -> Result<(), Failure> {
-        let reference = plan::custody_ref(&self.context.plan.graph, self.context.plan.run, what);
-        let old = self.repo.read_ref(&reference).map_err(|e| self.failed(&e))?;
-        if old.as_ref() != Some(commit) {
-            self.repo.set_ref(&reference, commit, old.as_ref()).map_err(|e| self.failed(&e))?;
-        }
-        self.fact(CustodyKept { reference, commit: commit.clone(), reason: reason.to_owned() });
+        let kept = keep::commit(self.context, commit, what, reason).map_err(|e| self.failed(&e))?;
+        self.fact(kept);
         Ok(())
     }
 
@@ -234,6 +229,12 @@ impl Look<'_> {
         let branch = self.task_branch();
         let old = self.repo.read_ref(&branch).map_err(|e| self.failed(&e))?;
         if old.as_ref() != Some(commit) {
+            if let Some(old) = &old
+                && !self.repo.is_ancestor(old, commit).map_err(|e| self.failed(&e))?
+            {
+                let what = format!("taken-over/{}/{}", self.task.id, self.known.attempt.number);
+                self.hold(&what, old, "a branch by the name of the task's own, which stood there before")?;
+            }
             self.repo.advance(&branch, old.as_ref(), commit).map_err(|e| self.failed(&e))?;
         }
         self.fact(WorkCollected { commit: Some(commit.clone()) });
@@ -258,12 +259,11 @@ impl Look<'_> {
     /// Puts what cannot be collected where it can be brought back from.
     fn keep(&mut self, worktree: &Worktree, start: &Sha) -> Result<(), Failure> {
         let what = format!("attempt/{}/{}", self.task.id, self.known.attempt.number);
-        let reference = plan::custody_ref(&self.context.plan.graph, self.context.plan.run, &what);
         let reason =
             format!("work of attempt {} of {} that was not taken", self.known.attempt.number, self.task.id);
-        let kept = self.repo.custody(worktree, &reference, &reason, std::slice::from_ref(start));
-        if let Some(commit) = kept.map_err(|e| self.failed(&e))? {
-            self.fact(CustodyKept { reference, commit, reason });
+        let kept = keep::worktree(self.context, worktree, &what, &reason, std::slice::from_ref(start));
+        if let Some(kept) = kept.map_err(|e| self.failed(&e))? {
+            self.fact(kept);
         }
         Ok(())
     }

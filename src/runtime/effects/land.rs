@@ -34,6 +34,9 @@ pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
     let task = context.task(task).clone();
     let subject = Subject::attempt(&task.lane, &task.id, *attempt);
     let landing = Landing { context, known, task, number: *attempt, tip, commit: commit.as_ref(), subject };
+    if brief.resumed {
+        attempt::stop_unrecorded(context, landing.gate_tag()).await;
+    }
     let mut facts = Vec::new();
     match landing.go(&mut facts).await {
         Ok(()) => Done::well(facts),
@@ -135,7 +138,7 @@ impl Landing<'_> {
         let setting = gate::Setting {
             lane: &place.path,
             log: self.context.attempt_record(&self.task.id, self.number).join("gate.log"),
-            tag: format!("{}/gate", attempt::tag(self.context, &self.task.id, self.number, 0)),
+            tag: self.gate_tag(),
             given,
         };
         let mut check = gate::run(self.context, gate, &setting).await?;
@@ -156,6 +159,10 @@ impl Landing<'_> {
             self.look_again(candidate, facts).await?;
         }
         if passed { Ok(()) } else { Err(Failure { class: FailureKind::Work, message: why, hint: None }) }
+    }
+
+    fn gate_tag(&self) -> String {
+        format!("{}/gate", attempt::tag(self.context, &self.task.id, self.number, 0))
     }
 
     /// What a gate changed in tracked files is said, and never merged; a HEAD that it moved speaks against it.

@@ -4,6 +4,7 @@
 mod attempt;
 mod collect;
 mod gate;
+mod keep;
 mod land;
 mod merge;
 mod outside;
@@ -91,6 +92,8 @@ fn git_failure(doing: &str, error: &GitError) -> Failure {
         GitError::LockBusy { .. } | GitError::Unreachable { .. } | GitError::TimedOut { .. } => {
             (FailureKind::Transient, None)
         }
+        // A branch that was looked for and is not there has not moved; trying again would not bring it back.
+        GitError::RefMoved { expected: None, found: None, .. } => (FailureKind::Permanent, None),
         GitError::RefMoved { .. } => (FailureKind::Moved, None),
         GitError::CheckoutDirty { path, .. } => (
             FailureKind::Refused,

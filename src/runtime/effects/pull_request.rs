@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Done, blocking, chain, collect, gate, git_failure, permanent, sync};
+use super::{Done, blocking, chain, collect, gate, git_failure, keep, permanent, sync};
 use crate::event::{
     CHECK_AHEAD, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrOpened, PrRef, PrUpdated,
     Subject,
@@ -234,6 +234,7 @@ pub(super) async fn gates(
             continue;
         }
         if !moved {
+            facts.extend(keep_lane(context, lane, &joined.worktree, tip).await?);
             set_to(context, &joined.worktree, &joined.commit).await?;
             moved = true;
         }
@@ -260,6 +261,24 @@ pub(super) async fn gates(
         set_to(context, &joined.worktree, tip).await?;
     }
     Ok(facts)
+}
+
+/// A person may have worked in the lane since its tasks were over.
+async fn keep_lane(
+    context: &Arc<Context>,
+    lane: &LaneId,
+    worktree: &Worktree,
+    tip: &Sha,
+) -> Result<Option<Draft>, Failure> {
+    let (context, lane, worktree, tip) = (Arc::clone(context), lane.clone(), worktree.clone(), tip.clone());
+    blocking(move || {
+        let reason = format!("what stood in lane {lane} before its merge was gated");
+        let what = format!("before-gate/{lane}");
+        let kept = keep::worktree(&context, &worktree, &what, &reason, std::slice::from_ref(&tip))?;
+        Ok(kept.map(|kept| Draft::world(Subject::lane(&lane), kept)))
+    })
+    .await
+    .map_err(|e: GitError| git_failure("keeping what stands in the lane", &e))
 }
 
 async fn set_to(context: &Arc<Context>, worktree: &Worktree, at: &Sha) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! The end of a lane's worktrees and branches: what is not merged is kept first, what cannot be removed is said.
 
-use super::Done;
-use crate::event::{CustodyKept, Draft, LaneRemoved, LaneStatus, Subject};
+use super::{Done, keep};
+use crate::event::{Draft, LaneRemoved, LaneStatus, Subject};
 use crate::git::{GitError, Worktree};
 use crate::id::{LaneId, Sha};
 use crate::plan;
@@ -61,28 +61,17 @@ impl Removal<'_> {
     }
 
     fn worktree(&mut self, worktree: &Worktree) -> Result<(), GitError> {
-        let repo = &self.context.project.repo;
         let known: Vec<Sha> = self.tip.iter().cloned().collect();
-        self.keep(
-            |reference, reason| repo.custody(worktree, reference, reason, &known),
-            &format!("teardown/{}", worktree.name()),
-        )?;
-        repo.remove(worktree, &self.context.project.record.trash())?;
+        let what = format!("teardown/{}", worktree.name());
+        if let Some(kept) = keep::worktree(self.context, worktree, &what, &self.reason(), &known)? {
+            self.facts.push(Draft::world(Subject::lane(self.lane), kept));
+        }
+        self.context.project.repo.remove(worktree, &self.context.project.record.trash())?;
         Ok(())
     }
 
-    fn keep(
-        &mut self,
-        take: impl FnOnce(&str, &str) -> Result<Option<Sha>, GitError>,
-        what: &str,
-    ) -> Result<(), GitError> {
-        let reference = plan::custody_ref(&self.context.plan.graph, self.context.plan.run, what);
-        let reason = format!("what lane {} held when it was removed", self.lane);
-        if let Some(commit) = take(&reference, &reason)? {
-            let event = CustodyKept { reference, commit, reason };
-            self.facts.push(Draft::world(Subject::lane(self.lane), event));
-        }
-        Ok(())
+    fn reason(&self) -> String {
+        format!("what lane {} held when it was removed", self.lane)
     }
 
     /// A merged lane loses its branches here and on origin; what is not in it is kept under a custody ref.
@@ -120,15 +109,8 @@ impl Removal<'_> {
         };
         if !held {
             let short = name.trim_start_matches("refs/heads/laneway/").replace('/', "-");
-            let kept = format!("branch/{short}");
-            self.keep(
-                |reference, _| {
-                    let old = repo.read_ref(reference)?;
-                    repo.set_ref(reference, at, old.as_ref())?;
-                    Ok(Some(at.clone()))
-                },
-                &kept,
-            )?;
+            let kept = keep::commit(self.context, at, &format!("branch/{short}"), &self.reason())?;
+            self.facts.push(Draft::world(Subject::lane(self.lane), kept));
         }
         repo.delete_ref(name, at)
     }

@@ -293,3 +293,54 @@ attempts = 1
     let state = bench.drive().await;
     assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar21_a_command_without_a_diff_runs_on_what_flowed_into_its_lane() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[workstreams]]
+id = "b"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo one > one"
+[[tasks]]
+id = "look"
+workstream = "b"
+needs = ["one"]
+diff = "none"
+attempts = 1
+run = "cat one"
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.tasks[1].status, TaskStatus::Completed, "{}", bench.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p09_custody_never_takes_the_place_of_what_was_kept_before() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[tasks]]
+id = "litter"
+workstream = "a"
+diff = "none"
+run = "echo junk > junk"
+[[tasks]]
+id = "two"
+workstream = "a"
+needs = ["litter"]
+run = "echo two > two"
+"#,
+    ));
+    let first = "refs/laneway/custody/g/1/before/two/1-1";
+    bench.git(&format!("update-ref {first} HEAD"));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(bench.git(&format!("show {first}.2:junk")), "junk\n");
+    assert_eq!(bench.git(&format!("rev-parse {first}")), bench.git("rev-parse main"));
+}

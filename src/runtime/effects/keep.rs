@@ -1,0 +1,48 @@
+//! Custody under a name of its own: what is kept a second time never takes the place of what was kept first.
+
+use crate::event::CustodyKept;
+use crate::git::{GitError, Worktree};
+use crate::id::Sha;
+use crate::plan;
+use crate::runtime::Context;
+
+/// Keeps what `worktree` holds and nothing of `known` does. An effect that is done again finds the name of its first
+/// try taken, and takes the next.
+pub(super) fn worktree(
+    context: &Context,
+    worktree: &Worktree,
+    what: &str,
+    reason: &str,
+    known: &[Sha],
+) -> Result<Option<CustodyKept>, GitError> {
+    let reference = free(context, what, None)?;
+    let commit = context.project.repo.custody(worktree, &reference, reason, known)?;
+    Ok(commit.map(|commit| CustodyKept { reference, commit, reason: reason.to_owned() }))
+}
+
+/// Keeps a commit.
+pub(super) fn commit(
+    context: &Context,
+    commit: &Sha,
+    what: &str,
+    reason: &str,
+) -> Result<CustodyKept, GitError> {
+    let reference = free(context, what, Some(commit))?;
+    context.project.repo.set_ref(&reference, commit, None)?;
+    Ok(CustodyKept { reference, commit: commit.clone(), reason: reason.to_owned() })
+}
+
+/// The first name for `what` that is not taken, or that holds `commit` already.
+fn free(context: &Context, what: &str, commit: Option<&Sha>) -> Result<String, GitError> {
+    let first = plan::custody_ref(&context.plan.graph, context.plan.run, what);
+    let mut name = first.clone();
+    let mut n = 1_u32;
+    while let Some(found) = context.project.repo.read_ref(&name)? {
+        if Some(&found) == commit {
+            break;
+        }
+        n += 1;
+        name = format!("{first}.{n}");
+    }
+    Ok(name)
+}
