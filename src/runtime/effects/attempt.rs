@@ -70,6 +70,9 @@ async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &J
     {
         return take_up(context, job, process).await;
     }
+    if brief.resumed {
+        super::stop::unrecorded(context, tag(context, &job.task.id, job.number, job.iteration)).await;
+    }
     let launch = match prepare(context, known, job).await {
         Ok(launch) => launch,
         Err((facts, failure)) => return Done::failed(facts, failure),

@@ -34,6 +34,9 @@ pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
     let task = context.task(task).clone();
     let subject = Subject::attempt(&task.lane, &task.id, *attempt);
     let landing = Landing { context, known, task, number: *attempt, tip, commit: commit.as_ref(), subject };
+    if brief.resumed && landing.task.gate.is_some() {
+        super::stop::unrecorded(context, landing.gate_tag()).await;
+    }
     let mut facts = Vec::new();
     match landing.go(&mut facts).await {
         Ok(()) => Done::well(facts),
@@ -135,7 +138,7 @@ impl Landing<'_> {
         let setting = gate::Setting {
             lane: &place.path,
             log: self.context.attempt_record(&self.task.id, self.number).join("gate.log"),
-            tag: format!("{}/gate", attempt::tag(self.context, &self.task.id, self.number, 0)),
+            tag: self.gate_tag(),
             given,
         };
         let mut check = gate::run(self.context, gate, &setting).await?;
@@ -221,6 +224,10 @@ impl Landing<'_> {
 
     fn branch(&self) -> String {
         self.context.lane(&self.task.lane).branch.clone()
+    }
+
+    fn gate_tag(&self) -> String {
+        format!("{}/gate", attempt::tag(self.context, &self.task.id, self.number, 0))
     }
 
     fn mark(&self) -> String {

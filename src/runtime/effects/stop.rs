@@ -30,3 +30,14 @@ pub(super) async fn run(context: &Arc<Context>, effect: &Effect) -> Done {
     }
     Done::well(Vec::new())
 }
+
+/// Ends what another orchestrator may have started under `tag` and died before it could say so: nobody knows how it was
+/// started, and two must not work in one place.
+pub(super) async fn unrecorded(context: &Context, tag: String) {
+    // No process has this number; it is the tag alone that proves one to be ours.
+    let anyone = exec::ProcessRef { pid: 0, start_time: 0, boot_id: exec::boot_id(), tag };
+    let stopped = exec::stop(&anyone, context.grace()).await;
+    if !stopped.stopped.is_empty() {
+        tracing::warn!(pids = ?stopped.stopped, "stopped what a killed orchestrator had left");
+    }
+}
