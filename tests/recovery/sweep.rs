@@ -143,6 +143,40 @@ fn sweep(graph: &str, code: i32) {
     }
 }
 
+#[test]
+fn a19_a_merge_that_a_person_asked_for_survives_crashes_and_happens_once() {
+    let merged = |scratch: &Scratch| {
+        let subjects = scratch.git(&["log", "--first-parent", "--format=%s", "refs/heads/main"]);
+        subjects.lines().filter(|subject| subject.starts_with("Merge lane math")).count()
+    };
+    let run = || {
+        let scratch = Scratch::new();
+        scratch.laneway(&["run", "graphs/quickstart.toml"]).success();
+        let events = scratch.events("quickstart").len();
+        (scratch, events)
+    };
+    let (scratch, before) = run();
+    let pr = scratch.status("quickstart").pr("math");
+    scratch.laneway(&["pr", "merge", &pr]).success();
+    assert_eq!(merged(&scratch), 1);
+    let after = scratch.events("quickstart").len();
+    let stride = if std::env::var_os("LANEWAY_SWEEP").is_some() { 1 } else { 3 };
+    for later in (1..=after - before).step_by(stride) {
+        let (scratch, before) = run();
+        let pr = scratch.status("quickstart").pr("math");
+        let point = (before + later).to_string();
+        let output =
+            scratch.program("laneway", &["pr", "merge", &pr], &[("LANEWAY_TEST_CRASH_AFTER", &point)]);
+        assert!(output.crashed(), "{output:?}");
+        scratch.laneway(&["resume", "quickstart"]).success();
+        let status = scratch.status("quickstart");
+        assert_eq!(status.lane("math")["status"], "merged", "{later} events later: {:#}", status.value());
+        assert_eq!(merged(&scratch), 1, "{later} events later");
+        assert_eq!(scratch.git(&["status", "--porcelain"]), "", "{later} events later");
+        scratch.laneway(&["verify", "quickstart"]).success();
+    }
+}
+
 macro_rules! sweeps {
     ($($name:ident: $graph:literal, $code:literal;)*) => {
         $(

@@ -1,4 +1,5 @@
 //! Moving refs, and what that does to checkouts.
+#![expect(clippy::disallowed_methods, reason = "lock files are left as killed processes leave them")]
 
 use std::fs::File;
 use std::path::PathBuf;
