@@ -5,5 +5,6 @@ mod docs;
 mod graphs;
 mod guards;
 mod harness;
+mod recovery;
 mod scripted;
 mod shipped;

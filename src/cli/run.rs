@@ -93,7 +93,7 @@ impl RunArgs {
         }
         let (course, lock) = self.set_out(session, &project, &read, &config)?;
         let (plan, state) = match course {
-            Course::Done(loaded) => return tell_done(session, &loaded),
+            Course::Done(loaded) => return tell_done(session, &loaded, &read),
             Course::GoOn(loaded) => {
                 tell_on(session, &loaded, &read);
                 (loaded.plan, loaded.state)
@@ -181,7 +181,7 @@ impl RunArgs {
                 session.answer_json(&json!({ "graph": graph, "run": run, "steps": [] }))?;
                 return Ok(exit_of(&loaded.state, false));
             }
-            Course::Done(loaded) => return tell_done(session, &loaded),
+            Course::Done(loaded) => return tell_done(session, &loaded, read),
             Course::GoOn(loaded) => {
                 tell_on(session, &loaded, read);
                 loaded.plan
@@ -203,7 +203,7 @@ fn all_merged(loaded: &Loaded) -> bool {
     lanes.all(|lane| lane.status == crate::event::LaneStatus::Merged)
 }
 
-fn tell_done(session: &Session, loaded: &Loaded) -> Result<Exit, CliError> {
+fn tell_done(session: &Session, loaded: &Loaded, read: &GraphFile) -> Result<Exit, CliError> {
     let cancelled = loaded.state.run.status == Some(RunStatus::Cancelled);
     let what = if cancelled { "was cancelled" } else { "is completed: there is nothing to do" };
     let text = format!("run {} of graph {} {what}", loaded.plan.run, loaded.plan.graph);
@@ -214,7 +214,9 @@ fn tell_done(session: &Session, loaded: &Loaded) -> Result<Exit, CliError> {
         session.answer(&text)?;
         session.answer(&super::screen::summary(&loaded.state))?;
     }
-    session.note("`--fresh` begins a new run");
+    if !tell_drift(session, loaded, read) {
+        session.note("`--fresh` begins a new run");
+    }
     Ok(exit_of(&loaded.state, false))
 }
 
@@ -222,14 +224,22 @@ fn tell_done(session: &Session, loaded: &Loaded) -> Result<Exit, CliError> {
 fn tell_on(session: &Session, loaded: &Loaded, read: &GraphFile) {
     let plan = &loaded.plan;
     session.note(&format!("run {} of graph {} goes on", plan.run, plan.graph));
-    if plan.source.digest != read.graph.digest {
+    tell_drift(session, loaded, read);
+    if matches!(loaded.state.run.status, Some(RunStatus::Failed | RunStatus::Blocked)) {
+        session.note("what has failed is not tried again by itself: `laneway retry` asks for it");
+    }
+}
+
+/// Says where the graph file is not what the run was planned from, and whether that is so.
+fn tell_drift(session: &Session, loaded: &Loaded, read: &GraphFile) -> bool {
+    let plan = &loaded.plan;
+    let drifted = plan.source.digest != read.graph.digest;
+    if drifted {
         session.note(&format!(
             "the graph file has changed since run {} began: the run keeps its plan; `--fresh` begins a new run with \
              the new text",
             plan.run
         ));
     }
-    if matches!(loaded.state.run.status, Some(RunStatus::Failed | RunStatus::Blocked)) {
-        session.note("what has failed is not tried again by itself: `laneway retry` asks for it");
-    }
+    drifted
 }

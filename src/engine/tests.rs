@@ -594,7 +594,7 @@ fn a13_an_answered_attempt_does_not_move_into_a_worktree_that_another_took_meanw
     for effect in ["provision", "attempt/t1", "collect/t1", "attempt/t2", "collect/t2", "land/t2"] {
         answer(&mut core, effect);
     }
-    let verb = ControlVerb::Answer { task: TaskId::new("t1").unwrap(), text: "yes".into() };
+    let verb = ControlVerb::Answer { task: TaskId::new("t1").unwrap(), ask: None, text: "yes".into() };
     core.step(Now::default(), [control("x", verb)]).unwrap();
     let place = |t: usize| core.state().tasks[t].attempt().map(|a| (a.status, a.place));
     assert_eq!(place(2), Some((AttemptStatus::Started, Place::Lane)));

@@ -75,7 +75,7 @@ impl Repo {
         let target = oid(new)?;
         self.with_durable(|repo| {
             let mut transaction = repo.transaction().map_err(failed())?;
-            patiently("locking a branch", || transaction.lock_ref(branch))?;
+            patiently(repo, branch, Some(new), "locking a branch", || transaction.lock_ref(branch))?;
             let found = read(repo, branch)?;
             if found.as_ref() != Some(old) {
                 return Err(moved(branch, Some(old), found));

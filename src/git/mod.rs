@@ -30,6 +30,7 @@ mod remote;
 mod repo;
 mod reset;
 mod restore;
+mod stale;
 mod tree_state;
 mod worktree;
 

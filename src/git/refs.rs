@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use git2::{ErrorCode, Reference, Repository};
+use git2::{ErrorClass, ErrorCode, Reference, Repository};
 
 use super::repo::{absent, oid, sha};
-use super::{GitError, Repo};
+use super::{GitError, Repo, stale};
 use crate::id::Sha;
 
 const TRIES: u32 = 40;
+const SWEPT_TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(25);
 
 impl Repo {
@@ -66,7 +67,7 @@ impl Repo {
             return Err(GitError::CheckoutBusy { path: checkout.path, branch: name.to_owned(), operation });
         }
         self.with_durable(|repo| {
-            patiently("deleting a ref", || {
+            patiently(repo, name, None, "deleting a ref", || {
                 let mut reference = match repo.find_reference(name) {
                     Ok(reference) => reference,
                     Err(error) if absent(&error) => return Ok(Ok(())),
@@ -99,7 +100,7 @@ pub(super) fn read(repo: &Repository, name: &str) -> Result<Option<Sha>, GitErro
 pub(super) fn swap(repo: &Repository, name: &str, old: Option<&Sha>, new: &Sha) -> Result<(), GitError> {
     let target = oid(new)?;
     let expected = old.map(oid).transpose()?;
-    let outcome = patiently("moving a ref", || {
+    let outcome = patiently(repo, name, Some(new), "moving a ref", || {
         let swapped = match expected {
             Some(expected) => repo.reference_matching(name, target, true, expected, "laneway"),
             None => repo.reference(name, target, false, "laneway"),
@@ -132,19 +133,31 @@ fn lost_race(swapped: Result<Reference<'_>, git2::Error>) -> Result<Race, git2::
     }
 }
 
-/// Repeats `act` while another process holds the ref's or the packed refs' lock, for about a second.
+/// Repeats `act` on the ref `name` while another process holds its lock or that of the packed refs, for about a second.
+/// A lock that a killed process has left is removed; `wanted` is where the ref is to go.
 pub(super) fn patiently<T>(
+    repo: &Repository,
+    name: &str,
+    wanted: Option<&Sha>,
     action: &'static str,
     mut act: impl FnMut() -> Result<T, git2::Error>,
 ) -> Result<T, GitError> {
     let mut tries = 1;
     loop {
-        match act() {
-            Err(error) if error.code() == ErrorCode::Locked && tries < TRIES => {
-                tries += 1;
-                std::thread::sleep(PAUSE);
-            }
-            outcome => return outcome.map_err(GitError::library(action)),
+        let error = match act() {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let locked = error.code() == ErrorCode::Locked;
+        // The last ref of a directory that goes takes the directory along, perhaps just as we put a ref into it.
+        let swept = error.class() == ErrorClass::Os && error.code() == ErrorCode::GenericError;
+        if locked && stale::clear(repo, name, wanted) {
+            continue;
         }
+        if !(locked && tries < TRIES || swept && tries < SWEPT_TRIES) {
+            return Err(GitError::library(action)(error));
+        }
+        tries += 1;
+        std::thread::sleep(PAUSE);
     }
 }

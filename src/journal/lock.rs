@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -13,6 +14,10 @@ use super::owner::Owner;
 
 /// More of a lock file than this is not read: the text in it is ours and short.
 const MAX_TEXT: u64 = 16 * 1024;
+/// How often a lock is tried whose owner has ended.
+const TRIES: u32 = 100;
+/// The pause between such tries.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A lock could not be taken.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +68,8 @@ pub struct RunLock {
 }
 
 impl RunLock {
-    /// Takes the lock at `path`, whose directory exists, and writes [`Owner::current`] into it. Never waits.
+    /// Takes the lock at `path`, whose directory exists, and writes [`Owner::current`] into it. Waits only where the
+    /// owner has ended: a child that it was just starting keeps the lock until it executes its program.
     ///
     /// # Errors
     /// [`LockError::Held`] when it is taken, by another process or by this one.
@@ -77,19 +83,24 @@ impl RunLock {
             .mode(0o644)
             .open(path)
             .map_err(failed)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                return Err(LockError::Held {
-                    path: path.to_owned(),
-                    owner: read_owner(&file).map(Box::new),
-                });
+        let mut tries = 1;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(Errno::WOULDBLOCK) => {
+                    let owner = Self::last_owner(path);
+                    if tries == TRIES || !owner.as_ref().is_some_and(Owner::is_gone) {
+                        return Err(LockError::Held { path: path.to_owned(), owner: owner.map(Box::new) });
+                    }
+                    tries += 1;
+                    std::thread::sleep(PAUSE);
+                }
+                Err(errno @ (Errno::NOTSUP | Errno::NOSYS | Errno::NOLCK)) => {
+                    let kind = fs_kind(path).map_err(failed)?;
+                    return Err(LockError::Unsupported { path: path.to_owned(), kind, source: errno.into() });
+                }
+                Err(errno) => return Err(failed(errno.into())),
             }
-            Err(errno @ (Errno::NOTSUP | Errno::NOSYS | Errno::NOLCK)) => {
-                let kind = fs_kind(path).map_err(failed)?;
-                return Err(LockError::Unsupported { path: path.to_owned(), kind, source: errno.into() });
-            }
-            Err(errno) => return Err(failed(errno.into())),
         }
         write_owner(&file, &Owner::current()).map_err(failed)?;
         Ok(RunLock { file, path: path.to_owned() })

@@ -44,6 +44,15 @@ impl Owner {
     pub fn is_visible_here(&self) -> bool {
         self.boot_id == boot_id() && self.pid_namespace == pid_namespace()
     }
+
+    /// Whether the process is known to have ended. Never of one that cannot be seen from here.
+    pub fn is_gone(&self) -> bool {
+        if self.start_ticks.is_none() || !self.is_visible_here() {
+            return false;
+        }
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok();
+        stat.as_deref().and_then(start_ticks) != self.start_ticks || stat.as_deref().is_some_and(is_zombie)
+    }
 }
 
 impl fmt::Display for Owner {
@@ -64,6 +73,10 @@ fn boot_id() -> Option<String> {
 fn pid_namespace() -> Option<String> {
     let link = fs::read_link("/proc/self/ns/pid").ok()?;
     Some(link.to_string_lossy().into_owned())
+}
+
+fn is_zombie(stat: &str) -> bool {
+    stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with('Z'))
 }
 
 /// Takes field 22 out of `/proc/<pid>/stat`. The second field is a name in brackets that can hold anything.

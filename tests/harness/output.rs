@@ -1,5 +1,6 @@
 //! How a program ended and what it said.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
 use serde_json::Value;
@@ -46,6 +47,23 @@ impl Output {
     /// Whether it ended with exit code 0, for those to whom both is an answer.
     pub(crate) fn succeeded(self) -> bool {
         self.status.success()
+    }
+
+    /// Whether it ended itself as a crash would.
+    pub(crate) fn crashed(&self) -> bool {
+        self.status.signal() == Some(rustix::process::Signal::ABORT.as_raw())
+    }
+
+    /// Expects a signal to have ended it.
+    #[track_caller]
+    pub(crate) fn killed(self) {
+        assert!(
+            self.status.signal().is_some(),
+            "`{}` ended by itself: {}\n{}",
+            self.command,
+            self.status,
+            self.stderr
+        );
     }
 
     /// Expects any end but success.

@@ -79,8 +79,14 @@ impl Running {
     /// Waits for a line of its standard output, among those that came already too.
     #[track_caller]
     pub(crate) fn wait_for_line(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        self.wait_for_nth_line(1, wanted)
+    }
+
+    /// Waits for the `n`th such line, counted from one.
+    #[track_caller]
+    pub(crate) fn wait_for_nth_line(&mut self, n: usize, wanted: impl Fn(&str) -> bool) -> String {
         loop {
-            if let Some(line) = self.lines.iter().find(|line| wanted(line)) {
+            if let Some(line) = self.lines.iter().filter(|line| wanted(line)).nth(n - 1) {
                 return line.clone();
             }
             self.listen_for("the line");

@@ -63,6 +63,12 @@ impl Status {
         assert_eq!(found, (state, wanted(lanes), wanted(tasks)), "{:#}", self.0);
     }
 
+    /// Where the run, its lanes and its tasks stand, for a comparison with another run.
+    #[track_caller]
+    pub(crate) fn outline(&self) -> (String, BTreeMap<String, String>, BTreeMap<String, String>) {
+        (text(&self.0, "state").to_owned(), self.statuses("lanes"), self.statuses("tasks"))
+    }
+
     fn statuses(&self, list: &str) -> BTreeMap<String, String> {
         let entries = self.0[list].as_array().map_or(&[][..], Vec::as_slice);
         let one = |entry: &Value| (text(entry, "id").to_owned(), text(entry, "status").to_owned());

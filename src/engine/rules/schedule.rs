@@ -184,7 +184,7 @@ impl Core {
             Some(start) => {
                 let start = attempt.collected.clone().flatten().unwrap_or_else(|| start.clone());
                 // While it waited for a person, another task may have moved into the lane's worktree.
-                let place = attempt.place.max(self.free_place(lane, task));
+                let place = attempt.place.max(self.free_place(lane, task, &tip));
                 (start, place)
             }
             None => (self.start_of(task, tip.clone()), self.free_place(lane, task, &tip)),

@@ -1,4 +1,9 @@
 //! Moving refs, and what that does to checkouts.
+#![expect(clippy::disallowed_methods, reason = "lock files are left as killed processes leave them")]
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use super::fixture::{Fixture, git, read, try_git, write};
 use crate::git::GitError;
@@ -189,4 +194,42 @@ fn refs_are_set_listed_and_deleted_with_care() {
     assert_eq!(repo.read_ref(name).expect("read"), None);
     assert!(matches!(repo.delete_ref(MAIN, start), Err(GitError::CheckoutBusy { .. })));
     assert_eq!(repo.branch_tip("main").expect("tip").as_ref(), Some(start));
+}
+
+/// A lock of a lane's branch as somebody killed has left it, a minute old.
+fn old_lock(fixture: &Fixture, branch: &str, text: &str) -> PathBuf {
+    let path = fixture.root.join(".git").join(format!("{branch}.lock"));
+    write(&path, text);
+    let file = File::options().write(true).open(&path).expect("it was written");
+    file.set_modified(SystemTime::now() - Duration::from_mins(1)).expect("a time");
+    path
+}
+
+#[test]
+fn a_lock_that_a_killed_process_left_is_removed_and_anybody_elses_stays() {
+    let fixture = Fixture::new();
+    let (repo, start) = (&fixture.repo, &fixture.start);
+    let next = fixture.commit(start, &[("x", Some("1\n"))]);
+    let after = fixture.commit(&next, &[("x", Some("2\n"))]);
+    let branch = "refs/heads/laneway/demo/a/integration";
+    repo.advance(branch, None, start).expect("created");
+
+    let left = old_lock(&fixture, branch, "");
+    repo.advance(branch, Some(start), &next).expect("an empty lock that nobody has open is nobody's");
+    assert!(!left.exists());
+    let left = old_lock(&fixture, branch, &format!("{after}\n"));
+    repo.advance(branch, Some(&next), &after).expect("so is one of the very same move");
+    assert!(!left.exists());
+
+    let others = old_lock(&fixture, branch, &format!("{start}\n"));
+    repo.advance(branch, Some(&after), &next).expect_err("somebody moves it elsewhere");
+    assert!(others.exists());
+    std::fs::remove_file(&others).expect("it is there");
+    let held = old_lock(&fixture, branch, "");
+    let open = File::open(&held).expect("it is there");
+    repo.advance(branch, Some(&after), &next).expect_err("somebody has it open");
+    assert!(held.exists());
+    drop(open);
+    repo.delete_ref(branch, &after).expect("now nobody has");
+    assert!(!held.exists());
 }

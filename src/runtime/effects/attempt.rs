@@ -21,9 +21,6 @@ use crate::runtime::noticeboard;
 use crate::signal::{self, Limits, Need, TaskManifest};
 use crate::state::Note;
 
-/// The pid of a process that is known by its tag alone; no process has it.
-const NO_PID: u32 = i32::MAX.unsigned_abs();
-
 /// What identifies this process of the attempt.
 struct Job<'a> {
     task: &'a TaskPlan,
@@ -74,7 +71,7 @@ async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &J
         return take_up(context, job, process).await;
     }
     if brief.resumed {
-        stop_unrecorded(context, tag(context, &job.task.id, job.number, job.iteration)).await;
+        super::stop::unrecorded(context, tag(context, &job.task.id, job.number, job.iteration)).await;
     }
     let launch = match prepare(context, known, job).await {
         Ok(launch) => launch,
@@ -112,14 +109,6 @@ async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &J
     context.report(&brief.effect.id(), vec![Draft::world(job.subject.clone(), started)]);
     let exit = running.wait().await;
     ended(context, job, &process, exit_of(exit), began).await
-}
-
-/// Ends a process that was started right before the orchestrator died, so that its start was never recorded: two in
-/// one lane would undo each other's work. Its tag is a function of what it is about, so it is found by that.
-pub(super) async fn stop_unrecorded(context: &Context, tag: String) {
-    let unrecorded = ProcessRef { pid: NO_PID, start_time: 0, boot_id: exec::boot_id(), tag };
-    let stopped = exec::stop(&unrecorded, context.grace()).await;
-    tracing::debug!(tag = unrecorded.tag, manner = ?stopped.manner, "looked for an unrecorded process");
 }
 
 /// A process that another orchestrator started: agents go on where they are proven ours; commands are stopped and

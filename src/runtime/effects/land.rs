@@ -34,8 +34,8 @@ pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
     let task = context.task(task).clone();
     let subject = Subject::attempt(&task.lane, &task.id, *attempt);
     let landing = Landing { context, known, task, number: *attempt, tip, commit: commit.as_ref(), subject };
-    if brief.resumed {
-        attempt::stop_unrecorded(context, landing.gate_tag()).await;
+    if brief.resumed && landing.task.gate.is_some() {
+        super::stop::unrecorded(context, landing.gate_tag()).await;
     }
     let mut facts = Vec::new();
     match landing.go(&mut facts).await {
@@ -161,10 +161,6 @@ impl Landing<'_> {
         if passed { Ok(()) } else { Err(Failure { class: FailureKind::Work, message: why, hint: None }) }
     }
 
-    fn gate_tag(&self) -> String {
-        format!("{}/gate", attempt::tag(self.context, &self.task.id, self.number, 0))
-    }
-
     /// What a gate changed in tracked files is said, and never merged; a HEAD that it moved speaks against it.
     async fn look_again(&self, candidate: &Candidate, facts: &mut Vec<Draft>) -> Result<(), Failure> {
         let (context, at) = (Arc::clone(self.context), candidate.clone());
@@ -228,6 +224,10 @@ impl Landing<'_> {
 
     fn branch(&self) -> String {
         self.context.lane(&self.task.lane).branch.clone()
+    }
+
+    fn gate_tag(&self) -> String {
+        format!("{}/gate", attempt::tag(self.context, &self.task.id, self.number, 0))
     }
 
     fn mark(&self) -> String {

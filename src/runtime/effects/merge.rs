@@ -30,6 +30,9 @@ pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
     let Effect::MergePr { lane, tip, by, request } = &brief.effect else {
         return permanent("no merge".to_owned()).into();
     };
+    if brief.resumed {
+        pull_request::stop_gates(context, lane).await;
+    }
     let mut facts = Vec::new();
     match merge(context, brief, lane, tip, by, request.is_none(), &mut facts).await {
         Ok(()) => Done::well(facts),

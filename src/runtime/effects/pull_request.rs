@@ -154,6 +154,9 @@ pub(super) async fn prove(context: &Arc<Context>, brief: &Brief) -> Done {
     let Effect::Prove { lane, tip } = &brief.effect else {
         return permanent("no proof".to_owned()).into();
     };
+    if brief.resumed {
+        stop_gates(context, lane).await;
+    }
     let mut facts = Vec::new();
     match try_prove(context, brief, lane, tip, &mut facts).await {
         Ok(()) => Done::well(facts),
@@ -213,6 +216,22 @@ pub(super) fn join(
     Ok(Ok(Joined { commit, tree, worktree }))
 }
 
+fn gate_name(gates: usize, n: usize) -> String {
+    if gates == 1 { "gate".to_owned() } else { format!("gate-{}", n + 1) }
+}
+
+fn gate_tag(context: &Context, lane: &LaneId, name: &str) -> String {
+    format!("{}/{lane}/{name}", context.plan.uuid)
+}
+
+/// Ends gates of the lane that a killed orchestrator has left at work in its worktree.
+pub(super) async fn stop_gates(context: &Context, lane: &LaneId) {
+    let gates = context.lane(lane).gates.len();
+    for n in 0..gates {
+        super::stop::unrecorded(context, gate_tag(context, lane, &gate_name(gates, n))).await;
+    }
+}
+
 /// Runs the lane's gates on `joined`, but those that its tree has passed.
 pub(super) async fn gates(
     context: &Arc<Context>,
@@ -226,7 +245,7 @@ pub(super) async fn gates(
     let mut facts = Vec::new();
     let mut moved = false;
     for (n, gate) in plan.gates.iter().enumerate() {
-        let name = if plan.gates.len() == 1 { "gate".to_owned() } else { format!("gate-{}", n + 1) };
+        let name = gate_name(plan.gates.len(), n);
         let command = gate.command.to_string();
         if !gate.fresh && known.iter().any(|(tree, passed)| *tree == joined.tree && *passed == command) {
             let detail = format!("`{command}` has passed on this tree");
@@ -244,7 +263,7 @@ pub(super) async fn gates(
         let setting = gate::Setting {
             lane: &joined.worktree.path,
             log: dir.join(format!("{name}.log")),
-            tag: format!("{}/{lane}/{name}", context.plan.uuid),
+            tag: gate_tag(context, lane, &name),
             given: vec![
                 ("LANEWAY_LANE".into(), lane.as_str().into()),
                 ("LANEWAY_GRAPH".into(), context.plan.graph.as_str().into()),
