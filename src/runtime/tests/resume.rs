@@ -43,3 +43,32 @@ diff = "none"
     assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
     assert_eq!(state.tasks[0].attempts.len(), 1, "a stop by our own end is no failure: {}", bench.told());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a22_a_process_whose_start_was_never_recorded_is_ended_before_the_attempt_begins_again() {
+    let bench = Bench::new(&graph("[[tasks]]\nid = \"build\"\nrun = \"true\"\ndiff = \"none\""));
+    let (tell, mut events) = mpsc::unbounded_channel::<Vec<Envelope>>();
+    let intended = async {
+        while let Some(batch) = events.recv().await {
+            let is_attempt =
+                |e: &Envelope| matches!(&e.event, Event::EffectIntended(i) if i.id.0.starts_with("attempt/"));
+            if batch.iter().any(is_attempt) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = intended => {}
+        state = bench.drive_telling(Some(tell)) => panic!("the run ended: {:?}", state.run),
+    }
+    let tag = format!("{}/build/1/1", bench.plan.uuid);
+    let mut orphan = Command::new("sleep").arg("100000").env(crate::exec::TAG_VARIABLE, tag).spawn().unwrap();
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    let alive = matches!(orphan.try_wait(), Ok(None));
+    if alive {
+        orphan.kill().unwrap();
+    }
+    assert!(!alive, "two processes worked in one lane");
+}
