@@ -129,11 +129,13 @@ enum Outcome {
     Conflict,
 }
 
+type Which = fn(&Effect) -> bool;
+
 /// Answers effects as a well-behaved runtime would; the script says how attempts go.
 struct World {
     script: BTreeMap<(String, u32), Outcome>,
     /// Effects that fail, and how.
-    refuses: Option<(fn(&Effect) -> bool, FailureKind)>,
+    refuses: Option<(Which, FailureKind)>,
     started: Vec<(String, u32)>,
 }
 
@@ -552,7 +554,7 @@ fn one_lane(merge: MergePolicy, tasks: &[&'static str]) -> Draw {
     }
 }
 
-fn run_refusing(draw: &Draw, which: fn(&Effect) -> bool, class: FailureKind) -> (Core, Vec<Envelope>) {
+fn run_refusing(draw: &Draw, which: Which, class: FailureKind) -> (Core, Vec<Envelope>) {
     let (mut core, mut world, mut log) = (Core::new(draw.plan()), world(&[]), Vec::new());
     world.refuses = Some((which, class));
     drive(&mut core, &mut world, begin(), &mut log);

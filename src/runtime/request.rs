@@ -140,7 +140,7 @@ fn answer(id: &str, events: &[Envelope]) -> Option<Answer> {
                 }
             }
             Event::EffectIntended(event) if asked_by(&event.effect) == Some(id) => {
-                effect = Some(event.id.clone())
+                effect = Some(event.id.clone());
             }
             Event::EffectConfirmed(event) if Some(&event.id) == effect.as_ref() => {
                 return Some(Answer::Taken(events[taken.unwrap_or(0)..].to_vec()));

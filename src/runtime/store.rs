@@ -124,7 +124,7 @@ pub fn verify(project: &Project, graph: &GraphName, run: RunNo) -> Result<Vec<St
                 (Some(_), None) => differences.push(format!("{} is missing", shown(&status))),
                 (None, Some(_)) => differences.push(format!("{} should not be there", shown(&status))),
                 (Some(_), Some(_)) => {
-                    differences.push(format!("{} does not say what the journal says", shown(&status)))
+                    differences.push(format!("{} does not say what the journal says", shown(&status)));
                 }
             }
         }

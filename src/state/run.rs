@@ -90,6 +90,7 @@ impl State {
 
     /// What there is to know of `lane` as a whole: itself, its tasks, and the lanes that it holds; the rest is blank.
     /// For those who look at one lane while the run goes on; a copy of everything costs what there is.
+    #[must_use]
     pub fn about(&self, lane: LaneIx) -> Self {
         let mut about = Self::new(Arc::clone(&self.plan), Arc::clone(&self.index));
         about.seq = self.seq;

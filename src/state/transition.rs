@@ -21,7 +21,7 @@ impl State {
             return Err(ApplyError::Illegal {
                 seq: at.seq,
                 of: event.of,
-                from: from.map(Status::word).unwrap_or("nothing"),
+                from: from.map_or("nothing", Status::word),
                 to: to.word(),
             });
         }
