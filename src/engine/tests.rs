@@ -132,11 +132,13 @@ enum Outcome {
     Conflict,
 }
 
+type Which = fn(&Effect) -> bool;
+
 /// Answers effects as a well-behaved runtime would; the script says how attempts go.
 struct World {
     script: BTreeMap<(String, u32), Outcome>,
     /// Effects that fail, and how.
-    refuses: Option<(fn(&Effect) -> bool, FailureKind)>,
+    refuses: Option<(Which, FailureKind)>,
     started: Vec<(String, u32)>,
 }
 
@@ -481,6 +483,18 @@ fn ar23_a_retry_revives_the_task_and_what_was_skipped_for_it() {
 }
 
 #[test]
+fn ar23_a_retry_of_one_task_reaches_the_lanes_that_were_skipped_for_it_and_those_that_held_it_back() {
+    for named in ["b1", "d1"] {
+        let script = [("b1", 1, Outcome::Silent), ("b1", 2, Outcome::Silent)];
+        let (mut core, mut world, mut log) = run(&diamond(MergePolicy::Auto, Handoff::Ready), &script);
+        assert_eq!(core.state().run.status, Some(RunStatus::Failed));
+        let verb = ControlVerb::Retry { tasks: vec![TaskId::new(named).unwrap()] };
+        drive(&mut core, &mut world, vec![control("r", verb)], &mut log);
+        assert_eq!(core.state().run.status, Some(RunStatus::Completed), "{named}: {:?}", statuses(&core));
+    }
+}
+
+#[test]
 fn a13_a_question_blocks_the_run_and_an_answer_lets_it_go_on() {
     let draw = diamond(MergePolicy::Auto, Handoff::Ready);
     let (mut core, mut world, mut log) = run(&draw, &[("a1", 1, Outcome::Blocked)]);
@@ -542,7 +556,7 @@ fn one_lane(merge: MergePolicy, tasks: &[&'static str]) -> Draw {
     }
 }
 
-fn run_refusing(draw: &Draw, which: fn(&Effect) -> bool, class: FailureKind) -> (Core, Vec<Envelope>) {
+fn run_refusing(draw: &Draw, which: Which, class: FailureKind) -> (Core, Vec<Envelope>) {
     let (mut core, mut world, mut log) = (Core::new(draw.plan()), world(&[]), Vec::new());
     world.refuses = Some((which, class));
     drive(&mut core, &mut world, begin(), &mut log);

@@ -22,7 +22,7 @@ pub(super) struct Brief {
     pub(super) attempt: Option<AttemptBrief>,
     /// Where the lane of an effect on a lane stands, as far as it is known.
     pub(super) tip: Option<Sha>,
-    /// The state at its start; for what is told of a lane as a whole.
+    /// What was known of its lane at its start, and of those that the lane holds.
     pub(super) state: Option<Arc<State>>,
 }
 
@@ -55,19 +55,19 @@ impl Brief {
             }
             _ => None,
         };
-        let whole = matches!(
-            effect,
-            Effect::OpenPr { .. }
-                | Effect::Prove { .. }
-                | Effect::MergePr { .. }
-                | Effect::Teardown { .. }
-                | Effect::CheckMerged { .. }
-        );
+        let whole = match &effect {
+            Effect::OpenPr { lane, .. }
+            | Effect::Prove { lane, .. }
+            | Effect::MergePr { lane, .. }
+            | Effect::Teardown { lane, .. }
+            | Effect::CheckMerged { lane, .. } => state.index().lane(lane),
+            _ => None,
+        };
         let tip = match &effect {
             Effect::Provision { lane } => state.index().lane(lane).and_then(|ix| state.lanes[ix].tip.clone()),
             _ => None,
         };
-        let state = whole.then(|| Arc::new(state.clone()));
+        let state = whole.map(|lane| Arc::new(state.about(lane)));
         Self { effect, resumed, attempt, tip, state }
     }
 }

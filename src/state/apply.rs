@@ -1,7 +1,11 @@
 //! The fold: one event at a time.
 
+use std::collections::BTreeSet;
+
 use super::{Claims, LaneRequest, State, Step, StepPhase};
-use crate::event::{Control, ControlVerb, Effect, EffectId, Entity, Envelope, Event, Failure, Place};
+use crate::event::{
+    Control, ControlVerb, Effect, EffectId, Entity, Envelope, Event, Failure, Place, TaskStatus,
+};
 use crate::id::TaskId;
 use crate::plan::{LaneIx, TaskIx};
 
@@ -293,19 +297,39 @@ impl State {
 
     fn retry(&mut self, tasks: &[TaskId]) {
         self.run.cancelled = false;
-        for (ix, plan) in self.plan.tasks.iter().enumerate() {
-            let task = &mut self.tasks[ix];
-            let named = tasks.is_empty() || tasks.contains(&plan.id);
-            if named && task.status.is_terminal() && !task.status.is_success() {
-                task.retry_wanted = true;
-                self.lanes[self.index.lane_of[ix]].retry_wanted = true;
-            }
+        for task in self.to_retry(tasks) {
+            self.tasks[task].retry_wanted = true;
+            self.lanes[self.index.lane_of[task]].retry_wanted = true;
         }
         for (ix, lane) in self.lanes.iter_mut().enumerate() {
             let asked = tasks.is_empty()
                 || self.index.tasks_of[ix].iter().any(|&t| tasks.contains(&self.plan.tasks[t].id));
             lane.retry_wanted |= asked && lane.status == crate::event::LaneStatus::Failed;
         }
+    }
+
+    /// The unsuccessful tasks that a retry of `tasks` is about: themselves, what kept them from running, and what was
+    /// skipped for no other reason than these.
+    fn to_retry(&self, tasks: &[TaskId]) -> BTreeSet<TaskIx> {
+        let bad = |t: TaskIx| self.tasks[t].status.is_terminal() && !self.tasks[t].status.is_success();
+        let all = 0..self.plan.tasks.len();
+        let named = |t: &TaskIx| tasks.is_empty() || tasks.contains(&self.plan.tasks[*t].id);
+        let mut wanted: BTreeSet<TaskIx> = all.filter(named).filter(|&t| bad(t)).collect();
+        let mut look: Vec<TaskIx> = wanted.iter().copied().collect();
+        while let Some(task) = look.pop() {
+            look.extend(self.index.needs[task].iter().copied().filter(|&n| bad(n) && wanted.insert(n)));
+        }
+        look.extend(&wanted);
+        while let Some(task) = look.pop() {
+            for &after in &self.index.dependents[task] {
+                let skipped = self.tasks[after].status == TaskStatus::Skipped;
+                let only = self.index.needs[after].iter().all(|&n| !bad(n) || wanted.contains(&n));
+                if skipped && only && wanted.insert(after) {
+                    look.push(after);
+                }
+            }
+        }
+        wanted
     }
 }
 

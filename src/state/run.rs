@@ -88,6 +88,22 @@ impl State {
         &self.index
     }
 
+    /// What there is to know of `lane` as a whole: itself, its tasks, and the lanes that it holds; the rest is blank.
+    /// For those who look at one lane while the run goes on; a copy of everything costs what there is.
+    #[must_use]
+    pub fn about(&self, lane: LaneIx) -> Self {
+        let mut about = Self::new(Arc::clone(&self.plan), Arc::clone(&self.index));
+        about.seq = self.seq;
+        about.run = self.run.clone();
+        for held in self.lanes[lane].contains.keys().copied().chain([lane]) {
+            about.lanes[held] = self.lanes[held].clone();
+        }
+        for &task in &self.index.tasks_of[lane] {
+            about.tasks[task] = self.tasks[task].clone();
+        }
+        about
+    }
+
     /// Tasks of a lane whose attempts are not over.
     pub fn live_tasks(&self, lane: LaneIx) -> impl Iterator<Item = TaskIx> + '_ {
         self.index.tasks_of[lane].iter().copied().filter(|&t| self.tasks[t].is_live())

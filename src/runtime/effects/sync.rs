@@ -30,29 +30,49 @@ fn merge(
     let plan = context.lane(lane);
     let doing = |error: GitError| git_failure(&format!("bringing upstream work into lane `{lane}`"), &error);
     let branch = format!("refs/heads/{}", plan.branch);
-    let mut upstream = Vec::new();
+    let found = repo.read_ref(&branch).map_err(doing)?;
+    if let Some(found) = found.as_ref().filter(|found| *found != tip)
+        && is_done(context, lane, tip, found, n).map_err(doing)?
+    {
+        return Ok(LaneSynced { upstream: brought(from), tip: found.clone() });
+    }
     let mut now = tip.clone();
     for source in from {
         let (name, commit) = match source {
-            SyncSource::Lane { lane, tip } => {
-                upstream.push((lane.clone(), tip.clone()));
-                (format!("lane {lane}"), tip.clone())
-            }
-            SyncSource::Target { landed } => {
-                upstream.extend(landed.iter().cloned());
+            SyncSource::Lane { lane, tip } => (format!("lane {lane}"), tip.clone()),
+            SyncSource::Target { .. } => {
                 (plan.target.clone(), target_tip(context, &plan.target).map_err(doing)?)
             }
         };
         now = join(context, lane, &now, &commit, &name, n, facts)?;
     }
-    let found = repo.read_ref(&branch).map_err(doing)?;
     if found.as_ref() != Some(&now) {
         repo.sync_objects(&now, std::slice::from_ref(tip)).map_err(doing)?;
         super::land::restore_branch(context, &plan.branch, tip, facts, &Subject::lane(lane))
             .map_err(doing)?;
         repo.advance(&branch, Some(tip), &now).map_err(doing)?;
     }
-    Ok(LaneSynced { upstream, tip: now })
+    Ok(LaneSynced { upstream: brought(from), tip: now })
+}
+
+/// The upstream lanes whose content `from` brings, with their tips.
+fn brought(from: &[SyncSource]) -> Vec<(LaneId, Sha)> {
+    let lanes = |source: &SyncSource| match source {
+        SyncSource::Lane { lane, tip } => vec![(lane.clone(), tip.clone())],
+        SyncSource::Target { landed } => landed.clone(),
+    };
+    from.iter().flat_map(lanes).collect()
+}
+
+/// What a sync writes into its commits.
+fn mark(context: &Context, lane: &LaneId, n: u32) -> String {
+    format!("Laneway-Run: {}\nLaneway-Sync: {lane}/{n}\n", context.plan.uuid)
+}
+
+/// Whether the branch stands where this very sync took it, before its answer was lost.
+fn is_done(context: &Context, lane: &LaneId, tip: &Sha, found: &Sha, n: u32) -> Result<bool, GitError> {
+    let repo = &context.project.repo;
+    Ok(repo.commit_message(found)?.ends_with(&mark(context, lane, n)) && repo.is_ancestor(tip, found)?)
 }
 
 fn join(
@@ -72,10 +92,7 @@ fn join(
     match repo.merge(ours, theirs).map_err(doing)? {
         Merge::Clean { ff: true, .. } => Ok(theirs.clone()),
         Merge::Clean { tree, .. } => {
-            let message = format!(
-                "Merge {name} into lane {lane}\n\nLaneway-Run: {}\nLaneway-Sync: {lane}/{n}\n",
-                context.plan.uuid
-            );
+            let message = format!("Merge {name} into lane {lane}\n\n{}", mark(context, lane, n));
             repo.commit_tree(&tree, &[ours.clone(), theirs.clone()], &message, &context.author).map_err(doing)
         }
         Merge::Conflict { paths, detail } => {

@@ -25,6 +25,10 @@ run = "cat one > two"
     let state = bench.drive().await;
     assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
     assert_eq!(bench.git("show laneway/g/b/integration:two"), "one\n");
+    for lane in 0..2 {
+        let told = |state: &State| crate::view::pull_request(&bench.plan, state, lane, &[]).body;
+        assert_eq!(told(&state.about(lane)), told(&state), "a lane's part says as much of it as the whole");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

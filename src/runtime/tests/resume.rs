@@ -19,6 +19,25 @@ async fn drive_until_a_process_runs(bench: &Bench) {
     }
 }
 
+/// Carries the run until an effect is intended, and no further.
+async fn drive_until_intended(bench: &Bench, effect: &str) {
+    let (tell, mut events) = mpsc::unbounded_channel::<Vec<Envelope>>();
+    let intended = async {
+        while let Some(batch) = events.recv().await {
+            let is_it =
+                |e: &Envelope| matches!(&e.event, Event::EffectIntended(i) if i.id.0.starts_with(effect));
+            if batch.iter().any(is_it) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = intended => {}
+        state = bench.drive_telling(Some(tell)) => panic!("the run ended: {:?}", state.run),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a22_a_command_whose_orchestrator_died_is_stopped_and_runs_again() {
     let dir = repository();
@@ -42,4 +61,58 @@ diff = "none"
     let state = bench.drive().await;
     assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
     assert_eq!(state.tasks[0].attempts.len(), 1, "a stop by our own end is no failure: {}", bench.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a22_a_process_whose_start_was_never_recorded_is_ended_before_the_attempt_begins_again() {
+    let bench = Bench::new(&graph("[[tasks]]\nid = \"build\"\nrun = \"true\"\ndiff = \"none\""));
+    drive_until_intended(&bench, "attempt/").await;
+    let tag = format!("{}/build/1/1", bench.plan.uuid);
+    let mut orphan = Command::new("sleep").arg("100000").env(crate::exec::TAG_VARIABLE, tag).spawn().unwrap();
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    let alive = matches!(orphan.try_wait(), Ok(None));
+    if alive {
+        orphan.kill().unwrap();
+    }
+    assert!(!alive, "two processes worked in one lane");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a22_a_sync_whose_answer_was_lost_is_recognised() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[workstreams]]
+id = "b"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo one > one"
+[[tasks]]
+id = "other"
+workstream = "b"
+run = "echo other > other"
+[[tasks]]
+id = "two"
+workstream = "b"
+needs = ["one", "other"]
+run = "cat one other > two"
+"#,
+    ));
+    drive_until_intended(&bench, "sync/").await;
+    let branch = "log -1 --format=%B%ct laneway/g/b/integration";
+    while !bench.git(branch).contains("Laneway-Sync: b/1") {
+        tokio::task::yield_now().await;
+    }
+    // Made again in the same second, the merge would be the same commit.
+    let made = bench.git(branch).trim().rsplit('\n').next().unwrap().parse::<u64>().unwrap();
+    let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    while now() <= made {
+        tokio::task::yield_now().await;
+    }
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert!(!bench.told().contains("moved by other hands"), "{}", bench.told());
 }
