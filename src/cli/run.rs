@@ -18,6 +18,7 @@ use crate::id::RunNo;
 use crate::journal::RunLock;
 use crate::plan::{ForgeKind, Plan};
 use crate::runtime::{self, Config, Loaded, Project};
+use crate::signal::{Settle, read_requests};
 use crate::view;
 
 /// What a run is waited for.
@@ -151,7 +152,11 @@ impl RunArgs {
         let last = project.record.latest_run(&read.graph.name)?;
         if let Some(last) = last.filter(|_| !self.fresh) {
             let loaded = Box::new(runtime::load(project, &read.graph.name, last)?);
-            return Ok(if self.is_done(&loaded) { Course::Done(loaded) } else { Course::GoOn(loaded) });
+            return Ok(if self.is_done(project, &loaded) {
+                Course::Done(loaded)
+            } else {
+                Course::GoOn(loaded)
+            });
         }
         let run = RunNo(last.map_or(1, |last| last.0 + 1));
         let plan = runtime::prepare(project, &read.graph, &read.source.path, run, config)?;
@@ -159,8 +164,15 @@ impl RunArgs {
         Ok(Course::New(Box::new(plan)))
     }
 
-    /// A finished run has nothing left to do, unless its pull requests are to be waited for.
-    fn is_done(&self, loaded: &Loaded) -> bool {
+    /// A finished run has nothing left to do, unless its pull requests are to be waited for, or whoever followed a
+    /// request to it was killed.
+    fn is_done(&self, project: &Project, loaded: &Loaded) -> bool {
+        let board = project.board(&loaded.plan.graph, loaded.plan.run);
+        // A board that cannot be read, or is not there, has no requests; a run that goes on says what is wrong with it.
+        let asked = read_requests(&board, Settle::Ended).is_ok_and(|found| !found.accepted.is_empty());
+        if asked || !loaded.state.outstanding.is_empty() {
+            return false;
+        }
         match loaded.state.run.status {
             Some(RunStatus::Completed) => self.wait == WaitFor::Open || all_merged(loaded),
             Some(RunStatus::Cancelled) => true,
