@@ -53,7 +53,8 @@ impl ResumeArgs {
     }
 }
 
-fn is_carried(chosen: &Chosen) -> Result<bool, CliError> {
+/// Whether a process carries the run.
+pub(super) fn is_carried(chosen: &Chosen) -> Result<bool, CliError> {
     Ok(super::tail::Tail::open(&chosen.dir())?.is_carried())
 }
 

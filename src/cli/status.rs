@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::error::CliError;
 use super::exit::Exit;
+use super::resume::is_carried;
 use super::screen;
 use super::select::RunChoice;
 use super::session::Session;
@@ -19,12 +20,14 @@ pub(super) struct StatusArgs {
 
 impl StatusArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let loaded = self.choice.find(session)?.load()?;
+        let chosen = self.choice.find(session)?;
+        let mut status = screen::status(&chosen.load()?);
+        status.carried = Some(is_carried(&chosen)?);
         if session.json() {
-            session.answer_json(&screen::status(&loaded))?;
+            session.answer_json(&status)?;
         } else {
             let palette = screen::palette(session.color());
-            session.answer(&render::status(&screen::status(&loaded), &palette))?;
+            session.answer(&render::status(&status, &palette))?;
         }
         Ok(Exit::Achieved)
     }

@@ -38,6 +38,7 @@ pub fn waiting(waiting: &[Waiting], palette: &Palette) -> String {
 fn heading(status: &Status, palette: &Palette) -> String {
     let state = match status.state {
         Some(RunStatus::Running) if status.paused => paint(palette.warn, "running, paused"),
+        Some(RunStatus::Running) if is_left(status) => paint(palette.warn, "interrupted"),
         Some(state) => paint(palette.run(state), state.word()),
         None => paint(palette.dim, "not begun"),
     };
@@ -54,11 +55,23 @@ fn heading(status: &Status, palette: &Palette) -> String {
         out.push_str(&paint(palette.dim, &since));
     }
     out.push('\n');
+    if is_left(status) {
+        let note = paint(palette.warn, "note");
+        put(
+            &mut out,
+            format_args!("{note}: no process carries it; `laneway resume {}` goes on", status.graph),
+        );
+    }
     if let Some(drift) = &status.drift {
         let note = paint(palette.warn, "note");
         put(&mut out, format_args!("{note}: {}", one_line(drift, WORDS_SHOWN)));
     }
     out
+}
+
+/// Whether work is left and nobody is at it.
+fn is_left(status: &Status) -> bool {
+    status.state == Some(RunStatus::Running) && status.carried == Some(false)
 }
 
 fn lanes(lanes: &[LaneView], palette: &Palette) -> String {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::elapsed::elapsed;
 use super::plain::one_line;
+use super::waiting::asks;
 use crate::event::{AttemptStatus, Effect, LaneStatus, Timestamp};
 use crate::id::{LaneId, TaskId};
 use crate::plan::{LaneIx, Plan, TaskIx, Work};
@@ -23,9 +24,9 @@ pub struct Progress {
     pub lost: usize,
     /// Tasks of the plan.
     pub total: usize,
-    /// Attempts that hold a place.
+    /// Attempts at work.
     pub running: usize,
-    /// Attempts that wait for a person.
+    /// Attempts that wait for a person; the process of some is still there.
     pub waiting: usize,
     /// Milliseconds since the run began; until its end where it rests.
     pub elapsed_ms: u64,
@@ -137,18 +138,16 @@ pub fn progress(plan: &Plan, state: &State, now: Timestamp) -> Progress {
         let tasks = state.tasks.iter();
         tasks.filter(|t| t.status.is_terminal() && t.status.is_success() == success).count()
     };
-    let newest = |status: AttemptStatus| {
-        let attempts = state.tasks.iter().filter(|t| !t.status.is_terminal());
-        attempts.filter(|t| t.attempt().is_some_and(|a| a.status == status)).count()
-    };
+    let open = || state.tasks.iter().filter(|t| !t.status.is_terminal()).filter_map(|t| t.attempt());
+    let at_a_person = |a: &Attempt| a.status == AttemptStatus::Waiting || asks(a);
     let until = state.run.ended_at.unwrap_or(now);
     Progress {
         lanes: (0..plan.lanes.len()).map(|lane| lane_line(plan, state, lane, now)).collect(),
         done: ended(true),
         lost: ended(false),
         total: plan.tasks.len(),
-        running: newest(AttemptStatus::Started),
-        waiting: newest(AttemptStatus::Waiting),
+        running: open().filter(|a| a.status == AttemptStatus::Started && !asks(a)).count(),
+        waiting: open().filter(|a| at_a_person(a)).count(),
         elapsed_ms: state.run.started_at.map_or(0, |at| until.since(at)),
     }
 }
@@ -232,6 +231,7 @@ fn lane_phase(lane: &Lane) -> Option<Phase> {
 fn attempt_phase(plan: &Plan, task: TaskIx, attempt: &Attempt) -> Phase {
     match attempt.status {
         AttemptStatus::Waiting => return Phase::Person,
+        AttemptStatus::Started if asks(attempt) => return Phase::Person,
         AttemptStatus::Queued if attempt.number > 1 => return Phase::Pausing,
         AttemptStatus::Started => {}
         _ => return Phase::Waiting,

@@ -27,6 +27,8 @@ pub struct Status {
     pub ended_at: Option<Timestamp>,
     /// Whether a person paused it.
     pub paused: bool,
+    /// Whether a process carries it; filled in by whoever can look.
+    pub carried: Option<bool>,
     /// How the graph file differs from the frozen plan; filled in by whoever can read the file.
     pub drift: Option<String>,
     /// The lanes, in the order of the plan.
@@ -162,6 +164,7 @@ pub fn status(plan: &Plan, state: &State) -> Status {
         started_at: state.run.started_at,
         ended_at: state.run.ended_at,
         paused: state.run.paused,
+        carried: None,
         drift: None,
         lanes: (0..plan.lanes.len()).map(|ix| lane_view(plan, state, ix)).collect(),
         tasks: (0..plan.tasks.len()).map(|ix| task_view(plan, state, ix)).collect(),

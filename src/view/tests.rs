@@ -142,6 +142,28 @@ fn a_question_waits_with_the_command_that_answers_it_until_it_is_answered() {
 }
 
 #[test]
+fn an_agent_that_asks_while_it_works_waits_for_a_person_too() {
+    let mut story = Story::begun(SHOP);
+    story.provision("api");
+    story.start("types");
+    let says = |signal: SignalKind, text: &str| SignalObserved { signal, text: text.into() };
+    story.of("types", says(SignalKind::Ask { id: "api".into() }, "which API?"));
+    assert_eq!(kinds(&story), [("answer", "laneway signal answer types \"...\"".to_owned())]);
+    let shown = progress(&story.plan, &story.state, story.now);
+    assert_eq!((shown.lanes[0].phase, shown.lanes[0].note.as_deref()), (Phase::Person, Some("which API?")));
+    assert_eq!((shown.running, shown.waiting), (0, 1));
+
+    let before = story.state.clone();
+    story.of("types", says(SignalKind::Done, "took v2"));
+    assert_eq!(kinds(&story), [], "it went on without an answer");
+
+    story.state = before;
+    story.control(ControlVerb::Answer { task: task("types"), text: "v2".into() });
+    assert_eq!(kinds(&story), []);
+    assert_eq!(progress(&story.plan, &story.state, story.now).running, 1);
+}
+
+#[test]
 fn ar18_an_auto_lane_waits_for_a_person_only_when_something_holds_it() {
     let story = half_way();
     assert_eq!(kinds(&story), [], "it is about to merge itself");

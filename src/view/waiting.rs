@@ -7,7 +7,7 @@ use crate::event::{AttemptStatus, CheckStatus, FailureKind, LaneStatus, ReviewAc
 use crate::graph::MergePolicy;
 use crate::id::{LaneId, TaskId};
 use crate::plan::{LaneIx, Plan};
-use crate::state::{Lane, State};
+use crate::state::{Attempt, Lane, State};
 
 /// How much of an agent's or a tool's words is shown, in characters.
 const WORDS_SHOWN: usize = 2000;
@@ -82,12 +82,9 @@ fn of_run(kind: WaitingKind, question: &str, hint: &str) -> Waiting {
 fn answers(plan: &Plan, state: &State) -> Vec<Waiting> {
     let mut out = Vec::new();
     for (plan, task) in plan.tasks.iter().zip(&state.tasks) {
-        let Some(attempt) = task.attempt().filter(|a| a.status == AttemptStatus::Waiting) else {
+        let Some(attempt) = task.attempt().filter(|attempt| asks(attempt)) else {
             continue;
         };
-        if attempt.answer.is_some() {
-            continue;
-        }
         let asked = attempt.question.as_deref().or(attempt.reason.as_deref());
         out.push(Waiting {
             kind: WaitingKind::Answer,
@@ -98,6 +95,16 @@ fn answers(plan: &Plan, state: &State) -> Vec<Waiting> {
         });
     }
     out
+}
+
+/// Whether a person's answer is what an attempt lacks: one that has ended in a question, or one that asks while it works.
+pub(super) fn asks(attempt: &Attempt) -> bool {
+    let open = match attempt.status {
+        AttemptStatus::Waiting => true,
+        AttemptStatus::Started => attempt.question.is_some() && attempt.claims.first().is_none(),
+        _ => false,
+    };
+    open && attempt.answer.is_none()
 }
 
 fn lane_waits(plan: &Plan, state: &State, lane: LaneIx) -> Option<Waiting> {

@@ -54,6 +54,18 @@ fn a_run_that_has_not_begun_has_a_status_too() {
 }
 
 #[test]
+fn a_run_that_nobody_carries_is_not_called_running() {
+    let story = half_way();
+    let mut view = status(&story.plan, &story.state);
+    view.carried = Some(true);
+    assert!(super::status(&view, &Palette::plain()).starts_with("graph shop, run 1: running "));
+    view.carried = Some(false);
+    let left = super::status(&view, &Palette::plain());
+    assert!(left.starts_with("graph shop, run 1: interrupted "), "{left}");
+    assert!(left.contains("\nnote: no process carries it; `laneway resume shop` goes on\n"), "{left}");
+}
+
+#[test]
 fn colour_changes_nothing_but_the_colour() {
     let story = half_way();
     let view = status(&story.plan, &story.state);
