@@ -158,7 +158,7 @@ fn an_agent_that_asks_while_it_works_waits_for_a_person_too() {
     assert_eq!(kinds(&story), [], "it went on without an answer");
 
     story.state = before;
-    story.control(ControlVerb::Answer { task: task("types"), text: "v2".into() });
+    story.control(ControlVerb::Answer { task: task("types"), ask: None, text: "v2".into() });
     assert_eq!(kinds(&story), []);
     assert_eq!(progress(&story.plan, &story.state, story.now).running, 1);
 }

@@ -5,30 +5,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Done, blocking, gate, git_failure, keep, permanent};
-use crate::agent::{self, AgentCommand, Fill};
+use super::prepare::prepare;
+use super::{Done, blocking, permanent};
 use crate::event::{
     Draft, Effect, ExitStatus, Failure, FailureKind, ProcessExited, ProcessId, ProcessRole, ProcessStarted,
     Subject,
 };
-use crate::exec::{self, Exit, Launch, LogLimit, ProcessRef, StdinFrom};
-use crate::graph::{DiffPolicy, PromptBy};
+use crate::exec::{self, Exit, LogLimit, ProcessRef};
 use crate::id::{Sha, TaskId};
 use crate::plan::{self, TaskPlan, Work};
 use crate::runtime::brief::{AttemptBrief, Brief};
 use crate::runtime::context::{Context, Live};
 use crate::runtime::noticeboard;
-use crate::signal::{self, Limits, Need, TaskManifest};
-use crate::state::Note;
+use crate::signal::{self, Limits};
 
 /// What identifies this process of the attempt.
-struct Job<'a> {
-    task: &'a TaskPlan,
-    number: u32,
-    iteration: u32,
-    start: &'a Sha,
-    lane: PathBuf,
-    subject: Subject,
+pub(super) struct Job<'a> {
+    pub(super) task: &'a TaskPlan,
+    pub(super) number: u32,
+    pub(super) iteration: u32,
+    pub(super) start: &'a Sha,
+    pub(super) lane: PathBuf,
+    pub(super) subject: Subject,
     role: ProcessRole,
 }
 
@@ -199,230 +197,6 @@ fn seal(
             Err(permanent(format!("the signals of `{task}` could not be sealed: {}", super::chain(&error))))
         }
     }
-}
-
-/// Lane, files and launch of a new process. The error carries what was kept before it.
-async fn prepare(
-    context: &Arc<Context>,
-    known: &AttemptBrief,
-    job: &Job<'_>,
-) -> Result<Launch, (Vec<Draft>, Failure)> {
-    let record = context.attempt_record(&job.task.id, job.number);
-    let plain = |failure| (Vec::new(), failure);
-    std::fs::create_dir_all(&record)
-        .map_err(|e| plain(permanent(format!("{} could not be made: {e}", record.display()))))?;
-    let lane = ready_lane(context, job).await.map_err(|failure| (Vec::new(), failure))?;
-    put_up(context, known, job).map_err(plain)?;
-    let (argv, stdin) = command(context, known, job).map_err(plain)?;
-    let extra = match &job.task.work {
-        Work::Agent { def, .. } => def.env.clone(),
-        Work::Run { .. } => std::collections::BTreeMap::new(),
-    };
-    let mut given = given(context, job.task, job.number, job.start);
-    given.extend(extra.iter().chain(&job.task.env).map(|(k, v)| (k.into(), v.into())));
-    Ok(Launch {
-        argv,
-        env: agent::environment(&context.environment, &lane, &given),
-        cwd: lane,
-        stdin,
-        log: record.join("agent.log"),
-        tag: tag(context, &job.task.id, job.number, job.iteration),
-    })
-}
-
-/// Brings the worktree to the attempt's start; what stands in it is kept first.
-///
-/// A command without a diff asks for the lane's files at its start and nothing more: where HEAD is there already, it is
-/// neither looked at before nor after. Whatever it leaves is kept and cleared when the next task wants the lane clean,
-/// or at teardown.
-async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Failure> {
-    // Tasks that change nothing may share a worktree; it is made ready for one of them.
-    let door = context.door(&job.lane);
-    let _inside = door.lock().await;
-    if job.task.diff == DiffPolicy::None && stands_at_start(context, job).await? {
-        return Ok(job.lane.clone());
-    }
-    let (shared, path, start) = (Arc::clone(context), job.lane.clone(), job.start.clone());
-    let (name, subject) = (format!("{}/{}", job.task.id, job.number), job.subject.clone());
-    let (task, number, iteration) = (job.task.id.clone(), job.number, job.iteration);
-    let kept = blocking(move || {
-        let repo = &shared.project.repo;
-        let doing = |e| git_failure("making the lane ready", &e);
-        let worktree = super::provision::worktree(&shared, &path, &start).map_err(doing)?;
-        let reason = format!("what stood in the lane before attempt {number} of {task}");
-        let what = format!("before/{name}-{iteration}");
-        let kept = keep::worktree(&shared, &worktree, &what, &reason, std::slice::from_ref(&start))
-            .map_err(doing)?;
-        repo.set_to(&worktree, &start).map_err(doing)?;
-        note_stash(&shared, &task, number).map_err(doing)?;
-        Ok(kept)
-    })
-    .await?;
-    if let Some(event) = kept {
-        let id = Effect::Attempt {
-            task: job.task.id.clone(),
-            attempt: job.number,
-            iteration: job.iteration,
-            start: job.start.clone(),
-            place: crate::event::Place::Lane,
-        }
-        .id();
-        context.report(&id, vec![Draft::world(subject, event)]);
-    }
-    Ok(job.lane.clone())
-}
-
-/// Whether the lane's HEAD is where the attempt starts; what landed or was merged in since is not in its files else.
-async fn stands_at_start(context: &Arc<Context>, job: &Job<'_>) -> Result<bool, Failure> {
-    if !job.lane.join(".git").exists() {
-        return Ok(false);
-    }
-    let (shared, path, start) = (Arc::clone(context), job.lane.clone(), job.start.clone());
-    blocking(move || {
-        let repo = &shared.project.repo;
-        let Some(worktree) = repo.reopen(&path)? else { return Ok(false) };
-        match repo.head(&worktree) {
-            Ok(head) => Ok(head.sha == start),
-            Err(crate::git::GitError::HeadUnborn { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    })
-    .await
-    .map_err(|e| git_failure("looking at the lane", &e))
-}
-
-/// The file in an attempt's record that says where `refs/stash` stood before it.
-pub(super) const STASH_BEFORE: &str = "stash-before";
-
-/// All worktrees share one stash; what it was before tells afterwards that an agent put its work there.
-fn note_stash(context: &Context, task: &TaskId, number: u32) -> Result<(), crate::git::GitError> {
-    let tip = context.project.repo.stash_tip()?.map(|s| s.to_string()).unwrap_or_default();
-    let path = context.attempt_record(task, number).join(STASH_BEFORE);
-    if let Err(error) = std::fs::write(&path, tip) {
-        tracing::warn!(%error, "a stash by the agent will not be noticed");
-    }
-    Ok(())
-}
-
-/// Everything that the agent reads.
-fn put_up(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> Result<(), Failure> {
-    let board = &context.board;
-    let (task, number) = (&job.task.id, job.number);
-    let failed = |e: signal::BoardError| {
-        permanent(format!("the noticeboard could not be written: {}", super::chain(&e)))
-    };
-    let _put_up = board.put_up_attempt(task, number).map_err(failed)?;
-    if job.iteration > 1 {
-        clear_claims(&board.signals_dir(task, number));
-    }
-    let dir = board.attempt_dir(task, number);
-    if let Some(input) = &known.instructions {
-        board
-            .write_file(&dir.join("instructions.md"), agent::instructions(input).as_bytes())
-            .map_err(failed)?;
-        let manifest = manifest(context, known, job);
-        let text =
-            manifest.render().map_err(|e| permanent(format!("task.json could not be written: {e}")))?;
-        board.write_file(&dir.join("task.json"), text.as_bytes()).map_err(failed)?;
-    }
-    if let Some(answer) = &known.attempt.answer {
-        let path = board.answers_dir(task, number).join(answer_file(known.attempt.ask.as_deref()));
-        board.write_file(&path, answer.as_bytes()).map_err(failed)?;
-    }
-    for note in &known.notes {
-        let path = board.inbox_dir(task, number).join(note_file(note));
-        board.write_file(&path, note.text.as_bytes()).map_err(failed)?;
-    }
-    for (need, summary) in &known.needs {
-        if let Some(summary) = summary {
-            let path = board.context_dir(task, number).join(format!("{need}.md"));
-            board.write_file(&path, summary.as_bytes()).map_err(failed)?;
-        }
-    }
-    Ok(())
-}
-
-/// The name of the file that answers a question, or a `blocked` claim.
-pub(in crate::runtime) fn answer_file(ask: Option<&str>) -> &str {
-    ask.unwrap_or("blocked")
-}
-
-/// The name of a note in the inbox: whose it is, and what they called it.
-pub(in crate::runtime) fn note_file(note: &Note) -> String {
-    format!("{}-{}", note.from, note.name)
-}
-
-/// What the process before said is sealed; left standing it would speak for the next one.
-fn clear_claims(signals: &std::path::Path) {
-    for name in ["done", "failed", "blocked"] {
-        _ = std::fs::remove_file(signals.join(name));
-    }
-    if let Ok(asks) = std::fs::read_dir(signals.join("ask")) {
-        for ask in asks.flatten() {
-            _ = std::fs::remove_file(ask.path());
-        }
-    }
-}
-
-fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManifest {
-    TaskManifest {
-        protocol: signal::PROTOCOL,
-        graph: context.plan.graph.clone(),
-        run: context.plan.run,
-        lane: job.task.lane.clone(),
-        task: job.task.id.clone(),
-        attempt: job.number,
-        description: job.task.description.clone().unwrap_or_else(|| job.task.id.to_string()),
-        base: job.start.clone(),
-        branch: context.lane(&job.task.lane).branch.clone(),
-        worktree: job.lane.clone(),
-        signals: context.board.signals_dir(&job.task.id, job.number),
-        writes: job.task.writes.clone(),
-        gate: job.task.gate.as_ref().map(|g| g.command.to_string()),
-        needs: known
-            .needs
-            .iter()
-            .map(|(need, summary)| Need {
-                task: need.clone(),
-                summary: summary
-                    .as_ref()
-                    .map(|_| context.board.context_dir(&job.task.id, job.number).join(format!("{need}.md"))),
-                artifacts: None,
-            })
-            .collect(),
-        earlier: known.earlier.clone(),
-    }
-}
-
-fn command(
-    context: &Context,
-    known: &AttemptBrief,
-    job: &Job<'_>,
-) -> Result<(Vec<OsString>, StdinFrom), Failure> {
-    let Work::Agent { def, model, .. } = &job.task.work else {
-        let Work::Run { command } = &job.task.work else {
-            return Err(permanent("no work".to_owned()));
-        };
-        return Ok((gate::argv(command), StdinFrom::Null));
-    };
-    let prompt_file = context.board.attempt_dir(&job.task.id, job.number).join("instructions.md");
-    let fill = Fill {
-        root: context.plan.places.repo.clone(),
-        prompt: known.instructions.as_ref().map(agent::instructions).unwrap_or_default(),
-        model: model.clone(),
-        session: None,
-        signals: context.board.signals_dir(&job.task.id, job.number),
-        lane: job.lane.clone(),
-        prompt_file: prompt_file.clone(),
-    };
-    let prompt = match def.prompt {
-        PromptBy::File => agent::PromptBy::File,
-        PromptBy::Stdin => agent::PromptBy::Stdin,
-        PromptBy::Arg => agent::PromptBy::Arg,
-    };
-    let template = AgentCommand { command: def.command.clone(), prompt, model: def.model.clone() };
-    let stdin = if def.prompt == PromptBy::Stdin { StdinFrom::File(prompt_file) } else { StdinFrom::Null };
-    Ok((agent::argv(&template, &fill), stdin))
 }
 
 /// The variables of the protocol.

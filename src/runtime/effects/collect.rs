@@ -1,6 +1,6 @@
 //! What an attempt left becomes a commit, with evidence for and against it.
 
-use super::{Done, attempt, git_failure, keep};
+use super::{Done, attempt, git_failure, keep, prepare};
 use crate::event::{
     CheckRecorded, CheckStatus, DiffRecorded, DiffStat, Draft, Event, Failure, Subject, WorkCollected,
 };
@@ -123,7 +123,7 @@ impl Look<'_> {
     /// All worktrees share one stash: an agent that uses it hides its work from the lane and clutters the user's.
     fn judge_stash(&mut self) -> Result<(), Failure> {
         let path =
-            self.context.attempt_record(&self.task.id, self.known.attempt.number).join(attempt::STASH_BEFORE);
+            self.context.attempt_record(&self.task.id, self.known.attempt.number).join(prepare::STASH_BEFORE);
         let Ok(before) = std::fs::read_to_string(path) else {
             return Ok(());
         };

@@ -8,13 +8,14 @@ mod keep;
 mod land;
 mod merge;
 mod outside;
+mod prepare;
 mod provision;
 mod pull_request;
 mod stop;
 mod sync;
 mod teardown;
 
-pub(super) use attempt::{answer_file, note_file};
+pub(super) use prepare::{answer_file, note_file};
 
 use std::sync::Arc;
 
