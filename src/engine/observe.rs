@@ -70,7 +70,9 @@ fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
                 .map(|l| format!("there is no lane `{l}` in this run"));
             (Subject::default(), tasks_known(tasks).or(lane))
         }
-        ControlVerb::Retry { tasks } => (Subject::default(), tasks_known(tasks)),
+        ControlVerb::Retry { tasks } => {
+            (Subject::default(), tasks_known(tasks).or_else(|| retry_problem(state, tasks)))
+        }
         ControlVerb::Answer { task, .. } => match index.task(task) {
             None => (Subject::default(), Some(format!("there is no task `{task}` in this run"))),
             Some(ix) => {
@@ -86,6 +88,24 @@ fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
         },
         _ => (Subject::default(), None),
     }
+}
+
+/// Why there is nothing to try again.
+fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
+    let failed = |t: &crate::state::Task| t.status.is_terminal() && !t.status.is_success();
+    if tasks.is_empty() {
+        let any =
+            state.tasks.iter().any(failed) || state.lanes.iter().any(|l| l.status == LaneStatus::Failed);
+        return (!any && !state.run.cancelled).then(|| "nothing has failed".to_owned());
+    }
+    let status_of = |id: &crate::id::TaskId| state.index().task(id).map(|ix| (ix, state.tasks[ix].status));
+    let fit = |(ix, _): (usize, _)| {
+        failed(&state.tasks[ix]) || state.lanes[state.index().lane_of[ix]].status == LaneStatus::Failed
+    };
+    tasks.iter().find_map(|id| {
+        let (ix, status) = status_of(id)?;
+        (!fit((ix, status))).then(|| format!("task `{id}` is {status}; there is nothing to try again"))
+    })
 }
 
 fn review_problem(state: &State, lane: crate::plan::LaneIx) -> Option<String> {
@@ -145,6 +165,9 @@ fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option
     }
 }
 
+/// Signals of one attempt after which its progress is no longer recorded: a line a second for an hour.
+const MOST_SIGNALS: usize = 3600;
+
 /// Whether the file that `fact` was read from has been taken before.
 fn repeats(state: &State, drafts: &[Draft], fact: &Draft) -> bool {
     let Some(source) = &fact.source else { return false };
@@ -156,7 +179,12 @@ fn repeats(state: &State, drafts: &[Draft], fact: &Draft) -> bool {
         let number = usize::try_from(fact.subject.attempt?).ok()?;
         state.tasks[t].attempts.get(number.checked_sub(1)?)
     });
-    attempt.is_some_and(|a| a.seen.contains(&(source.path.clone(), source.digest.clone())))
+    let floods = |a: &crate::state::Attempt| {
+        let event = &fact.event;
+        a.seen.len() >= MOST_SIGNALS
+            && matches!(event, Event::SignalObserved(SignalObserved { signal: SignalKind::Progress, .. }))
+    };
+    attempt.is_some_and(|a| floods(a) || a.seen.contains(&(source.path.clone(), source.digest.clone())))
 }
 
 /// Adds a fact, and what it means in the record's own words.

@@ -134,9 +134,6 @@ enum Outcome {
 
 type Which = fn(&Effect) -> bool;
 
-/// Which effects fail, and how.
-type Refusal = (fn(&Effect) -> bool, FailureKind);
-
 /// Answers effects as a well-behaved runtime would; the script says how attempts go.
 struct World {
     script: BTreeMap<(String, u32), Outcome>,

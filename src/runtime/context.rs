@@ -28,6 +28,27 @@ pub(super) enum Live {
     Running(ProcessRef),
 }
 
+/// The environment with the directory of this program at the end of `PATH`: agents are told to call `laneway signal`,
+/// and a `laneway` that the user has installed still comes first.
+fn with_own_path(mut environment: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> {
+    let own = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
+    let Some(own) = own else { return environment };
+    let known = environment.iter_mut().find(|(name, _)| name == "PATH");
+    let listed = known.as_ref().map(|(_, value)| std::env::split_paths(value).collect()).unwrap_or_default();
+    let mut paths: Vec<PathBuf> = listed;
+    if paths.contains(&own) {
+        return environment;
+    }
+    paths.push(own);
+    match (std::env::join_paths(paths), known) {
+        (Ok(joined), Some((_, value))) => *value = joined,
+        (Ok(joined), None) => environment.push(("PATH".into(), joined)),
+        // A directory with a colon in its name cannot be listed.
+        (Err(_), _) => {}
+    }
+    environment
+}
+
 /// See [`Context::door`].
 pub(super) type Door = Arc<tokio::sync::Mutex<()>>;
 
@@ -63,7 +84,7 @@ impl Context {
             index: Index::new(&plan),
             author: Identity { name: plan.author.name.clone(), email: plan.author.email.clone() },
             remote,
-            environment,
+            environment: with_own_path(environment),
             inputs,
             halt: watch::Sender::new(false),
             live: Mutex::new(HashMap::new()),

@@ -113,10 +113,10 @@ impl State {
             }
             Event::PrOpened(crate::event::PrOpened { pr, tip })
             | Event::PrUpdated(crate::event::PrUpdated { pr, tip }) => {
+                // One that was closed and is shown again was opened again.
                 let known = lane.pr.as_ref().filter(|known| known.at == *pr);
-                let (merged, closed_by) =
-                    known.map_or((None, None), |k| (k.merged.clone(), k.closed_by.clone()));
-                lane.pr = Some(PullRequest { at: pr.clone(), tip: tip.clone(), merged, closed_by });
+                let merged = known.and_then(|k| k.merged.clone());
+                lane.pr = Some(PullRequest { at: pr.clone(), tip: tip.clone(), merged, closed_by: None });
             }
             Event::PrMerged(event) => {
                 if let Some(pr) = &mut lane.pr {

@@ -91,7 +91,7 @@ fn merge_ready(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if state.outside == Some(Outside::Merged) {
         return check_merged(core, lane);
     }
-    if state.pr.is_some() && !state.is_busy() {
+    if state.pr.as_ref().is_some_and(|pr| pr.closed_by.is_none()) && !state.is_busy() {
         return core.lane_to(lane, LaneStatus::PrCreated, None);
     }
     let Some(tip) = state.tip.clone() else {

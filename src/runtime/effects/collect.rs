@@ -215,10 +215,10 @@ impl Look<'_> {
         self.fact(recorded(&base, commit, &files));
         if files.is_empty() {
             let (status, detail) = match self.task.diff {
-                DiffPolicy::Required => {
+                DiffPolicy::Required if self.is_claimed() => {
                     (CheckStatus::Fail, "nothing was changed; set diff = \"optional\" where that is fine")
                 }
-                DiffPolicy::Optional | DiffPolicy::None => (CheckStatus::Skip, "nothing was changed"),
+                _ => (CheckStatus::Skip, "nothing was changed"),
             };
             self.check("diff", status, detail);
             self.fact(WorkCollected { commit: None });
@@ -239,6 +239,14 @@ impl Look<'_> {
         }
         self.fact(WorkCollected { commit: Some(commit.clone()) });
         Ok(())
+    }
+
+    /// Whether the attempt says that it is done, so that its evidence is asked for.
+    fn is_claimed(&self) -> bool {
+        let attempt = &self.known.attempt;
+        let ran = matches!(self.task.work, plan::Work::Run { .. });
+        let called_off = attempt.stop.is_some_and(|s| s != crate::event::StopReason::Claimed);
+        !called_off && (ran || attempt.claims.done.is_some()) && attempt.failed_checks().next().is_none()
     }
 
     fn judge_scope(&mut self, files: &[DiffFile]) {

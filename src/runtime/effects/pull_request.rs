@@ -82,6 +82,9 @@ fn try_open(
         .map_err(|e| forge_failure("opening the pull request", &e))?;
     let (new, pull) = (matches!(opened, forge::Opened::New(_)), opened.into_pull());
     let pr = PrRef { number: pull.number, url: pull.url.clone() };
+    if pull.state == forge::PrState::Closed {
+        forge.reopen(pull.number, &at).map_err(|e| forge_failure("reopening the pull request", &e))?;
+    }
     let subject = Subject::lane(lane);
     if new || pull.head_sha == *tip {
         facts.push(Draft::world(subject, PrOpened { pr, tip: tip.clone() }));

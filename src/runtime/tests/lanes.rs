@@ -348,3 +348,40 @@ run = "echo two > two"
     assert_eq!(bench.git(&format!("show {first}.2:junk")), "junk\n");
     assert_eq!(bench.git(&format!("rev-parse {first}")), bench.git("rev-parse main"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar23_a_pull_request_that_was_closed_is_opened_again_by_a_retry() {
+    let bench = Bench::new(&graph(
+        r#"
+[[tasks]]
+id = "one"
+run = "echo x > x"
+"#,
+    ));
+    bench.drive().await;
+    bench.ask(crate::signal::Verb::Close { pr: 1 }).await;
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::Failed, "{}", bench.told());
+    let retry = || crate::signal::Verb::Retry { tasks: vec![], lanes: vec![] };
+    assert!(matches!(bench.ask(retry()).await, Answer::Taken(_)));
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::PrCreated, "{}", bench.told());
+    let again = bench.ask(retry()).await;
+    assert!(matches!(&again, Answer::Rejected { reason, .. } if reason == "nothing has failed"), "{again:?}");
+    let merged = bench.ask(crate::signal::Verb::Merge { pr: 1, sha: None }).await;
+    assert!(matches!(merged, Answer::Taken(_)), "{merged:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar27_an_agent_finds_the_program_that_it_is_told_to_call() {
+    let bench = Bench::new(&graph(
+        r#"
+[[tasks]]
+id = "one"
+prompt = 'RUN: echo "$PATH" > path; : > $LANEWAY_SIGNALS/done'
+"#,
+    ));
+    bench.drive().await;
+    let own = std::env::current_exe().unwrap().parent().unwrap().display().to_string();
+    assert!(bench.git("show laneway/g/default/integration:path").trim().split(':').any(|p| p == own));
+}
