@@ -242,6 +242,8 @@ impl State {
                 self.run.attempts_allowed = *attempts;
                 self.run.interrupts = 0;
                 self.run.interrupted_at = None;
+                // Whoever carries it on by hand does not want it to rest.
+                self.run.paused &= !attempts;
                 touched.all = true;
             }
             ControlVerb::Interrupt => {
