@@ -60,3 +60,61 @@ prompt = "RUN: if test $LANEWAY_ATTEMPT = 2; then echo two > two; fi; : > $LANEW
     let text = std::fs::read_to_string(told.join("instructions.md")).unwrap();
     assert!(text.contains("nothing was changed"), "{text}");
 }
+
+/// A run of one agent task, at rest with its pull request open.
+async fn at_rest() -> Bench {
+    let bench = Bench::new(&graph(
+        r#"
+[[tasks]]
+id = "write"
+prompt = "RUN: echo two > two; : > $LANEWAY_SIGNALS/done"
+"#,
+    ));
+    bench.drive().await;
+    bench
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a03_events_are_all_that_is_kept_of_a_run_beside_plan_and_attempts() {
+    let bench = at_rest().await;
+    let mut kept: Vec<String> = std::fs::read_dir(&bench.plan.places.record)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    kept.sort();
+    assert_eq!(
+        kept,
+        ["attempts", "journal.jsonl", "plan.json"],
+        "a second store would have to be kept in step"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a07_every_event_of_a_process_names_run_lane_task_attempt_and_iteration() {
+    let bench = at_rest().await;
+    let envelopes = bench.envelopes();
+    let of_process = |e: &&Envelope| ["process.started", "process.exited"].contains(&e.event.kind());
+    let agents: Vec<_> = envelopes.iter().filter(of_process).collect();
+    assert_eq!(agents.len(), 2, "{}", bench.told());
+    for envelope in agents {
+        let subject = &envelope.subject;
+        let names = (subject.lane.as_ref().map(|l| l.as_str()), subject.task.as_ref().map(|t| t.as_str()));
+        assert_eq!(names, (Some("default"), Some("write")));
+        assert_eq!((subject.attempt, subject.iteration), (Some(1), Some(1)));
+        assert_eq!((&envelope.graph, envelope.run), (&bench.plan.graph, RunNo(1)));
+    }
+    assert_eq!(envelopes.iter().filter(|e| e.event.kind() == "workflow.iteration").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a17_a_status_file_changed_by_hand_is_flagged_and_put_right() {
+    let bench = at_rest().await;
+    let file = bench.plan.places.board.join("lanes/default/pr_created");
+    let right = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, "elsewhere\n").unwrap();
+    let differences = verify(&bench.project, &bench.plan.graph, RunNo(1)).unwrap();
+    assert_eq!(differences.len(), 1, "{differences:?}");
+    assert_eq!(rebuild(&bench.project, &bench.plan.graph, RunNo(1)).unwrap(), std::slice::from_ref(&file));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), right);
+    assert!(verify(&bench.project, &bench.plan.graph, RunNo(1)).unwrap().is_empty());
+}
