@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::{LaneStatus, RunStatus, TaskStatus};
+use crate::id::{LaneId, TaskId};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ar07_a_task_goes_from_prompt_to_pull_request() {
@@ -98,7 +99,7 @@ async fn a07_every_event_of_a_process_names_run_lane_task_attempt_and_iteration(
     assert_eq!(agents.len(), 2, "{}", bench.told());
     for envelope in agents {
         let subject = &envelope.subject;
-        let names = (subject.lane.as_ref().map(|l| l.as_str()), subject.task.as_ref().map(|t| t.as_str()));
+        let names = (subject.lane.as_ref().map(LaneId::as_str), subject.task.as_ref().map(TaskId::as_str));
         assert_eq!(names, (Some("default"), Some("write")));
         assert_eq!((subject.attempt, subject.iteration), (Some(1), Some(1)));
         assert_eq!((&envelope.graph, envelope.run), (&bench.plan.graph, RunNo(1)));
