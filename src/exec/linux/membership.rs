@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use rustix::process::{getpid, getsid};
-
-use super::proc::{Seen, Tag, all, tag};
+use super::proc::{Seen, Tag, all, look, tag};
 use crate::exec::known::known;
 use crate::exec::process::ProcessRef;
 
@@ -16,9 +14,11 @@ pub(super) struct Own {
     pub(super) session: Option<u32>,
 }
 
+/// The session comes from `/proc`, as those it is compared with: in a container whose session leader is outside, it is
+/// 0, which the system call's wrapper does not take for a process id and panics on.
 pub(super) fn own() -> Own {
-    let number = |pid: rustix::process::Pid| pid.as_raw_pid().cast_unsigned();
-    Own { pid: number(getpid()), session: getsid(None).ok().map(number) }
+    let pid = std::process::id();
+    Own { pid, session: look(pid).map(|seen| seen.session) }
 }
 
 /// Finds every live process of the attempt with one look at all of `/proc`.

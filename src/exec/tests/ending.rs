@@ -1,7 +1,9 @@
 //! Ending an attempt that lives.
 
-use rustix::process::{Pid, Signal, kill_process};
+use std::process::Command;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{FOREVER, Scene, kill, lives, other};
 use crate::exec::{Exit, Manner, become_subreaper, stop};
@@ -52,6 +54,25 @@ async fn p15_what_left_the_group_is_ended_with_it() {
         assert!(stopped.stopped.contains(&pid) && !lives(pid), "{pid}: {stopped:?}");
     }
     running.wait().await;
+}
+
+/// As in a container that was entered from outside: no session leader is to be seen, and its number reads 0.
+#[test]
+fn p15_the_session_of_a_process_namespace_may_be_outside() {
+    let enter = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"];
+    if !Command::new("unshare").args(enter).arg("true").output().is_ok_and(|made| made.status.success()) {
+        eprintln!("skipped: no process namespace can be made here");
+        return;
+    }
+    let tests =
+        ["exec::tests::ending::p15_what_left_the_group_is_ended_with_it", "exec::tests::orphans::p15"];
+    let output = Command::new("unshare")
+        .args(enter)
+        .arg(std::env::current_exe().expect("the test program"))
+        .args(tests)
+        .output()
+        .expect("a namespace");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[tokio::test]
