@@ -1,9 +1,9 @@
 //! Inputs become facts. Nothing is decided here; what cannot be true is rejected.
 
 use crate::event::{
-    Actor, ArtifactStored, ConcernClass, ConcernRecorded, Control, ControlReceived, ControlRejected,
-    ControlVerb, Draft, EffectConfirmed, EffectFailed, EffectUnknown, Event, LaneStatus, LossRecorded,
-    ProcessRole, SignalKind, SignalObserved, SignalRejected, Source, Subject, SummaryRecorded,
+    Actor, ArtifactStored, AttemptStatus, ConcernClass, ConcernRecorded, Control, ControlReceived,
+    ControlRejected, ControlVerb, Draft, EffectConfirmed, EffectFailed, EffectUnknown, Event, LaneStatus,
+    LossRecorded, ProcessRole, SignalKind, SignalObserved, SignalRejected, Source, Subject, SummaryRecorded,
     WorkflowIteration, WorkflowStart,
 };
 use crate::id::LaneId;
@@ -93,14 +93,20 @@ fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
 /// Why there is nothing to try again.
 fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
     let failed = |t: &crate::state::Task| t.status.is_terminal() && !t.status.is_success();
+    let refused = |t: &crate::state::Task| {
+        t.attempt().is_some_and(|a| a.status == AttemptStatus::Waiting && a.refusal().is_some())
+    };
     if tasks.is_empty() {
         let any =
             state.tasks.iter().any(failed) || state.lanes.iter().any(|l| l.status == LaneStatus::Failed);
+        let any = any || state.tasks.iter().any(refused);
         return (!any && !state.run.cancelled).then(|| "nothing has failed".to_owned());
     }
     let status_of = |id: &crate::id::TaskId| state.index().task(id).map(|ix| (ix, state.tasks[ix].status));
     let fit = |(ix, _): (usize, _)| {
-        failed(&state.tasks[ix]) || state.lanes[state.index().lane_of[ix]].status == LaneStatus::Failed
+        refused(&state.tasks[ix])
+            || failed(&state.tasks[ix])
+            || state.lanes[state.index().lane_of[ix]].status == LaneStatus::Failed
     };
     tasks.iter().find_map(|id| {
         let (ix, status) = status_of(id)?;

@@ -614,3 +614,34 @@ fn a13_an_answered_attempt_does_not_move_into_a_worktree_that_another_took_meanw
     assert_eq!(place(2), Some((AttemptStatus::Started, Place::Lane)));
     assert_eq!(place(0), Some((AttemptStatus::Started, Place::Own)));
 }
+
+#[test]
+fn a13_a_refused_landing_waits_for_a_person_and_goes_on_where_it_stopped() {
+    let land: Which = |e| matches!(e, Effect::Land { .. });
+    for ask in ["retry", "answer"] {
+        let draw = one_lane(MergePolicy::Auto, &["t"]);
+        let (mut core, mut world, mut log) = (Core::new(draw.plan()), world(&[]), Vec::new());
+        world.refuses = Some((land, FailureKind::Refused));
+        drive(&mut core, &mut world, begin(), &mut log);
+        assert_eq!(core.state().run.status, Some(RunStatus::Blocked));
+        world.refuses = None;
+        let task = TaskId::new("t").unwrap();
+        let verb = match ask {
+            "retry" => ControlVerb::Retry { tasks: vec![task] },
+            _ => ControlVerb::Answer { task, ask: None, text: "look again".into() },
+        };
+        drive(&mut core, &mut world, vec![control("x", verb)], &mut log);
+        assert_eq!(core.state().run.status, Some(RunStatus::Completed), "{ask}");
+        assert_eq!(world.started.len(), 1, "no second process");
+        assert_eq!(core.state().tasks[0].attempt().unwrap().answer, None);
+    }
+}
+
+#[test]
+fn a13_a_refused_landing_is_called_off_by_a_cancel() {
+    let land: Which = |e| matches!(e, Effect::Land { .. });
+    let (mut core, mut log) = run_refusing(&one_lane(MergePolicy::Auto, &["t"]), land, FailureKind::Refused);
+    let verb = ControlVerb::Cancel { tasks: vec![TaskId::new("t").unwrap()], lanes: vec![] };
+    drive(&mut core, &mut world(&[]), vec![control("x", verb)], &mut log);
+    assert_eq!(core.state().tasks[0].status, TaskStatus::Cancelled);
+}

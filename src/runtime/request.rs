@@ -147,7 +147,10 @@ fn answer(id: &str, events: &[Envelope]) -> Option<Answer> {
             }
             Event::EffectFailed(event) if Some(&event.id) == effect.as_ref() => {
                 let failure = event.failure.clone();
-                return Some(Answer::Rejected { reason: failure.message, hint: failure.hint });
+                return Some(Answer::Rejected {
+                    reason: failure.message,
+                    hint: failure.hint.map(|hint| format!("{hint}, then try again")),
+                });
             }
             _ => {}
         }

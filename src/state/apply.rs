@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Claims, LaneRequest, State, Step, StepPhase};
 use crate::event::{
-    Control, ControlVerb, Effect, EffectId, Entity, Envelope, Event, Failure, Place, TaskStatus,
+    AttemptStatus, Control, ControlVerb, Effect, EffectId, Entity, Envelope, Event, Failure, Place,
+    TaskStatus,
 };
 use crate::id::TaskId;
 use crate::plan::{LaneIx, TaskIx};
@@ -244,6 +245,9 @@ impl State {
                 self.run.interrupted_at = None;
                 // Whoever carries it on by hand does not want it to rest.
                 self.run.paused &= !attempts;
+                if *attempts {
+                    self.let_go_on(&[]);
+                }
                 touched.all = true;
             }
             ControlVerb::Interrupt => {
@@ -266,7 +270,7 @@ impl State {
                     if let Some(attempt) = self.tasks[task].attempts.last_mut() {
                         attempt.answer = Some(text.clone());
                         attempt.ask = ask.clone().or(attempt.ask.take());
-                        if attempt.status == crate::event::AttemptStatus::Started {
+                        if attempt.status == AttemptStatus::Started {
                             attempt.question = None;
                         }
                     }
@@ -297,8 +301,22 @@ impl State {
         }
     }
 
+    /// What was refused is tried again; with no `tasks`, all that was.
+    fn let_go_on(&mut self, tasks: &[TaskId]) {
+        for (plan, task) in self.plan.tasks.iter().zip(&mut self.tasks) {
+            let Some(attempt) = task.attempts.last_mut().filter(|a| a.status == AttemptStatus::Waiting)
+            else {
+                continue;
+            };
+            if attempt.refusal().is_some() && (tasks.is_empty() || tasks.contains(&plan.id)) {
+                attempt.answer.get_or_insert_default();
+            }
+        }
+    }
+
     fn retry(&mut self, tasks: &[TaskId]) {
         self.run.cancelled = false;
+        self.let_go_on(tasks);
         for task in self.to_retry(tasks) {
             self.tasks[task].retry_wanted = true;
             self.lanes[self.index.lane_of[task]].retry_wanted = true;

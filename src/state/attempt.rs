@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::Conflict;
 use crate::event::{
-    AttemptStatus, CheckStatus, DiffStat, Effect, ExitStatus, Failure, Place, ProcessId, StopReason,
-    TaskStatus, Timestamp,
+    AttemptStatus, CheckStatus, DiffStat, Effect, ExitStatus, Failure, FailureKind, Place, ProcessId,
+    StopReason, TaskStatus, Timestamp,
 };
 use crate::id::{Sha, TaskId};
 
@@ -180,6 +180,12 @@ impl Attempt {
             seen: BTreeSet::new(),
             progress: None,
         }
+    }
+
+    /// What a person has to put right before it can go on where it stopped.
+    pub fn refusal(&self) -> Option<&Failure> {
+        let (failure, _) = self.step.as_ref()?.failure()?;
+        (failure.class == FailureKind::Refused).then_some(failure)
     }
 
     /// The evidence that speaks against it.

@@ -82,7 +82,14 @@ impl State {
             }
             Event::SummaryRecorded(event) => task.summary = Some(event.text.clone()),
             Event::HumanTaskOpened(event) => attempt.question = Some(event.question.clone()),
-            Event::HumanTaskResolved(_) => attempt.question = None,
+            Event::HumanTaskResolved(_) => {
+                attempt.question = None;
+                if attempt.refusal().is_some() {
+                    // It goes on with the step that was refused; nobody's words are for its agent.
+                    attempt.step = None;
+                    attempt.answer = None;
+                }
+            }
             _ => {}
         }
         Ok(self.touched_task(task_ix))

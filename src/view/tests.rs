@@ -184,7 +184,7 @@ fn ar18_an_auto_lane_waits_for_a_person_only_when_something_holds_it() {
     let subject = Subject::lane(&lane("api"));
     let why = failure(FailureKind::Refused, "the checkout of main is not clean", Some("git stash"));
     refused.intend(subject.clone(), merge.clone()).fail(subject, &merge, why);
-    assert_eq!(kinds(&refused), [("attention", "git stash".to_owned())]);
+    assert_eq!(kinds(&refused), [("attention", "git stash, then laneway pr merge 1".to_owned())]);
 }
 
 #[test]

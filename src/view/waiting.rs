@@ -86,15 +86,25 @@ fn answers(plan: &Plan, state: &State) -> Vec<Waiting> {
             continue;
         };
         let asked = attempt.question.as_deref().or(attempt.reason.as_deref());
+        let (kind, hint) = match attempt.refusal() {
+            Some(refusal) => (WaitingKind::Attention, after(refusal.hint.as_deref(), &plan.id)),
+            None => (WaitingKind::Answer, format!("laneway signal answer {} \"...\"", plan.id)),
+        };
         out.push(Waiting {
-            kind: WaitingKind::Answer,
+            kind,
             lane: Some(plan.lane.clone()),
             task: Some(plan.id.clone()),
             question: one_line(asked.unwrap_or("no question given"), WORDS_SHOWN),
-            hint: format!("laneway signal answer {} \"...\"", plan.id),
+            hint,
         });
     }
     out
+}
+
+/// What to do about what was in the way, and the command that then lets the task go on.
+fn after(first: Option<&str>, task: &TaskId) -> String {
+    let first = first.map_or(String::new(), |first| format!("{}, then ", one_line(first, WORDS_SHOWN)));
+    format!("{first}laneway retry {task}")
 }
 
 /// Whether a person's answer is what an attempt lacks: one that has ended in a question, or one that asks while it works.
@@ -156,7 +166,11 @@ fn pull_request_waits(plan: &Plan, state: &State, ix: LaneIx) -> Option<(Waiting
         return Some((WaitingKind::Merge, question, merge));
     }
     if let Some((kind, why, hint)) = troubles(lane) {
-        return Some((kind, format!("{name} is not merged by itself: {why}"), hint.unwrap_or(merge)));
+        return Some((
+            kind,
+            format!("{name} is not merged by itself: {why}"),
+            hint.map_or(merge.clone(), |hint| format!("{hint}, then {merge}")),
+        ));
     }
     if state.run.cancelled && first.is_none() {
         let question = format!("{name} is open, and the run was called off");

@@ -230,6 +230,9 @@ fn step_failed(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     if core.state.run.interrupts >= 2 || attempt.stop == Some(StopReason::Interrupted) {
         return core.attempt_to(task, AttemptStatus::Cancelled, Some("interrupted".to_owned()));
     }
+    if attempt.refusal().is_some() {
+        return refused(core, task);
+    }
     let retry = core.plan.tasks[task].retry.clone();
     match core.remedy(&step, retry.as_ref()) {
         None => Ok(()),
@@ -266,6 +269,16 @@ fn step_failed(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     }
 }
 
+/// The user's own things are in the way: that is no failure of the work, and a person has to look.
+fn refused(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+    let attempt = core.newest(task);
+    let failure = attempt.refusal().expect("the caller saw it").clone();
+    let hint = failure.hint.unwrap_or_else(|| format!("laneway retry {}", core.plan.tasks[task].id));
+    let subject = core.attempt_subject(task, attempt.number);
+    core.decide(subject, HumanTaskOpened { question: failure.message.clone(), hint })?;
+    core.attempt_to(task, AttemptStatus::Waiting, Some(failure.message))
+}
+
 impl Core {
     pub(super) fn newest(&self, task: TaskIx) -> &Attempt {
         self.state.tasks[task].attempt().expect("a running task has an attempt")
@@ -287,15 +300,17 @@ impl Core {
         )
     }
 
-    /// Takes up the work of a person's answer: the attempt goes on with a new process.
+    /// Takes up the work of a person's answer: the attempt goes on with a new process, or with the step that was refused.
     pub(super) fn go_on(&mut self, task: TaskIx) -> Result<(), EngineError> {
         let attempt = self.newest(task);
         let (number, iteration) = (attempt.number, attempt.iteration + 1);
         let answer = attempt.answer.clone().unwrap_or_default();
+        let resumed = attempt.refusal().is_some();
         let subject = self.attempt_subject(task, number);
         self.decide(subject, HumanTaskResolved { by: "person".to_owned(), answer })?;
         self.attempt_to(task, AttemptStatus::Started, None)?;
-        self.begin_process(task, iteration)
+        // What was refused is intended again by the rule of a started attempt; its work is there already.
+        if resumed { Ok(()) } else { self.begin_process(task, iteration) }
     }
 
     fn check(

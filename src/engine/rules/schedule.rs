@@ -140,6 +140,9 @@ fn scope_taken(core: &Core, task: TaskIx) -> bool {
 fn start(core: &mut Core, lane: LaneIx, task: TaskIx) -> Result<bool, EngineError> {
     let state = &core.state.tasks[task];
     if state.attempt().is_some_and(|a| a.status == AttemptStatus::Waiting) {
+        if !core.may_go_on(lane, task) {
+            return Ok(false);
+        }
         core.mark_ready(task, false);
         core.go_on(task)?;
         return Ok(true);
@@ -192,6 +195,14 @@ impl Core {
         let id = self.plan.tasks[task].id.clone();
         let effect = Effect::Attempt { task: id, attempt: number, iteration, start, place };
         self.intend(self.attempt_subject(task, number), effect)
+    }
+
+    /// Whether an attempt that waited can go on where it is: a step that was refused needs the worktree it worked in, and
+    /// another task may be in it by now.
+    fn may_go_on(&self, lane: LaneIx, task: TaskIx) -> bool {
+        let attempt = self.newest(task);
+        let Some(tip) = self.state.lanes[lane].tip.as_ref() else { return false };
+        attempt.refusal().is_none() || self.free_place(lane, task, tip) <= attempt.place
     }
 
     /// Where an attempt starts: where the last one ended, unless that one ran into a conflict.

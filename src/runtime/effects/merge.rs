@@ -128,7 +128,7 @@ fn look(context: &Context, target: &str) -> Result<Sides, Failure> {
             return Err(Failure {
                 class: FailureKind::Refused,
                 message: format!("the local `{target}` and origin's have diverged"),
-                hint: Some(format!("bring `{target}` up to date (git pull), then merge again")),
+                hint: Some(format!("bring `{target}` up to date (git pull)")),
             });
         }
     };

@@ -96,15 +96,14 @@ fn git_failure(doing: &str, error: &GitError) -> Failure {
         // A branch that was looked for and is not there has not moved; trying again would not bring it back.
         GitError::RefMoved { expected: None, found: None, .. } => (FailureKind::Permanent, None),
         GitError::RefMoved { .. } => (FailureKind::Moved, None),
-        GitError::CheckoutDirty { path, .. } => (
-            FailureKind::Refused,
-            Some(format!("commit or stash the changes in {}, then try again", path.display())),
-        ),
+        GitError::CheckoutDirty { path, .. } => {
+            (FailureKind::Refused, Some(format!("commit or stash the changes in {}", path.display())))
+        }
         GitError::CheckoutBusy { path, operation, .. } => {
-            (FailureKind::Refused, Some(format!("finish {operation} in {}, then try again", path.display())))
+            (FailureKind::Refused, Some(format!("finish {operation} in {}", path.display())))
         }
         GitError::PathOccupied { path } => {
-            (FailureKind::Refused, Some(format!("move {} away, then laneway retry", path.display())))
+            (FailureKind::Refused, Some(format!("move {} away", path.display())))
         }
         GitError::Signing { .. } => {
             (FailureKind::Refused, Some("unlock the signing key, or set commit.gpgsign=false".to_owned()))

@@ -33,7 +33,7 @@ fn make(context: &Context, lane: &LaneId, known: Option<&Sha>) -> Result<LanePro
                     plan.branch,
                     found.short()
                 ),
-                hint: Some(format!("git branch -m {} kept/{lane}, then laneway retry", plan.branch)),
+                hint: Some(format!("git branch -m {} kept/{lane}", plan.branch)),
             });
         }
         None => plan.base_sha.clone(),

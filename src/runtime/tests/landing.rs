@@ -119,3 +119,26 @@ async fn a17_a_status_file_changed_by_hand_is_flagged_and_put_right() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), right);
     assert!(verify(&bench.project, &bench.plan.graph, RunNo(1)).unwrap().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p02_a_landing_that_a_persons_checkout_refuses_waits_for_them_and_costs_no_attempt() {
+    let bench = Bench::new(&graph(
+        r#"
+[[tasks]]
+id = "one"
+attempts = 1
+run = "git -C ../../.. worktree add -q mine laneway/g/default/integration; echo mine > ../../../mine/file; echo x > x"
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Blocked), "{}", bench.told());
+    let waits = crate::view::waiting(&bench.plan, &state);
+    assert_eq!(waits.len(), 1, "{waits:?}");
+    assert!(waits[0].hint.contains("mine, then laneway retry one"), "{waits:?}");
+    assert_eq!(std::fs::read_to_string(bench.dir.path().join("mine/file")).unwrap(), "mine\n");
+    bench.git("-C mine checkout -q file");
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(state.tasks[0].attempts.len(), 1, "the work that waited landed");
+    assert_eq!(std::fs::read_to_string(bench.dir.path().join("mine/x")).unwrap(), "x\n");
+}
