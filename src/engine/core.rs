@@ -108,7 +108,9 @@ impl Core {
     }
 
     fn settle(&mut self) -> Result<(), EngineError> {
-        let most = MOST_EVENTS_EACH * (self.plan.tasks.len() + self.plan.lanes.len() + 1);
+        // What was observed is bounded elsewhere; only what the rules add to it tells whether they come to rest.
+        let observed = self.decided.len();
+        let most = observed + MOST_EVENTS_EACH * (self.plan.tasks.len() + self.plan.lanes.len() + 1);
         loop {
             while let Some(item) = self.agenda.pop() {
                 match item {
