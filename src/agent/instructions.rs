@@ -86,15 +86,24 @@ pub struct RejectedSignal {
     pub reason: String,
 }
 
-/// A conflict between this task's work and the lane.
+/// A conflict that this task's agent has to resolve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConflictShown {
-    /// The commit or ref that holds this task's earlier work.
-    pub work: String,
+    /// What does not merge.
+    pub side: ConflictSide,
     /// The paths in conflict.
     pub paths: Vec<String>,
     /// How they conflict, as git says it.
     pub detail: String,
+}
+
+/// The side of a conflict that is not in the lane yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConflictSide {
+    /// This task's earlier work; the commit or ref that holds it.
+    Work(String),
+    /// Upstream work by this name, which the files hold already, with conflict markers.
+    Upstream(String),
 }
 
 /// Writes the instructions, in Markdown. A pure function: the same input gives the same bytes.
@@ -184,16 +193,25 @@ fn upstream(text: &mut String, upstream: &[UpstreamSummary]) {
 }
 
 fn conflict(text: &mut String, conflict: Option<&ConflictShown>) {
-    let Some(ConflictShown { work, paths, detail }) = conflict else {
+    let Some(ConflictShown { side, paths, detail }) = conflict else {
         return;
     };
     line(text, format_args!("## Resolve this conflict\n"));
-    line(
-        text,
-        format_args!(
-            "The lane has moved on, and your earlier work no longer merges. You start at the lane's tip; your work is kept as `{work}`. Bring it onto the tip so that both intentions hold, for instance with `git cherry-pick` or by hand.\n"
+    match side {
+        ConflictSide::Work(work) => line(
+            text,
+            format_args!(
+                "The lane has moved on, and your earlier work no longer merges. You start at the lane's tip; your work is kept as `{work}`. Bring it onto the tip so that both intentions hold, for instance with `git cherry-pick` or by hand.\n"
+            ),
         ),
-    );
+        ConflictSide::Upstream(name) => line(
+            text,
+            format_args!(
+                "Your task builds on {}, which does not merge with what this lane has. Your files hold both, merged as far as they go, with conflict markers in the files below. Before anything else, edit those so that both intentions hold and no marker is left.\n",
+                one_line(name)
+            ),
+        ),
+    }
     for path in paths.iter().take(PATHS_SHOWN) {
         line(text, format_args!("- `{}`", one_line(path)));
     }

@@ -10,5 +10,6 @@ mod instructions;
 pub use command::{AgentCommand, Fill, PromptBy, argv};
 pub use environment::environment;
 pub use instructions::{
-    Commits, ConflictShown, EarlierAttempt, InstructionInput, RejectedSignal, UpstreamSummary, instructions,
+    Commits, ConflictShown, ConflictSide, EarlierAttempt, InstructionInput, RejectedSignal, UpstreamSummary,
+    instructions,
 };

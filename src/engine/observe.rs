@@ -7,7 +7,7 @@ use crate::event::{
     WorkflowIteration, WorkflowStart,
 };
 use crate::id::LaneId;
-use crate::state::State;
+use crate::state::{REJECTED, State};
 
 use super::{Input, Report};
 
@@ -133,8 +133,13 @@ fn reported(state: &State, report: Report) -> Vec<Draft> {
     let mut subject = Subject::default();
     for fact in report.facts {
         subject = fact.subject.clone();
-        if !repeats(state, &drafts, &fact) {
-            expand(&mut drafts, fact);
+        match read(state, &drafts, &fact) {
+            Reading::New => expand(&mut drafts, fact),
+            Reading::Known => {}
+            Reading::TooMany(reason) => {
+                let name = fact.source.as_ref().map(|s| s.path.clone()).unwrap_or_default();
+                drafts.push(Draft { event: SignalRejected { name, reason }.into(), ..fact });
+            }
         }
     }
     if let Some(end) = report.end {
@@ -171,26 +176,54 @@ fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option
     }
 }
 
-/// Signals of one attempt after which its progress is no longer recorded: a line a second for an hour.
-const MOST_SIGNALS: usize = 3600;
+/// Files of one attempt that are rejected with a reason each; more are dropped.
+const MOST_REJECTED: u32 = 256;
 
-/// Whether the file that `fact` was read from has been taken before.
-fn repeats(state: &State, drafts: &[Draft], fact: &Draft) -> bool {
-    let Some(source) = &fact.source else { return false };
-    if drafts.iter().any(|d| d.source.as_ref() == Some(source) && d.subject == fact.subject) {
-        return true;
+/// What becomes of a fact that was read from a file.
+enum Reading {
+    /// It is news.
+    New,
+    /// It is dropped: taken before, or one too many that was complained of already.
+    Known,
+    /// It is one too many of its kind, for this reason.
+    TooMany(String),
+}
+
+fn read(state: &State, drafts: &[Draft], fact: &Draft) -> Reading {
+    let Some(source) = &fact.source else { return Reading::New };
+    let pending = || drafts.iter().filter(|d| d.subject == fact.subject);
+    if pending().any(|d| d.source.as_ref() == Some(source)) {
+        return Reading::Known;
     }
-    let task = fact.subject.task.as_ref().and_then(|t| state.index().task(t));
-    let attempt = task.and_then(|t| {
-        let number = usize::try_from(fact.subject.attempt?).ok()?;
-        state.tasks[t].attempts.get(number.checked_sub(1)?)
-    });
-    let floods = |a: &crate::state::Attempt| {
-        let event = &fact.event;
-        a.seen.len() >= MOST_SIGNALS
-            && matches!(event, Event::SignalObserved(SignalObserved { signal: SignalKind::Progress, .. }))
+    let Some(attempt) = attempt_of(state, &fact.subject) else { return Reading::New };
+    if attempt.seen.contains(&(source.path.clone(), source.digest.clone())) {
+        return Reading::Known;
+    }
+    let (kind, most) = match &fact.event {
+        Event::SignalObserved(event) => (event.signal.word(), event.signal.most()),
+        Event::SignalRejected(_) => (REJECTED, MOST_REJECTED),
+        _ => return Reading::New,
     };
-    attempt.is_some_and(|a| floods(a) || a.seen.contains(&(source.path.clone(), source.digest.clone())))
+    let same = |d: &&Draft| match &d.event {
+        Event::SignalObserved(event) => event.signal.word() == kind,
+        Event::SignalRejected(_) => kind == REJECTED,
+        _ => false,
+    };
+    let taken = attempt.taken.get(kind).copied().unwrap_or(0);
+    let count = taken.saturating_add(u32::try_from(pending().filter(same).count()).unwrap_or(u32::MAX));
+    if count < most {
+        return Reading::New;
+    }
+    let reason = format!("one attempt may say `{kind}` {most} times; nothing more of it is taken");
+    let said = attempt.rejected.iter().any(|(_, why)| *why == reason)
+        || pending().any(|d| matches!(&d.event, Event::SignalRejected(e) if e.reason == reason));
+    if said || kind == REJECTED { Reading::Known } else { Reading::TooMany(reason) }
+}
+
+fn attempt_of<'a>(state: &'a State, subject: &Subject) -> Option<&'a crate::state::Attempt> {
+    let task = state.index().task(subject.task.as_ref()?)?;
+    let number = usize::try_from(subject.attempt?).ok()?;
+    state.tasks[task].attempts.get(number.checked_sub(1)?)
 }
 
 /// Adds a fact, and what it means in the record's own words.

@@ -147,7 +147,15 @@ impl World {
         let id = effect.id();
         if let Some((_, class)) = self.refuses.filter(|(which, _)| which(effect)) {
             let failure = Failure { class, message: "refused".into(), hint: None };
-            return Report { id, facts: vec![], end: Some(Err(failure)) };
+            let facts = match effect {
+                Effect::Sync { lane, n, .. } if class == FailureKind::Conflict => {
+                    let (with, paths, detail) = ("lane".into(), vec!["f".into()], String::new());
+                    let marked = Some(sha(4000 + u64::from(*n)));
+                    vec![Draft::world(Subject::lane(lane), ConflictPredicted { with, paths, detail, marked })]
+                }
+                _ => vec![],
+            };
+            return Report { id, facts, end: Some(Err(failure)) };
         }
         let done = |facts| Report { id: id.clone(), facts, end: Some(Ok(())) };
         let lane = |l: &LaneId| Subject::lane(l);
@@ -212,7 +220,8 @@ impl World {
                 let mut facts = vec![Draft::world(at.clone(), check)];
                 if class == Some(FailureKind::Conflict) {
                     let paths = vec!["f".into()];
-                    let event = ConflictPredicted { with: "lane".into(), paths, detail: String::new() };
+                    let event =
+                        ConflictPredicted { with: "lane".into(), paths, detail: String::new(), marked: None };
                     facts.push(Draft::world(at.clone(), event));
                 }
                 let end = if let Some(class) = class {
@@ -644,4 +653,82 @@ fn a13_a_refused_landing_is_called_off_by_a_cancel() {
     let verb = ControlVerb::Cancel { tasks: vec![TaskId::new("t").unwrap()], lanes: vec![] };
     drive(&mut core, &mut world(&[]), vec![control("x", verb)], &mut log);
     assert_eq!(core.state().tasks[0].status, TaskStatus::Cancelled);
+}
+
+/// Two lanes; the first task of the second needs the first lane.
+fn after_another() -> Draw {
+    let mut draw = diamond(MergePolicy::Auto, Handoff::Ready);
+    draw.lanes.truncate(2);
+    draw.tasks.truncate(2);
+    draw.tasks.push(("b2", "b", vec!["b1", "a1"]));
+    draw.tasks[1].2.clear();
+    draw
+}
+
+#[test]
+fn ar21_a_conflict_with_upstream_work_is_resolved_by_its_task_from_every_prefix() {
+    let sync: Which = |e| matches!(e, Effect::Sync { .. });
+    let draw = after_another();
+    for script in [vec![], vec![("b2", 1, Outcome::GateFails)], vec![("b2", 1, Outcome::Conflict)]] {
+        let make = || {
+            let mut world = world(&script);
+            world.refuses = Some((sync, FailureKind::Conflict));
+            world
+        };
+        let (mut whole, mut log) = (Core::new(draw.plan()), Vec::new());
+        drive(&mut whole, &mut make(), begin(), &mut log);
+        assert_eq!(whole.state().run.status, Some(RunStatus::Completed), "{:?}", statuses(&whole));
+        assert_eq!(whole.state().tasks[2].attempts[0].start, Some(sha(4001)), "both sides, marked");
+        assert_eq!(whole.state().lanes[1].contains.len(), 1);
+        for cut in 0..log.len() {
+            let mut core = Core::new(draw.plan());
+            for envelope in &log[..cut] {
+                core.replay(envelope).unwrap();
+            }
+            core.recount();
+            let (mut again, mut inputs) = (log[..cut].to_vec(), begin());
+            if let Input::Control(control) = &mut inputs[1] {
+                control.id = "attach-again".into();
+            }
+            drive(&mut core, &mut make(), inputs, &mut again);
+            assert_eq!(statuses(&core), statuses(&whole), "restarted after event {cut}");
+        }
+    }
+}
+
+#[test]
+fn ar09_what_an_attempt_says_again_and_again_is_taken_a_bounded_number_of_times() {
+    let draw = one_lane(MergePolicy::Review, &["t"]);
+    let (mut core, mut world) = (Core::new(draw.plan()), world(&[]));
+    core.step(Now::default(), begin()).unwrap();
+    let provision = core.outstanding().values().next().unwrap().clone();
+    let report = world.answer(&core, &provision);
+    core.step(Now::default(), [Input::Report(report)]).unwrap();
+    let attempt = core.outstanding().values().next().unwrap().id();
+    let at = Subject::attempt(&core.plan().lanes[0].id, &core.plan().tasks[0].id, 1);
+    let said = |signal: &SignalKind, n: u32| Draft {
+        source: Some(Source { path: signal.word().into(), digest: n.to_string() }),
+        ..Draft::world(at.clone(), SignalObserved { signal: signal.clone(), text: n.to_string() })
+    };
+    let rejected = |n: u32| Draft {
+        source: Some(Source { path: format!("junk-{n}"), digest: String::new() }),
+        ..Draft::world(at.clone(), SignalRejected { name: format!("junk-{n}"), reason: "a fifo".into() })
+    };
+    let mut events = Vec::new();
+    for signal in [SignalKind::Summary, SignalKind::Progress, SignalKind::Concern] {
+        // In batches and one by one, as a rescan and a watch report them.
+        for batch in (0..5000).collect::<Vec<u32>>().chunks(7) {
+            let facts = batch.iter().map(|&n| said(&signal, n)).collect();
+            let report = Report { id: attempt.clone(), facts, end: None };
+            events.extend(core.step(Now::default(), [Input::Report(report)]).unwrap());
+        }
+        let taken = |e: &&Envelope| matches!(&e.event, Event::SignalObserved(o) if o.signal == signal);
+        assert_eq!(events.iter().filter(taken).count(), signal.most() as usize);
+        let told = |e: &&Envelope| matches!(&e.event, Event::SignalRejected(r) if r.name == signal.word());
+        assert_eq!(events.iter().filter(told).count(), 1, "it is told once");
+    }
+    let facts = (0..5000).map(rejected).collect();
+    let report = Report { id: attempt, facts, end: None };
+    let events = core.step(Now::default(), [Input::Report(report)]).unwrap();
+    assert!(events.len() <= 256, "{}", events.len());
 }

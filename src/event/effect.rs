@@ -141,6 +141,16 @@ pub enum SyncSource {
     },
 }
 
+impl SyncSource {
+    /// The upstream lanes whose content it brings, with their tips.
+    pub fn lanes(&self) -> Vec<(LaneId, Sha)> {
+        match self {
+            SyncSource::Lane { lane, tip } => vec![(lane.clone(), tip.clone())],
+            SyncSource::Target { landed } => landed.clone(),
+        }
+    }
+}
+
 /// The worktree an attempt works in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -165,6 +165,39 @@ pub enum SignalKind {
     },
 }
 
+impl SignalKind {
+    /// Its name without particulars, as it is counted by.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            SignalKind::Done => "done",
+            SignalKind::Failed => "failed",
+            SignalKind::Blocked => "blocked",
+            SignalKind::Summary => "summary",
+            SignalKind::Concern => "concern",
+            SignalKind::OpsConcern => "ops-concern",
+            SignalKind::Outputs => "outputs",
+            SignalKind::Progress => "progress",
+            SignalKind::Ask { .. } => "ask",
+            SignalKind::Note { .. } => "note",
+            SignalKind::Artifact { .. } => "artifact",
+            SignalKind::LaneStatus { .. } => "lane status",
+        }
+    }
+
+    /// How often an attempt may say it, new texts of one file included: the journal keeps each for ever.
+    pub const fn most(&self) -> u32 {
+        match self {
+            // A line a second for an hour.
+            SignalKind::Progress => 3600,
+            SignalKind::Concern
+            | SignalKind::OpsConcern
+            | SignalKind::Note { .. }
+            | SignalKind::Artifact { .. } => 256,
+            _ => 64,
+        }
+    }
+}
+
 /// A changed file of a diff.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiffFile {

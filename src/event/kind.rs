@@ -203,6 +203,9 @@ events! {
         /// The conflict as git shows it, bounded.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         detail: String,
+        /// A commit that holds both sides, with the conflicts marked, for whoever resolves them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        marked: Option<Sha>,
     }
     /// An agent remarked something.
     ConcernRecorded = "concern.recorded" {

@@ -20,6 +20,8 @@ pub enum Merge {
     },
     /// They do not.
     Conflict {
+        /// The merged tree, with conflict markers in the files in conflict where those are text.
+        tree: Sha,
         /// The files in conflict, in order.
         paths: Vec<String>,
         /// What git says about each, and the text with conflict markers; bounded.
@@ -102,7 +104,29 @@ impl Repo {
                 detail.push_str(&text);
             }
         }
-        Ok(Merge::Conflict { paths, detail: bounded(detail) })
+        Ok(Merge::Conflict { tree, paths, detail: bounded(detail) })
+    }
+
+    /// Which of `paths` hold in `commit` a conflict marker that they hold in `marked`, a commit of a merge in conflict.
+    pub fn still_marked(
+        &self,
+        marked: &Sha,
+        commit: &Sha,
+        paths: &[String],
+    ) -> Result<Vec<String>, GitError> {
+        let (before, now) = (self.tree_of(marked)?, self.tree_of(commit)?);
+        let begins = |line: &&str| line.starts_with("<<<<<<< ");
+        let mut left = Vec::new();
+        for path in paths {
+            let (Some(before), Some(now)) = (self.marked_text(&before, path)?, self.marked_text(&now, path)?)
+            else {
+                continue;
+            };
+            if before.lines().filter(begins).any(|marker| now.lines().any(|line| line == marker)) {
+                left.push(path.clone());
+            }
+        }
+        Ok(left)
     }
 
     /// The merged text of a file where it is text with conflict markers.

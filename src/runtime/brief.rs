@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::agent::{
-    Commits, ConflictShown, EarlierAttempt, InstructionInput, RejectedSignal, UpstreamSummary,
+    Commits, ConflictShown, ConflictSide, EarlierAttempt, InstructionInput, RejectedSignal, UpstreamSummary,
 };
 use crate::event::{AttemptStatus, Effect};
 use crate::graph::CommitPolicy;
@@ -142,15 +142,21 @@ fn instructions(state: &State, task: TaskIx, attempt: &Attempt) -> InstructionIn
             .filter_map(|(task, summary)| Some(UpstreamSummary { task, summary: summary? }))
             .collect(),
         earlier: told.map(told_of).collect(),
-        conflict: before.last().and_then(|last| {
-            let conflict = last.conflict.as_ref()?;
-            Some(ConflictShown {
-                work: last.collected.clone().flatten().map(|s| s.to_string()).unwrap_or_default(),
-                paths: conflict.paths.clone(),
-                detail: conflict.detail.clone(),
-            })
-        }),
+        conflict: conflict(attempt, before.last()),
     }
+}
+
+/// What the attempt has to resolve: the lane's conflict with upstream work, or that of the work before with the lane.
+fn conflict(attempt: &Attempt, last: Option<&Attempt>) -> Option<ConflictShown> {
+    let (side, conflict) = match (&attempt.resolves, last) {
+        (Some(resolves), _) => (ConflictSide::Upstream(resolves.conflict.with.clone()), &resolves.conflict),
+        (None, last) => {
+            let last = last?;
+            let work = last.collected.clone().flatten().map(|s| s.to_string()).unwrap_or_default();
+            (ConflictSide::Work(work), last.conflict.as_ref()?)
+        }
+    };
+    Some(ConflictShown { side, paths: conflict.paths.clone(), detail: conflict.detail.clone() })
 }
 
 fn told_of(attempt: &Attempt) -> EarlierAttempt {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Claims, LaneRequest, State, Step, StepPhase};
+use super::{Claims, LaneRequest, State, Step, StepPhase, Unresolved};
 use crate::event::{
     AttemptStatus, Control, ControlVerb, Effect, EffectId, Entity, Envelope, Event, Failure, Place,
     TaskStatus,
@@ -142,9 +142,11 @@ impl State {
             | Effect::Land { task, attempt, .. } => {
                 let task = self.task_named(Some(task)).ok_or(ApplyError::NoTask { seq: at.seq })?;
                 let lane = self.index.lane_of[task];
+                let resolves = self.resolves(lane, task, effect);
                 let attempt = self.attempt_at(at, task, *attempt)?;
                 if let Effect::Attempt { iteration, start, place, .. } = effect {
                     begin_iteration(attempt, *iteration, start, *place);
+                    attempt.resolves = attempt.resolves.take().or(resolves);
                 }
                 attempt.step = Some(next_step(attempt.step.as_ref(), effect));
                 if matches!(effect, Effect::Land { .. }) {
@@ -157,7 +159,10 @@ impl State {
                 let lane_state = &mut self.lanes[lane];
                 lane_state.step = Some(next_step(lane_state.step.as_ref(), effect));
                 match effect {
-                    Effect::Sync { n, .. } => lane_state.syncs = *n,
+                    Effect::Sync { n, .. } => {
+                        lane_state.syncs = *n;
+                        lane_state.unresolved = None;
+                    }
                     Effect::Teardown { n, .. } => lane_state.teardowns = *n,
                     Effect::MergePr { request: Some(request), .. } | Effect::Review { request, .. } => {
                         lane_state.requests.retain(|r| r.id != *request);
@@ -169,6 +174,17 @@ impl State {
         };
         self.outstanding.insert(id.clone(), effect.clone());
         Ok(touched)
+    }
+
+    /// The conflict that an attempt takes on with its start: the lane's, or that of the attempt whose work it goes on from.
+    fn resolves(&self, lane: LaneIx, task: TaskIx, effect: &Effect) -> Option<Unresolved> {
+        let Effect::Attempt { start, .. } = effect else { return None };
+        let own = self.lanes[lane].unresolved.as_ref().filter(|u| u.marked == *start);
+        let before = || {
+            let same = |a: &&super::Attempt| a.collected.as_ref().is_some_and(|c| c.as_ref() == Some(start));
+            self.tasks[task].attempts.iter().rev().find(same)?.resolves.as_ref()
+        };
+        own.or_else(before).cloned()
     }
 
     fn attempt_at(

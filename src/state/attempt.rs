@@ -1,8 +1,8 @@
 //! A task's part of the state: its attempts and what each of them showed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Conflict;
+use super::{Conflict, Unresolved};
 use crate::event::{
     AttemptStatus, CheckStatus, DiffStat, Effect, ExitStatus, Failure, FailureKind, Place, ProcessId,
     StopReason, TaskStatus, Timestamp,
@@ -93,6 +93,9 @@ impl Claims {
     }
 }
 
+/// What files that were not accepted are counted under.
+pub const REJECTED: &str = "rejected";
+
 /// One try at a task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
@@ -142,10 +145,14 @@ pub struct Attempt {
     pub diff: Option<DiffStat>,
     /// A conflict that it ran into.
     pub conflict: Option<Conflict>,
+    /// The conflict of its lane with upstream work that it is to resolve.
+    pub resolves: Option<Unresolved>,
     /// Files that were not accepted, with why.
     pub rejected: Vec<(String, String)>,
     /// Signals that were taken, by path and digest.
     pub seen: BTreeSet<(String, String)>,
+    /// How many signals of each kind were taken, and under [`REJECTED`] how many files were not.
+    pub taken: BTreeMap<&'static str, u32>,
     /// How far it says it is.
     pub progress: Option<String>,
 }
@@ -176,8 +183,10 @@ impl Attempt {
             landed: false,
             diff: None,
             conflict: None,
+            resolves: None,
             rejected: Vec::new(),
             seen: BTreeSet::new(),
+            taken: BTreeMap::new(),
             progress: None,
         }
     }

@@ -2,8 +2,10 @@
 
 use super::apply::{ApplyError, Touched};
 use super::lane::name;
-use super::{Attempt, Check, Concern, Conflict, Outside, Process, PullRequest, ReviewNote, State};
-use crate::event::{Envelope, Event, SignalKind, SignalObserved};
+use super::{
+    Attempt, Check, Concern, Conflict, Outside, Process, PullRequest, ReviewNote, State, Unresolved,
+};
+use crate::event::{Effect, Envelope, Event, SignalKind, SignalObserved};
 
 impl State {
     pub(super) fn run_fact(&mut self, at: &Envelope, event: &Event) -> Touched {
@@ -43,6 +45,7 @@ impl State {
             Event::SignalObserved(event) => signal(attempt, at, event),
             Event::SignalRejected(event) => {
                 mark_seen(attempt, at);
+                *attempt.taken.entry(super::REJECTED).or_default() += 1;
                 attempt.rejected.push((event.name.clone(), event.reason.clone()));
             }
             Event::ProcessStarted(event) if event.role != crate::event::ProcessRole::Gate => {
@@ -60,6 +63,11 @@ impl State {
             Event::MergeRecorded(event) => {
                 lane.tip = Some(event.to.clone());
                 attempt.landed = true;
+                if let Some(resolved) = &attempt.resolves {
+                    lane.contains.extend(resolved.brings.iter().cloned());
+                    lane.unresolved = None;
+                    lane.step = None;
+                }
                 if let Some(gate) = &self.plan.tasks[task_ix].gate {
                     lane.gated.push((event.tree.clone(), gate.command.to_string()));
                     if lane.gated.len() > 8 {
@@ -113,6 +121,7 @@ impl State {
                     }
                 }
             }
+            Event::ConflictPredicted(event) => unresolved(lane, &index, event),
             Event::ControlRejected(event) => lane.requests.retain(|r| r.id != event.request),
             Event::LaneRemoved(event) => {
                 lane.worktree = None;
@@ -161,6 +170,27 @@ impl State {
     }
 }
 
+/// Upstream work that does not merge: what the sync under way was to bring, and where it stands with its conflicts marked.
+fn unresolved(lane: &mut super::Lane, index: &crate::plan::Index, event: &crate::event::ConflictPredicted) {
+    let (Some(marked), Some(Effect::Sync { tip, from, .. })) =
+        (&event.marked, lane.step.as_ref().map(|s| &s.effect))
+    else {
+        return;
+    };
+    let conflict =
+        Conflict { with: event.with.clone(), paths: event.paths.clone(), detail: event.detail.clone() };
+    if let Some(known) = &mut lane.unresolved {
+        known.marked = marked.clone();
+        known.conflict.with = format!("{} and {}", known.conflict.with, conflict.with);
+        known.conflict.paths.extend(conflict.paths);
+        known.conflict.detail.push_str(&conflict.detail);
+        return;
+    }
+    let brings = from.iter().flat_map(crate::event::SyncSource::lanes);
+    let brings = brings.filter_map(|(lane, tip)| Some((index.lane(&lane)?, tip))).collect();
+    lane.unresolved = Some(Unresolved { tip: tip.clone(), brings, marked: marked.clone(), conflict });
+}
+
 fn mark_seen(attempt: &mut Attempt, at: &Envelope) {
     if let Some(source) = &at.source {
         attempt.seen.insert((source.path.clone(), source.digest.clone()));
@@ -169,6 +199,7 @@ fn mark_seen(attempt: &mut Attempt, at: &Envelope) {
 
 fn signal(attempt: &mut Attempt, at: &Envelope, event: &SignalObserved) {
     mark_seen(attempt, at);
+    *attempt.taken.entry(event.signal.word()).or_default() += 1;
     let said = Some((at.at, event.text.clone()));
     match &event.signal {
         SignalKind::Done => attempt.claims.done = said,

@@ -29,6 +29,19 @@ pub struct Conflict {
     pub detail: String,
 }
 
+/// Upstream work that does not merge into the lane, for an agent to resolve.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unresolved {
+    /// The lane's tip that it was merged with.
+    pub tip: Sha,
+    /// The upstream lanes whose content it brings, with their tips.
+    pub brings: Vec<(LaneIx, Sha)>,
+    /// The commit that holds all of it, with the conflicts marked.
+    pub marked: Sha,
+    /// What conflicts.
+    pub conflict: Conflict,
+}
+
 /// An integration pull request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PullRequest {
@@ -90,6 +103,8 @@ pub struct Lane {
     pub worktree: Option<String>,
     /// Upstream lanes whose tips it holds.
     pub contains: BTreeMap<LaneIx, Sha>,
+    /// Upstream work that could not be merged in, until it is resolved or tried again.
+    pub unresolved: Option<Unresolved>,
     /// The effect on the lane itself that is under way, or that failed last.
     pub step: Option<Step>,
     /// The task that is landing.
@@ -129,6 +144,7 @@ impl Default for Lane {
             tip: None,
             worktree: None,
             contains: BTreeMap::new(),
+            unresolved: None,
             step: None,
             turn: None,
             syncs: 0,

@@ -42,7 +42,7 @@ fn ar15_a_later_attempt_sees_why_the_earlier_one_failed_and_what_conflicts() {
             rejected: vec![RejectedSignal { path: "summary.md".into(), reason: "not UTF-8".into() }],
         }],
         conflict: Some(ConflictShown {
-            work: "refs/laneway/custody/checkout/1/cart-api/1".into(),
+            side: ConflictSide::Work("refs/laneway/custody/checkout/1/cart-api/1".into()),
             paths: vec!["src/api/cart.rs".into()],
             detail: "CONFLICT (content): Merge conflict in src/api/cart.rs".into(),
         }),
@@ -77,7 +77,7 @@ fn quoted_text_cannot_end_its_quotation() {
 #[test]
 fn many_paths_in_conflict_are_counted() {
     let paths = (0..60).map(|n| format!("f{n}")).collect();
-    let conflict = ConflictShown { work: "w".into(), paths, detail: "d".into() };
+    let conflict = ConflictShown { side: ConflictSide::Work("w".into()), paths, detail: "d".into() };
     let text = instructions(&InstructionInput { conflict: Some(conflict), ..input() });
     assert!(text.contains("- `f49`\n- and 10 more\n") && !text.contains("`f50`"));
 }

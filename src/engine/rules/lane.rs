@@ -56,6 +56,7 @@ fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let state = &core.state.lanes[lane];
     if let Some(why) = gave_up(core, state.step.as_ref())
         && core.state.live_tasks(lane).next().is_none()
+        && !core.has_resolver(lane)
     {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }

@@ -41,7 +41,12 @@ fn fill_lane(core: &mut Core, lane: LaneIx, mut places: usize) -> Result<(), Eng
             continue;
         }
         if let Some(source) = missing(core, lane, task) {
-            return sync(core, lane, source);
+            if !core.may_resolve(lane, task, &source) {
+                return sync(core, lane, source);
+            }
+            if core.is_resolving(lane) {
+                continue;
+            }
         }
         if start(core, lane, task)? {
             places -= 1;
@@ -108,16 +113,17 @@ fn sync(core: &mut Core, lane: LaneIx, from: Vec<SyncSource>) -> Result<(), Engi
         return Ok(());
     }
     let mut n = state.syncs + 1;
-    if let Some(step @ crate::state::Step { effect: Effect::Sync { n: last, from: asked, .. }, .. }) =
-        &state.step
+    if let Some(
+        step @ crate::state::Step { effect: Effect::Sync { n: last, from: asked, tip: on, .. }, .. },
+    ) = &state.step
     {
         match core.remedy(step, None) {
             Some(Remedy::Wait(due)) => {
                 core.agenda.wait_wall(due, Item::Lane(lane));
                 return Ok(());
             }
-            // The same sources will not merge better the next time; the lane's rule has failed the lane.
-            Some(Remedy::Give(_)) if *asked == from => return Ok(()),
+            // The same sources will not merge better the next time; the lane's rule fails the lane.
+            Some(Remedy::Give(_)) if *asked == from && *on == tip => return Ok(()),
             Some(Remedy::Again) => n = *last,
             _ => {}
         }
@@ -205,12 +211,54 @@ impl Core {
         attempt.refusal().is_none() || self.free_place(lane, task, tip) <= attempt.place
     }
 
-    /// Where an attempt starts: where the last one ended, unless that one ran into a conflict.
+    /// Where an attempt starts: where the last one ended, unless that one ran into a conflict. One that has to resolve the
+    /// lane's conflict with upstream work starts where both sides stand together, or on what the last one made of them.
     fn start_of(&self, task: TaskIx, tip: Sha) -> Sha {
         let before = self.state.tasks[task].attempts.iter().rev().skip(1);
         // One that was over before its work was looked at has nothing to go on from; the one before it has.
-        let looked_at = before.take_while(|b| b.conflict.is_none()).find_map(|b| b.collected.clone());
-        looked_at.flatten().unwrap_or(tip)
+        let last = before.take_while(|b| b.conflict.is_none()).find(|b| b.collected.is_some());
+        let last = last.map(|b| (b.collected.clone().flatten(), b.resolves.as_ref()));
+        let lane = self.index.lane_of[task];
+        match (self.own_conflict(lane, task), last) {
+            (Some(own), Some((Some(work), Some(resolves)))) if resolves.brings == own.brings => work,
+            (Some(own), _) => own.marked.clone(),
+            (None, last) => last.and_then(|(work, _)| work).unwrap_or(tip),
+        }
+    }
+
+    /// The lane's conflict with what the task needs, if it is this task's to resolve.
+    fn own_conflict(&self, lane: LaneIx, task: TaskIx) -> Option<&crate::state::Unresolved> {
+        let found = self.state.lanes[lane].unresolved.as_ref()?;
+        let source = missing(self, lane, task)?;
+        self.may_resolve(lane, task, &source).then_some(found)
+    }
+
+    /// Whether what `source` would bring is known to conflict with the lane as it stands, and the task can write.
+    fn may_resolve(&self, lane: LaneIx, task: TaskIx, source: &[SyncSource]) -> bool {
+        let state = &self.state.lanes[lane];
+        let brings = source.iter().flat_map(SyncSource::lanes);
+        let brings = || brings.filter_map(|(lane, tip)| Some((self.index.lane(&lane)?, tip)));
+        self.plan.tasks[task].diff != DiffPolicy::None
+            && state.unresolved.as_ref().is_some_and(|known| {
+                Some(&known.tip) == state.tip.as_ref() && brings().eq(known.brings.iter().cloned())
+            })
+    }
+
+    /// Whether an attempt in the lane resolves its conflict; one at a time does.
+    fn is_resolving(&self, lane: LaneIx) -> bool {
+        self.state.live_tasks(lane).any(|t| self.newest(t).resolves.is_some())
+    }
+
+    /// Whether somebody will resolve the lane's conflict with upstream work.
+    pub(super) fn has_resolver(&self, lane: LaneIx) -> bool {
+        let state = &self.state.lanes[lane];
+        let Some(known) = &state.unresolved else { return false };
+        // On a lane that has moved on since, it is tried again before anybody is asked.
+        let moved_on = Some(&known.tip) != state.tip.as_ref();
+        self.index.tasks_of[lane].iter().any(|&task| {
+            !self.state.tasks[task].status.is_terminal()
+                && (moved_on || self.own_conflict(lane, task).is_some())
+        })
     }
 
     /// The lane's own worktree, unless another task of the lane is in it. Tasks that change nothing by declaration

@@ -41,7 +41,7 @@ fn p17_a_conflict_names_the_files_and_shows_the_text() {
     let ours = fixture.commit(&fixture.start, &[("README", Some("ours\n")), ("src/a.txt", None)]);
     let theirs =
         fixture.commit(&fixture.start, &[("README", Some("theirs\n")), ("src/a.txt", Some("changed\n"))]);
-    let Merge::Conflict { paths, detail } = fixture.repo.merge(&ours, &theirs).expect("merge") else {
+    let Merge::Conflict { paths, detail, .. } = fixture.repo.merge(&ours, &theirs).expect("merge") else {
         panic!("no conflict")
     };
     assert_eq!(paths, ["README", "src/a.txt"]);

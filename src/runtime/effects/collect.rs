@@ -204,9 +204,7 @@ impl Look<'_> {
     /// The change against where the lane stands, over all attempts: one that only had to say `done` about the work of
     /// the one before it has a diff too.
     fn judge_diff(&mut self, start: &Sha, commit: &Sha) -> Result<(), Failure> {
-        let tip = self.known.tip.clone().unwrap_or_else(|| start.clone());
-        let base =
-            self.repo.merge_base(&tip, commit).map_err(|e| self.failed(&e))?.unwrap_or_else(|| start.clone());
+        let base = self.diff_base(start, commit)?;
         let files = if base == *commit {
             Vec::new()
         } else {
@@ -221,11 +219,15 @@ impl Look<'_> {
                 _ => (CheckStatus::Skip, "nothing was changed"),
             };
             self.check("diff", status, detail);
-            self.fact(WorkCollected { commit: None });
-            return Ok(());
+            if self.known.attempt.resolves.is_none() {
+                self.fact(WorkCollected { commit: None });
+                return Ok(());
+            }
+        } else {
+            self.check("diff", CheckStatus::Pass, "");
+            self.judge_scope(&files);
         }
-        self.check("diff", CheckStatus::Pass, "");
-        self.judge_scope(&files);
+        self.judge_conflict(commit)?;
         let branch = self.task_branch();
         let old = self.repo.read_ref(&branch).map_err(|e| self.failed(&e))?;
         if old.as_ref() != Some(commit) {
@@ -238,6 +240,31 @@ impl Look<'_> {
             self.repo.advance(&branch, old.as_ref(), commit).map_err(|e| self.failed(&e))?;
         }
         self.fact(WorkCollected { commit: Some(commit.clone()) });
+        Ok(())
+    }
+
+    /// What the work is a change of: where it left the lane, or the merge with conflicts that it was given to resolve.
+    fn diff_base(&self, start: &Sha, commit: &Sha) -> Result<Sha, Failure> {
+        if let Some(resolves) = &self.known.attempt.resolves {
+            return Ok(resolves.marked.clone());
+        }
+        let tip = self.known.tip.as_ref().unwrap_or(start);
+        let base = self.repo.merge_base(tip, commit).map_err(|e| self.failed(&e))?;
+        Ok(base.unwrap_or_else(|| start.clone()))
+    }
+
+    /// An attempt that was given a merge with conflicts has to have resolved them.
+    fn judge_conflict(&mut self, commit: &Sha) -> Result<(), Failure> {
+        let Some(resolves) = &self.known.attempt.resolves else { return Ok(()) };
+        let paths = &resolves.conflict.paths;
+        let left = self.repo.still_marked(&resolves.marked, commit, paths).map_err(|e| self.failed(&e))?;
+        if left.is_empty() {
+            self.check("conflict", CheckStatus::Pass, "");
+        } else {
+            let left: Vec<&str> = left.iter().map(String::as_str).collect();
+            let detail = format!("conflict markers are left in {}", some(&left));
+            self.check("conflict", CheckStatus::Fail, &detail);
+        }
         Ok(())
     }
 
@@ -255,7 +282,9 @@ impl Look<'_> {
             return;
         }
         let paths = files.iter().flat_map(|f| std::iter::once(&f.path).chain(&f.old_path));
-        let outside: Vec<&str> = paths.filter(|p| !scope.holds(p)).map(String::as_str).collect();
+        let conflict = self.known.attempt.resolves.as_ref().map(|r| r.conflict.paths.as_slice());
+        let given = |path: &String| conflict.is_some_and(|paths| paths.contains(path));
+        let outside: Vec<&str> = paths.filter(|p| !scope.holds(p) && !given(p)).map(String::as_str).collect();
         if outside.is_empty() {
             self.check("writes", CheckStatus::Pass, "");
         } else {

@@ -101,7 +101,7 @@ impl Landing<'_> {
             }
             let tree = match repo.merge(&tip, &commit)? {
                 Merge::Clean { tree, .. } => tree,
-                Merge::Conflict { paths, detail } => return Ok(Err((paths, detail))),
+                Merge::Conflict { paths, detail, .. } => return Ok(Err((paths, detail))),
             };
             let merged = repo.commit_tree(&tree, &[tip, commit], &message, &context.author)?;
             if !pristine {
@@ -114,7 +114,7 @@ impl Landing<'_> {
         made.map_err(|(paths, detail)| {
             let lane = &self.task.lane;
             let message = format!("its work and lane `{lane}` both changed {}", paths.join(", "));
-            let event = ConflictPredicted { with: format!("lane {lane}"), paths, detail };
+            let event = ConflictPredicted { with: format!("lane {lane}"), paths, detail, marked: None };
             facts.push(Draft::world(self.subject.clone(), event));
             self.check(facts, "merge", CheckStatus::Fail, &message);
             Failure { class: FailureKind::Conflict, message, hint: None }

@@ -37,6 +37,7 @@ fn merge(
         return Ok(LaneSynced { upstream: brought(from), tip: found.clone() });
     }
     let mut now = tip.clone();
+    let mut in_conflict = Vec::new();
     for source in from {
         let (name, commit) = match source {
             SyncSource::Lane { lane, tip } => (format!("lane {lane}"), tip.clone()),
@@ -44,7 +45,12 @@ fn merge(
                 (plan.target.clone(), target_tip(context, &plan.target).map_err(doing)?)
             }
         };
-        now = join(context, lane, &now, &commit, &name, n, facts)?;
+        let joined = join(context, lane, &now, &commit, &name, n)?;
+        now = joined.commit;
+        in_conflict.extend(joined.conflict);
+    }
+    if !in_conflict.is_empty() {
+        return Err(hand_over(context, lane, tip, &now, in_conflict, n, facts));
     }
     if found.as_ref() != Some(&now) {
         repo.sync_objects(&now, std::slice::from_ref(tip)).map_err(doing)?;
@@ -57,11 +63,7 @@ fn merge(
 
 /// The upstream lanes whose content `from` brings, with their tips.
 fn brought(from: &[SyncSource]) -> Vec<(LaneId, Sha)> {
-    let lanes = |source: &SyncSource| match source {
-        SyncSource::Lane { lane, tip } => vec![(lane.clone(), tip.clone())],
-        SyncSource::Target { landed } => landed.clone(),
-    };
-    from.iter().flat_map(lanes).collect()
+    from.iter().flat_map(SyncSource::lanes).collect()
 }
 
 /// What a sync writes into its commits.
@@ -75,6 +77,12 @@ fn is_done(context: &Context, lane: &LaneId, tip: &Sha, found: &Sha, n: u32) -> 
     Ok(repo.commit_message(found)?.ends_with(&mark(context, lane, n)) && repo.is_ancestor(tip, found)?)
 }
 
+/// Two commits made one, whether they fit or not.
+struct Joined {
+    commit: Sha,
+    conflict: Option<ConflictPredicted>,
+}
+
 fn join(
     context: &Context,
     lane: &LaneId,
@@ -82,26 +90,54 @@ fn join(
     theirs: &Sha,
     name: &str,
     n: u32,
-    facts: &mut Vec<Draft>,
-) -> Result<Sha, Failure> {
+) -> Result<Joined, Failure> {
     let repo = &context.project.repo;
     let doing = |error: GitError| git_failure(&format!("merging {name} into lane `{lane}`"), &error);
+    let clean = |commit| Joined { commit, conflict: None };
     if repo.is_ancestor(theirs, ours).map_err(doing)? {
-        return Ok(ours.clone());
+        return Ok(clean(ours.clone()));
     }
+    let both = |tree: &Sha, remark: &str| {
+        let message = format!("Merge {name} into lane {lane}{remark}\n\n{}", mark(context, lane, n));
+        repo.commit_tree(tree, &[ours.clone(), theirs.clone()], &message, &context.author).map_err(doing)
+    };
     match repo.merge(ours, theirs).map_err(doing)? {
-        Merge::Clean { ff: true, .. } => Ok(theirs.clone()),
-        Merge::Clean { tree, .. } => {
-            let message = format!("Merge {name} into lane {lane}\n\n{}", mark(context, lane, n));
-            repo.commit_tree(&tree, &[ours.clone(), theirs.clone()], &message, &context.author).map_err(doing)
-        }
-        Merge::Conflict { paths, detail } => {
-            let message = format!("{name} and lane `{lane}` both changed {}", paths.join(", "));
-            let event = ConflictPredicted { with: name.to_owned(), paths, detail };
-            facts.push(Draft::world(Subject::lane(lane), event));
-            Err(Failure { class: FailureKind::Conflict, message, hint: None })
+        Merge::Clean { ff: true, .. } => Ok(clean(theirs.clone())),
+        Merge::Clean { tree, .. } => both(&tree, "").map(clean),
+        Merge::Conflict { tree, paths, detail } => {
+            let commit = both(&tree, ", with conflicts that are yet to be resolved")?;
+            let event =
+                ConflictPredicted { with: name.to_owned(), paths, detail, marked: Some(commit.clone()) };
+            Ok(Joined { commit, conflict: Some(event) })
         }
     }
+}
+
+/// Leaves the merge to an agent: a commit with the conflicts marked, kept by a ref, where its attempt can start.
+fn hand_over(
+    context: &Context,
+    lane: &LaneId,
+    tip: &Sha,
+    marked: &Sha,
+    conflicts: Vec<ConflictPredicted>,
+    n: u32,
+    facts: &mut Vec<Draft>,
+) -> Failure {
+    let repo = &context.project.repo;
+    let said =
+        |c: &ConflictPredicted| format!("{} and lane `{lane}` both changed {}", c.with, c.paths.join(", "));
+    let message = conflicts.iter().map(said).collect::<Vec<_>>().join("; ");
+    let reason = format!("the merge into lane {lane} with its conflicts marked");
+    let kept = repo
+        .sync_objects(marked, std::slice::from_ref(tip))
+        .and_then(|()| super::keep::commit(context, marked, &format!("conflict/{lane}/{n}"), &reason));
+    let subject = Subject::lane(lane);
+    match kept {
+        Ok(kept) => facts.push(Draft::world(subject.clone(), kept)),
+        Err(error) => return git_failure("keeping a merge with conflicts", &error),
+    }
+    facts.extend(conflicts.into_iter().map(|event| Draft::world(subject.clone(), event)));
+    Failure { class: FailureKind::Conflict, message, hint: None }
 }
 
 /// Where a target branch stands: on origin where there is one that is asked, else here.

@@ -385,3 +385,60 @@ prompt = 'RUN: echo "$PATH" > path; : > $LANEWAY_SIGNALS/done'
     let own = std::env::current_exe().unwrap().parent().unwrap().display().to_string();
     assert!(bench.git("show laneway/g/default/integration:path").trim().split(':').any(|p| p == own));
 }
+
+const CONFLICT: &str = r#"
+[[workstreams]]
+id = "a"
+[[workstreams]]
+id = "b"
+[[tasks]]
+id = "zero"
+workstream = "b"
+run = "echo from-b > file"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo from-a > file; echo a > a"
+[[tasks]]
+id = "two"
+workstream = "b"
+needs = ["zero", "one"]
+attempts = 2
+writes = ["b"]
+retry = { on = ["transient"], backoff = "1ms", max = 1 }
+prompt = '''
+RUN: cp file "seen-$LANEWAY_ATTEMPT" && mv "seen-$LANEWAY_ATTEMPT" ../../..
+RUN: echo b > b; : > $LANEWAY_SIGNALS/done
+RUN: if test $LANEWAY_ATTEMPT = 2; then RESOLVE; fi
+'''
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar21_upstream_work_that_conflicts_is_resolved_by_the_task_that_needs_it() {
+    let bench = Bench::new(&graph(&CONFLICT.replace("RESOLVE", "echo both > file")));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    let first = &state.tasks[2].attempts[0];
+    assert!(first.reason.as_deref().is_some_and(|why| why.contains("conflict markers are left in file")));
+    assert_eq!(state.tasks[2].attempts.len(), 2);
+    let seen = std::fs::read_to_string(bench.dir.path().join("seen-1")).unwrap();
+    assert!(seen.contains("<<<<<<<") && seen.contains("from-a") && seen.contains("from-b"), "{seen}");
+    assert_eq!(bench.git("show laneway/g/b/integration:file"), "both\n");
+    assert_eq!(bench.git("show laneway/g/b/integration:a"), "a\n", "all of the upstream's work is there");
+    bench.git("merge-base --is-ancestor laneway/g/a/integration laneway/g/b/integration");
+    assert_eq!(state.lanes[1].contains.len(), 1);
+    let board = bench.project.board(&bench.plan.graph, RunNo(1));
+    let told = board.attempt_dir(&bench.plan.tasks[2].id, 1).join("instructions.md");
+    let told = std::fs::read_to_string(told).unwrap();
+    assert!(told.contains("conflict markers") && told.contains("- `file`"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar21_a_conflict_that_nobody_resolves_fails_the_task_and_its_lane() {
+    let bench = Bench::new(&graph(&CONFLICT.replace("RESOLVE", "true")));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Failed), "{}", bench.told());
+    assert_eq!(state.lanes[0].status, LaneStatus::PrCreated);
+    assert_eq!(state.lanes[1].status, LaneStatus::Failed);
+    assert_eq!(bench.git("show laneway/g/b/integration:file"), "from-b\n", "no marker reaches the lane");
+}
