@@ -212,7 +212,7 @@ impl World {
                 let mut facts = vec![Draft::world(at.clone(), check)];
                 if class == Some(FailureKind::Conflict) {
                     let paths = vec!["f".into()];
-                    let event = ConflictPredicted { with: "lane".into(), paths, detail: String::new() };
+                    let event = ConflictPredicted::over("lane".into(), paths, String::new());
                     facts.push(Draft::world(at.clone(), event));
                 }
                 let end = if let Some(class) = class {

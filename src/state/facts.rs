@@ -71,6 +71,7 @@ impl State {
                 attempt.conflict = Some(Conflict {
                     with: event.with.clone(),
                     paths: event.paths.clone(),
+                    more: event.more.unwrap_or_default(),
                     detail: event.detail.clone(),
                 });
             }

@@ -23,8 +23,10 @@ pub struct Concern {
 pub struct Conflict {
     /// What was to be merged in.
     pub with: String,
-    /// The paths.
+    /// The paths, as many as the record lists.
     pub paths: Vec<String>,
+    /// How many more there are.
+    pub more: u64,
     /// The conflict as git shows it.
     pub detail: String,
 }

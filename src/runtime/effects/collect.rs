@@ -2,7 +2,7 @@
 
 use super::{Done, attempt, git_failure, keep, prepare};
 use crate::event::{
-    CheckRecorded, CheckStatus, DiffRecorded, DiffStat, Draft, Event, Failure, Subject, WorkCollected,
+    CheckRecorded, CheckStatus, DiffRecorded, DiffStat, Draft, Event, Failure, Subject, WorkCollected, named,
 };
 use crate::git::{Change, DiffFile, GitError, Repo, Worktree};
 use crate::graph::{CommitPolicy, DiffPolicy};
@@ -164,10 +164,10 @@ impl Look<'_> {
                     Err(GitError::NestedRepositories { paths }) => {
                         let detail = format!(
                             "a git repository inside the lane cannot be committed: {}",
-                            paths.join(", ")
+                            named(&paths)
                         );
                         self.check("clean", CheckStatus::Fail, &detail);
-                        self.keep(worktree, head)?;
+                        self.keep_uncommitted(worktree, head)?;
                         Ok(head.clone())
                     }
                     Err(error) => Err(self.failed(&error)),
@@ -179,9 +179,9 @@ impl Look<'_> {
                     self.check("clean", CheckStatus::Pass, "");
                 } else {
                     let paths: Vec<&str> = dirty.files.iter().map(|f| f.path.as_str()).collect();
-                    let detail = format!("the agent left changes uncommitted: {}", some(&paths));
+                    let detail = format!("the agent left changes uncommitted: {}", named(&paths));
                     self.check("clean", CheckStatus::Fail, &detail);
-                    self.keep(worktree, head)?;
+                    self.keep_uncommitted(worktree, head)?;
                 }
                 Ok(head.clone())
             }
@@ -259,17 +259,29 @@ impl Look<'_> {
         if outside.is_empty() {
             self.check("writes", CheckStatus::Pass, "");
         } else {
-            let detail = format!("it changed paths outside its `writes`: {}", some(&outside));
+            let detail = format!("it changed paths outside its `writes`: {}", named(&outside));
             self.check("writes", CheckStatus::Fail, &detail);
         }
     }
 
     /// Puts what cannot be collected where it can be brought back from.
     fn keep(&mut self, worktree: &Worktree, start: &Sha) -> Result<(), Failure> {
-        let what = format!("attempt/{}/{}", self.task.id, self.known.attempt.number);
-        let reason =
-            format!("work of attempt {} of {} that was not taken", self.known.attempt.number, self.task.id);
-        let kept = keep::worktree(self.context, worktree, &what, &reason, std::slice::from_ref(start));
+        let number = self.known.attempt.number;
+        let what = format!("attempt/{}/{number}", self.task.id);
+        let reason = format!("work of attempt {number} of {} that was not taken", self.task.id);
+        self.keep_as(worktree, &what, &reason, start)
+    }
+
+    /// Keeps the uncommitted files of work that was collected, for the process that goes on from it.
+    fn keep_uncommitted(&mut self, worktree: &Worktree, head: &Sha) -> Result<(), Failure> {
+        let attempt = &self.known.attempt;
+        let what = keep::uncommitted(&self.task.id, attempt.number, attempt.iteration);
+        let reason = format!("uncommitted files of attempt {} of {}", attempt.number, self.task.id);
+        self.keep_as(worktree, &what, &reason, head)
+    }
+
+    fn keep_as(&mut self, worktree: &Worktree, what: &str, reason: &str, known: &Sha) -> Result<(), Failure> {
+        let kept = keep::worktree(self.context, worktree, what, reason, std::slice::from_ref(known));
         if let Some(kept) = kept.map_err(|e| self.failed(&e))? {
             self.fact(kept);
         }
@@ -329,9 +341,4 @@ pub(super) fn file(file: &DiffFile) -> crate::event::DiffFile {
         binary: file.binary,
         old_path: file.old_path.clone(),
     }
-}
-
-fn some(paths: &[&str]) -> String {
-    let shown = paths[..paths.len().min(8)].join(", ");
-    if paths.len() > 8 { format!("{shown} and {} more", paths.len() - 8) } else { shown }
 }

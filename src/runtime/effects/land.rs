@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Done, attempt, blocking, gate, git_failure, permanent};
 use crate::event::{
     CheckRecorded, CheckStatus, ConflictPredicted, CustodyKept, Draft, Effect, Failure, FailureKind,
-    MergeRecorded, Subject,
+    MergeRecorded, Subject, named,
 };
 use crate::git::{GitError, Merge, Worktree};
 use crate::id::Sha;
@@ -113,8 +113,8 @@ impl Landing<'_> {
         .map_err(|e| self.failed(&e))?;
         made.map_err(|(paths, detail)| {
             let lane = &self.task.lane;
-            let message = format!("its work and lane `{lane}` both changed {}", paths.join(", "));
-            let event = ConflictPredicted { with: format!("lane {lane}"), paths, detail };
+            let message = format!("its work and lane `{lane}` both changed {}", named(&paths));
+            let event = ConflictPredicted::over(format!("lane {lane}"), paths, detail);
             facts.push(Draft::world(self.subject.clone(), event));
             self.check(facts, "merge", CheckStatus::Fail, &message);
             Failure { class: FailureKind::Conflict, message, hint: None }
@@ -182,8 +182,7 @@ impl Landing<'_> {
             .map(|f| f.path.as_str())
             .collect();
         if !changed.is_empty() {
-            let detail =
-                format!("the gate changed tracked files, which are not merged: {}", changed.join(", "));
+            let detail = format!("the gate changed tracked files, which are not merged: {}", named(&changed));
             self.check(facts, "gate-changes", CheckStatus::Warn, &detail);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Upstream work flows into a lane: merged in the object database, then the branch moves.
 
 use super::{Done, git_failure, permanent};
-use crate::event::{ConflictPredicted, Draft, Failure, FailureKind, LaneSynced, Subject, SyncSource};
+use crate::event::{ConflictPredicted, Draft, Failure, FailureKind, LaneSynced, Subject, SyncSource, named};
 use crate::git::{GitError, Merge, Remote};
 use crate::id::{LaneId, Sha};
 use crate::runtime::Context;
@@ -96,8 +96,8 @@ fn join(
             repo.commit_tree(&tree, &[ours.clone(), theirs.clone()], &message, &context.author).map_err(doing)
         }
         Merge::Conflict { paths, detail } => {
-            let message = format!("{name} and lane `{lane}` both changed {}", paths.join(", "));
-            let event = ConflictPredicted { with: name.to_owned(), paths, detail };
+            let message = format!("{name} and lane `{lane}` both changed {}", named(&paths));
+            let event = ConflictPredicted::over(name.to_owned(), paths, detail);
             facts.push(Draft::world(Subject::lane(lane), event));
             Err(Failure { class: FailureKind::Conflict, message, hint: None })
         }

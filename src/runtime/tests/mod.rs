@@ -1,5 +1,7 @@
 //! Runs carried in this process on real repositories: real git, real shells as agents.
 
+mod conflicts;
+mod going_on;
 mod hostile;
 mod landing;
 mod lanes;
