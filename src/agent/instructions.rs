@@ -142,7 +142,12 @@ fn rules(text: &mut String, input: &InstructionInput) {
             );
         }
         Commits::Agent => {
-            line(text, format_args!("- Commit everything: uncommitted changes count against the task."));
+            line(
+                text,
+                format_args!(
+                    "- Commit everything, also what lies here uncommitted from an earlier attempt: uncommitted changes count against the task."
+                ),
+            );
         }
     }
     if !input.writes.is_empty() {

@@ -182,6 +182,11 @@ impl Attempt {
         }
     }
 
+    /// Whether it is being ended although nothing speaks against its work.
+    pub fn is_called_off(&self) -> bool {
+        matches!(self.stop, Some(StopReason::Cancelled | StopReason::Interrupted))
+    }
+
     /// The evidence that speaks against it.
     pub fn failed_checks(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|c| c.status == CheckStatus::Fail)

@@ -12,6 +12,7 @@ use crate::id::Sha;
 use crate::plan::{self, TaskPlan};
 use crate::runtime::Context;
 use crate::runtime::brief::{AttemptBrief, Brief};
+use crate::runtime::halt::AttemptKey;
 
 /// What is to land.
 #[derive(Clone)]
@@ -64,6 +65,10 @@ impl Landing<'_> {
         self.gate(&candidate, facts).await?;
         if self.commit.is_none() {
             return Ok(());
+        }
+        if self.context.is_halted(Some(&self.key())) {
+            let message = format!("landing `{}` was called off", self.task.id);
+            return Err(Failure { class: FailureKind::Transient, message, hint: None });
         }
         let (context, tip, branch) = (Arc::clone(self.context), self.tip.clone(), self.branch());
         let (subject, landing) = (self.subject.clone(), candidate.clone());
@@ -138,24 +143,27 @@ impl Landing<'_> {
         let setting = gate::Setting {
             lane: &place.path,
             log: self.context.attempt_record(&self.task.id, self.number).join("gate.log"),
+            attempt: Some(self.key()),
             tag: self.gate_tag(),
             given,
         };
-        let mut check = gate::run(self.context, gate, &setting).await?;
-        if gate.fresh && check.status == CheckStatus::Pass {
-            "in a pristine worktree".clone_into(&mut check.detail);
-        }
-        let passed = check.status == CheckStatus::Pass;
-        let why = check.detail.lines().next().unwrap_or_default().to_owned();
-        facts.push(Draft::world(self.subject.clone(), check));
-        if let Some(fresh) = fresh {
+        let ran = gate::run(self.context, gate, &setting).await;
+        if let Some(fresh) = fresh.clone() {
             let context = Arc::clone(self.context);
             let removed =
                 blocking(move || context.project.repo.remove(&fresh, &context.project.record.trash())).await;
             if let Err(error) = removed {
                 tracing::warn!(%error, "a pristine worktree could not be removed");
             }
-        } else {
+        }
+        let mut check = ran?;
+        if gate.fresh && check.status == CheckStatus::Pass {
+            "in a pristine worktree".clone_into(&mut check.detail);
+        }
+        let passed = check.status == CheckStatus::Pass;
+        let why = check.detail.lines().next().unwrap_or_default().to_owned();
+        facts.push(Draft::world(self.subject.clone(), check));
+        if fresh.is_none() {
             self.look_again(candidate, facts).await?;
         }
         if passed { Ok(()) } else { Err(Failure { class: FailureKind::Work, message: why, hint: None }) }
@@ -223,6 +231,10 @@ impl Landing<'_> {
 
     fn branch(&self) -> String {
         self.context.lane(&self.task.lane).branch.clone()
+    }
+
+    fn key(&self) -> AttemptKey {
+        (self.task.id.clone(), self.number)
     }
 
     fn gate_tag(&self) -> String {

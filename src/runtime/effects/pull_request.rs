@@ -266,6 +266,7 @@ pub(super) async fn gates(
         let setting = gate::Setting {
             lane: &joined.worktree.path,
             log: dir.join(format!("{name}.log")),
+            attempt: None,
             tag: gate_tag(context, lane, &name),
             given: vec![
                 ("LANEWAY_LANE".into(), lane.as_str().into()),
