@@ -45,5 +45,6 @@ pub use merge::Merge;
 pub use objects::CommitInfo;
 pub use remote::Remote;
 pub use repo::{Identity, Repo};
+pub use restore::Overlaid;
 pub use tree_state::{DirtyFile, DirtyKind, TreeState};
 pub use worktree::{Head, Worktree};
