@@ -160,7 +160,8 @@ proptest! {
     fn ar10_words_lose_nothing_but_what_cannot_be_seen(text in "[ -~]{0,80}") {
         let gap = '\u{200b}';
         let quoted = neutral::quote(&text, 1000).text.replace(gap, "");
-        prop_assert_eq!(quoted.trim_start_matches("> ").trim_end(), text.trim());
+        // A text may look like a quotation itself; only our own mark comes off.
+        prop_assert_eq!(quoted.strip_prefix("> ").unwrap_or(&quoted).trim_end(), text.trim());
     }
 
 }
