@@ -103,6 +103,10 @@ impl Agenda {
         self.due.insert(Item::Task(task));
     }
 
+    pub(super) fn touch_lanes(&mut self, lanes: impl Iterator<Item = LaneIx>) {
+        self.due.extend(lanes.map(Item::Lane));
+    }
+
     pub(super) fn set_ready(&mut self, lane: LaneIx, rank: Rank, ready: bool) {
         let set = self.ready.entry(lane).or_default();
         if ready {

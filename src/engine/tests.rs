@@ -165,10 +165,7 @@ impl World {
                 LaneProvisioned { worktree: format!("/w/{l}"), tip: sha(1), pushed: false, remark: None },
             )]),
             Effect::Sync { lane: l, n, from, .. } => {
-                let upstream = from.iter().flat_map(|s| match s {
-                    SyncSource::Lane { lane, tip } => vec![(lane.clone(), tip.clone())],
-                    SyncSource::Target { landed } => landed.clone(),
-                });
+                let upstream = from.iter().flat_map(SyncSource::lanes);
                 done(vec![Draft::world(
                     lane(l),
                     LaneSynced { upstream: upstream.collect(), tip: sha(5000 + u64::from(*n)) },
@@ -235,10 +232,15 @@ impl World {
                 };
                 Report { id: id.clone(), facts, end: Some(end) }
             }
-            Effect::OpenPr { lane: l, tip } => {
-                let number = 1 + core.state().index().lane(l).unwrap() as u64;
-                let pr = PrRef { number, url: format!("local:{l}") };
-                done(vec![Draft::world(lane(l), PrOpened { pr, tip: tip.clone() })])
+            Effect::OpenPr { lane: l, tip, base, draft } => {
+                let ix = core.state().index().lane(l).unwrap();
+                let pr = PrRef { number: 1 + ix as u64, url: format!("local:{l}") };
+                let (tip, base, draft) = (tip.clone(), base.clone(), *draft);
+                let event = match core.state().lanes[ix].pr {
+                    None => Event::from(PrOpened { pr, tip, base, draft }),
+                    Some(_) => PrUpdated { pr, tip, base, draft }.into(),
+                };
+                done(vec![Draft::world(lane(l), event)])
             }
             Effect::MergePr { lane: l, by, .. } => {
                 done(vec![Draft::world(lane(l), PrMerged { commit: sha(77), by: by.clone() })])
@@ -731,4 +733,57 @@ fn ar09_what_an_attempt_says_again_and_again_is_taken_a_bounded_number_of_times(
     let report = Report { id: attempt, facts, end: None };
     let events = core.step(Now::default(), [Input::Report(report)]).unwrap();
     assert!(events.len() <= 256, "{}", events.len());
+}
+
+fn bases(core: &Core) -> Vec<(String, bool)> {
+    let pr = |l: &crate::state::Lane| l.pr.as_ref().map(|pr| (pr.base.clone(), pr.draft)).unwrap_or_default();
+    core.state().lanes.iter().map(pr).collect()
+}
+
+#[test]
+fn ar21_pull_requests_are_stacked_and_retargeted_as_their_upstream_lands() {
+    let draw = diamond(MergePolicy::Review, Handoff::Ready);
+    let (mut core, mut world, mut log) = run(&draw, &[]);
+    let main = || ("main".to_owned(), false);
+    let on = |lane: &str| (format!("laneway/g/{lane}/integration"), false);
+    let draft = || ("main".to_owned(), true);
+    assert_eq!(bases(&core), [main(), on("a"), on("a"), draft()]);
+    let stages = [("a", [main(), main(), main(), draft()]), ("b", [main(), main(), main(), on("c")])];
+    for (lane, expected) in stages {
+        let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap() };
+        drive(&mut core, &mut world, vec![control(lane, verb)], &mut log);
+        assert_eq!(bases(&core), expected, "after {lane}");
+    }
+    assert!(core.state().lanes[1].landed.contains(&0) && core.state().lanes[3].landed.contains(&1));
+    for lane in ["c", "d"] {
+        let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap() };
+        drive(&mut core, &mut world, vec![control(lane, verb)], &mut log);
+    }
+    assert!(core.state().lanes.iter().all(|l| l.status == LaneStatus::Merged), "{:?}", statuses(&core));
+    let at = |what: &str| {
+        log.iter().position(|e| matches!(&e.event, Event::EffectIntended(i) if i.id.0.starts_with(what)))
+    };
+    assert!(
+        at("open-pr/b/").is_some() && at("sync/b/2") < at("teardown/a/"),
+        "retargeted before the branch goes"
+    );
+}
+
+#[test]
+fn ar21_a_landing_that_conflicts_goes_to_the_task_that_was_last_at_work() {
+    let draw = diamond(MergePolicy::Review, Handoff::Ready);
+    let (mut core, mut world, mut log) = run(&draw, &[]);
+    let started = world.started.len();
+    let landing: Which = |e| {
+        matches!(e, Effect::Sync { lane, from, .. } if lane.as_str() == "b"
+            && matches!(from[..], [SyncSource::Landing { .. }]))
+    };
+    world.refuses = Some((landing, FailureKind::Conflict));
+    let verb = ControlVerb::Merge { lane: LaneId::new("a").unwrap() };
+    drive(&mut core, &mut world, vec![control("m", verb)], &mut log);
+    assert_eq!(world.started[started..], [("b1".to_owned(), 2)], "{:?}", statuses(&core));
+    let b = &core.state().lanes[1];
+    assert_eq!((b.status, b.landed.len()), (LaneStatus::PrCreated, 1));
+    assert_eq!(b.pr.as_ref().map(|pr| (&pr.tip, pr.base.as_str())), b.tip.as_ref().map(|t| (t, "main")));
+    assert_eq!(core.state().run.status, Some(RunStatus::Completed));
 }

@@ -238,6 +238,8 @@ fn task(from: TaskStatus, to: TaskStatus) -> bool {
         (Pending, Running | Skipped | Cancelled)
             | (Running, Merged | Completed | Failed | Cancelled)
             | (Failed | Skipped | Cancelled, Pending)
+            // What its lane was given afterwards does not merge with its work.
+            | (Merged, Pending)
     )
 }
 

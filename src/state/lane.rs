@@ -1,6 +1,6 @@
 //! A lane's part of the state.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Check, Step};
 use crate::event::{Actor, ConcernClass, ControlVerb, LaneStatus, PrRef, ReviewAct, Timestamp};
@@ -49,6 +49,10 @@ pub struct PullRequest {
     pub at: PrRef,
     /// The tip that it shows.
     pub tip: Sha,
+    /// The branch it goes to.
+    pub base: String,
+    /// Whether it is a draft.
+    pub draft: bool,
     /// The commit of the target that holds it, once merged.
     pub merged: Option<Sha>,
     /// Who closed it unmerged.
@@ -103,6 +107,8 @@ pub struct Lane {
     pub worktree: Option<String>,
     /// Upstream lanes whose tips it holds.
     pub contains: BTreeMap<LaneIx, Sha>,
+    /// Upstream lanes whose landing it has taken in.
+    pub landed: BTreeSet<LaneIx>,
     /// Upstream work that could not be merged in, until it is resolved or tried again.
     pub unresolved: Option<Unresolved>,
     /// The effect on the lane itself that is under way, or that failed last.
@@ -144,6 +150,7 @@ impl Default for Lane {
             tip: None,
             worktree: None,
             contains: BTreeMap::new(),
+            landed: BTreeSet::new(),
             unresolved: None,
             step: None,
             turn: None,

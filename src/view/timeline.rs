@@ -193,7 +193,9 @@ fn intent(effect: &Effect) -> String {
         Effect::Stop { task, reason, .. } => format!("stop task {task}: {}", stop(*reason)),
         Effect::Collect { task, .. } => format!("check the work of task {task}"),
         Effect::Land { task, tip, .. } => format!("land task {task} on {}", tip.short()),
-        Effect::OpenPr { lane, tip } => format!("open the pull request of lane {lane} at {}", tip.short()),
+        Effect::OpenPr { lane, tip, .. } => {
+            format!("open the pull request of lane {lane} at {}", tip.short())
+        }
         Effect::Prove { lane, tip } => format!("prove the merge of lane {lane} at {}", tip.short()),
         Effect::MergePr { lane, tip, by, .. } => {
             format!("merge the pull request of lane {lane} at {} for {}", tip.short(), said(by))

@@ -98,11 +98,13 @@ fn merge_ready(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let Some(tip) = state.tip.clone() else {
         return Ok(());
     };
-    let id = core.plan.lanes[lane].id.clone();
-    match &state.step {
+    if super::stack::restack(core, lane)? {
+        return Ok(());
+    }
+    match &core.state.lanes[lane].step {
         Some(step) if step.is_in_flight() => Ok(()),
         Some(step) if matches!(step.effect, Effect::OpenPr { .. }) => match core.remedy(step, None) {
-            Some(Remedy::Again) => core.intend(core.lane_subject(lane), Effect::OpenPr { lane: id, tip }),
+            Some(Remedy::Again) => open_pr(core, lane, tip),
             Some(Remedy::Wait(due)) => {
                 core.agenda.wait_wall(due, Item::Lane(lane));
                 Ok(())
@@ -114,8 +116,25 @@ fn merge_ready(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
             let why = "nothing to integrate: integration skipped".to_owned();
             core.lane_to(lane, LaneStatus::Merged, Some(why))
         }
-        _ => core.intend(core.lane_subject(lane), Effect::OpenPr { lane: id, tip }),
+        _ => open_pr(core, lane, tip),
     }
+}
+
+/// Opens the lane's pull request, or brings it up to date.
+fn open_pr(core: &mut Core, lane: LaneIx, tip: crate::id::Sha) -> Result<(), EngineError> {
+    let (base, draft) = core.base_of(lane);
+    let effect = Effect::OpenPr { lane: core.plan.lanes[lane].id.clone(), tip, base, draft };
+    core.intend(core.lane_subject(lane), effect)
+}
+
+/// Whether the pull request shows another tip than the lane's, or goes elsewhere than it should by now.
+fn is_outdated(core: &Core, lane: LaneIx) -> bool {
+    let state = &core.state.lanes[lane];
+    let shown = |pr: &crate::state::PullRequest| {
+        let (base, draft) = core.base_of(lane);
+        (Some(&pr.tip), &pr.base, pr.draft) != (state.tip.as_ref(), &base, draft)
+    };
+    state.pr.as_ref().is_some_and(shown)
 }
 
 fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
@@ -137,7 +156,14 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let Some(tip) = state.tip.clone() else {
         return Ok(());
     };
-    if let Some(request) = state.requests.front().cloned() {
+    if super::stack::restack(core, lane)? {
+        return Ok(());
+    }
+    if is_outdated(core, lane) && !gave_up_on(core, lane, is_open) {
+        let waits = retry_later(core, lane);
+        return if waits { Ok(()) } else { open_pr(core, lane, tip) };
+    }
+    if let Some(request) = core.state.lanes[lane].requests.front().cloned() {
         return asked(core, lane, &tip, request);
     }
     if retry_later(core, lane) {
@@ -214,7 +240,7 @@ fn teardown(core: &mut Core, lane: LaneIx, wanted: bool) -> Result<(), EngineErr
     let state = &core.state.lanes[lane];
     let live = core.state.live_tasks(lane).next().is_some();
     let tried = matches!(&state.step, Some(Step { effect: Effect::Teardown { .. }, .. }));
-    if !wanted || state.worktree.is_none() || state.is_busy() || live || tried {
+    if !wanted || state.worktree.is_none() || state.is_busy() || live || tried || core.is_stacked_on(lane) {
         return Ok(());
     }
     let effect = Effect::Teardown { lane: core.plan.lanes[lane].id.clone(), n: state.teardowns + 1 };
@@ -232,6 +258,10 @@ fn gave_up(core: &Core, step: Option<&Step>) -> Option<String> {
 fn gave_up_on(core: &Core, lane: LaneIx, which: fn(&Effect) -> bool) -> bool {
     let step = core.state.lanes[lane].step.as_ref().filter(|s| which(&s.effect));
     gave_up(core, step).is_some()
+}
+
+fn is_open(effect: &Effect) -> bool {
+    matches!(effect, Effect::OpenPr { .. })
 }
 
 fn is_prove(effect: &Effect) -> bool {

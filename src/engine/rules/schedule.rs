@@ -82,7 +82,8 @@ fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
     lanes.sort_unstable();
     lanes.dedup();
     let mut landed = Vec::new();
-    let mut sources = Vec::new();
+    let mut sources = core.landings(lane);
+    let landings = sources.len();
     for upstream in lanes {
         let Some(tip) = core.state.lanes[upstream].tip.clone() else {
             continue;
@@ -92,14 +93,18 @@ fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
         }
         let plan = &core.plan.lanes[upstream];
         let same_target = plan.target == core.plan.lanes[lane].target;
-        if core.state.lanes[upstream].status == LaneStatus::Merged && same_target {
+        let merged = core.state.lanes[upstream].status == LaneStatus::Merged && same_target;
+        let holds = core.state.lanes[lane].contains.contains_key(&upstream);
+        if merged && holds {
+            // Its landing brings the rest of it, unless that has been taken in.
+        } else if merged {
             landed.push((plan.id.clone(), tip));
         } else {
             sources.push(SyncSource::Lane { lane: plan.id.clone(), tip });
         }
     }
     if !landed.is_empty() {
-        sources.insert(0, SyncSource::Target { landed });
+        sources.insert(landings, SyncSource::Target { landed });
     }
     (!sources.is_empty()).then_some(sources)
 }

@@ -32,9 +32,12 @@ fn check(lane: &LaneId, name: &str, status: CheckStatus, detail: String) -> Draf
 }
 
 /// Pushes the lane and opens its pull request, or finds the one that is there.
-pub(super) fn open(context: &Context, brief: &Brief, lane: &LaneId, tip: &Sha) -> Done {
+pub(super) fn open(context: &Context, brief: &Brief) -> Done {
+    let Effect::OpenPr { lane, tip, base, draft } = &brief.effect else {
+        return permanent("no pull request".to_owned()).into();
+    };
     let mut facts = Vec::new();
-    match try_open(context, brief, lane, tip, &mut facts) {
+    match try_open(context, brief, (lane, tip), (base, *draft), &mut facts) {
         Ok(()) => Done::well(facts),
         Err(failure) => Done::failed(facts, failure),
     }
@@ -43,8 +46,8 @@ pub(super) fn open(context: &Context, brief: &Brief, lane: &LaneId, tip: &Sha) -
 fn try_open(
     context: &Context,
     brief: &Brief,
-    lane: &LaneId,
-    tip: &Sha,
+    (lane, tip): (&LaneId, &Sha),
+    (base, draft): (&str, bool),
     facts: &mut Vec<Draft>,
 ) -> Result<(), Failure> {
     let repo = &context.project.repo;
@@ -60,16 +63,18 @@ fn try_open(
     let state = brief.state.as_deref().ok_or_else(|| permanent("the state is missing".to_owned()))?;
     let text = text(context, state, lane, &target, tip).map_err(doing)?;
     let at = clock::wall().to_string();
+    let onto = if base == lane_plan.target { None } else { repo.branch_tip(base).map_err(doing)? };
+    let base_sha = onto.unwrap_or(target);
     let forge = open_forge(context)?;
     let opened = forge
         .create(NewPr {
             title: text.title,
             body: text.body,
-            draft: false,
+            draft,
             head: lane_plan.branch.clone(),
-            base: lane_plan.target.clone(),
+            base: base.to_owned(),
             head_sha: tip.clone(),
-            base_sha: target,
+            base_sha: base_sha.clone(),
             marker: plan::pr_marker(&context.plan, lane),
             graph: context.plan.graph.clone(),
             run: context.plan.run,
@@ -86,12 +91,19 @@ fn try_open(
         forge.reopen(pull.number, &at).map_err(|e| forge_failure("reopening the pull request", &e))?;
     }
     let subject = Subject::lane(lane);
-    if new || pull.head_sha == *tip {
-        facts.push(Draft::world(subject, PrOpened { pr, tip: tip.clone() }));
+    let (tip, base) = (tip.clone(), base.to_owned());
+    if new || (pull.head_sha == tip && pull.base == base && pull.draft == draft) {
+        facts.push(Draft::world(subject, PrOpened { pr, tip, base, draft }));
     } else {
-        let update = PrUpdate { head_sha: Some(tip.clone()), ..PrUpdate::default() };
+        let update = PrUpdate {
+            head_sha: Some(tip.clone()),
+            base: Some(base.clone()),
+            base_sha: Some(base_sha),
+            draft: Some(draft),
+            ..PrUpdate::default()
+        };
         forge.update(pull.number, update, &at).map_err(|e| forge_failure("updating the pull request", &e))?;
-        facts.push(Draft::world(subject, PrUpdated { pr, tip: tip.clone() }));
+        facts.push(Draft::world(subject, PrUpdated { pr, tip, base, draft }));
     }
     Ok(())
 }

@@ -442,3 +442,45 @@ async fn ar21_a_conflict_that_nobody_resolves_fails_the_task_and_its_lane() {
     assert_eq!(state.lanes[1].status, LaneStatus::Failed);
     assert_eq!(bench.git("show laneway/g/b/integration:file"), "from-b\n", "no marker reaches the lane");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar21_a_stacked_pull_request_moves_to_the_target_when_its_upstream_lands() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[workstreams]]
+id = "b"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo one > one"
+[[tasks]]
+id = "two"
+workstream = "b"
+needs = ["one"]
+run = "echo two >> one"
+"#,
+    ));
+    bench.drive().await;
+    let forge = crate::forge::LocalForge::open(&bench.project.record.forge_dir()).unwrap();
+    let stacked = forge.get(2).unwrap();
+    assert_eq!(stacked.base, "laneway/g/a/integration");
+    // The upstream's pull request is squashed by other hands.
+    bench.git("merge -q --squash laneway/g/a/integration");
+    bench.git("commit -qm squashed");
+    let board = bench.project.board(&bench.plan.graph, RunNo(1));
+    let id = crate::id::LaneId::new("a").unwrap();
+    std::fs::write(board.lane_dir(&id).join("merged"), "by hand\n").unwrap();
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::Merged, "{}", bench.told());
+    let now = forge.get(2).unwrap();
+    assert_eq!((now.base.as_str(), now.draft), ("main", false), "{}", bench.told());
+    assert_eq!(Some(&now.head_sha), state.lanes[1].tip.as_ref());
+    assert_eq!(
+        bench.git("diff --stat main...laneway/g/b/integration"),
+        " one | 1 +\n 1 file changed, 1 insertion(+)\n"
+    );
+    bench.ask(crate::signal::Verb::Merge { pr: 2, sha: None }).await;
+    assert_eq!(bench.git("show main:one"), "one\ntwo\n");
+}
