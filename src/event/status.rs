@@ -231,6 +231,7 @@ fn lane(from: LaneStatus, to: LaneStatus) -> bool {
     )
 }
 
+#[expect(clippy::unnested_or_patterns, reason = "a table is read by its rows")]
 fn task(from: TaskStatus, to: TaskStatus) -> bool {
     use TaskStatus::{Cancelled, Completed, Failed, Merged, Pending, Running, Skipped};
     matches!(

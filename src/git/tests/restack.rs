@@ -50,7 +50,7 @@ impl<'a> History<'a> {
             target: fixture.start.clone(),
             merged: fixture.start.clone(),
         };
-        let lines = |file: u64| (0..12).map(|n| format!("{file} {n}\n")).collect::<String>();
+        let lines = |file: u64| (0..12).map(|n| format!("{file} {n}\n")).collect::<Vec<_>>().concat();
         let files = (0..3).map(|file| (format!("f{file}"), lines(file))).collect();
         let root = history.commit(&files, &[]);
         (history.target, history.merged) = (root.clone(), root);
