@@ -62,7 +62,8 @@ impl Agenda {
             self.due.insert(Item::Lane(lane));
             if touched.task.is_none() && touched.spreads {
                 self.due.extend(index.tasks_of[lane].iter().copied().map(Item::Task));
-                for &down in &index.downstream[lane] {
+                let nested = index.parent[lane].iter().chain(&index.children[lane]);
+                for &down in index.downstream[lane].iter().chain(nested) {
                     self.due.insert(Item::Lane(down));
                     self.due.extend(index.tasks_of[down].iter().copied().map(Item::Task));
                 }

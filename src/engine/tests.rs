@@ -46,6 +46,7 @@ impl Draw {
             LanePlan {
                 id: LaneId::new(lane).unwrap(),
                 description: None,
+                parent: None,
                 base: "main".into(),
                 base_sha: sha(1),
                 target: "main".into(),
@@ -786,4 +787,53 @@ fn ar21_a_landing_that_conflicts_goes_to_the_task_that_was_last_at_work() {
     assert_eq!((b.status, b.landed.len()), (LaneStatus::PrCreated, 1));
     assert_eq!(b.pr.as_ref().map(|pr| (&pr.tip, pr.base.as_str())), b.tip.as_ref().map(|t| (t, "main")));
     assert_eq!(core.state().run.status, Some(RunStatus::Completed));
+}
+
+/// The diamond, with `b` and `c` nested in `a`, and `d` in `c`.
+fn nest(merge: MergePolicy) -> Arc<Plan> {
+    let mut plan = (*diamond(merge, Handoff::Ready).plan()).clone();
+    for (lane, parent) in [(1, 0), (2, 0), (3, 2)] {
+        let parent = plan.lanes[parent].clone();
+        plan.lanes[lane].parent = Some(parent.id);
+        plan.lanes[lane].target = parent.branch;
+    }
+    plan.tasks[3].needs = vec![TaskId::new("c1").unwrap()];
+    Arc::new(plan)
+}
+
+#[test]
+fn ar21_a_nest_comes_to_the_same_end_from_every_prefix() {
+    for (merge, end) in [(MergePolicy::Auto, RunStatus::Completed), (MergePolicy::Review, RunStatus::Blocked)]
+    {
+        let plan = nest(merge);
+        let (mut whole, mut log) = (Core::new(Arc::clone(&plan)), Vec::new());
+        drive(&mut whole, &mut world(&[("d1", 1, Outcome::GateFails)]), begin(), &mut log);
+        assert_eq!(whole.state().run.status, Some(end), "{:?}", statuses(&whole));
+        for cut in 0..log.len() {
+            let mut core = Core::new(Arc::clone(&plan));
+            for envelope in &log[..cut] {
+                core.replay(envelope).unwrap();
+            }
+            core.recount();
+            let (mut again, mut inputs) = (log[..cut].to_vec(), begin());
+            if let Input::Control(control) = &mut inputs[1] {
+                control.id = "attach-again".into();
+            }
+            drive(&mut core, &mut world(&[("d1", 1, Outcome::GateFails)]), inputs, &mut again);
+            assert_eq!(statuses(&core), statuses(&whole), "restarted after event {cut}");
+        }
+    }
+}
+
+#[test]
+fn ar21_a_parent_fails_with_what_is_nested_in_it_and_a_retry_revives_both() {
+    let plan = nest(MergePolicy::Auto);
+    let script = [("d1", 1, Outcome::Silent), ("d1", 2, Outcome::Silent)];
+    let (mut core, mut log) = (Core::new(plan), Vec::new());
+    drive(&mut core, &mut world(&script), begin(), &mut log);
+    let (run, lanes, _) = statuses(&core);
+    assert_eq!(run, Some(RunStatus::Failed));
+    assert_eq!(lanes, [LaneStatus::Failed, LaneStatus::Merged, LaneStatus::Failed, LaneStatus::Failed]);
+    drive(&mut core, &mut world(&[]), vec![control("r", ControlVerb::Retry { tasks: vec![] })], &mut log);
+    assert!(core.state().lanes.iter().all(|l| l.status == LaneStatus::Merged), "{:?}", statuses(&core));
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Claims, LaneRequest, State, Step, StepPhase, Unresolved};
 use crate::event::{
-    AttemptStatus, Control, ControlVerb, Effect, EffectId, Entity, Envelope, Event, Failure, Place,
-    TaskStatus,
+    AttemptStatus, Control, ControlVerb, Effect, EffectId, Entity, Envelope, Event, Failure, FailureKind,
+    Place, TaskStatus,
 };
 use crate::id::TaskId;
 use crate::plan::{LaneIx, TaskIx};
@@ -156,6 +156,9 @@ impl State {
             }
             _ => {
                 let lane = self.lane_of(at)?;
+                if let (Effect::MergePr { .. }, Some(parent)) = (effect, self.index.parent[lane]) {
+                    self.lanes[parent].taking = Some(lane);
+                }
                 let lane_state = &mut self.lanes[lane];
                 lane_state.step = Some(next_step(lane_state.step.as_ref(), effect));
                 match effect {
@@ -238,8 +241,13 @@ impl State {
             }
             _ => {
                 let lane = self.lane_of(at)?;
+                if let (Effect::MergePr { .. }, Some(parent)) = (&effect, self.index.parent[lane]) {
+                    self.lanes[parent].taking = None;
+                }
                 let lane_state = &mut self.lanes[lane];
                 settled(&mut lane_state.step);
+                let conflict = failure.is_some_and(|f| f.class == FailureKind::Conflict);
+                lane_state.behind |= conflict && matches!(effect, Effect::MergePr { .. });
                 if let (Effect::Prove { tip, .. }, None) = (&effect, failure) {
                     lane_state.proven = Some(tip.clone());
                 }

@@ -5,7 +5,9 @@ use super::lane::name;
 use super::{
     Attempt, Check, Concern, Conflict, Outside, Process, PullRequest, ReviewNote, State, Unresolved,
 };
-use crate::event::{Effect, Envelope, Event, LaneStatus, SignalKind, SignalObserved};
+use crate::event::{
+    CHECK_MERGEABLE, CheckStatus, Effect, Envelope, Event, LaneStatus, SignalKind, SignalObserved,
+};
 use crate::plan::LaneIx;
 
 impl State {
@@ -106,6 +108,7 @@ impl State {
 
     /// A lane has the content of these upstream lanes now, and with it the landings of those that have landed.
     fn take_in(&mut self, lane: LaneIx, brings: Vec<(LaneIx, crate::id::Sha)>) {
+        self.lanes[lane].behind = false;
         for (up, tip) in brings {
             if self.lanes[up].status == LaneStatus::Merged {
                 self.lanes[lane].landed.insert(up);
@@ -120,6 +123,9 @@ impl State {
         let lane = &mut self.lanes[lane_ix];
         match event {
             Event::LaneProvisioned(event) => {
+                if let Some(parent) = index.parent[lane_ix] {
+                    lane.contains.entry(parent).or_insert_with(|| event.tip.clone());
+                }
                 lane.worktree = Some(event.worktree.clone());
                 lane.tip = Some(event.tip.clone());
                 lane.remarks.extend(event.remark.clone());
@@ -155,13 +161,20 @@ impl State {
                 if let Some(pr) = &mut lane.pr {
                     pr.merged = Some(event.commit.clone());
                 }
+                if let (Some(parent), Some(tip)) = (index.parent[lane_ix], lane.tip.clone()) {
+                    self.lanes[parent].tip = Some(event.commit.clone());
+                    self.lanes[parent].contains.insert(lane_ix, tip);
+                }
             }
             Event::PrClosed(event) => {
                 if let Some(pr) = &mut lane.pr {
                     pr.closed_by = Some(event.by.clone());
                 }
             }
-            Event::CheckRecorded(event) => record(&mut lane.checks, event),
+            Event::CheckRecorded(event) => {
+                lane.behind |= event.name == CHECK_MERGEABLE && event.status == CheckStatus::Fail;
+                record(&mut lane.checks, event);
+            }
             Event::ReviewObserved(event) => lane.reviews.push(ReviewNote {
                 act: event.act,
                 by: event.by.clone(),

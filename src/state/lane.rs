@@ -111,10 +111,14 @@ pub struct Lane {
     pub landed: BTreeSet<LaneIx>,
     /// Upstream work that could not be merged in, until it is resolved or tried again.
     pub unresolved: Option<Unresolved>,
+    /// Whether its target is known to have moved in a way that conflicts with it.
+    pub behind: bool,
     /// The effect on the lane itself that is under way, or that failed last.
     pub step: Option<Step>,
     /// The task that is landing.
     pub turn: Option<TaskIx>,
+    /// The nested lane that is merging into it.
+    pub taking: Option<LaneIx>,
     /// Syncs so far.
     pub syncs: u32,
     /// Teardowns so far.
@@ -152,8 +156,10 @@ impl Default for Lane {
             contains: BTreeMap::new(),
             landed: BTreeSet::new(),
             unresolved: None,
+            behind: false,
             step: None,
             turn: None,
+            taking: None,
             syncs: 0,
             teardowns: 0,
             pr: None,
@@ -178,7 +184,7 @@ impl Lane {
 
     /// Whether an effect on the lane is under way.
     pub fn is_busy(&self) -> bool {
-        self.step.as_ref().is_some_and(Step::is_in_flight) || self.turn.is_some()
+        self.step.as_ref().is_some_and(Step::is_in_flight) || self.turn.is_some() || self.taking.is_some()
     }
 }
 

@@ -62,9 +62,24 @@ fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     }
     let mut tasks = core.index.tasks_of[lane].iter().map(|&t| core.state.tasks[t].status);
     if tasks.all(TaskStatus::is_success) {
-        return core.lane_to(lane, LaneStatus::MergeReady, None);
+        return with_children(core, lane);
     }
     ended_without_success(core, lane)
+}
+
+/// A lane whose own tasks are done is whole when those nested in it have been merged into it.
+fn with_children(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    let child = |is: fn(&crate::state::Lane) -> bool| {
+        core.index.children[lane].iter().copied().find(|&child| is(&core.state.lanes[child]))
+    };
+    if let Some(child) = child(|l| l.status == LaneStatus::Failed && !l.retry_wanted) {
+        let why = format!("its nested lane `{}` failed", core.plan.lanes[child].id);
+        return core.lane_to(lane, LaneStatus::Failed, Some(why));
+    }
+    if core.state.lanes[lane].is_busy() || child(|l| l.status != LaneStatus::Merged).is_some() {
+        return Ok(());
+    }
+    core.lane_to(lane, LaneStatus::MergeReady, None)
 }
 
 /// A lane whose tasks are all over, and not all well, failed.
@@ -172,6 +187,9 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if let Some(step) = again(core, lane) {
         return core.intend(core.lane_subject(lane), step);
     }
+    if core.parent_is_busy(lane) {
+        return Ok(());
+    }
     let id = core.plan.lanes[lane].id.clone();
     if core.state.lanes[lane].proven.as_ref() != Some(&tip) && !gave_up_on(core, lane, is_prove) {
         return core.intend(core.lane_subject(lane), Effect::Prove { lane: id, tip });
@@ -195,6 +213,7 @@ fn asked(
     let id = core.plan.lanes[lane].id.clone();
     let subject = core.lane_subject(lane);
     match request.verb {
+        ControlVerb::Merge { .. } if core.parent_is_busy(lane) => Ok(()),
         ControlVerb::Merge { .. } => {
             if let Some(upstream) = core.unmerged_upstream(lane) {
                 let upstream = &core.plan.lanes[upstream].id;
@@ -316,6 +335,11 @@ impl Core {
         }
     }
 
+    /// Whether the lane that this one would be merged into is being moved.
+    fn parent_is_busy(&self, lane: LaneIx) -> bool {
+        self.index.parent[lane].is_some_and(|parent| self.state.lanes[parent].is_busy())
+    }
+
     fn nothing_ahead(&self, lane: LaneIx) -> bool {
         let state = &self.state.lanes[lane];
         state.tip.as_ref() == Some(&self.plan.lanes[lane].base_sha)
@@ -327,8 +351,7 @@ impl Core {
 
     /// A lane whose content this one holds and that has not reached the target.
     fn unmerged_upstream(&self, lane: LaneIx) -> Option<LaneIx> {
-        let holds = &self.state.lanes[lane].contains;
-        holds.keys().copied().find(|&up| self.state.lanes[up].status != LaneStatus::Merged)
+        self.state.unmerged_upstreams(lane).next()
     }
 
     /// Whether the lane may be merged without a person.

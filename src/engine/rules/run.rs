@@ -69,6 +69,11 @@ fn rest(core: &Core) -> Option<(RunStatus, Option<String>)> {
         let reason = format!("waits for a person: {}", list(&waiting));
         return Some((RunStatus::Blocked, Some(reason)));
     }
+    let nested = core.nested_and_open();
+    if failed.is_empty() && !nested.is_empty() {
+        let reason = format!("waits for the merge of the nested {}", list(&nested));
+        return Some((RunStatus::Blocked, Some(reason)));
+    }
     if !failed.is_empty() {
         let noun = if failed.len() == 1 { "lane" } else { "lanes" };
         return Some((RunStatus::Failed, Some(format!("{noun} {} failed", list(&failed)))));
@@ -82,6 +87,15 @@ fn list(names: &[&str]) -> String {
 }
 
 impl Core {
+    /// Nested lanes that a person has to merge before the ones that hold them can go on.
+    fn nested_and_open(&self) -> Vec<&str> {
+        let lanes = self.state.lanes.iter().enumerate();
+        let open = lanes.filter(|(lane, state)| {
+            self.index.parent[*lane].is_some() && state.status == LaneStatus::PrCreated
+        });
+        open.map(|(lane, _)| self.plan.lanes[lane].id.as_str()).collect()
+    }
+
     /// Whether a lane has a step to take that needs nobody: a pause runs, or a merge is near.
     fn lane_can_move(&self) -> bool {
         self.state.lanes.iter().any(|lane| {

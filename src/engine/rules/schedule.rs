@@ -56,7 +56,13 @@ fn fill_lane(core: &mut Core, lane: LaneIx, mut places: usize) -> Result<(), Eng
     Ok(())
 }
 
+/// A nested lane is cut from its parent's branch, which therefore comes first.
 fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    if let Some(parent) = core.index.parent[lane]
+        && core.state.lanes[parent].tip.is_none()
+    {
+        return provision(core, parent);
+    }
     let state = &core.state.lanes[lane];
     let again = match &state.step {
         None => true,
@@ -243,7 +249,7 @@ impl Core {
         let state = &self.state.lanes[lane];
         let brings = source.iter().flat_map(SyncSource::lanes);
         let brings = || brings.filter_map(|(lane, tip)| Some((self.index.lane(&lane)?, tip)));
-        self.plan.tasks[task].diff != DiffPolicy::None
+        self.resolves(task)
             && state.unresolved.as_ref().is_some_and(|known| {
                 Some(&known.tip) == state.tip.as_ref() && brings().eq(known.brings.iter().cloned())
             })

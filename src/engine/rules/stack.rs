@@ -6,7 +6,7 @@ use super::super::core::Core;
 use super::Remedy;
 use crate::event::{Effect, LaneStatus, SyncSource, TaskStatus};
 use crate::graph::DiffPolicy;
-use crate::plan::{LaneIx, TaskIx};
+use crate::plan::{LaneIx, TaskIx, Work};
 
 /// Takes in what has landed of the work that a finished lane holds. Says whether the lane has to wait for that.
 pub(super) fn restack(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError> {
@@ -52,7 +52,8 @@ fn reopen(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError> {
 }
 
 impl Core {
-    /// The landings that the lane has not taken in: of lanes whose work it holds and that have reached its target.
+    /// What the lane has to take in before it can be merged: the landings of lanes whose work it holds, and the target
+    /// itself once that conflicts with the lane.
     pub(super) fn landings(&self, lane: LaneIx) -> Vec<SyncSource> {
         let (state, target) = (&self.state.lanes[lane], &self.plan.lanes[lane].target);
         let landing = |(&up, held): (&LaneIx, &crate::id::Sha)| {
@@ -67,14 +68,22 @@ impl Core {
                 held: held.clone(),
             })
         };
-        state.contains.iter().filter_map(landing).collect()
+        let mut sources: Vec<SyncSource> = state.contains.iter().filter_map(landing).collect();
+        if state.behind {
+            sources.push(SyncSource::Target { landed: Vec::new() });
+        }
+        sources
     }
 
-    /// The task that answers for the lane's work as a whole: the one that changed it last.
+    /// Whether the task's agent can be asked to resolve a conflict. A command does what it does.
+    pub(super) fn resolves(&self, task: TaskIx) -> bool {
+        let plan = &self.plan.tasks[task];
+        plan.diff != DiffPolicy::None && matches!(plan.work, Work::Agent { .. })
+    }
+
+    /// The task that answers for the lane's work as a whole: the one whose agent changed it last.
     fn owner(&self, lane: LaneIx) -> Option<TaskIx> {
-        let wrote = |t: &TaskIx| {
-            self.state.tasks[*t].status == TaskStatus::Merged && self.plan.tasks[*t].diff != DiffPolicy::None
-        };
+        let wrote = |t: &TaskIx| self.state.tasks[*t].status == TaskStatus::Merged && self.resolves(*t);
         let tasks = self.index.tasks_of[lane].iter().copied();
         tasks.filter(wrote).max_by_key(|&t| self.state.tasks[t].ended_at)
     }
@@ -82,9 +91,7 @@ impl Core {
     /// Where the lane's pull request goes, and whether as a draft: on the one lane that it stands on and that has not
     /// landed; where there are several, to the target, once they have.
     pub(super) fn base_of(&self, lane: LaneIx) -> (String, bool) {
-        let holds = self.state.lanes[lane].contains.keys().copied();
-        let open = |up: &LaneIx| self.state.lanes[*up].status != LaneStatus::Merged;
-        let mut unmerged = holds.filter(open);
+        let mut unmerged = self.state.unmerged_upstreams(lane);
         let target = &self.plan.lanes[lane].target;
         match (unmerged.next(), unmerged.next()) {
             (Some(up), None) if self.plan.lanes[up].target == *target => {

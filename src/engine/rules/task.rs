@@ -151,7 +151,10 @@ impl Core {
             let upstream = self.index.lane_of[need];
             self.state.tasks[need].status.is_success()
                 && (upstream == lane
-                    || match self.plan.settings.handoff {
+                    // Inside one chain of parents work is handed over task by task: down as it lands, up as it is merged.
+                    || self.index.is_within(lane, upstream)
+                    || self.index.is_within(upstream, lane) && self.state.lanes[upstream].status == LaneStatus::Merged
+                    || !self.index.is_within(upstream, lane) && match self.plan.settings.handoff {
                         Handoff::Ready => self.state.is_ready(upstream),
                         Handoff::Merged => self.state.lanes[upstream].status == LaneStatus::Merged,
                     })

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Done, blocking, chain, collect, gate, git_failure, keep, permanent, sync};
 use crate::event::{
-    CHECK_AHEAD, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrOpened, PrRef, PrUpdated,
-    Subject,
+    CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrOpened,
+    PrRef, PrUpdated, Subject,
 };
 use crate::forge::{self, ForgeError, LocalForge, NewPr, PrCheck, PrUpdate};
 use crate::git::{GitError, Merge, Worktree};
@@ -198,10 +198,10 @@ async fn try_prove(
         Err(paths) => {
             let target = &context.lane(lane).target;
             let detail = format!("lane and `{target}` both changed {}", paths.join(", "));
-            facts.push(check(lane, "mergeable", CheckStatus::Fail, detail));
+            facts.push(check(lane, CHECK_MERGEABLE, CheckStatus::Fail, detail));
         }
         Ok(joined) => {
-            facts.push(check(lane, "mergeable", CheckStatus::Pass, String::new()));
+            facts.push(check(lane, CHECK_MERGEABLE, CheckStatus::Pass, String::new()));
             facts.extend(gates(context, &state, lane, tip, &joined).await?);
         }
     }
