@@ -10,8 +10,8 @@ const ATTEMPTS_SHOWN: usize = 3;
 const QUOTE_SHOWN: usize = 8 << 10;
 /// How long a reason may be, in characters.
 const REASON_SHOWN: usize = 500;
-/// How many paths are listed.
-const PATHS_SHOWN: usize = 50;
+/// How long a list of paths may be, in bytes: who resolves a conflict has to know where it is.
+const PATHS_SHOWN: usize = 32 << 10;
 
 /// Who commits what the agent has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +91,10 @@ pub struct RejectedSignal {
 pub struct ConflictShown {
     /// What does not merge.
     pub side: ConflictSide,
-    /// The paths in conflict.
+    /// The paths in conflict, as many as are known by name.
     pub paths: Vec<String>,
+    /// How many more there are.
+    pub more: u64,
     /// How they conflict, as git says it.
     pub detail: String,
 }
@@ -149,7 +151,12 @@ fn rules(text: &mut String, input: &InstructionInput) {
             );
         }
         Commits::Agent => {
-            line(text, format_args!("- Commit everything: uncommitted changes count against the task."));
+            line(
+                text,
+                format_args!(
+                    "- Commit everything, also what lies here uncommitted from an earlier attempt: uncommitted changes count against the task."
+                ),
+            );
         }
     }
     if !input.writes.is_empty() {
@@ -193,7 +200,7 @@ fn upstream(text: &mut String, upstream: &[UpstreamSummary]) {
 }
 
 fn conflict(text: &mut String, conflict: Option<&ConflictShown>) {
-    let Some(ConflictShown { side, paths, detail }) = conflict else {
+    let Some(ConflictShown { side, paths, more, detail }) = conflict else {
         return;
     };
     line(text, format_args!("## Resolve this conflict\n"));
@@ -212,11 +219,24 @@ fn conflict(text: &mut String, conflict: Option<&ConflictShown>) {
             ),
         ),
     }
-    for path in paths.iter().take(PATHS_SHOWN) {
+    let before = text.len();
+    let mut shown = 0;
+    for path in paths {
+        if text.len() - before > PATHS_SHOWN {
+            break;
+        }
         line(text, format_args!("- `{}`", one_line(path)));
+        shown += 1;
     }
-    if let Some(more @ 1..) = paths.len().checked_sub(PATHS_SHOWN) {
-        line(text, format_args!("- and {more} more"));
+    let more = (paths.len() - shown) as u64 + more;
+    if more > 0 {
+        let how = match side {
+            ConflictSide::Work(work) => {
+                format!("`git merge-tree --write-tree --name-only HEAD {work}` lists all")
+            }
+            ConflictSide::Upstream(_) => "`git grep -l '^<<<<<<< '` lists all that hold text".to_owned(),
+        };
+        line(text, format_args!("- and {more} more: {how}"));
     }
     text.push('\n');
     quote(text, detail);

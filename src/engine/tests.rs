@@ -150,9 +150,9 @@ impl World {
             let failure = Failure { class, message: "refused".into(), hint: None };
             let facts = match effect {
                 Effect::Sync { lane, n, .. } if class == FailureKind::Conflict => {
-                    let (with, paths, detail) = ("lane".into(), vec!["f".into()], String::new());
-                    let marked = Some(sha(4000 + u64::from(*n)));
-                    vec![Draft::world(Subject::lane(lane), ConflictPredicted { with, paths, detail, marked })]
+                    let mut event = ConflictPredicted::over("lane".into(), vec!["f".into()], String::new());
+                    event.marked = Some(sha(4000 + u64::from(*n)));
+                    vec![Draft::world(Subject::lane(lane), event)]
                 }
                 _ => vec![],
             };
@@ -218,8 +218,7 @@ impl World {
                 let mut facts = vec![Draft::world(at.clone(), check)];
                 if class == Some(FailureKind::Conflict) {
                     let paths = vec!["f".into()];
-                    let event =
-                        ConflictPredicted { with: "lane".into(), paths, detail: String::new(), marked: None };
+                    let event = ConflictPredicted::over("lane".into(), paths, String::new());
                     facts.push(Draft::world(at.clone(), event));
                 }
                 let end = if let Some(class) = class {
@@ -836,4 +835,16 @@ fn ar21_a_parent_fails_with_what_is_nested_in_it_and_a_retry_revives_both() {
     assert_eq!(lanes, [LaneStatus::Failed, LaneStatus::Merged, LaneStatus::Failed, LaneStatus::Failed]);
     drive(&mut core, &mut world(&[]), vec![control("r", ControlVerb::Retry { tasks: vec![] })], &mut log);
     assert!(core.state().lanes.iter().all(|l| l.status == LaneStatus::Merged), "{:?}", statuses(&core));
+}
+
+#[test]
+fn ar15_an_answered_attempt_whose_second_process_never_ran_leaves_its_work_to_the_next() {
+    let draw = one_lane(MergePolicy::Review, &["t"]);
+    let (mut core, mut log) = (Core::new(draw.plan()), Vec::new());
+    let mut world = world(&[("t", 1, Outcome::Blocked)]);
+    drive(&mut core, &mut world, begin(), &mut log);
+    world.refuses = Some((|e| matches!(e, Effect::Attempt { iteration: 2, .. }), FailureKind::Permanent));
+    let verb = ControlVerb::Answer { task: TaskId::new("t").unwrap(), ask: None, text: "yes".into() };
+    drive(&mut core, &mut world, vec![control("x", verb)], &mut log);
+    assert_eq!(core.state().tasks[0].attempts[1].start, Some(sha(901)), "the first process's work");
 }

@@ -42,7 +42,7 @@ pub enum Effect {
         /// Where it works: 0 is the lane's own worktree, others are worktrees of the task.
         place: Place,
     },
-    /// End the processes of an attempt.
+    /// End the processes of an attempt, or the gate of its landing.
     Stop {
         /// The task.
         task: TaskId,

@@ -198,8 +198,11 @@ events! {
     ConflictPredicted = "conflict.predicted" {
         /// What was to be merged in.
         with: String,
-        /// The paths.
+        /// The paths, as many as there is room for.
         paths: Vec<String>,
+        /// How many more there are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        more: Option<u64>,
         /// The conflict as git shows it, bounded.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         detail: String,
@@ -369,6 +372,18 @@ events! {
         commit: Sha,
         /// Why.
         reason: String,
+    }
+    /// Uncommitted files that custody had kept were given to the attempt that goes on from them.
+    CustodyRestored = "custody.restored" {
+        /// The ref.
+        reference: String,
+        /// The commit.
+        commit: Sha,
+        /// Files that were given back.
+        files: u64,
+        /// Files that were not, because the lane has another version of them by now; as many as there is room for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        held_back: Vec<String>,
     }
     /// Something was lost or could not be seen.
     LossRecorded = "loss.recorded" {

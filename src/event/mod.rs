@@ -3,6 +3,7 @@
 //! An [`Envelope`] is one line of the journal. Life-cycle events (`workflow.*`) move state and nothing else does;
 //! facts attach data to it. `docs/events.md` lists every kind; a test holds that page against [`KINDS`].
 
+mod bounds;
 mod effect;
 mod envelope;
 mod fact;
@@ -10,6 +11,7 @@ mod kind;
 mod status;
 mod time;
 
+pub use bounds::{listed, named};
 pub use effect::{Effect, EffectId, Failure, FailureKind, Place, ReviewAct, SyncSource};
 pub use envelope::{Actor, Draft, Envelope, SCHEMA, Source, Subject, WireError};
 pub use fact::{

@@ -198,7 +198,7 @@ pub enum GitError {
         found: String,
     },
     /// Repositories inside the lane, which a commit would record as bare pointers, losing their files.
-    #[error("a repository lies inside the lane: {}", paths.join(", "))]
+    #[error("a repository lies inside the lane: {}", crate::event::named(paths))]
     NestedRepositories {
         /// Where they are, relative to the lane.
         paths: Vec<String>,
@@ -242,7 +242,7 @@ pub enum GitError {
         detail: String,
     },
     /// A lane's files could not be brought to the wanted state.
-    #[error("{} could not be reset, these files resist: {}", path.display(), files.join(", "))]
+    #[error("{} could not be reset, these files resist: {}", path.display(), crate::event::named(files))]
     StillDirty {
         /// The lane.
         path: PathBuf,

@@ -47,5 +47,6 @@ pub use objects::CommitInfo;
 pub use remote::Remote;
 pub use repo::{Identity, Repo};
 pub use restack::Landing;
+pub use restore::Overlaid;
 pub use tree_state::{DirtyFile, DirtyKind, TreeState};
 pub use worktree::{Head, Worktree};

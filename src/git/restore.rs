@@ -4,19 +4,32 @@
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use git2::{Delta, DiffOptions, FileMode, Oid};
+use git2::{Delta, DiffOptions, ErrorCode, FileMode, Oid, Tree};
 
 use super::objects::find_commit;
-use super::repo::sha;
 use super::reset::remove_any;
 use super::{GitError, Repo, Worktree};
 use crate::id::Sha;
 
+/// The mode of a directory in a tree.
+const DIRECTORY: i32 = 0o040_000;
+
 struct Kept {
     path: PathBuf,
     content: Option<(FileMode, Oid)>,
+}
+
+/// What came of giving kept files back.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Overlaid {
+    /// Files that were written or removed.
+    pub files: usize,
+    /// Files that were left as they stand in the worktree: its commit has another version of them than the one that was
+    /// changed, so the kept version would undo what came in meanwhile.
+    pub held_back: Vec<String>,
 }
 
 impl Repo {
@@ -24,10 +37,29 @@ impl Repo {
     /// HEAD was at, checked out as usual, with the kept files over them. HEAD is detached at that commit, so what was kept shows
     /// as uncommitted changes. `path` must be free, as for [`Repo::provision`].
     pub fn restore(&self, kept: &Sha, path: &Path) -> Result<Worktree, GitError> {
-        let base = self.with(|repo| Ok(find_commit(repo, kept)?.parent_ids().next().map(sha)))?;
-        let base = base.unwrap_or_else(|| kept.clone());
+        let base = self.custody_base(kept)?.unwrap_or_else(|| kept.clone());
         let worktree = self.provision(path, &base)?;
-        let changes = self.kept_files(&base, kept)?;
+        let _all = self.overlay(&worktree, kept)?;
+        Ok(worktree)
+    }
+
+    /// Writes the files of the custody commit `kept` over those of a worktree that is clean at its HEAD, byte for byte, so that
+    /// they show as uncommitted changes again. HEAD and index stay. A file of which HEAD has another version than the commit that
+    /// `kept` was made on is held back.
+    pub fn overlay(&self, worktree: &Worktree, kept: &Sha) -> Result<Overlaid, GitError> {
+        let Some(base) = self.custody_base(kept)? else {
+            return Ok(Overlaid::default());
+        };
+        let head = self.head(worktree)?.sha;
+        let mut overlaid = Overlaid::default();
+        let mut changes = Vec::new();
+        for file in self.kept_files(&base, kept)? {
+            if self.fits(&base, &head, &file.path)? {
+                changes.push(file);
+            } else {
+                overlaid.held_back.push(file.path.to_string_lossy().into_owned());
+            }
+        }
         // What is gone goes first: a file may stand where a directory was.
         for file in changes.iter().filter(|file| file.content.is_none()) {
             remove_any(&worktree.path.join(&file.path))?;
@@ -37,7 +69,38 @@ impl Repo {
                 self.write_out(&worktree.path, &file.path, mode, id)?;
             }
         }
-        Ok(worktree)
+        overlaid.files = changes.len();
+        Ok(overlaid)
+    }
+
+    /// The commit that HEAD was at when `kept` was made.
+    fn custody_base(&self, kept: &Sha) -> Result<Option<Sha>, GitError> {
+        Ok(self.parents(kept)?.into_iter().next())
+    }
+
+    /// Whether a change to `path` that was made on `base` can be written over `head`: what stands there, and on the way
+    /// there, is the same in both.
+    fn fits(&self, base: &Sha, head: &Sha, path: &Path) -> Result<bool, GitError> {
+        let inside = |part: Component<'_>| matches!(part, Component::Normal(name) if !name.eq_ignore_ascii_case(".git"));
+        if !path.components().all(inside) {
+            return Ok(false);
+        }
+        if base == head {
+            return Ok(true);
+        }
+        self.with(|repo| {
+            let tree =
+                |commit| find_commit(repo, commit)?.tree().map_err(GitError::library("comparing trees"));
+            let (base, head) = (tree(base)?, tree(head)?);
+            let is_way = |entry: Option<(Oid, i32)>| entry.is_none_or(|(_, mode)| mode == DIRECTORY);
+            for place in path.ancestors().filter(|place| *place != Path::new("")) {
+                let (was, is) = (at(&base, place)?, at(&head, place)?);
+                if was != is && (place == path || !is_way(was) || !is_way(is)) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
     }
 
     fn kept_files(&self, base: &Sha, kept: &Sha) -> Result<Vec<Kept>, GitError> {
@@ -90,6 +153,15 @@ impl Repo {
             Ok(())
         };
         write().map_err(GitError::io("restored", &place))
+    }
+}
+
+/// What stands at `path` in a tree.
+fn at(tree: &Tree<'_>, path: &Path) -> Result<Option<(Oid, i32)>, GitError> {
+    match tree.get_path(path) {
+        Ok(entry) => Ok(Some((entry.id(), entry.filemode()))),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(GitError::library("comparing trees")(error)),
     }
 }
 

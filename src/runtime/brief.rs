@@ -40,6 +40,8 @@ pub(super) struct AttemptBrief {
     pub(super) tip: Option<Sha>,
     /// Trees that passed a gate in this lane, with its command.
     pub(super) gated: Vec<(Sha, String)>,
+    /// Attempt and iteration whose work this process goes on from.
+    pub(super) goes_on_from: Option<(u32, u32)>,
     /// What agents of other tasks said to this one's.
     pub(super) notes: Vec<Note>,
 }
@@ -51,7 +53,11 @@ impl Brief {
             | Effect::Collect { task, attempt }
             | Effect::Land { task, attempt, .. } => {
                 let ix = state.index().task(task).expect("effects name tasks of the plan");
-                AttemptBrief::new(state, ix, *attempt, matches!(effect, Effect::Attempt { .. }))
+                let iteration = match &effect {
+                    Effect::Attempt { iteration, .. } => Some(*iteration),
+                    _ => None,
+                };
+                AttemptBrief::new(state, ix, *attempt, iteration)
             }
             _ => None,
         };
@@ -79,7 +85,9 @@ fn begins_at(state: &State, lane: crate::plan::LaneIx) -> Option<Sha> {
 }
 
 impl AttemptBrief {
-    fn new(state: &State, task: TaskIx, number: u32, told: bool) -> Option<Self> {
+    /// `iteration` is the process that begins, where one does.
+    fn new(state: &State, task: TaskIx, number: u32, iteration: Option<u32>) -> Option<Self> {
+        let told = iteration.is_some();
         let position = usize::try_from(number).ok()?.checked_sub(1)?;
         let attempt = state.tasks[task].attempts.get(position)?.clone();
         let lane = &state.lanes[state.index().lane_of[task]];
@@ -93,6 +101,8 @@ impl AttemptBrief {
             earlier,
             tip: lane.tip.clone(),
             gated: lane.gated.clone(),
+            goes_on_from: iteration
+                .and_then(|iteration| goes_on_from(&state.tasks[task].attempts[..=position], iteration)),
             attempt,
         })
     }
@@ -101,6 +111,17 @@ impl AttemptBrief {
 fn needs(state: &State, task: TaskIx) -> Vec<(TaskId, Option<String>)> {
     let needs = state.index().needs[task].iter();
     needs.map(|&n| (state.plan().tasks[n].id.clone(), state.tasks[n].summary.clone())).collect()
+}
+
+/// The process whose work the newest of `attempts` goes on from with its process `iteration`: its own one before, or that of
+/// the newest earlier attempt whose work was looked at. After a conflict work begins anew at the lane's tip.
+fn goes_on_from(attempts: &[Attempt], iteration: u32) -> Option<(u32, u32)> {
+    let (newest, before) = attempts.split_last()?;
+    if iteration > 1 {
+        return Some((newest.number, iteration - 1));
+    }
+    let mut before = before.iter().rev().take_while(|b| b.conflict.is_none());
+    before.find_map(|b| Some((b.number, b.work()?.1)))
 }
 
 fn earlier(attempts: &[Attempt]) -> Vec<signal::EarlierAttempt> {
@@ -162,7 +183,12 @@ fn conflict(attempt: &Attempt, last: Option<&Attempt>) -> Option<ConflictShown> 
             (ConflictSide::Work(work), last.conflict.as_ref()?)
         }
     };
-    Some(ConflictShown { side, paths: conflict.paths.clone(), detail: conflict.detail.clone() })
+    Some(ConflictShown {
+        side,
+        paths: conflict.paths.clone(),
+        more: conflict.more,
+        detail: conflict.detail.clone(),
+    })
 }
 
 fn told_of(attempt: &Attempt) -> EarlierAttempt {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::Project;
+use super::halt::{AttemptKey, Halt};
 use crate::engine::{Input, Report};
 use crate::event::{Draft, EffectId, Failure};
 use crate::exec::ProcessRef;
@@ -62,8 +63,8 @@ pub struct Context {
     pub(super) remote: Option<Remote>,
     pub(super) environment: Vec<(OsString, OsString)>,
     pub(super) inputs: mpsc::UnboundedSender<Input>,
-    /// Set when gates are to be given up: at a second interrupt, or when the run is called off.
-    pub(super) halt: watch::Sender<bool>,
+    /// Which gates are to be given up, as far as it is durable.
+    pub(super) halt: watch::Sender<Halt>,
     live: Mutex<HashMap<(TaskId, u32), Live>>,
     doors: Mutex<HashMap<PathBuf, Door>>,
     /// The branches that stood when this orchestrator began; what agents make up later is theirs.
@@ -86,7 +87,7 @@ impl Context {
             remote,
             environment: with_own_path(environment),
             inputs,
-            halt: watch::Sender::new(false),
+            halt: watch::Sender::new(Halt::default()),
             live: Mutex::new(HashMap::new()),
             doors: Mutex::new(HashMap::new()),
             branches: project.repo.branches()?.into_keys().collect(),
@@ -130,6 +131,20 @@ impl Context {
     fn send(&self, report: Report) {
         // A loop that has ended takes nothing more; what is not recorded is asked of the world at the next start.
         _ = self.inputs.send(Input::Report(report));
+    }
+
+    /// Whether gates of this attempt, or of a lane, are to be given up.
+    pub(super) fn is_halted(&self, attempt: Option<&AttemptKey>) -> bool {
+        self.halt.borrow().holds_for(attempt)
+    }
+
+    /// Comes when gates of this attempt, or of a lane, are to be given up.
+    pub(super) fn halted(&self, attempt: Option<AttemptKey>) -> impl Future<Output = ()> + use<> {
+        let mut halt = self.halt.subscribe();
+        async move {
+            // The sender lives as long as the context; an error cannot be told from a halt and means the same.
+            _ = halt.wait_for(|halt| halt.holds_for(attempt.as_ref())).await;
+        }
     }
 
     /// What one at a time goes through who makes the worktree at `path` ready.

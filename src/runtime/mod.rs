@@ -14,6 +14,7 @@ mod clock;
 mod context;
 mod effects;
 mod error;
+mod halt;
 mod listen;
 mod noticeboard;
 mod observe;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::halt::Halt;
 use super::noticeboard::Look;
 use super::orchestrator::Orchestrator;
 use super::{RuntimeError, effects};
@@ -45,9 +46,12 @@ impl Orchestrator {
                 _ = self.context.inputs.send(input);
             }
         }
-        let state = self.core.state();
-        let halt = state.run.interrupts >= 2 || state.run.cancelled;
-        self.context.halt.send_if_modified(|now| std::mem::replace(now, halt) != halt);
+        let halt = Halt::of(self.core.state());
+        self.context.halt.send_if_modified(|now| {
+            let is_news = *now != halt;
+            *now = halt;
+            is_news
+        });
         if let Some(events) = &self.events {
             // A listener that went away wants nothing more.
             _ = events.send(envelopes);

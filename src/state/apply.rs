@@ -184,7 +184,7 @@ impl State {
         let Effect::Attempt { start, .. } = effect else { return None };
         let own = self.lanes[lane].unresolved.as_ref().filter(|u| u.marked == *start);
         let before = || {
-            let same = |a: &&super::Attempt| a.collected.as_ref().is_some_and(|c| c.as_ref() == Some(start));
+            let same = |a: &&super::Attempt| a.work().is_some_and(|(work, _)| work.as_ref() == Some(start));
             self.tasks[task].attempts.iter().rev().find(same)?.resolves.as_ref()
         };
         own.or_else(before).cloned()
@@ -387,7 +387,7 @@ fn begin_iteration(attempt: &mut super::Attempt, iteration: u32, start: &crate::
     attempt.start.get_or_insert_with(|| start.clone());
     attempt.place = place;
     attempt.over = false;
-    attempt.collected = None;
+    attempt.collected_before = attempt.collected.take().or(attempt.collected_before.take());
     attempt.checks.clear();
     attempt.stop = None;
     attempt.process = None;

@@ -139,6 +139,8 @@ pub struct Attempt {
     pub checks: Vec<Check>,
     /// Whether its work was looked at, and the commit it became.
     pub collected: Option<Option<Sha>>,
+    /// What the process before the newest one left, by the same rule.
+    pub collected_before: Option<Option<Sha>>,
     /// Whether its work is in the lane, or its gate alone has passed.
     pub landed: bool,
     /// The size of its change.
@@ -180,6 +182,7 @@ impl Attempt {
             cancel_wanted: false,
             checks: Vec::new(),
             collected: None,
+            collected_before: None,
             landed: false,
             diff: None,
             conflict: None,
@@ -195,6 +198,17 @@ impl Attempt {
     pub fn refusal(&self) -> Option<&Failure> {
         let (failure, _) = self.step.as_ref()?.failure()?;
         (failure.class == FailureKind::Refused).then_some(failure)
+    }
+
+    /// The last of its work that was looked at, with the process that left it: the newest may have ended before its turn.
+    pub fn work(&self) -> Option<(&Option<Sha>, u32)> {
+        let newest = self.collected.as_ref().map(|work| (work, self.iteration));
+        newest.or_else(|| Some((self.collected_before.as_ref()?, self.iteration.saturating_sub(1))))
+    }
+
+    /// Whether it is being ended although nothing speaks against its work.
+    pub fn is_called_off(&self) -> bool {
+        matches!(self.stop, Some(StopReason::Cancelled | StopReason::Interrupted))
     }
 
     /// The evidence that speaks against it.

@@ -79,11 +79,7 @@ impl State {
                 }
             }
             Event::ConflictPredicted(event) => {
-                attempt.conflict = Some(Conflict {
-                    with: event.with.clone(),
-                    paths: event.paths.clone(),
-                    detail: event.detail.clone(),
-                });
+                attempt.conflict = Some(Conflict::from(event));
             }
             Event::ConcernRecorded(event) => {
                 let concern = Concern::new(event.class, at.subject.task.clone(), event.text.clone());
@@ -207,12 +203,12 @@ fn unresolved(lane: &mut super::Lane, index: &crate::plan::Index, event: &crate:
     else {
         return;
     };
-    let conflict =
-        Conflict { with: event.with.clone(), paths: event.paths.clone(), detail: event.detail.clone() };
+    let conflict = Conflict::from(event);
     if let Some(known) = &mut lane.unresolved {
         known.marked = marked.clone();
         known.conflict.with = format!("{} and {}", known.conflict.with, conflict.with);
         known.conflict.paths.extend(conflict.paths);
+        known.conflict.more += conflict.more;
         known.conflict.detail.push_str(&conflict.detail);
         return;
     }

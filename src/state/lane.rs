@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Check, Step};
-use crate::event::{Actor, ConcernClass, ControlVerb, LaneStatus, PrRef, ReviewAct, Timestamp};
+use crate::event::{
+    Actor, ConcernClass, ConflictPredicted, ControlVerb, LaneStatus, PrRef, ReviewAct, Timestamp,
+};
 use crate::id::{Sha, TaskId};
 use crate::plan::{LaneIx, TaskIx};
 
@@ -23,10 +25,23 @@ pub struct Concern {
 pub struct Conflict {
     /// What was to be merged in.
     pub with: String,
-    /// The paths.
+    /// The paths, as many as the record lists.
     pub paths: Vec<String>,
+    /// How many more there are.
+    pub more: u64,
     /// The conflict as git shows it.
     pub detail: String,
+}
+
+impl From<&ConflictPredicted> for Conflict {
+    fn from(event: &ConflictPredicted) -> Self {
+        Self {
+            with: event.with.clone(),
+            paths: event.paths.clone(),
+            more: event.more.unwrap_or_default(),
+            detail: event.detail.clone(),
+        }
+    }
 }
 
 /// Upstream work that does not merge into the lane, for an agent to resolve.

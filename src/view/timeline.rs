@@ -49,6 +49,7 @@ pub fn important(envelope: &Envelope) -> bool {
         | Event::HumanTaskResolved(_)
         | Event::ControlRejected(_)
         | Event::CustodyKept(_)
+        | Event::CustodyRestored(_)
         | Event::LossRecorded(_) => true,
         _ => false,
     }
@@ -109,7 +110,9 @@ fn work_text(event: &Event) -> Option<String> {
         Event::MergeRecorded(e) => {
             format!("merged: {} moved from {} to {}", said(&e.branch), e.from.short(), e.to.short())
         }
-        Event::ConflictPredicted(e) => format!("conflict with {} in {}", said(&e.with), paths(&e.paths)),
+        Event::ConflictPredicted(e) => {
+            format!("conflict with {} in {}", said(&e.with), paths(&e.paths, e.more))
+        }
         Event::ConcernRecorded(e) => {
             let class = match e.class {
                 ConcernClass::Design => "design",
@@ -126,6 +129,13 @@ fn work_text(event: &Event) -> Option<String> {
         Event::TimerFired(e) => format!("{} is over: {}", said(&e.timer), stop(e.then)),
         Event::CustodyKept(e) => {
             format!("kept {} as {}: {}", e.commit.short(), said(&e.reference), said(&e.reason))
+        }
+        Event::CustodyRestored(e) => {
+            let held = match e.held_back.len() {
+                0 => String::new(),
+                _ => format!("; held back, as the lane has them anew: {}", paths(&e.held_back, None)),
+            };
+            format!("gave {} uncommitted files of {} back{held}", e.files, said(&e.reference))
         }
         _ => return None,
     })
@@ -289,13 +299,10 @@ const fn stop(reason: StopReason) -> &'static str {
     }
 }
 
-fn paths(paths: &[String]) -> String {
+fn paths(paths: &[String], unlisted: Option<u64>) -> String {
     let shown: Vec<&str> = paths.iter().take(5).map(String::as_str).collect();
-    let more = if paths.len() > shown.len() {
-        format!(" and {} more", paths.len() - shown.len())
-    } else {
-        String::new()
-    };
+    let more = (paths.len() - shown.len()) as u64 + unlisted.unwrap_or_default();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", said(&shown.join(", ")))
 }
 

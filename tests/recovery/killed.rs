@@ -179,3 +179,24 @@ fn ar26_a_second_orchestrator_is_refused_with_the_owner_named() {
     running.wait().success();
     assert_eq!(processes(&scratch, "kill", "work"), 1);
 }
+
+#[test]
+fn ar24_a_stop_that_was_decided_and_not_made_is_made_at_the_next_start() {
+    let killed = Killed::new(agent);
+    let decided =
+        |event: &Value| event["kind"] == "effect.intended" && event["payload"]["effect"]["do"] == "stop";
+    // The request takes the run up: what was under way first, then the request and what is decided on it.
+    let before = killed.scratch.events("kill").len();
+    let dies_at = (before + 3).to_string();
+    let cancel = ["cancel", "kill", "--task", "work"];
+    let output = killed.scratch.program("laneway", &cancel, &[("LANEWAY_TEST_CRASH_AFTER", &dies_at)]);
+    assert!(output.crashed(), "{}", output.success().text());
+    let events = killed.scratch.events("kill");
+    assert!(decided(events.last().expect("events")), "{events:#?}");
+    assert!(lives(killed.left), "it was stopped already");
+    killed.go_on().wait().code(1);
+    assert!(!lives(killed.left), "nobody stopped it");
+    let status = killed.scratch.status("kill");
+    status.expect("failed", &[("default", "failed")], &[("work", "cancelled")]);
+    killed.scratch.laneway(&["verify", "kill"]).success();
+}

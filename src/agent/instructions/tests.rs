@@ -44,6 +44,7 @@ fn ar15_a_later_attempt_sees_why_the_earlier_one_failed_and_what_conflicts() {
         conflict: Some(ConflictShown {
             side: ConflictSide::Work("refs/laneway/custody/checkout/1/cart-api/1".into()),
             paths: vec!["src/api/cart.rs".into()],
+            more: 0,
             detail: "CONFLICT (content): Merge conflict in src/api/cart.rs".into(),
         }),
         ..input()
@@ -76,8 +77,20 @@ fn quoted_text_cannot_end_its_quotation() {
 
 #[test]
 fn many_paths_in_conflict_are_counted() {
-    let paths = (0..60).map(|n| format!("f{n}")).collect();
-    let conflict = ConflictShown { side: ConflictSide::Work("w".into()), paths, detail: "d".into() };
-    let text = instructions(&InstructionInput { conflict: Some(conflict), ..input() });
-    assert!(text.contains("- `f49`\n- and 10 more\n") && !text.contains("`f50`"));
+    let told = |known: usize, more| {
+        let paths = (0..known).map(|n| format!("f{n}")).collect();
+        let conflict =
+            ConflictShown { side: ConflictSide::Work("w".into()), paths, more, detail: "d".into() };
+        instructions(&InstructionInput { conflict: Some(conflict), ..input() })
+    };
+    assert!(told(600, 0).contains("- `f599`\n\n"));
+    assert!(
+        told(600, 4400).contains(
+            "- `f599`\n- and 4400 more: `git merge-tree --write-tree --name-only HEAD w` lists all\n"
+        )
+    );
+    let long = told(50_000, 1);
+    assert!(long.len() < PATHS_SHOWN + (8 << 10), "{} bytes", long.len());
+    let listed = long.matches("- `f").count();
+    assert!(long.contains(&format!("- and {} more", 50_001 - listed)));
 }

@@ -45,7 +45,7 @@ pub(super) fn started(core: &mut Core, task: TaskIx) -> Result<(), EngineError> 
     } else if in_flight && !attempt.over {
         at_work(core, task)
     } else if in_flight {
-        Ok(())
+        landing(core, task)
     } else if !attempt.over {
         // The intent was lost together with the step; begin the same iteration again.
         core.begin_process(task, attempt.iteration.max(1))
@@ -64,22 +64,27 @@ fn at_work(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     if attempt.stop.is_some() {
         return Ok(());
     }
-    let number = attempt.number;
-    let called_off = core.state.tasks[task].cancel_wanted || core.lane_lost(task);
-    let reason = if called_off {
-        Some(StopReason::Cancelled)
-    } else if core.interrupt_is_due(task) {
-        Some(StopReason::Interrupted)
-    } else {
-        core.timer(task)?
+    let reason = match core.called_off(task) {
+        None => core.timer(task)?,
+        reason => reason,
     };
-    match reason {
-        None => Ok(()),
-        Some(reason) => {
-            let effect = Effect::Stop { task: core.plan.tasks[task].id.clone(), attempt: number, reason };
-            core.intend(core.attempt_subject(task, number), effect)
-        }
+    reason.map_or(Ok(()), |reason| stop(core, task, reason))
+}
+
+/// Its work lands: where it is called off, a gate that runs has no reason to go on.
+fn landing(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+    let attempt = core.newest(task);
+    let lands = attempt.step.as_ref().is_some_and(|s| matches!(s.effect, Effect::Land { .. }));
+    if !lands || attempt.is_called_off() {
+        return Ok(());
     }
+    core.called_off(task).map_or(Ok(()), |reason| stop(core, task, reason))
+}
+
+fn stop(core: &mut Core, task: TaskIx, reason: StopReason) -> Result<(), EngineError> {
+    let number = core.newest(task).number;
+    let effect = Effect::Stop { task: core.plan.tasks[task].id.clone(), attempt: number, reason };
+    core.intend(core.attempt_subject(task, number), effect)
 }
 
 /// Its processes are over: note what was claimed and what it ended with, and look at what it left. Whatever the
@@ -227,10 +232,11 @@ fn step_failed(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     {
         return core.attempt_to(task, AttemptStatus::Cancelled, Some("called off".to_owned()));
     }
-    if core.state.run.interrupts >= 2 || attempt.stop == Some(StopReason::Interrupted) {
+    let refusal = attempt.refusal().is_some();
+    if attempt.stop == Some(StopReason::Interrupted) || core.interrupt_is_due(task) {
         return core.attempt_to(task, AttemptStatus::Cancelled, Some("interrupted".to_owned()));
     }
-    if attempt.refusal().is_some() {
+    if refusal {
         return refused(core, task);
     }
     let retry = core.plan.tasks[task].retry.clone();
@@ -330,6 +336,14 @@ impl Core {
     pub(super) fn lane_lost(&self, task: TaskIx) -> bool {
         let lane = &self.state.lanes[self.index.lane_of[task]];
         lane.status == LaneStatus::Failed || matches!(lane.outside, Some(Outside::Failed(_)))
+    }
+
+    /// Why a started attempt has to end, whatever it is at.
+    fn called_off(&mut self, task: TaskIx) -> Option<StopReason> {
+        if self.state.tasks[task].cancel_wanted || self.lane_lost(task) {
+            return Some(StopReason::Cancelled);
+        }
+        self.interrupt_is_due(task).then_some(StopReason::Interrupted)
     }
 
     /// Whether an interrupt leaves a living attempt no more time: the first grants the grace, the second nothing.

@@ -202,7 +202,8 @@ impl Core {
         let number = attempt.number;
         let (start, place) = match &attempt.start {
             Some(start) => {
-                let start = attempt.collected.clone().flatten().unwrap_or_else(|| start.clone());
+                let start =
+                    attempt.work().and_then(|(work, _)| work.clone()).unwrap_or_else(|| start.clone());
                 // While it waited for a person, another task may have moved into the lane's worktree.
                 let place = attempt.place.max(self.free_place(lane, task, &tip));
                 (start, place)
@@ -227,8 +228,9 @@ impl Core {
     fn start_of(&self, task: TaskIx, tip: Sha) -> Sha {
         let before = self.state.tasks[task].attempts.iter().rev().skip(1);
         // One that was over before its work was looked at has nothing to go on from; the one before it has.
-        let last = before.take_while(|b| b.conflict.is_none()).find(|b| b.collected.is_some());
-        let last = last.map(|b| (b.collected.clone().flatten(), b.resolves.as_ref()));
+        let last = before
+            .take_while(|b| b.conflict.is_none())
+            .find_map(|b| Some((b.work()?.0.clone(), b.resolves.as_ref())));
         let lane = self.index.lane_of[task];
         match (self.own_conflict(lane, task), last) {
             (Some(own), Some((Some(work), Some(resolves)))) if resolves.brings == own.brings => work,

@@ -185,3 +185,53 @@ fn p01_a_dangling_link_is_kept_as_a_link() {
     let kept = keep(&fixture, &lane).expect("kept");
     assert_eq!(git(&fixture.root, &["cat-file", "-p", &format!("{kept}:dangling")]), "/nowhere/at/all");
 }
+
+#[test]
+fn what_was_kept_is_laid_over_a_lane_that_has_moved_on_without_undoing_that() {
+    let fixture = Fixture::new();
+    let lane = fixture.lane("a");
+    write(&lane.path.join("README"), "dirty\n");
+    write(&lane.path.join("src/a.txt"), "dirty\n");
+    write(&lane.path.join("new/file"), "new\n");
+    write(&lane.path.join("blocked/file"), "new\n");
+    std::fs::remove_file(lane.path.join(".gitignore")).expect("remove");
+    let kept = keep(&fixture, &lane).expect("kept");
+    let moved =
+        [("src/a.txt", Some("theirs\n")), ("new/other", Some("theirs\n")), ("blocked", Some("theirs\n"))];
+    let moved = fixture.commit(&fixture.start, &moved);
+    fixture.repo.set_to(&lane, &moved).expect("moved on");
+    let overlaid = fixture.repo.overlay(&lane, &kept).expect("laid over");
+    assert_eq!((overlaid.files, overlaid.held_back), (3, vec!["blocked/file".into(), "src/a.txt".into()]));
+    assert_eq!(read(&lane.path.join("README")), "dirty\n");
+    assert_eq!(read(&lane.path.join("new/file")), "new\n");
+    assert!(!lane.path.join(".gitignore").exists());
+    for theirs in ["src/a.txt", "new/other", "blocked"] {
+        assert_eq!(read(&lane.path.join(theirs)), "theirs\n", "{theirs}");
+    }
+    assert_eq!(fixture.repo.head(&lane).expect("HEAD").sha, moved);
+    let status = git(&lane.path, &["status", "--porcelain"]);
+    assert_eq!(status, "D .gitignore\n M README\n?? new/file", "uncommitted again");
+}
+
+#[test]
+fn nothing_is_laid_out_beside_the_lane() {
+    let fixture = Fixture::new();
+    let lane = fixture.lane("a");
+    let blob = git(&fixture.root, &["hash-object", "-w", "README"]);
+    let list = fixture.dir.path().join("list");
+    let literally = |name: &str, mode: &str, id: &str| {
+        let id: Vec<u8> =
+            (0..20).map(|at| u8::from_str_radix(&id[2 * at..2 * at + 2], 16).expect("hex")).collect();
+        write(&list, [format!("{mode} {name}\0").as_bytes(), &id].concat());
+        git(&fixture.root, &["hash-object", "-t", "tree", "-w", "--literally", &list.display().to_string()])
+    };
+    for (dir, name) in [("..", "planted"), (".GIT", "config")] {
+        let inner = literally(name, "100644", &blob);
+        let tree = literally(dir, "40000", &inner);
+        let start = fixture.start.as_str();
+        let kept = super::fixture::sha(&git(&fixture.root, &["commit-tree", &tree, "-p", start, "-m", "x"]));
+        let overlaid = fixture.repo.overlay(&lane, &kept).expect("laid over");
+        assert_eq!(overlaid.held_back, [format!("{dir}/{name}")]);
+        assert!(!lane.path.join(dir).join(name).exists());
+    }
+}

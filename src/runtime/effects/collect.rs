@@ -1,8 +1,10 @@
 //! What an attempt left becomes a commit, with evidence for and against it.
 
+use std::collections::BTreeSet;
+
 use super::{Done, attempt, git_failure, keep, prepare};
 use crate::event::{
-    CheckRecorded, CheckStatus, DiffRecorded, DiffStat, Draft, Event, Failure, Subject, WorkCollected,
+    CheckRecorded, CheckStatus, DiffRecorded, DiffStat, Draft, Event, Failure, Subject, WorkCollected, named,
 };
 use crate::git::{Change, DiffFile, GitError, Repo, Worktree};
 use crate::graph::{CommitPolicy, DiffPolicy};
@@ -164,10 +166,10 @@ impl Look<'_> {
                     Err(GitError::NestedRepositories { paths }) => {
                         let detail = format!(
                             "a git repository inside the lane cannot be committed: {}",
-                            paths.join(", ")
+                            named(&paths)
                         );
                         self.check("clean", CheckStatus::Fail, &detail);
-                        self.keep(worktree, head)?;
+                        self.keep_uncommitted(worktree, head)?;
                         Ok(head.clone())
                     }
                     Err(error) => Err(self.failed(&error)),
@@ -179,9 +181,9 @@ impl Look<'_> {
                     self.check("clean", CheckStatus::Pass, "");
                 } else {
                     let paths: Vec<&str> = dirty.files.iter().map(|f| f.path.as_str()).collect();
-                    let detail = format!("the agent left changes uncommitted: {}", some(&paths));
+                    let detail = format!("the agent left changes uncommitted: {}", named(&paths));
                     self.check("clean", CheckStatus::Fail, &detail);
-                    self.keep(worktree, head)?;
+                    self.keep_uncommitted(worktree, head)?;
                 }
                 Ok(head.clone())
             }
@@ -225,7 +227,7 @@ impl Look<'_> {
             }
         } else {
             self.check("diff", CheckStatus::Pass, "");
-            self.judge_scope(&files);
+            self.judge_scope(&files)?;
         }
         self.judge_conflict(commit)?;
         let branch = self.task_branch();
@@ -256,16 +258,26 @@ impl Look<'_> {
     /// An attempt that was given a merge with conflicts has to have resolved them.
     fn judge_conflict(&mut self, commit: &Sha) -> Result<(), Failure> {
         let Some(resolves) = &self.known.attempt.resolves else { return Ok(()) };
-        let paths = &resolves.conflict.paths;
-        let left = self.repo.still_marked(&resolves.marked, commit, paths).map_err(|e| self.failed(&e))?;
+        let paths = self.in_conflict()?;
+        let left = self.repo.still_marked(&resolves.marked, commit, &paths).map_err(|e| self.failed(&e))?;
         if left.is_empty() {
             self.check("conflict", CheckStatus::Pass, "");
         } else {
-            let left: Vec<&str> = left.iter().map(String::as_str).collect();
-            let detail = format!("conflict markers are left in {}", some(&left));
+            let detail = format!("conflict markers are left in {}", named(&left));
             self.check("conflict", CheckStatus::Fail, &detail);
         }
         Ok(())
+    }
+
+    /// The files of the conflict that the attempt is to resolve. The record names as many as it has room for; where there
+    /// are more, any file that the other side changed may be one.
+    fn in_conflict(&self) -> Result<Vec<String>, Failure> {
+        let Some(resolves) = &self.known.attempt.resolves else { return Ok(Vec::new()) };
+        if resolves.conflict.more == 0 {
+            return Ok(resolves.conflict.paths.clone());
+        }
+        let files = self.repo.diff(&resolves.tip, &resolves.marked).map_err(|e| self.failed(&e))?;
+        Ok(files.into_iter().map(|file| file.path).collect())
     }
 
     /// Whether the attempt says that it is done, so that its evidence is asked for.
@@ -276,29 +288,42 @@ impl Look<'_> {
         !called_off && (ran || attempt.claims.done.is_some()) && attempt.failed_checks().next().is_none()
     }
 
-    fn judge_scope(&mut self, files: &[DiffFile]) {
+    fn judge_scope(&mut self, files: &[DiffFile]) -> Result<(), Failure> {
         let scope = Scope::new(&self.task.writes);
         if !scope.is_declared() {
-            return;
+            return Ok(());
         }
+        let given: BTreeSet<String> = self.in_conflict()?.into_iter().collect();
         let paths = files.iter().flat_map(|f| std::iter::once(&f.path).chain(&f.old_path));
-        let conflict = self.known.attempt.resolves.as_ref().map(|r| r.conflict.paths.as_slice());
-        let given = |path: &String| conflict.is_some_and(|paths| paths.contains(path));
-        let outside: Vec<&str> = paths.filter(|p| !scope.holds(p) && !given(p)).map(String::as_str).collect();
+        let outside: Vec<&str> =
+            paths.filter(|p| !scope.holds(p) && !given.contains(*p)).map(String::as_str).collect();
         if outside.is_empty() {
             self.check("writes", CheckStatus::Pass, "");
         } else {
-            let detail = format!("it changed paths outside its `writes`: {}", some(&outside));
+            let detail = format!("it changed paths outside its `writes`: {}", named(&outside));
             self.check("writes", CheckStatus::Fail, &detail);
         }
+        Ok(())
     }
 
     /// Puts what cannot be collected where it can be brought back from.
     fn keep(&mut self, worktree: &Worktree, start: &Sha) -> Result<(), Failure> {
-        let what = format!("attempt/{}/{}", self.task.id, self.known.attempt.number);
-        let reason =
-            format!("work of attempt {} of {} that was not taken", self.known.attempt.number, self.task.id);
-        let kept = keep::worktree(self.context, worktree, &what, &reason, std::slice::from_ref(start));
+        let number = self.known.attempt.number;
+        let what = format!("attempt/{}/{number}", self.task.id);
+        let reason = format!("work of attempt {number} of {} that was not taken", self.task.id);
+        self.keep_as(worktree, &what, &reason, start)
+    }
+
+    /// Keeps the uncommitted files of work that was collected, for the process that goes on from it.
+    fn keep_uncommitted(&mut self, worktree: &Worktree, head: &Sha) -> Result<(), Failure> {
+        let attempt = &self.known.attempt;
+        let what = keep::uncommitted(&self.task.id, attempt.number, attempt.iteration);
+        let reason = format!("uncommitted files of attempt {} of {}", attempt.number, self.task.id);
+        self.keep_as(worktree, &what, &reason, head)
+    }
+
+    fn keep_as(&mut self, worktree: &Worktree, what: &str, reason: &str, known: &Sha) -> Result<(), Failure> {
+        let kept = keep::worktree(self.context, worktree, what, reason, std::slice::from_ref(known));
         if let Some(kept) = kept.map_err(|e| self.failed(&e))? {
             self.fact(kept);
         }
@@ -358,9 +383,4 @@ pub(super) fn file(file: &DiffFile) -> crate::event::DiffFile {
         binary: file.binary,
         old_path: file.old_path.clone(),
     }
-}
-
-fn some(paths: &[&str]) -> String {
-    let shown = paths[..paths.len().min(8)].join(", ");
-    if paths.len() > 8 { format!("{shown} and {} more", paths.len() - 8) } else { shown }
 }

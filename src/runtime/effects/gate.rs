@@ -9,6 +9,7 @@ use crate::event::{CheckRecorded, CheckStatus, Failure, FailureKind};
 use crate::exec::{self, Launch, StdinFrom};
 use crate::graph::{Command, Gate, Millis};
 use crate::runtime::Context;
+use crate::runtime::halt::AttemptKey;
 
 /// A gate that nobody gave a time has as long as this.
 const TIMEOUT: Millis = Millis(30 * 60 * 1000);
@@ -23,6 +24,8 @@ pub(super) struct Setting<'a> {
     pub(super) lane: &'a Path,
     /// The log.
     pub(super) log: PathBuf,
+    /// The attempt whose landing is gated; none for the merge of a lane.
+    pub(super) attempt: Option<AttemptKey>,
     /// Names the gate's processes.
     pub(super) tag: String,
     /// Variables beside the usual.
@@ -51,11 +54,10 @@ pub(super) async fn run(
         duration_ms: 0,
     };
     for _ in 0..gate.attempts.max(1) {
-        let mut halt = context.halt.subscribe();
-        let halted = async move {
-            // The sender lives as long as the context; an error cannot be told from a halt and means the same.
-            _ = halt.wait_for(|halt| *halt).await;
-        };
+        if context.is_halted(setting.attempt.as_ref()) {
+            return Err(interrupted(gate));
+        }
+        let halted = context.halted(setting.attempt.clone());
         let before = std::fs::metadata(&setting.log).map_or(0, |m| m.len());
         let ran = exec::run_bounded(&launch, timeout, context.grace().min(Duration::from_secs(5)), halted)
             .await
@@ -67,8 +69,7 @@ pub(super) async fn run(
                 ))
             })?;
         if ran.cancelled {
-            let message = format!("the gate `{}` was interrupted", gate.command);
-            return Err(Failure { class: FailureKind::Transient, message, hint: None });
+            return Err(interrupted(gate));
         }
         check.duration_ms = u64::try_from(ran.duration.as_millis()).unwrap_or(u64::MAX);
         if ran.exit.is_success() && !ran.timed_out {
@@ -84,6 +85,11 @@ pub(super) async fn run(
         check.detail = format!("the gate `{}` {how}\n{}", gate.command, output(&setting.log, before));
     }
     Ok(check)
+}
+
+fn interrupted(gate: &Gate) -> Failure {
+    let message = format!("the gate `{}` was interrupted", gate.command);
+    Failure { class: FailureKind::Transient, message, hint: None }
 }
 
 /// The end of what a gate printed from `from` on.

@@ -2,7 +2,7 @@
 
 use crate::event::CustodyKept;
 use crate::git::{GitError, Worktree};
-use crate::id::Sha;
+use crate::id::{Sha, TaskId};
 use crate::plan;
 use crate::runtime::Context;
 
@@ -30,6 +30,24 @@ pub(super) fn commit(
     let reference = free(context, what, Some(commit))?;
     context.project.repo.set_ref(&reference, commit, None)?;
     Ok(CustodyKept { reference, commit: commit.clone(), reason: reason.to_owned() })
+}
+
+/// What the uncommitted files are kept as that one process of an attempt left. The name tells the process that goes on from it,
+/// whichever orchestrator starts that one.
+pub(super) fn uncommitted(task: &TaskId, attempt: u32, iteration: u32) -> String {
+    format!("uncommitted/{task}/{attempt}-{iteration}")
+}
+
+/// What was kept last as `what`.
+pub(super) fn newest(context: &Context, what: &str) -> Result<Option<(String, Sha)>, GitError> {
+    let first = plan::custody_ref(&context.plan.graph, context.plan.run, what);
+    let (mut name, mut newest, mut n) = (first.clone(), None, 1_u32);
+    while let Some(found) = context.project.repo.read_ref(&name)? {
+        newest = Some((name, found));
+        n += 1;
+        name = format!("{first}.{n}");
+    }
+    Ok(newest)
 }
 
 /// The first name for `what` that is not taken, or that holds `commit` already.

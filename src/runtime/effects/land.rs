@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::{Done, attempt, blocking, gate, git_failure, permanent};
 use crate::event::{
     CheckRecorded, CheckStatus, ConflictPredicted, CustodyKept, Draft, Effect, Failure, FailureKind,
-    MergeRecorded, Subject,
+    MergeRecorded, Subject, named,
 };
 use crate::git::{GitError, Merge, Worktree};
 use crate::id::Sha;
 use crate::plan::{self, TaskPlan};
 use crate::runtime::Context;
 use crate::runtime::brief::{AttemptBrief, Brief};
+use crate::runtime::halt::AttemptKey;
 
 /// What is to land.
 #[derive(Clone)]
@@ -65,6 +66,10 @@ impl Landing<'_> {
         if self.commit.is_none() {
             return Ok(());
         }
+        if self.context.is_halted(Some(&self.key())) {
+            let message = format!("landing `{}` was called off", self.task.id);
+            return Err(Failure { class: FailureKind::Transient, message, hint: None });
+        }
         let (context, tip, branch) = (Arc::clone(self.context), self.tip.clone(), self.branch());
         let (subject, landing) = (self.subject.clone(), candidate.clone());
         let (outcome, noted) = blocking(move || {
@@ -113,8 +118,8 @@ impl Landing<'_> {
         .map_err(|e| self.failed(&e))?;
         made.map_err(|(paths, detail)| {
             let lane = &self.task.lane;
-            let message = format!("its work and lane `{lane}` both changed {}", paths.join(", "));
-            let event = ConflictPredicted { with: format!("lane {lane}"), paths, detail, marked: None };
+            let message = format!("its work and lane `{lane}` both changed {}", named(&paths));
+            let event = ConflictPredicted::over(format!("lane {lane}"), paths, detail);
             facts.push(Draft::world(self.subject.clone(), event));
             self.check(facts, "merge", CheckStatus::Fail, &message);
             Failure { class: FailureKind::Conflict, message, hint: None }
@@ -138,24 +143,27 @@ impl Landing<'_> {
         let setting = gate::Setting {
             lane: &place.path,
             log: self.context.attempt_record(&self.task.id, self.number).join("gate.log"),
+            attempt: Some(self.key()),
             tag: self.gate_tag(),
             given,
         };
-        let mut check = gate::run(self.context, gate, &setting).await?;
-        if gate.fresh && check.status == CheckStatus::Pass {
-            "in a pristine worktree".clone_into(&mut check.detail);
-        }
-        let passed = check.status == CheckStatus::Pass;
-        let why = check.detail.lines().next().unwrap_or_default().to_owned();
-        facts.push(Draft::world(self.subject.clone(), check));
-        if let Some(fresh) = fresh {
+        let ran = gate::run(self.context, gate, &setting).await;
+        if let Some(fresh) = fresh.clone() {
             let context = Arc::clone(self.context);
             let removed =
                 blocking(move || context.project.repo.remove(&fresh, &context.project.record.trash())).await;
             if let Err(error) = removed {
                 tracing::warn!(%error, "a pristine worktree could not be removed");
             }
-        } else {
+        }
+        let mut check = ran?;
+        if gate.fresh && check.status == CheckStatus::Pass {
+            "in a pristine worktree".clone_into(&mut check.detail);
+        }
+        let passed = check.status == CheckStatus::Pass;
+        let why = check.detail.lines().next().unwrap_or_default().to_owned();
+        facts.push(Draft::world(self.subject.clone(), check));
+        if fresh.is_none() {
             self.look_again(candidate, facts).await?;
         }
         if passed { Ok(()) } else { Err(Failure { class: FailureKind::Work, message: why, hint: None }) }
@@ -182,8 +190,7 @@ impl Landing<'_> {
             .map(|f| f.path.as_str())
             .collect();
         if !changed.is_empty() {
-            let detail =
-                format!("the gate changed tracked files, which are not merged: {}", changed.join(", "));
+            let detail = format!("the gate changed tracked files, which are not merged: {}", named(&changed));
             self.check(facts, "gate-changes", CheckStatus::Warn, &detail);
         }
         Ok(())
@@ -224,6 +231,10 @@ impl Landing<'_> {
 
     fn branch(&self) -> String {
         self.context.lane(&self.task.lane).branch.clone()
+    }
+
+    fn key(&self) -> AttemptKey {
+        (self.task.id.clone(), self.number)
     }
 
     fn gate_tag(&self) -> String {

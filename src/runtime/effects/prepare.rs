@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::attempt::{Job, given, tag};
 use super::{blocking, gate, git_failure, keep, permanent};
 use crate::agent::{self, AgentCommand, Fill};
-use crate::event::{Draft, Effect, Failure};
+use crate::event::{CustodyRestored, Draft, Effect, Event, Failure, listed};
 use crate::exec::{Launch, StdinFrom};
+use crate::git::{GitError, Overlaid, Worktree};
 use crate::graph::{DiffPolicy, PromptBy};
 use crate::id::TaskId;
 use crate::plan::Work;
@@ -27,7 +28,7 @@ pub(super) async fn prepare(
     let plain = |failure| (Vec::new(), failure);
     std::fs::create_dir_all(&record)
         .map_err(|e| plain(permanent(format!("{} could not be made: {e}", record.display()))))?;
-    let lane = ready_lane(context, job).await.map_err(|failure| (Vec::new(), failure))?;
+    let lane = ready_lane(context, known, job).await.map_err(|failure| (Vec::new(), failure))?;
     put_up(context, known, job).map_err(plain)?;
     let (argv, stdin) = command(context, known, job).map_err(plain)?;
     let extra = match &job.task.work {
@@ -46,12 +47,13 @@ pub(super) async fn prepare(
     })
 }
 
-/// Brings the worktree to the attempt's start; what stands in it is kept first.
+/// Brings the worktree to the attempt's start; what stands in it is kept first. Then the files lie there again that the process
+/// it goes on from did not commit.
 ///
 /// A command without a diff asks for the lane's files at its start and nothing more: where HEAD is there already, it is
 /// neither looked at before nor after. Whatever it leaves is kept and cleared when the next task wants the lane clean,
 /// or at teardown.
-async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Failure> {
+async fn ready_lane(context: &Arc<Context>, known: &AttemptBrief, job: &Job<'_>) -> Result<PathBuf, Failure> {
     // Tasks that change nothing may share a worktree; it is made ready for one of them.
     let door = context.door(&job.lane);
     let _inside = door.lock().await;
@@ -59,9 +61,10 @@ async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Fa
         return Ok(job.lane.clone());
     }
     let (shared, path, start) = (Arc::clone(context), job.lane.clone(), job.start.clone());
-    let (name, subject) = (format!("{}/{}", job.task.id, job.number), job.subject.clone());
+    let name = format!("{}/{}", job.task.id, job.number);
     let (task, number, iteration) = (job.task.id.clone(), job.number, job.iteration);
-    let kept = blocking(move || {
+    let goes_on_from = known.goes_on_from;
+    let facts = blocking(move || {
         let repo = &shared.project.repo;
         let doing = |e| git_failure("making the lane ready", &e);
         let worktree = super::provision::worktree(&shared, &path, &start).map_err(doing)?;
@@ -70,11 +73,14 @@ async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Fa
         let kept = keep::worktree(&shared, &worktree, &what, &reason, std::slice::from_ref(&start))
             .map_err(doing)?;
         repo.set_to(&worktree, &start).map_err(doing)?;
+        let restored = give_back(&shared, &worktree, &task, goes_on_from).map_err(doing)?;
         note_stash(&shared, &task, number).map_err(doing)?;
-        Ok(kept)
+        Ok([kept.map(Event::from), restored.map(Event::from)])
     })
     .await?;
-    if let Some(event) = kept {
+    let facts: Vec<Draft> =
+        facts.into_iter().flatten().map(|event| Draft::world(job.subject.clone(), event)).collect();
+    if !facts.is_empty() {
         let id = Effect::Attempt {
             task: job.task.id.clone(),
             attempt: job.number,
@@ -83,9 +89,24 @@ async fn ready_lane(context: &Arc<Context>, job: &Job<'_>) -> Result<PathBuf, Fa
             place: crate::event::Place::Lane,
         }
         .id();
-        context.report(&id, vec![Draft::world(subject, event)]);
+        context.report(&id, facts);
     }
     Ok(job.lane.clone())
+}
+
+/// Lays the uncommitted files of the process before out again.
+fn give_back(
+    context: &Context,
+    worktree: &Worktree,
+    task: &TaskId,
+    goes_on_from: Option<(u32, u32)>,
+) -> Result<Option<CustodyRestored>, GitError> {
+    let Some((attempt, iteration)) = goes_on_from else { return Ok(None) };
+    let what = keep::uncommitted(task, attempt, iteration);
+    let Some((reference, commit)) = keep::newest(context, &what)? else { return Ok(None) };
+    let Overlaid { files, held_back } = context.project.repo.overlay(worktree, &commit)?;
+    let (held_back, _) = listed(held_back);
+    Ok(Some(CustodyRestored { reference, commit, files: files as u64, held_back }))
 }
 
 /// Whether the lane's HEAD is where the attempt starts; what landed or was merged in since is not in its files else.
@@ -99,7 +120,7 @@ async fn stands_at_start(context: &Arc<Context>, job: &Job<'_>) -> Result<bool, 
         let Some(worktree) = repo.reopen(&path)? else { return Ok(false) };
         match repo.head(&worktree) {
             Ok(head) => Ok(head.sha == start),
-            Err(crate::git::GitError::HeadUnborn { .. }) => Ok(false),
+            Err(GitError::HeadUnborn { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     })
@@ -111,7 +132,7 @@ async fn stands_at_start(context: &Arc<Context>, job: &Job<'_>) -> Result<bool, 
 pub(super) const STASH_BEFORE: &str = "stash-before";
 
 /// All worktrees share one stash; what it was before tells afterwards that an agent put its work there.
-fn note_stash(context: &Context, task: &TaskId, number: u32) -> Result<(), crate::git::GitError> {
+fn note_stash(context: &Context, task: &TaskId, number: u32) -> Result<(), GitError> {
     let tip = context.project.repo.stash_tip()?.map(|s| s.to_string()).unwrap_or_default();
     let path = context.attempt_record(task, number).join(STASH_BEFORE);
     if let Err(error) = std::fs::write(&path, tip) {

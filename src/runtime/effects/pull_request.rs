@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Done, blocking, chain, collect, gate, git_failure, keep, permanent, sync};
 use crate::event::{
     CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrOpened,
-    PrRef, PrUpdated, Subject,
+    PrRef, PrUpdated, Subject, named,
 };
 use crate::forge::{self, ForgeError, LocalForge, NewPr, PrCheck, PrUpdate};
 use crate::git::{GitError, Merge, Worktree};
@@ -197,7 +197,7 @@ async fn try_prove(
     match joined {
         Err(paths) => {
             let target = &context.lane(lane).target;
-            let detail = format!("lane and `{target}` both changed {}", paths.join(", "));
+            let detail = format!("lane and `{target}` both changed {}", named(&paths));
             facts.push(check(lane, CHECK_MERGEABLE, CheckStatus::Fail, detail));
         }
         Ok(joined) => {
@@ -278,6 +278,7 @@ pub(super) async fn gates(
         let setting = gate::Setting {
             lane: &joined.worktree.path,
             log: dir.join(format!("{name}.log")),
+            attempt: None,
             tag: gate_tag(context, lane, &name),
             given: vec![
                 ("LANEWAY_LANE".into(), lane.as_str().into()),
@@ -369,7 +370,7 @@ fn status_of(status: CheckStatus) -> forge::CheckStatus {
 pub(super) fn conflict(lane: &LaneId, target: &str, paths: &[String]) -> Failure {
     Failure {
         class: FailureKind::Conflict,
-        message: format!("lane `{lane}` and `{target}` both changed {}", paths.join(", ")),
+        message: format!("lane `{lane}` and `{target}` both changed {}", named(paths)),
         hint: Some(format!("bring `{target}` up to what the lane expects, or close the pull request")),
     }
 }

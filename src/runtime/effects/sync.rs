@@ -1,7 +1,7 @@
 //! Upstream work flows into a lane: merged in the object database, then the branch moves.
 
 use super::{Done, git_failure, permanent};
-use crate::event::{ConflictPredicted, Draft, Failure, FailureKind, LaneSynced, Subject, SyncSource};
+use crate::event::{ConflictPredicted, Draft, Failure, FailureKind, LaneSynced, Subject, SyncSource, named};
 use crate::git::{GitError, Landing, Merge, Remote};
 use crate::id::{LaneId, Sha};
 use crate::runtime::Context;
@@ -148,8 +148,8 @@ fn join(
         Merge::Clean { tree, .. } => both(&tree, "").map(clean),
         Merge::Conflict { tree, paths, detail } => {
             let commit = both(&tree, ", with conflicts that are yet to be resolved")?;
-            let event =
-                ConflictPredicted { with: name.to_owned(), paths, detail, marked: Some(commit.clone()) };
+            let mut event = ConflictPredicted::over(name.to_owned(), paths, detail);
+            event.marked = Some(commit.clone());
             Ok(Joined { commit, conflict: Some(event) })
         }
     }
@@ -167,7 +167,7 @@ fn hand_over(
 ) -> Failure {
     let repo = &context.project.repo;
     let said =
-        |c: &ConflictPredicted| format!("{} and lane `{lane}` both changed {}", c.with, c.paths.join(", "));
+        |c: &ConflictPredicted| format!("{} and lane `{lane}` both changed {}", c.with, named(&c.paths));
     let message = conflicts.iter().map(said).collect::<Vec<_>>().join("; ");
     let reason = format!("the merge into lane {lane} with its conflicts marked");
     let kept = repo

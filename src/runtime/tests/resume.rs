@@ -20,7 +20,7 @@ async fn drive_until_a_process_runs(bench: &Bench) {
 }
 
 /// Whether one of `batch` intends an effect whose name begins so.
-fn intends(batch: &[Envelope], effect: &str) -> bool {
+pub(super) fn intends(batch: &[Envelope], effect: &str) -> bool {
     batch.iter().any(|e| matches!(&e.event, Event::EffectIntended(i) if i.id.0.starts_with(effect)))
 }
 
