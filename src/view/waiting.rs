@@ -104,7 +104,7 @@ fn answers(plan: &Plan, state: &State) -> Vec<Waiting> {
 /// What to do about what was in the way, and the command that then lets the task go on.
 fn after(first: Option<&str>, task: &TaskId) -> String {
     let first = first.map_or(String::new(), |first| format!("{}, then ", one_line(first, WORDS_SHOWN)));
-    format!("{first}laneway retry {task}")
+    format!("{first}laneway retry --task {task}")
 }
 
 /// Whether a person's answer is what an attempt lacks: one that has ended in a question, or one that asks while it works.

@@ -279,7 +279,7 @@ fn step_failed(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
 fn refused(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     let attempt = core.newest(task);
     let failure = attempt.refusal().expect("the caller saw it").clone();
-    let hint = failure.hint.unwrap_or_else(|| format!("laneway retry {}", core.plan.tasks[task].id));
+    let hint = failure.hint.unwrap_or_else(|| format!("laneway retry --task {}", core.plan.tasks[task].id));
     let subject = core.attempt_subject(task, attempt.number);
     core.decide(subject, HumanTaskOpened { question: failure.message.clone(), hint })?;
     core.attempt_to(task, AttemptStatus::Waiting, Some(failure.message))

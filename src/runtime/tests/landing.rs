@@ -134,7 +134,7 @@ run = "git -C ../../.. worktree add -q mine laneway/g/default/integration; echo 
     assert_eq!(state.run.status, Some(RunStatus::Blocked), "{}", bench.told());
     let waits = crate::view::waiting(&bench.plan, &state);
     assert_eq!(waits.len(), 1, "{waits:?}");
-    assert!(waits[0].hint.contains("mine, then laneway retry one"), "{waits:?}");
+    assert!(waits[0].hint.contains("mine, then laneway retry --task one"), "{waits:?}");
     assert_eq!(std::fs::read_to_string(bench.dir.path().join("mine/file")).unwrap(), "mine\n");
     bench.git("-C mine checkout -q file");
     let state = bench.drive().await;
