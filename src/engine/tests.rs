@@ -251,6 +251,9 @@ impl World {
             Effect::CheckMerged { lane: l, .. } => {
                 done(vec![Draft::world(lane(l), PrMerged { commit: sha(77), by: "outside".into() })])
             }
+            Effect::Review { lane: l, act: ReviewAct::Close, by, .. } => {
+                done(vec![Draft::world(lane(l), PrClosed { by: by.clone() })])
+            }
             Effect::Stop { .. } | Effect::Prove { .. } | Effect::Review { .. } => done(vec![]),
         }
     }
@@ -847,4 +850,41 @@ fn ar15_an_answered_attempt_whose_second_process_never_ran_leaves_its_work_to_th
     let verb = ControlVerb::Answer { task: TaskId::new("t").unwrap(), ask: None, text: "yes".into() };
     drive(&mut core, &mut world, vec![control("x", verb)], &mut log);
     assert_eq!(core.state().tasks[0].attempts[1].start, Some(sha(901)), "the first process's work");
+}
+
+#[test]
+fn ar21_a_run_goes_on_without_a_lane_whose_pull_request_was_closed() {
+    let draw = diamond(MergePolicy::Review, Handoff::Merged);
+    let (mut core, mut world, mut log) = run(&draw, &[]);
+    let lane = || LaneId::new("a").unwrap();
+    let close = ControlVerb::Review { lane: lane(), act: ReviewAct::Close, text: String::new() };
+    drive(&mut core, &mut world, vec![control("close", close)], &mut log);
+    assert_eq!(core.state().lanes[0].status, LaneStatus::Failed, "{:?}", statuses(&core));
+    assert_eq!(core.state().tasks[1].status, TaskStatus::Skipped);
+    let why = core.state().tasks[1].reason.clone().unwrap();
+    assert!(why.contains("lane `a` failed"), "{why}");
+    let skip = ControlVerb::Skip { tasks: vec![TaskId::new("a1").unwrap()] };
+    drive(&mut core, &mut world, vec![control("s", skip)], &mut log);
+    assert_eq!(core.state().lanes[1].status, LaneStatus::PrCreated, "{:?}", statuses(&core));
+    assert!(core.state().lanes[1].contains.is_empty(), "without its work");
+    for lane in ["b", "c", "d"] {
+        let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap() };
+        drive(&mut core, &mut world, vec![control(lane, verb)], &mut log);
+    }
+    assert_eq!(core.state().run.status, Some(RunStatus::Completed), "{:?}", statuses(&core));
+}
+
+#[test]
+fn ar22_a_lane_goes_on_without_a_task_that_failed_until_a_retry() {
+    let script = [("d1", 1, Outcome::Silent), ("d1", 2, Outcome::Silent)];
+    let (mut core, mut world, mut log) = run(&diamond(MergePolicy::Auto, Handoff::Ready), &script);
+    assert_eq!(core.state().run.status, Some(RunStatus::Failed));
+    let d1 = || vec![TaskId::new("d1").unwrap()];
+    drive(&mut core, &mut world, vec![control("s", ControlVerb::Skip { tasks: d1() })], &mut log);
+    let (run, lanes, tasks) = statuses(&core);
+    assert_eq!((run, lanes[3]), (Some(RunStatus::Completed), LaneStatus::Merged));
+    assert_eq!(tasks[3..], [TaskStatus::Failed, TaskStatus::Merged]);
+    let again = control("again", ControlVerb::Skip { tasks: vec![TaskId::new("a1").unwrap()] });
+    drive(&mut core, &mut world, vec![again], &mut log);
+    assert_eq!(log.last().unwrap().event.kind(), "control.rejected", "what is merged is not undone by it");
 }

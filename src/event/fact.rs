@@ -284,6 +284,11 @@ pub enum ControlVerb {
         #[serde(default)]
         tasks: Vec<TaskId>,
     },
+    /// Go on without these: what needs them no longer waits for them.
+    Skip {
+        /// Tasks.
+        tasks: Vec<TaskId>,
+    },
     /// Answer a task that waits for a person.
     Answer {
         /// The task.

@@ -235,6 +235,10 @@ fn control(control: &Control) -> String {
             let names: Vec<String> = tasks.iter().map(ToString::to_string).collect();
             format!("retry asked for by {by}: {}", or_all(&names))
         }
+        ControlVerb::Skip { tasks } => {
+            let names: Vec<String> = tasks.iter().map(ToString::to_string).collect();
+            format!("{by} goes on without {}", names.join(", "))
+        }
         ControlVerb::Answer { task, text, .. } => format!("{by} answers task {task}{}", quoted(text)),
         ControlVerb::Merge { lane } => format!("{by} asks to merge lane {lane}"),
         ControlVerb::Review { lane, act: what, text } => {

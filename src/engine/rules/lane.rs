@@ -4,9 +4,7 @@ use super::super::EngineError;
 use super::super::agenda::Item;
 use super::super::core::Core;
 use super::Remedy;
-use crate::event::{
-    CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status, TaskStatus,
-};
+use crate::event::{CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status};
 use crate::graph::{MergePolicy, Teardown};
 use crate::plan::LaneIx;
 use crate::state::{Outside, Step};
@@ -60,8 +58,10 @@ fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
-    let mut tasks = core.index.tasks_of[lane].iter().map(|&t| core.state.tasks[t].status);
-    if tasks.all(TaskStatus::is_success) {
+    let over = |&t: &crate::plan::TaskIx| {
+        core.state.tasks[t].is_settled() && core.state.tasks[t].status.is_terminal()
+    };
+    if core.index.tasks_of[lane].iter().all(over) {
         return with_children(core, lane);
     }
     ended_without_success(core, lane)
@@ -69,14 +69,18 @@ fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 
 /// A lane whose own tasks are done is whole when those nested in it have been merged into it.
 fn with_children(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
-    let child = |is: fn(&crate::state::Lane) -> bool| {
-        core.index.children[lane].iter().copied().find(|&child| is(&core.state.lanes[child]))
+    let children = core.index.children[lane].iter().copied();
+    let waited =
+        children.filter(|&c| core.state.lanes[c].status != LaneStatus::Merged && !core.goes_on_without(c));
+    let waited: Vec<LaneIx> = waited.collect();
+    let failed = |c: &&LaneIx| {
+        core.state.lanes[**c].status == LaneStatus::Failed && !core.state.lanes[**c].retry_wanted
     };
-    if let Some(child) = child(|l| l.status == LaneStatus::Failed && !l.retry_wanted) {
+    if let Some(&child) = waited.iter().find(failed) {
         let why = format!("its nested lane `{}` failed", core.plan.lanes[child].id);
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
-    if core.state.lanes[lane].is_busy() || child(|l| l.status != LaneStatus::Merged).is_some() {
+    if core.state.lanes[lane].is_busy() || !waited.is_empty() {
         return Ok(());
     }
     core.lane_to(lane, LaneStatus::MergeReady, None)
@@ -92,7 +96,7 @@ fn ended_without_success(core: &mut Core, lane: LaneIx) -> Result<(), EngineErro
     }
     let bad: Vec<String> = tasks
         .iter()
-        .filter(|&&t| !core.state.tasks[t].status.is_success())
+        .filter(|&&t| !core.state.tasks[t].is_settled())
         .map(|&t| format!("task `{}` {}", core.plan.tasks[t].id, core.state.tasks[t].status))
         .collect();
     if bad.is_empty() {
@@ -244,7 +248,7 @@ fn failed(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let state = &core.state.lanes[lane];
     if state.retry_wanted {
         let open = state.pr.as_ref().is_some_and(|p| p.closed_by.is_none() && p.merged.is_none());
-        let done = core.index.tasks_of[lane].iter().all(|&t| core.state.tasks[t].status.is_success());
+        let done = core.index.tasks_of[lane].iter().all(|&t| core.state.tasks[t].is_settled());
         let to = match () {
             () if open && done => LaneStatus::PrCreated,
             () if state.worktree.is_some() => LaneStatus::Active,

@@ -54,8 +54,9 @@ fn rest(core: &Core) -> Option<(RunStatus, Option<String>)> {
         .lanes
         .iter()
         .zip(&state.lanes)
-        .filter(|(_, lane)| lane.status == LaneStatus::Failed)
-        .map(|(plan, _)| plan.id.as_str())
+        .enumerate()
+        .filter(|(ix, (_, lane))| lane.status == LaneStatus::Failed && !core.goes_on_without(*ix))
+        .map(|(_, (plan, _))| plan.id.as_str())
         .collect();
     let waiting: Vec<&str> = core
         .plan
@@ -87,6 +88,11 @@ fn list(names: &[&str]) -> String {
 }
 
 impl Core {
+    /// Whether a person chose to go on without the whole lane.
+    pub(super) fn goes_on_without(&self, lane: crate::plan::LaneIx) -> bool {
+        self.index.tasks_of[lane].iter().all(|&t| self.state.tasks[t].set_aside)
+    }
+
     /// Nested lanes that a person has to merge before the ones that hold them can go on.
     fn nested_and_open(&self) -> Vec<&str> {
         let lanes = self.state.lanes.iter().enumerate();

@@ -84,7 +84,8 @@ fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 
 /// What the lane has to take in before the task can start.
 fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
-    let mut lanes: Vec<LaneIx> = core.index.needs[task].iter().map(|&n| core.index.lane_of[n]).collect();
+    let needs = core.index.needs[task].iter().filter(|&&n| !core.state.tasks[n].set_aside);
+    let mut lanes: Vec<LaneIx> = needs.map(|&n| core.index.lane_of[n]).collect();
     lanes.sort_unstable();
     lanes.dedup();
     let mut landed = Vec::new();
