@@ -23,6 +23,7 @@ use super::run::RunArgs;
 use super::schema::SchemaArgs;
 use super::session::{Global, Session};
 use super::signal::SignalArgs;
+use super::skip::SkipArgs;
 use super::status::StatusArgs;
 use super::verify::VerifyArgs;
 use super::waiting::WaitingArgs;
@@ -58,6 +59,7 @@ pub(super) enum Command {
     Pause(PauseArgs),
     Resume(ResumeArgs),
     Retry(RetryArgs),
+    Skip(SkipArgs),
     Pr(PrArgs),
     Signal(SignalArgs),
     Verify(VerifyArgs),
@@ -87,6 +89,7 @@ impl Command {
             Self::Pause(args) => args.run(session),
             Self::Resume(args) => args.run(session),
             Self::Retry(args) => args.run(session),
+            Self::Skip(args) => args.run(session),
             Self::Pr(args) => args.run(session),
             Self::Verify(args) => args.run(session),
             Self::Rebuild(args) => args.run(session),

@@ -40,6 +40,7 @@ mod screen;
 mod select;
 mod session;
 mod signal;
+mod skip;
 mod status;
 mod tail;
 mod ticker;

@@ -62,7 +62,8 @@ impl Agenda {
             self.due.insert(Item::Lane(lane));
             if touched.task.is_none() && touched.spreads {
                 self.due.extend(index.tasks_of[lane].iter().copied().map(Item::Task));
-                for &down in &index.downstream[lane] {
+                let nested = index.parent[lane].iter().chain(&index.children[lane]);
+                for &down in index.downstream[lane].iter().chain(nested) {
                     self.due.insert(Item::Lane(down));
                     self.due.extend(index.tasks_of[down].iter().copied().map(Item::Task));
                 }
@@ -101,6 +102,10 @@ impl Agenda {
 
     pub(super) fn touch_task(&mut self, task: TaskIx) {
         self.due.insert(Item::Task(task));
+    }
+
+    pub(super) fn touch_lanes(&mut self, lanes: impl Iterator<Item = LaneIx>) {
+        self.due.extend(lanes.map(Item::Lane));
     }
 
     pub(super) fn set_ready(&mut self, lane: LaneIx, rank: Rank, ready: bool) {

@@ -73,6 +73,9 @@ fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
         ControlVerb::Retry { tasks } => {
             (Subject::default(), tasks_known(tasks).or_else(|| retry_problem(state, tasks)))
         }
+        ControlVerb::Skip { tasks } => {
+            (Subject::default(), tasks_known(tasks).or_else(|| skip_problem(state, tasks)))
+        }
         ControlVerb::Answer { task, .. } => match index.task(task) {
             None => (Subject::default(), Some(format!("there is no task `{task}` in this run"))),
             Some(ix) => {
@@ -88,6 +91,25 @@ fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
         },
         _ => (Subject::default(), None),
     }
+}
+
+/// Why the run cannot go on without these tasks.
+fn skip_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
+    if tasks.is_empty() {
+        return Some("it says neither a task nor a lane".to_owned());
+    }
+    let index = state.index();
+    tasks.iter().find_map(|id| {
+        let task = index.task(id)?;
+        let (now, lane) = (&state.tasks[task], &state.lanes[index.lane_of[task]]);
+        match now.status {
+            crate::event::TaskStatus::Running => Some(format!("task `{id}` is at work; call it off first")),
+            status if status.is_success() && lane.status != LaneStatus::Failed => {
+                Some(format!("task `{id}` is {status}; there is nothing to go on without"))
+            }
+            _ => None,
+        }
+    })
 }
 
 /// Why there is nothing to try again.

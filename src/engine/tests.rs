@@ -46,6 +46,7 @@ impl Draw {
             LanePlan {
                 id: LaneId::new(lane).unwrap(),
                 description: None,
+                parent: None,
                 base: "main".into(),
                 base_sha: sha(1),
                 target: "main".into(),
@@ -165,10 +166,7 @@ impl World {
                 LaneProvisioned { worktree: format!("/w/{l}"), tip: sha(1), pushed: false, remark: None },
             )]),
             Effect::Sync { lane: l, n, from, .. } => {
-                let upstream = from.iter().flat_map(|s| match s {
-                    SyncSource::Lane { lane, tip } => vec![(lane.clone(), tip.clone())],
-                    SyncSource::Target { landed } => landed.clone(),
-                });
+                let upstream = from.iter().flat_map(SyncSource::lanes);
                 done(vec![Draft::world(
                     lane(l),
                     LaneSynced { upstream: upstream.collect(), tip: sha(5000 + u64::from(*n)) },
@@ -234,10 +232,15 @@ impl World {
                 };
                 Report { id: id.clone(), facts, end: Some(end) }
             }
-            Effect::OpenPr { lane: l, tip } => {
-                let number = 1 + core.state().index().lane(l).unwrap() as u64;
-                let pr = PrRef { number, url: format!("local:{l}") };
-                done(vec![Draft::world(lane(l), PrOpened { pr, tip: tip.clone() })])
+            Effect::OpenPr { lane: l, tip, base, draft } => {
+                let ix = core.state().index().lane(l).unwrap();
+                let pr = PrRef { number: 1 + ix as u64, url: format!("local:{l}") };
+                let (tip, base, draft) = (tip.clone(), base.clone(), *draft);
+                let event = match core.state().lanes[ix].pr {
+                    None => Event::from(PrOpened { pr, tip, base, draft }),
+                    Some(_) => PrUpdated { pr, tip, base, draft }.into(),
+                };
+                done(vec![Draft::world(lane(l), event)])
             }
             Effect::MergePr { lane: l, by, .. } => {
                 done(vec![Draft::world(lane(l), PrMerged { commit: sha(77), by: by.clone() })])
@@ -247,6 +250,9 @@ impl World {
             }
             Effect::CheckMerged { lane: l, .. } => {
                 done(vec![Draft::world(lane(l), PrMerged { commit: sha(77), by: "outside".into() })])
+            }
+            Effect::Review { lane: l, act: ReviewAct::Close, by, .. } => {
+                done(vec![Draft::world(lane(l), PrClosed { by: by.clone() })])
             }
             Effect::Stop { .. } | Effect::Prove { .. } | Effect::Review { .. } => done(vec![]),
         }
@@ -732,6 +738,108 @@ fn ar09_what_an_attempt_says_again_and_again_is_taken_a_bounded_number_of_times(
     assert!(events.len() <= 256, "{}", events.len());
 }
 
+fn bases(core: &Core) -> Vec<(String, bool)> {
+    let pr = |l: &crate::state::Lane| l.pr.as_ref().map(|pr| (pr.base.clone(), pr.draft)).unwrap_or_default();
+    core.state().lanes.iter().map(pr).collect()
+}
+
+#[test]
+fn ar21_pull_requests_are_stacked_and_retargeted_as_their_upstream_lands() {
+    let draw = diamond(MergePolicy::Review, Handoff::Ready);
+    let (mut core, mut world, mut log) = run(&draw, &[]);
+    let main = || ("main".to_owned(), false);
+    let on = |lane: &str| (format!("laneway/g/{lane}/integration"), false);
+    let draft = || ("main".to_owned(), true);
+    assert_eq!(bases(&core), [main(), on("a"), on("a"), draft()]);
+    let stages = [("a", [main(), main(), main(), draft()]), ("b", [main(), main(), main(), on("c")])];
+    for (lane, expected) in stages {
+        let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap() };
+        drive(&mut core, &mut world, vec![control(lane, verb)], &mut log);
+        assert_eq!(bases(&core), expected, "after {lane}");
+    }
+    assert!(core.state().lanes[1].landed.contains(&0) && core.state().lanes[3].landed.contains(&1));
+    for lane in ["c", "d"] {
+        let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap() };
+        drive(&mut core, &mut world, vec![control(lane, verb)], &mut log);
+    }
+    assert!(core.state().lanes.iter().all(|l| l.status == LaneStatus::Merged), "{:?}", statuses(&core));
+    let at = |what: &str| {
+        log.iter().position(|e| matches!(&e.event, Event::EffectIntended(i) if i.id.0.starts_with(what)))
+    };
+    assert!(
+        at("open-pr/b/").is_some() && at("sync/b/2") < at("teardown/a/"),
+        "retargeted before the branch goes"
+    );
+}
+
+#[test]
+fn ar21_a_landing_that_conflicts_goes_to_the_task_that_was_last_at_work() {
+    let draw = diamond(MergePolicy::Review, Handoff::Ready);
+    let (mut core, mut world, mut log) = run(&draw, &[]);
+    let started = world.started.len();
+    let landing: Which = |e| {
+        matches!(e, Effect::Sync { lane, from, .. } if lane.as_str() == "b"
+            && matches!(from[..], [SyncSource::Landing { .. }]))
+    };
+    world.refuses = Some((landing, FailureKind::Conflict));
+    let verb = ControlVerb::Merge { lane: LaneId::new("a").unwrap() };
+    drive(&mut core, &mut world, vec![control("m", verb)], &mut log);
+    assert_eq!(world.started[started..], [("b1".to_owned(), 2)], "{:?}", statuses(&core));
+    let b = &core.state().lanes[1];
+    assert_eq!((b.status, b.landed.len()), (LaneStatus::PrCreated, 1));
+    assert_eq!(b.pr.as_ref().map(|pr| (&pr.tip, pr.base.as_str())), b.tip.as_ref().map(|t| (t, "main")));
+    assert_eq!(core.state().run.status, Some(RunStatus::Completed));
+}
+
+/// The diamond, with `b` and `c` nested in `a`, and `d` in `c`.
+fn nest(merge: MergePolicy) -> Arc<Plan> {
+    let mut plan = (*diamond(merge, Handoff::Ready).plan()).clone();
+    for (lane, parent) in [(1, 0), (2, 0), (3, 2)] {
+        let parent = plan.lanes[parent].clone();
+        plan.lanes[lane].parent = Some(parent.id);
+        plan.lanes[lane].target = parent.branch;
+    }
+    plan.tasks[3].needs = vec![TaskId::new("c1").unwrap()];
+    Arc::new(plan)
+}
+
+#[test]
+fn ar21_a_nest_comes_to_the_same_end_from_every_prefix() {
+    for (merge, end) in [(MergePolicy::Auto, RunStatus::Completed), (MergePolicy::Review, RunStatus::Blocked)]
+    {
+        let plan = nest(merge);
+        let (mut whole, mut log) = (Core::new(Arc::clone(&plan)), Vec::new());
+        drive(&mut whole, &mut world(&[("d1", 1, Outcome::GateFails)]), begin(), &mut log);
+        assert_eq!(whole.state().run.status, Some(end), "{:?}", statuses(&whole));
+        for cut in 0..log.len() {
+            let mut core = Core::new(Arc::clone(&plan));
+            for envelope in &log[..cut] {
+                core.replay(envelope).unwrap();
+            }
+            core.recount();
+            let (mut again, mut inputs) = (log[..cut].to_vec(), begin());
+            if let Input::Control(control) = &mut inputs[1] {
+                control.id = "attach-again".into();
+            }
+            drive(&mut core, &mut world(&[("d1", 1, Outcome::GateFails)]), inputs, &mut again);
+            assert_eq!(statuses(&core), statuses(&whole), "restarted after event {cut}");
+        }
+    }
+}
+
+#[test]
+fn ar21_a_parent_fails_with_what_is_nested_in_it_and_a_retry_revives_both() {
+    let plan = nest(MergePolicy::Auto);
+    let script = [("d1", 1, Outcome::Silent), ("d1", 2, Outcome::Silent)];
+    let (mut core, mut log) = (Core::new(plan), Vec::new());
+    drive(&mut core, &mut world(&script), begin(), &mut log);
+    let (run, lanes, _) = statuses(&core);
+    assert_eq!(run, Some(RunStatus::Failed));
+    assert_eq!(lanes, [LaneStatus::Failed, LaneStatus::Merged, LaneStatus::Failed, LaneStatus::Failed]);
+    drive(&mut core, &mut world(&[]), vec![control("r", ControlVerb::Retry { tasks: vec![] })], &mut log);
+    assert!(core.state().lanes.iter().all(|l| l.status == LaneStatus::Merged), "{:?}", statuses(&core));
+}
+
 #[test]
 fn ar15_an_answered_attempt_whose_second_process_never_ran_leaves_its_work_to_the_next() {
     let draw = one_lane(MergePolicy::Review, &["t"]);
@@ -742,4 +850,41 @@ fn ar15_an_answered_attempt_whose_second_process_never_ran_leaves_its_work_to_th
     let verb = ControlVerb::Answer { task: TaskId::new("t").unwrap(), ask: None, text: "yes".into() };
     drive(&mut core, &mut world, vec![control("x", verb)], &mut log);
     assert_eq!(core.state().tasks[0].attempts[1].start, Some(sha(901)), "the first process's work");
+}
+
+#[test]
+fn ar21_a_run_goes_on_without_a_lane_whose_pull_request_was_closed() {
+    let draw = diamond(MergePolicy::Review, Handoff::Merged);
+    let (mut core, mut world, mut log) = run(&draw, &[]);
+    let lane = || LaneId::new("a").unwrap();
+    let close = ControlVerb::Review { lane: lane(), act: ReviewAct::Close, text: String::new() };
+    drive(&mut core, &mut world, vec![control("close", close)], &mut log);
+    assert_eq!(core.state().lanes[0].status, LaneStatus::Failed, "{:?}", statuses(&core));
+    assert_eq!(core.state().tasks[1].status, TaskStatus::Skipped);
+    let why = core.state().tasks[1].reason.clone().unwrap();
+    assert!(why.contains("lane `a` failed"), "{why}");
+    let skip = ControlVerb::Skip { tasks: vec![TaskId::new("a1").unwrap()] };
+    drive(&mut core, &mut world, vec![control("s", skip)], &mut log);
+    assert_eq!(core.state().lanes[1].status, LaneStatus::PrCreated, "{:?}", statuses(&core));
+    assert!(core.state().lanes[1].contains.is_empty(), "without its work");
+    for lane in ["b", "c", "d"] {
+        let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap() };
+        drive(&mut core, &mut world, vec![control(lane, verb)], &mut log);
+    }
+    assert_eq!(core.state().run.status, Some(RunStatus::Completed), "{:?}", statuses(&core));
+}
+
+#[test]
+fn ar22_a_lane_goes_on_without_a_task_that_failed_until_a_retry() {
+    let script = [("d1", 1, Outcome::Silent), ("d1", 2, Outcome::Silent)];
+    let (mut core, mut world, mut log) = run(&diamond(MergePolicy::Auto, Handoff::Ready), &script);
+    assert_eq!(core.state().run.status, Some(RunStatus::Failed));
+    let d1 = || vec![TaskId::new("d1").unwrap()];
+    drive(&mut core, &mut world, vec![control("s", ControlVerb::Skip { tasks: d1() })], &mut log);
+    let (run, lanes, tasks) = statuses(&core);
+    assert_eq!((run, lanes[3]), (Some(RunStatus::Completed), LaneStatus::Merged));
+    assert_eq!(tasks[3..], [TaskStatus::Failed, TaskStatus::Merged]);
+    let again = control("again", ControlVerb::Skip { tasks: vec![TaskId::new("a1").unwrap()] });
+    drive(&mut core, &mut world, vec![again], &mut log);
+    assert_eq!(log.last().unwrap().event.kind(), "control.rejected", "what is merged is not undone by it");
 }

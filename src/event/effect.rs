@@ -75,6 +75,10 @@ pub enum Effect {
         lane: LaneId,
         /// The lane's tip that the pull request shows.
         tip: Sha,
+        /// The branch it goes to: the target, or that of the one upstream lane it is stacked on.
+        base: String,
+        /// Whether it is a draft, because several upstream lanes have to land first.
+        draft: bool,
     },
     /// Run the lane's gate on the merge of target and lane, and show the result on the pull request.
     Prove {
@@ -139,6 +143,17 @@ pub enum SyncSource {
         /// The upstream lanes whose content it brings, with their tips.
         landed: Vec<(LaneId, Sha)>,
     },
+    /// The landing of an upstream lane whose work the lane holds.
+    Landing {
+        /// The upstream lane.
+        lane: LaneId,
+        /// The commit of the target that brought it.
+        landed: Sha,
+        /// The upstream's tip when it landed.
+        head: Sha,
+        /// The upstream's tip that the lane holds.
+        held: Sha,
+    },
 }
 
 impl SyncSource {
@@ -147,6 +162,7 @@ impl SyncSource {
         match self {
             SyncSource::Lane { lane, tip } => vec![(lane.clone(), tip.clone())],
             SyncSource::Target { landed } => landed.clone(),
+            SyncSource::Landing { lane, head, .. } => vec![(lane.clone(), head.clone())],
         }
     }
 }
@@ -196,7 +212,10 @@ impl Effect {
             Self::Stop { task, attempt, reason } => format!("stop/{task}/{attempt}/{}", reason.word()),
             Self::Collect { task, attempt } => format!("collect/{task}/{attempt}"),
             Self::Land { task, attempt, tip, .. } => format!("land/{task}/{attempt}/{}", tip.short()),
-            Self::OpenPr { lane, tip } => format!("open-pr/{lane}/{}", tip.short()),
+            Self::OpenPr { lane, tip, base, draft } => {
+                let draft = if *draft { "/draft" } else { "" };
+                format!("open-pr/{lane}/{}/{base}{draft}", tip.short())
+            }
             Self::Prove { lane, tip } => format!("prove/{lane}/{}", tip.short()),
             Self::MergePr { lane, tip, request, .. } => {
                 format!("merge-pr/{lane}/{}/{}", tip.short(), request.as_deref().unwrap_or("auto"))

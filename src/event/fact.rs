@@ -6,6 +6,8 @@ use crate::id::{LaneId, TaskId};
 
 /// The check of a lane that says whether it has anything that its target does not have.
 pub const CHECK_AHEAD: &str = "ahead";
+/// The check that says whether the lane and its target merge.
+pub const CHECK_MERGEABLE: &str = "mergeable";
 
 /// A piece of evidence's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -280,6 +282,11 @@ pub enum ControlVerb {
     Retry {
         /// Tasks.
         #[serde(default)]
+        tasks: Vec<TaskId>,
+    },
+    /// Go on without these: what needs them no longer waits for them.
+    Skip {
+        /// Tasks.
         tasks: Vec<TaskId>,
     },
     /// Answer a task that waits for a person.

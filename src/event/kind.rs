@@ -286,6 +286,12 @@ events! {
         pr: PrRef,
         /// The tip it shows.
         tip: Sha,
+        /// The branch it goes to.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        base: String,
+        /// Whether it is a draft.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        draft: bool,
     }
     /// An integration pull request was brought up to date.
     PrUpdated = "pr.updated" {
@@ -293,6 +299,12 @@ events! {
         pr: PrRef,
         /// The tip it shows.
         tip: Sha,
+        /// The branch it goes to.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        base: String,
+        /// Whether it is a draft.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        draft: bool,
     }
     /// A lane's content is in its target.
     PrMerged = "pr.merged" {

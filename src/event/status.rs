@@ -231,6 +231,7 @@ fn lane(from: LaneStatus, to: LaneStatus) -> bool {
     )
 }
 
+#[expect(clippy::unnested_or_patterns, reason = "a table is read by its rows")]
 fn task(from: TaskStatus, to: TaskStatus) -> bool {
     use TaskStatus::{Cancelled, Completed, Failed, Merged, Pending, Running, Skipped};
     matches!(
@@ -238,6 +239,8 @@ fn task(from: TaskStatus, to: TaskStatus) -> bool {
         (Pending, Running | Skipped | Cancelled)
             | (Running, Merged | Completed | Failed | Cancelled)
             | (Failed | Skipped | Cancelled, Pending)
+            // What its lane was given afterwards does not merge with its work.
+            | (Merged, Pending)
     )
 }
 

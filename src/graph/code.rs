@@ -53,7 +53,7 @@ codes! {
     UnknownNeed = "G015" "unknown-need": "`needs` names a task that the file does not have. Needs are task ids, in any workstream; to wait for a whole workstream, name the task that comes last in it.",
     TaskCycle = "G016" "task-cycle": "Tasks wait for each other, so none of them could ever start. In `a -> b -> a`, `a` needs `b` and `b` needs `a`. Remove one of the needs.",
     LaneCycle = "G017" "lane-cycle": "Workstreams wait for each other through the needs of their tasks. A lane takes in the finished work of the lanes it needs, so two of them cannot need each other even where their tasks could be ordered. Move a task to the other workstream, or split a workstream in two.",
-    EmptyWorkstream = "G018" "empty-workstream": "No task belongs to the workstream, so its lane would have nothing to integrate. Give it a task or remove it.",
+    EmptyWorkstream = "G018" "empty-workstream": "No task belongs to the workstream, and none is nested in it, so its lane would have nothing to integrate. Give it a task or remove it.",
     UnknownParent = "G019" "unknown-parent": "`parent` names a workstream that the file does not declare.",
     ParentCycle = "G020" "parent-cycle": "Workstreams are nested in each other in a circle. A parent is the workstream whose integration branch the child is cut from, so the chain of parents must end.",
     TooDeep = "G021" "too-deep": "Workstreams are nested deeper than `max_depth` allows (3 where the file does not say); a workstream without a parent has depth 1.",
@@ -68,6 +68,7 @@ codes! {
     UnknownSubstitution = "G030" "unknown-substitution": "The text has a `${...}` that Laneway does not know here. There is no shell in substitutions: `${graph.name}`, `${lane.id}` and `${task.id}` are all there are, and only a task has the last. `$${` is written for a literal `${`, and a shell variable can be written `$NAME`.",
     UnknownPlaceholder = "G031" "unknown-placeholder": "An agent's command has a `{name}` that Laneway does not fill in. The placeholders are `{prompt_file}`, `{prompt}`, `{model}`, `{session}`, `{signals}` and `{lane}`.",
     UnusedModel = "G032" "unused-model": "A model is given for an agent whose command has no `{model}`, so the model would never reach it. Add `{model}` to the command, or remove the model.",
+    NestedBase = "G033" "nested-base": "A workstream with a `parent` is cut from the parent's integration branch and merged back into it, so `base` and `target` have nothing to say there. Remove them, or the `parent`.",
 }
 
 impl fmt::Display for Code {

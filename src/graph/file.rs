@@ -193,8 +193,8 @@ tables! {
         "gate" gate: Short<GateFile> = "gate = \"make ci\"";
         /// When the worktree of an ended lane is removed: `always`, `on_success` (the default) or `never`.
         "teardown" teardown: Teardown = "teardown = \"on_success\"";
-        /// The workstream that this one is nested in.
-        "parent" parent: LaneId [Refused] = "parent = \"core\"";
+        /// The workstream that this one is nested in: it is cut from that one's integration branch and merged into it.
+        "parent" parent: LaneId = "parent = \"core\"";
     } later ["ports", "setup", "copy", "sparse", "task_prs", "profile", "repo"]
 
     /// A task: an agent works on its prompt, or a command runs.

@@ -83,6 +83,8 @@ pub struct Workstream {
     pub id: LaneId,
     /// What it is for.
     pub description: Option<String>,
+    /// The workstream that it is nested in, whose integration branch is its base and its target.
+    pub parent: Option<LaneId>,
     /// Its own base branch.
     pub base: Option<String>,
     /// Its own target branch.

@@ -171,6 +171,8 @@ fn plan_lane(
 ) -> Result<LanePlan, PlanError> {
     let id = &workstream.id;
     let observed = inputs.bases.get(id).ok_or_else(|| PlanError::NoBase { lane: id.clone() })?;
+    let parent = workstream.parent.clone();
+    let onto = parent.as_ref().map(|parent| integration_branch(&graph.name, inputs.run, parent));
     let mut gates: Vec<Gate> = workstream.gate.iter().cloned().collect();
     if gates.is_empty() {
         for gate in tasks.iter().filter(|t| t.lane == *id).filter_map(|t| t.gate.as_ref()) {
@@ -182,9 +184,10 @@ fn plan_lane(
     Ok(LanePlan {
         id: id.clone(),
         description: workstream.description.clone(),
-        base: observed.base.clone(),
+        parent,
+        base: onto.clone().unwrap_or_else(|| observed.base.clone()),
         base_sha: observed.base_sha.clone(),
-        target: observed.target.clone(),
+        target: onto.unwrap_or_else(|| observed.target.clone()),
         merge: workstream.merge,
         parallel: workstream.parallel,
         gates,

@@ -27,6 +27,10 @@ pub struct Index {
     pub upstream: Vec<Vec<LaneIx>>,
     /// The lanes that take in each lane.
     pub downstream: Vec<Vec<LaneIx>>,
+    /// The lane that each lane is nested in.
+    pub parent: Vec<Option<LaneIx>>,
+    /// The lanes nested in each lane.
+    pub children: Vec<Vec<LaneIx>>,
     /// The declared write scope of each task.
     pub scopes: Vec<Scope>,
 }
@@ -41,6 +45,8 @@ impl Index {
             plan.tasks.iter().map(|t| t.needs.iter().map(|n| tasks[n]).collect()).collect();
         let upstream: Vec<Vec<_>> =
             plan.lanes.iter().map(|l| l.needs.iter().map(|n| lanes[n]).collect()).collect();
+        let parent: Vec<_> = plan.lanes.iter().map(|l| l.parent.as_ref().map(|p| lanes[p])).collect();
+        let up: Vec<Vec<_>> = parent.iter().map(|p| p.iter().copied().collect()).collect();
         let mut tasks_of = vec![Vec::new(); plan.lanes.len()];
         for (task, &lane) in lane_of.iter().enumerate() {
             tasks_of[lane].push(task);
@@ -48,6 +54,8 @@ impl Index {
         Self {
             dependents: reversed(&needs),
             downstream: reversed(&upstream),
+            children: reversed(&up),
+            parent,
             scopes: plan.tasks.iter().map(|t| Scope::new(&t.writes)).collect(),
             tasks,
             lanes,
@@ -56,6 +64,11 @@ impl Index {
             tasks_of,
             upstream,
         }
+    }
+
+    /// Whether `inner` is nested in `outer`, however deep.
+    pub fn is_within(&self, inner: LaneIx, outer: LaneIx) -> bool {
+        std::iter::successors(self.parent[inner], |&lane| self.parent[lane]).any(|lane| lane == outer)
     }
 
     /// The position of a task.

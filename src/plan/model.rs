@@ -112,9 +112,12 @@ pub struct LanePlan {
     pub id: LaneId,
     /// What it is about.
     pub description: Option<String>,
+    /// The lane that it is nested in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<LaneId>,
     /// The branch it is cut from.
     pub base: String,
-    /// The commit it is cut from.
+    /// The commit it is cut from; of a nested lane, the one that its outermost parent is cut from.
     pub base_sha: Sha,
     /// The branch that its pull request goes to.
     pub target: String,

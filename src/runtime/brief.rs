@@ -70,12 +70,18 @@ impl Brief {
             _ => None,
         };
         let tip = match &effect {
-            Effect::Provision { lane } => state.index().lane(lane).and_then(|ix| state.lanes[ix].tip.clone()),
+            Effect::Provision { lane } => state.index().lane(lane).and_then(|ix| begins_at(state, ix)),
             _ => None,
         };
         let state = whole.map(|lane| Arc::new(state.about(lane)));
         Self { effect, resumed, attempt, tip, state }
     }
+}
+
+/// Where a lane stands, or is cut from: a nested one from where its parent stands.
+fn begins_at(state: &State, lane: crate::plan::LaneIx) -> Option<Sha> {
+    let parent = || state.lanes[state.index().parent[lane]?].tip.clone();
+    state.lanes[lane].tip.clone().or_else(parent)
 }
 
 impl AttemptBrief {

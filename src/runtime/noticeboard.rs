@@ -246,10 +246,12 @@ fn control_of(plan: &Plan, state: &State, request: &signal::Request) -> Result<C
         Verb::Pause {} => ControlVerb::Pause,
         Verb::Resume {} => ControlVerb::Resume,
         Verb::Stop { .. } => ControlVerb::Interrupt,
-        Verb::Retry { tasks, lanes } => {
-            let mut all = tasks.clone();
-            all.extend(plan.tasks.iter().filter(|t| lanes.contains(&t.lane)).map(|t| t.id.clone()));
-            ControlVerb::Retry { tasks: all }
+        Verb::Retry { tasks, lanes } => ControlVerb::Retry { tasks: tasks_of(plan, tasks, lanes) },
+        Verb::Skip { tasks, lanes } => {
+            if let Some(lane) = lanes.iter().find(|lane| plan.lanes.iter().all(|l| l.id != **lane)) {
+                return Err(format!("there is no lane `{lane}` in this run"));
+            }
+            ControlVerb::Skip { tasks: tasks_of(plan, tasks, lanes) }
         }
         Verb::Merge { pr, sha } => ControlVerb::Merge { lane: lane_of(plan, state, *pr, sha.as_ref())? },
         Verb::Approve { pr, sha } => {
@@ -275,6 +277,12 @@ fn control_of(plan: &Plan, state: &State, request: &signal::Request) -> Result<C
             return Err("claims of people are not supported yet".to_owned());
         }
     })
+}
+
+/// The tasks named, and those of the lanes named.
+fn tasks_of(plan: &Plan, tasks: &[TaskId], lanes: &[LaneId]) -> Vec<TaskId> {
+    let theirs = plan.tasks.iter().filter(|t| lanes.contains(&t.lane)).map(|t| t.id.clone());
+    tasks.iter().cloned().chain(theirs).collect()
 }
 
 /// The lane of a pull request, whose head has to be `head` where one is given.

@@ -62,7 +62,9 @@ pub fn prepare(
     let fallback = seen.default_branch(graph)?;
     let mut bases = BTreeMap::new();
     for workstream in &graph.workstreams {
-        bases.insert(workstream.id.clone(), seen.base_of(graph, workstream, fallback.as_deref())?);
+        // A nested lane has no branch outside of the run; what it begins with is where its outermost parent begins.
+        let outermost = outermost(graph, workstream);
+        bases.insert(workstream.id.clone(), seen.base_of(graph, outermost, fallback.as_deref())?);
     }
     let root = config.worktrees.clone().unwrap_or_else(|| project.root().join(".worktrees"));
     let folder = if run.0 == 1 { graph.name.to_string() } else { format!("{}.r{run}", graph.name) };
@@ -93,6 +95,14 @@ pub fn prepare(
             forge: config.forge.unwrap_or(ForgeKind::Local),
         },
     )?)
+}
+
+fn outermost<'a>(graph: &'a Graph, workstream: &'a Workstream) -> &'a Workstream {
+    let parent = |w: &&'a Workstream| {
+        let id = w.parent.as_ref()?;
+        graph.workstreams.iter().find(|w| w.id == *id)
+    };
+    std::iter::successors(Some(workstream), parent).last().unwrap_or(workstream)
 }
 
 /// The branches that were looked up, each once.

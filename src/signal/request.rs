@@ -58,6 +58,15 @@ pub enum Verb {
         #[serde(default)]
         lanes: Vec<LaneId>,
     },
+    /// Goes on without the tasks and lanes named.
+    Skip {
+        /// Tasks.
+        #[serde(default)]
+        tasks: Vec<TaskId>,
+        /// Lanes.
+        #[serde(default)]
+        lanes: Vec<LaneId>,
+    },
     /// Merges a pull request.
     Merge {
         /// Its number.
@@ -123,6 +132,7 @@ pub enum VerbName {
     Resume,
     Stop,
     Retry,
+    Skip,
     Merge,
     Approve,
     RequestChanges,
@@ -135,12 +145,13 @@ pub enum VerbName {
 
 impl VerbName {
     /// Every name.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Cancel,
         Self::Pause,
         Self::Resume,
         Self::Stop,
         Self::Retry,
+        Self::Skip,
         Self::Merge,
         Self::Approve,
         Self::RequestChanges,
@@ -159,6 +170,7 @@ impl VerbName {
             Self::Resume => "resume",
             Self::Stop => "stop",
             Self::Retry => "retry",
+            Self::Skip => "skip",
             Self::Merge => "merge",
             Self::Approve => "approve",
             Self::RequestChanges => "request-changes",
@@ -188,6 +200,7 @@ impl Verb {
             Self::Resume {} => VerbName::Resume,
             Self::Stop { .. } => VerbName::Stop,
             Self::Retry { .. } => VerbName::Retry,
+            Self::Skip { .. } => VerbName::Skip,
             Self::Merge { .. } => VerbName::Merge,
             Self::Approve { .. } => VerbName::Approve,
             Self::RequestChanges { .. } => VerbName::RequestChanges,

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Claims, LaneRequest, State, Step, StepPhase, Unresolved};
 use crate::event::{
-    AttemptStatus, Control, ControlVerb, Effect, EffectId, Entity, Envelope, Event, Failure, Place,
-    TaskStatus,
+    AttemptStatus, Control, ControlVerb, Effect, EffectId, Entity, Envelope, Event, Failure, FailureKind,
+    Place, TaskStatus,
 };
 use crate::id::TaskId;
 use crate::plan::{LaneIx, TaskIx};
@@ -156,6 +156,9 @@ impl State {
             }
             _ => {
                 let lane = self.lane_of(at)?;
+                if let (Effect::MergePr { .. }, Some(parent)) = (effect, self.index.parent[lane]) {
+                    self.lanes[parent].taking = Some(lane);
+                }
                 let lane_state = &mut self.lanes[lane];
                 lane_state.step = Some(next_step(lane_state.step.as_ref(), effect));
                 match effect {
@@ -238,8 +241,13 @@ impl State {
             }
             _ => {
                 let lane = self.lane_of(at)?;
+                if let (Effect::MergePr { .. }, Some(parent)) = (&effect, self.index.parent[lane]) {
+                    self.lanes[parent].taking = None;
+                }
                 let lane_state = &mut self.lanes[lane];
                 settled(&mut lane_state.step);
+                let conflict = failure.is_some_and(|f| f.class == FailureKind::Conflict);
+                lane_state.behind |= conflict && matches!(effect, Effect::MergePr { .. });
                 if let (Effect::Prove { tip, .. }, None) = (&effect, failure) {
                     lane_state.proven = Some(tip.clone());
                 }
@@ -279,6 +287,10 @@ impl State {
             }
             ControlVerb::Retry { tasks } => {
                 self.retry(tasks);
+                touched.all = true;
+            }
+            ControlVerb::Skip { tasks } => {
+                self.skip(tasks);
                 touched.all = true;
             }
             ControlVerb::Answer { task, ask, text } => {
@@ -330,11 +342,37 @@ impl State {
         }
     }
 
+    /// What needs these tasks goes on without them. A lane that failed over such a task goes on too; one that failed by
+    /// itself, as with a pull request that was closed, stays where it is.
+    fn skip(&mut self, tasks: &[TaskId]) {
+        let named: Vec<TaskIx> = tasks.iter().filter_map(|id| self.index.task(id)).collect();
+        for &task in &named {
+            self.tasks[task].set_aside = true;
+            let lane = self.index.lane_of[task];
+            let whole = self.index.tasks_of[lane].iter().all(|t| named.contains(t));
+            let failed = self.lanes[lane].status == crate::event::LaneStatus::Failed;
+            self.lanes[lane].retry_wanted |= failed && !whole;
+        }
+        // Lanes that ended because theirs were skipped for it begin again.
+        let mut look = named;
+        while let Some(task) = look.pop() {
+            for &after in &self.index.dependents[task] {
+                let lane = &mut self.lanes[self.index.lane_of[after]];
+                let skipped = self.tasks[after].status == TaskStatus::Skipped && !self.tasks[after].set_aside;
+                if skipped && lane.status == crate::event::LaneStatus::Failed && !lane.retry_wanted {
+                    lane.retry_wanted = true;
+                    look.extend(&self.index.tasks_of[self.index.lane_of[after]]);
+                }
+            }
+        }
+    }
+
     fn retry(&mut self, tasks: &[TaskId]) {
         self.run.cancelled = false;
         self.let_go_on(tasks);
         for task in self.to_retry(tasks) {
             self.tasks[task].retry_wanted = true;
+            self.tasks[task].set_aside = false;
             self.lanes[self.index.lane_of[task]].retry_wanted = true;
         }
         for (ix, lane) in self.lanes.iter_mut().enumerate() {

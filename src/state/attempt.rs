@@ -236,6 +236,8 @@ pub struct Task {
     pub cancel_wanted: bool,
     /// Whether a retry was asked for.
     pub retry_wanted: bool,
+    /// Whether a person chose to go on without it.
+    pub set_aside: bool,
     /// What agents of other tasks had to say to this one's.
     pub notes: Vec<Note>,
 }
@@ -262,12 +264,18 @@ impl Default for Task {
             ended_at: None,
             cancel_wanted: false,
             retry_wanted: false,
+            set_aside: false,
             notes: Vec::new(),
         }
     }
 }
 
 impl Task {
+    /// Whether nothing waits for it any more: it is done, or a person chose to go on without it.
+    pub fn is_settled(&self) -> bool {
+        self.status.is_success() || self.set_aside
+    }
+
     /// The newest attempt.
     pub fn attempt(&self) -> Option<&Attempt> {
         self.attempts.last()

@@ -5,7 +5,10 @@ use super::lane::name;
 use super::{
     Attempt, Check, Concern, Conflict, Outside, Process, PullRequest, ReviewNote, State, Unresolved,
 };
-use crate::event::{Effect, Envelope, Event, SignalKind, SignalObserved};
+use crate::event::{
+    CHECK_MERGEABLE, CheckStatus, Effect, Envelope, Event, LaneStatus, SignalKind, SignalObserved,
+};
+use crate::plan::LaneIx;
 
 impl State {
     pub(super) fn run_fact(&mut self, at: &Envelope, event: &Event) -> Touched {
@@ -63,16 +66,16 @@ impl State {
             Event::MergeRecorded(event) => {
                 lane.tip = Some(event.to.clone());
                 attempt.landed = true;
-                if let Some(resolved) = &attempt.resolves {
-                    lane.contains.extend(resolved.brings.iter().cloned());
-                    lane.unresolved = None;
-                    lane.step = None;
-                }
                 if let Some(gate) = &self.plan.tasks[task_ix].gate {
                     lane.gated.push((event.tree.clone(), gate.command.to_string()));
                     if lane.gated.len() > 8 {
                         lane.gated.remove(0);
                     }
+                }
+                if let Some(resolved) = attempt.resolves.clone() {
+                    lane.unresolved = None;
+                    lane.step = None;
+                    self.take_in(lane_ix, resolved.brings);
                 }
             }
             Event::ConflictPredicted(event) => {
@@ -99,23 +102,36 @@ impl State {
         Ok(self.touched_task(task_ix))
     }
 
+    /// A lane has the content of these upstream lanes now, and with it the landings of those that have landed.
+    fn take_in(&mut self, lane: LaneIx, brings: Vec<(LaneIx, crate::id::Sha)>) {
+        self.lanes[lane].behind = false;
+        for (up, tip) in brings {
+            if self.lanes[up].status == LaneStatus::Merged {
+                self.lanes[lane].landed.insert(up);
+            }
+            self.lanes[lane].contains.insert(up, tip);
+        }
+    }
+
     pub(super) fn lane_fact(&mut self, at: &Envelope, event: &Event) -> Result<Touched, ApplyError> {
         let lane_ix = self.lane_of(at)?;
         let index = std::sync::Arc::clone(&self.index);
         let lane = &mut self.lanes[lane_ix];
         match event {
             Event::LaneProvisioned(event) => {
+                if let Some(parent) = index.parent[lane_ix] {
+                    lane.contains.entry(parent).or_insert_with(|| event.tip.clone());
+                }
                 lane.worktree = Some(event.worktree.clone());
                 lane.tip = Some(event.tip.clone());
                 lane.remarks.extend(event.remark.clone());
             }
             Event::LaneSynced(event) => {
                 lane.tip = Some(event.tip.clone());
-                for (upstream, tip) in &event.upstream {
-                    if let Some(upstream) = index.lane(upstream) {
-                        lane.contains.insert(upstream, tip.clone());
-                    }
-                }
+                let known =
+                    |(lane, tip): &(crate::id::LaneId, _)| Some((index.lane(lane)?, Clone::clone(tip)));
+                let brings = event.upstream.iter().filter_map(known).collect();
+                self.take_in(lane_ix, brings);
             }
             Event::ConflictPredicted(event) => unresolved(lane, &index, event),
             Event::ControlRejected(event) => lane.requests.retain(|r| r.id != event.request),
@@ -123,16 +139,27 @@ impl State {
                 lane.worktree = None;
                 lane.remarks.extend(event.remarks.iter().cloned());
             }
-            Event::PrOpened(crate::event::PrOpened { pr, tip })
-            | Event::PrUpdated(crate::event::PrUpdated { pr, tip }) => {
+            Event::PrOpened(crate::event::PrOpened { pr, tip, base, draft })
+            | Event::PrUpdated(crate::event::PrUpdated { pr, tip, base, draft }) => {
                 // One that was closed and is shown again was opened again.
                 let known = lane.pr.as_ref().filter(|known| known.at == *pr);
                 let merged = known.and_then(|k| k.merged.clone());
-                lane.pr = Some(PullRequest { at: pr.clone(), tip: tip.clone(), merged, closed_by: None });
+                lane.pr = Some(PullRequest {
+                    at: pr.clone(),
+                    tip: tip.clone(),
+                    base: base.clone(),
+                    draft: *draft,
+                    merged,
+                    closed_by: None,
+                });
             }
             Event::PrMerged(event) => {
                 if let Some(pr) = &mut lane.pr {
                     pr.merged = Some(event.commit.clone());
+                }
+                if let (Some(parent), Some(tip)) = (index.parent[lane_ix], lane.tip.clone()) {
+                    self.lanes[parent].tip = Some(event.commit.clone());
+                    self.lanes[parent].contains.insert(lane_ix, tip);
                 }
             }
             Event::PrClosed(event) => {
@@ -140,7 +167,10 @@ impl State {
                     pr.closed_by = Some(event.by.clone());
                 }
             }
-            Event::CheckRecorded(event) => record(&mut lane.checks, event),
+            Event::CheckRecorded(event) => {
+                lane.behind |= event.name == CHECK_MERGEABLE && event.status == CheckStatus::Fail;
+                record(&mut lane.checks, event);
+            }
             Event::ReviewObserved(event) => lane.reviews.push(ReviewNote {
                 act: event.act,
                 by: event.by.clone(),
@@ -149,14 +179,14 @@ impl State {
             }),
             Event::SignalObserved(SignalObserved { signal: SignalKind::LaneStatus { status }, text }) => {
                 match status {
-                    crate::event::LaneStatus::Failed => {
+                    LaneStatus::Failed => {
                         let why = if text.trim().is_empty() { "said to have failed" } else { text.trim() };
                         lane.outside = Some(Outside::Failed(format!(
                             "{why} (status file written by {})",
                             name(&at.actor)
                         )));
                     }
-                    crate::event::LaneStatus::Merged => lane.outside = Some(Outside::Merged),
+                    LaneStatus::Merged => lane.outside = Some(Outside::Merged),
                     _ => {}
                 }
             }

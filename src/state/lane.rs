@@ -1,6 +1,6 @@
 //! A lane's part of the state.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Check, Step};
 use crate::event::{
@@ -64,6 +64,10 @@ pub struct PullRequest {
     pub at: PrRef,
     /// The tip that it shows.
     pub tip: Sha,
+    /// The branch it goes to.
+    pub base: String,
+    /// Whether it is a draft.
+    pub draft: bool,
     /// The commit of the target that holds it, once merged.
     pub merged: Option<Sha>,
     /// Who closed it unmerged.
@@ -118,12 +122,18 @@ pub struct Lane {
     pub worktree: Option<String>,
     /// Upstream lanes whose tips it holds.
     pub contains: BTreeMap<LaneIx, Sha>,
+    /// Upstream lanes whose landing it has taken in.
+    pub landed: BTreeSet<LaneIx>,
     /// Upstream work that could not be merged in, until it is resolved or tried again.
     pub unresolved: Option<Unresolved>,
+    /// Whether its target is known to have moved in a way that conflicts with it.
+    pub behind: bool,
     /// The effect on the lane itself that is under way, or that failed last.
     pub step: Option<Step>,
     /// The task that is landing.
     pub turn: Option<TaskIx>,
+    /// The nested lane that is merging into it.
+    pub taking: Option<LaneIx>,
     /// Syncs so far.
     pub syncs: u32,
     /// Teardowns so far.
@@ -159,9 +169,12 @@ impl Default for Lane {
             tip: None,
             worktree: None,
             contains: BTreeMap::new(),
+            landed: BTreeSet::new(),
             unresolved: None,
+            behind: false,
             step: None,
             turn: None,
+            taking: None,
             syncs: 0,
             teardowns: 0,
             pr: None,
@@ -186,7 +199,7 @@ impl Lane {
 
     /// Whether an effect on the lane is under way.
     pub fn is_busy(&self) -> bool {
-        self.step.as_ref().is_some_and(Step::is_in_flight) || self.turn.is_some()
+        self.step.as_ref().is_some_and(Step::is_in_flight) || self.turn.is_some() || self.taking.is_some()
     }
 }
 

@@ -109,6 +109,14 @@ impl State {
         self.index.tasks_of[lane].iter().copied().filter(|&t| self.tasks[t].is_live())
     }
 
+    /// The lanes whose content `lane` holds and that have not reached the target; the ones that it is nested in are no
+    /// matter of its own.
+    pub fn unmerged_upstreams(&self, lane: LaneIx) -> impl Iterator<Item = LaneIx> + '_ {
+        let holds = self.lanes[lane].contains.keys().copied();
+        holds
+            .filter(move |&up| self.lanes[up].status != LaneStatus::Merged && !self.index.is_within(lane, up))
+    }
+
     /// Whether the content of `lane` may flow on, as far as its own status says.
     pub fn is_ready(&self, lane: LaneIx) -> bool {
         matches!(self.lanes[lane].status, LaneStatus::MergeReady | LaneStatus::PrCreated | LaneStatus::Merged)

@@ -307,7 +307,7 @@ impl Story {
         let ix = self.state.index().lane(&lane(id)).expect("the lane is planned");
         let tip = self.state.lanes[ix].tip.clone().expect("the lane has a tip");
         self.lane_to(id, LaneStatus::MergeReady, None)
-            .tell(Subject::lane(&lane(id)), PrOpened { pr, tip })
+            .tell(Subject::lane(&lane(id)), PrOpened { pr, tip, base: "main".into(), draft: false })
             .lane_to(id, LaneStatus::PrCreated, None)
     }
 }

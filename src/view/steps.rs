@@ -69,7 +69,9 @@ pub fn recorded(plan: &Plan, envelope: &Envelope) -> Option<String> {
 
 fn sources(source: &crate::event::SyncSource) -> Vec<&LaneId> {
     match source {
-        crate::event::SyncSource::Lane { lane, .. } => vec![lane],
+        crate::event::SyncSource::Lane { lane, .. } | crate::event::SyncSource::Landing { lane, .. } => {
+            vec![lane]
+        }
         crate::event::SyncSource::Target { landed } => landed.iter().map(|(lane, _)| lane).collect(),
     }
 }

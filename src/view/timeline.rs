@@ -203,7 +203,9 @@ fn intent(effect: &Effect) -> String {
         Effect::Stop { task, reason, .. } => format!("stop task {task}: {}", stop(*reason)),
         Effect::Collect { task, .. } => format!("check the work of task {task}"),
         Effect::Land { task, tip, .. } => format!("land task {task} on {}", tip.short()),
-        Effect::OpenPr { lane, tip } => format!("open the pull request of lane {lane} at {}", tip.short()),
+        Effect::OpenPr { lane, tip, .. } => {
+            format!("open the pull request of lane {lane} at {}", tip.short())
+        }
         Effect::Prove { lane, tip } => format!("prove the merge of lane {lane} at {}", tip.short()),
         Effect::MergePr { lane, tip, by, .. } => {
             format!("merge the pull request of lane {lane} at {} for {}", tip.short(), said(by))
@@ -232,6 +234,10 @@ fn control(control: &Control) -> String {
         ControlVerb::Retry { tasks } => {
             let names: Vec<String> = tasks.iter().map(ToString::to_string).collect();
             format!("retry asked for by {by}: {}", or_all(&names))
+        }
+        ControlVerb::Skip { tasks } => {
+            let names: Vec<String> = tasks.iter().map(ToString::to_string).collect();
+            format!("{by} goes on without {}", names.join(", "))
         }
         ControlVerb::Answer { task, text, .. } => format!("{by} answers task {task}{}", quoted(text)),
         ControlVerb::Merge { lane } => format!("{by} asks to merge lane {lane}"),

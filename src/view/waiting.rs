@@ -210,6 +210,5 @@ fn troubles(lane: &Lane) -> Option<(WaitingKind, String, Option<String>)> {
 
 /// A lane whose content this one holds and that has to be merged first.
 pub(super) fn unmerged_upstream(state: &State, lane: LaneIx) -> Option<LaneIx> {
-    let holds = &state.lanes[lane].contains;
-    holds.keys().copied().find(|&up| state.lanes[up].status != LaneStatus::Merged)
+    state.unmerged_upstreams(lane).next()
 }

@@ -4,9 +4,7 @@ use super::super::EngineError;
 use super::super::agenda::Item;
 use super::super::core::Core;
 use super::Remedy;
-use crate::event::{
-    CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status, TaskStatus,
-};
+use crate::event::{CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status};
 use crate::graph::{MergePolicy, Teardown};
 use crate::plan::LaneIx;
 use crate::state::{Outside, Step};
@@ -60,11 +58,32 @@ fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
-    let mut tasks = core.index.tasks_of[lane].iter().map(|&t| core.state.tasks[t].status);
-    if tasks.all(TaskStatus::is_success) {
-        return core.lane_to(lane, LaneStatus::MergeReady, None);
+    let over = |&t: &crate::plan::TaskIx| {
+        core.state.tasks[t].is_settled() && core.state.tasks[t].status.is_terminal()
+    };
+    if core.index.tasks_of[lane].iter().all(over) {
+        return with_children(core, lane);
     }
     ended_without_success(core, lane)
+}
+
+/// A lane whose own tasks are done is whole when those nested in it have been merged into it.
+fn with_children(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    let children = core.index.children[lane].iter().copied();
+    let waited =
+        children.filter(|&c| core.state.lanes[c].status != LaneStatus::Merged && !core.goes_on_without(c));
+    let waited: Vec<LaneIx> = waited.collect();
+    let failed = |c: &&LaneIx| {
+        core.state.lanes[**c].status == LaneStatus::Failed && !core.state.lanes[**c].retry_wanted
+    };
+    if let Some(&child) = waited.iter().find(failed) {
+        let why = format!("its nested lane `{}` failed", core.plan.lanes[child].id);
+        return core.lane_to(lane, LaneStatus::Failed, Some(why));
+    }
+    if core.state.lanes[lane].is_busy() || !waited.is_empty() {
+        return Ok(());
+    }
+    core.lane_to(lane, LaneStatus::MergeReady, None)
 }
 
 /// A lane whose tasks are all over, and not all well, failed.
@@ -77,7 +96,7 @@ fn ended_without_success(core: &mut Core, lane: LaneIx) -> Result<(), EngineErro
     }
     let bad: Vec<String> = tasks
         .iter()
-        .filter(|&&t| !core.state.tasks[t].status.is_success())
+        .filter(|&&t| !core.state.tasks[t].is_settled())
         .map(|&t| format!("task `{}` {}", core.plan.tasks[t].id, core.state.tasks[t].status))
         .collect();
     if bad.is_empty() {
@@ -98,11 +117,13 @@ fn merge_ready(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let Some(tip) = state.tip.clone() else {
         return Ok(());
     };
-    let id = core.plan.lanes[lane].id.clone();
-    match &state.step {
+    if super::stack::restack(core, lane)? {
+        return Ok(());
+    }
+    match &core.state.lanes[lane].step {
         Some(step) if step.is_in_flight() => Ok(()),
         Some(step) if matches!(step.effect, Effect::OpenPr { .. }) => match core.remedy(step, None) {
-            Some(Remedy::Again) => core.intend(core.lane_subject(lane), Effect::OpenPr { lane: id, tip }),
+            Some(Remedy::Again) => open_pr(core, lane, tip),
             Some(Remedy::Wait(due)) => {
                 core.agenda.wait_wall(due, Item::Lane(lane));
                 Ok(())
@@ -114,8 +135,25 @@ fn merge_ready(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
             let why = "nothing to integrate: integration skipped".to_owned();
             core.lane_to(lane, LaneStatus::Merged, Some(why))
         }
-        _ => core.intend(core.lane_subject(lane), Effect::OpenPr { lane: id, tip }),
+        _ => open_pr(core, lane, tip),
     }
+}
+
+/// Opens the lane's pull request, or brings it up to date.
+fn open_pr(core: &mut Core, lane: LaneIx, tip: crate::id::Sha) -> Result<(), EngineError> {
+    let (base, draft) = core.base_of(lane);
+    let effect = Effect::OpenPr { lane: core.plan.lanes[lane].id.clone(), tip, base, draft };
+    core.intend(core.lane_subject(lane), effect)
+}
+
+/// Whether the pull request shows another tip than the lane's, or goes elsewhere than it should by now.
+fn is_outdated(core: &Core, lane: LaneIx) -> bool {
+    let state = &core.state.lanes[lane];
+    let shown = |pr: &crate::state::PullRequest| {
+        let (base, draft) = core.base_of(lane);
+        (Some(&pr.tip), &pr.base, pr.draft) != (state.tip.as_ref(), &base, draft)
+    };
+    state.pr.as_ref().is_some_and(shown)
 }
 
 fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
@@ -137,7 +175,14 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let Some(tip) = state.tip.clone() else {
         return Ok(());
     };
-    if let Some(request) = state.requests.front().cloned() {
+    if super::stack::restack(core, lane)? {
+        return Ok(());
+    }
+    if is_outdated(core, lane) && !gave_up_on(core, lane, is_open) {
+        let waits = retry_later(core, lane);
+        return if waits { Ok(()) } else { open_pr(core, lane, tip) };
+    }
+    if let Some(request) = core.state.lanes[lane].requests.front().cloned() {
         return asked(core, lane, &tip, request);
     }
     if retry_later(core, lane) {
@@ -145,6 +190,9 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     }
     if let Some(step) = again(core, lane) {
         return core.intend(core.lane_subject(lane), step);
+    }
+    if core.parent_is_busy(lane) {
+        return Ok(());
     }
     let id = core.plan.lanes[lane].id.clone();
     if core.state.lanes[lane].proven.as_ref() != Some(&tip) && !gave_up_on(core, lane, is_prove) {
@@ -169,6 +217,7 @@ fn asked(
     let id = core.plan.lanes[lane].id.clone();
     let subject = core.lane_subject(lane);
     match request.verb {
+        ControlVerb::Merge { .. } if core.parent_is_busy(lane) => Ok(()),
         ControlVerb::Merge { .. } => {
             if let Some(upstream) = core.unmerged_upstream(lane) {
                 let upstream = &core.plan.lanes[upstream].id;
@@ -199,7 +248,7 @@ fn failed(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let state = &core.state.lanes[lane];
     if state.retry_wanted {
         let open = state.pr.as_ref().is_some_and(|p| p.closed_by.is_none() && p.merged.is_none());
-        let done = core.index.tasks_of[lane].iter().all(|&t| core.state.tasks[t].status.is_success());
+        let done = core.index.tasks_of[lane].iter().all(|&t| core.state.tasks[t].is_settled());
         let to = match () {
             () if open && done => LaneStatus::PrCreated,
             () if state.worktree.is_some() => LaneStatus::Active,
@@ -214,7 +263,7 @@ fn teardown(core: &mut Core, lane: LaneIx, wanted: bool) -> Result<(), EngineErr
     let state = &core.state.lanes[lane];
     let live = core.state.live_tasks(lane).next().is_some();
     let tried = matches!(&state.step, Some(Step { effect: Effect::Teardown { .. }, .. }));
-    if !wanted || state.worktree.is_none() || state.is_busy() || live || tried {
+    if !wanted || state.worktree.is_none() || state.is_busy() || live || tried || core.is_stacked_on(lane) {
         return Ok(());
     }
     let effect = Effect::Teardown { lane: core.plan.lanes[lane].id.clone(), n: state.teardowns + 1 };
@@ -232,6 +281,10 @@ fn gave_up(core: &Core, step: Option<&Step>) -> Option<String> {
 fn gave_up_on(core: &Core, lane: LaneIx, which: fn(&Effect) -> bool) -> bool {
     let step = core.state.lanes[lane].step.as_ref().filter(|s| which(&s.effect));
     gave_up(core, step).is_some()
+}
+
+fn is_open(effect: &Effect) -> bool {
+    matches!(effect, Effect::OpenPr { .. })
 }
 
 fn is_prove(effect: &Effect) -> bool {
@@ -286,6 +339,11 @@ impl Core {
         }
     }
 
+    /// Whether the lane that this one would be merged into is being moved.
+    fn parent_is_busy(&self, lane: LaneIx) -> bool {
+        self.index.parent[lane].is_some_and(|parent| self.state.lanes[parent].is_busy())
+    }
+
     fn nothing_ahead(&self, lane: LaneIx) -> bool {
         let state = &self.state.lanes[lane];
         state.tip.as_ref() == Some(&self.plan.lanes[lane].base_sha)
@@ -297,8 +355,7 @@ impl Core {
 
     /// A lane whose content this one holds and that has not reached the target.
     fn unmerged_upstream(&self, lane: LaneIx) -> Option<LaneIx> {
-        let holds = &self.state.lanes[lane].contains;
-        holds.keys().copied().find(|&up| self.state.lanes[up].status != LaneStatus::Merged)
+        self.state.unmerged_upstreams(lane).next()
     }
 
     /// Whether the lane may be merged without a person.

@@ -4,6 +4,7 @@ mod attempt;
 mod lane;
 mod run;
 mod schedule;
+mod stack;
 mod task;
 
 pub(super) use lane::lane;

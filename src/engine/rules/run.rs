@@ -54,8 +54,9 @@ fn rest(core: &Core) -> Option<(RunStatus, Option<String>)> {
         .lanes
         .iter()
         .zip(&state.lanes)
-        .filter(|(_, lane)| lane.status == LaneStatus::Failed)
-        .map(|(plan, _)| plan.id.as_str())
+        .enumerate()
+        .filter(|(ix, (_, lane))| lane.status == LaneStatus::Failed && !core.goes_on_without(*ix))
+        .map(|(_, (plan, _))| plan.id.as_str())
         .collect();
     let waiting: Vec<&str> = core
         .plan
@@ -67,6 +68,11 @@ fn rest(core: &Core) -> Option<(RunStatus, Option<String>)> {
         .collect();
     if !waiting.is_empty() {
         let reason = format!("waits for a person: {}", list(&waiting));
+        return Some((RunStatus::Blocked, Some(reason)));
+    }
+    let nested = core.nested_and_open();
+    if failed.is_empty() && !nested.is_empty() {
+        let reason = format!("waits for the merge of the nested {}", list(&nested));
         return Some((RunStatus::Blocked, Some(reason)));
     }
     if !failed.is_empty() {
@@ -82,6 +88,20 @@ fn list(names: &[&str]) -> String {
 }
 
 impl Core {
+    /// Whether a person chose to go on without the whole lane.
+    pub(super) fn goes_on_without(&self, lane: crate::plan::LaneIx) -> bool {
+        self.index.tasks_of[lane].iter().all(|&t| self.state.tasks[t].set_aside)
+    }
+
+    /// Nested lanes that a person has to merge before the ones that hold them can go on.
+    fn nested_and_open(&self) -> Vec<&str> {
+        let lanes = self.state.lanes.iter().enumerate();
+        let open = lanes.filter(|(lane, state)| {
+            self.index.parent[*lane].is_some() && state.status == LaneStatus::PrCreated
+        });
+        open.map(|(lane, _)| self.plan.lanes[lane].id.as_str()).collect()
+    }
+
     /// Whether a lane has a step to take that needs nobody: a pause runs, or a merge is near.
     fn lane_can_move(&self) -> bool {
         self.state.lanes.iter().any(|lane| {

@@ -56,7 +56,13 @@ fn fill_lane(core: &mut Core, lane: LaneIx, mut places: usize) -> Result<(), Eng
     Ok(())
 }
 
+/// A nested lane is cut from its parent's branch, which therefore comes first.
 fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    if let Some(parent) = core.index.parent[lane]
+        && core.state.lanes[parent].tip.is_none()
+    {
+        return provision(core, parent);
+    }
     let state = &core.state.lanes[lane];
     let again = match &state.step {
         None => true,
@@ -78,11 +84,13 @@ fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 
 /// What the lane has to take in before the task can start.
 fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
-    let mut lanes: Vec<LaneIx> = core.index.needs[task].iter().map(|&n| core.index.lane_of[n]).collect();
+    let needs = core.index.needs[task].iter().filter(|&&n| !core.state.tasks[n].set_aside);
+    let mut lanes: Vec<LaneIx> = needs.map(|&n| core.index.lane_of[n]).collect();
     lanes.sort_unstable();
     lanes.dedup();
     let mut landed = Vec::new();
-    let mut sources = Vec::new();
+    let mut sources = core.landings(lane);
+    let landings = sources.len();
     for upstream in lanes {
         let Some(tip) = core.state.lanes[upstream].tip.clone() else {
             continue;
@@ -92,14 +100,18 @@ fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
         }
         let plan = &core.plan.lanes[upstream];
         let same_target = plan.target == core.plan.lanes[lane].target;
-        if core.state.lanes[upstream].status == LaneStatus::Merged && same_target {
+        let merged = core.state.lanes[upstream].status == LaneStatus::Merged && same_target;
+        let holds = core.state.lanes[lane].contains.contains_key(&upstream);
+        if merged && holds {
+            // Its landing brings the rest of it, unless that has been taken in.
+        } else if merged {
             landed.push((plan.id.clone(), tip));
         } else {
             sources.push(SyncSource::Lane { lane: plan.id.clone(), tip });
         }
     }
     if !landed.is_empty() {
-        sources.insert(0, SyncSource::Target { landed });
+        sources.insert(landings, SyncSource::Target { landed });
     }
     (!sources.is_empty()).then_some(sources)
 }
@@ -240,7 +252,7 @@ impl Core {
         let state = &self.state.lanes[lane];
         let brings = source.iter().flat_map(SyncSource::lanes);
         let brings = || brings.filter_map(|(lane, tip)| Some((self.index.lane(&lane)?, tip)));
-        self.plan.tasks[task].diff != DiffPolicy::None
+        self.resolves(task)
             && state.unresolved.as_ref().is_some_and(|known| {
                 Some(&known.tip) == state.tip.as_ref() && brings().eq(known.brings.iter().cloned())
             })

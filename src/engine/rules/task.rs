@@ -13,7 +13,7 @@ pub(in crate::engine) fn task(core: &mut Core, task: TaskIx) -> Result<(), Engin
     match core.state.tasks[task].status {
         TaskStatus::Pending => pending(core, task),
         TaskStatus::Running => running(core, task),
-        TaskStatus::Skipped if core.why_never(task).is_none() => {
+        TaskStatus::Skipped if !core.state.tasks[task].set_aside && core.why_never(task).is_none() => {
             core.task_to(task, TaskStatus::Pending, None)
         }
         TaskStatus::Failed | TaskStatus::Cancelled if core.state.tasks[task].retry_wanted => {
@@ -27,6 +27,14 @@ fn pending(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     if core.state.tasks[task].cancel_wanted {
         core.mark_ready(task, false);
         return core.task_to(task, TaskStatus::Cancelled, Some("called off".to_owned()));
+    }
+    if core.state.tasks[task].set_aside {
+        core.mark_ready(task, false);
+        return core.task_to(
+            task,
+            TaskStatus::Skipped,
+            Some("a person chose to go on without it".to_owned()),
+        );
     }
     if let Some(why) = core.why_never(task) {
         core.mark_ready(task, false);
@@ -127,6 +135,9 @@ impl Core {
             return Some(format!("its lane failed: {}", own.reason.as_deref().unwrap_or("see its events")));
         }
         for &need in &self.index.needs[task] {
+            if self.state.tasks[need].set_aside {
+                continue;
+            }
             let status = self.state.tasks[need].status;
             let id = &self.plan.tasks[need].id;
             if status.is_terminal() && !status.is_success() && !self.state.tasks[need].retry_wanted {
@@ -149,9 +160,12 @@ impl Core {
         let lane = self.index.lane_of[task];
         self.index.needs[task].iter().all(|&need| {
             let upstream = self.index.lane_of[need];
-            self.state.tasks[need].status.is_success()
+            self.state.tasks[need].set_aside || self.state.tasks[need].status.is_success()
                 && (upstream == lane
-                    || match self.plan.settings.handoff {
+                    // Inside one chain of parents work is handed over task by task: down as it lands, up as it is merged.
+                    || self.index.is_within(lane, upstream)
+                    || self.index.is_within(upstream, lane) && self.state.lanes[upstream].status == LaneStatus::Merged
+                    || !self.index.is_within(upstream, lane) && match self.plan.settings.handoff {
                         Handoff::Ready => self.state.is_ready(upstream),
                         Handoff::Merged => self.state.lanes[upstream].status == LaneStatus::Merged,
                     })

@@ -7,4 +7,5 @@ mod lanes;
 mod merging;
 mod remotes;
 mod repository;
+mod restack;
 mod userstate;

@@ -6,7 +6,7 @@ use super::declarations::Declarations;
 use crate::graph::code::Code;
 use crate::graph::cycle::{self, Cycle};
 use crate::graph::diagnostic::Diagnostic;
-use crate::graph::file::{GraphFile, TaskFile};
+use crate::graph::file::{GraphFile, TaskFile, WorkstreamFile};
 use crate::graph::read::{At, Reader};
 use crate::id::{LaneId, TaskId};
 
@@ -128,6 +128,7 @@ fn lane_cycles(
         for (edge, to) in upstream {
             if let (Some(from), Some(to)) = (declared.lane_of[task], declared.lane_of[*to])
                 && from != to
+                && !nested(file, declared, from, to)
             {
                 causes.entry((from, to)).or_insert(Cause { task, need: needs.places[task][edge] });
             }
@@ -140,6 +141,20 @@ fn lane_cycles(
     for found in cycle::find(&edges) {
         lane_cycle(file, declared, &edges, &causes, &found, reader);
     }
+}
+
+/// Whether one lane is nested in the other, however deep: between those, work is handed over task by task.
+fn nested(file: &GraphFile, declared: &Declarations<'_>, one: usize, other: usize) -> bool {
+    let lanes = file.workstreams.items();
+    let up = |lane: &usize| {
+        let parent = lanes.get(*lane)?.value.parent.value()?;
+        declared.lanes.get(parent).copied()
+    };
+    // A circle of parents is told elsewhere; here it must only end.
+    let within = |inner: usize, outer: usize| {
+        std::iter::successors(up(&inner), |lane| up(lane)).take(lanes.len()).any(|lane| lane == outer)
+    };
+    within(one, other) || within(other, one)
 }
 
 fn lane_cycle(
@@ -174,7 +189,9 @@ fn empty_lanes(file: &GraphFile, declared: &Declarations<'_>, reader: &mut Reade
     }
     let used: HashSet<usize> = declared.lane_of.iter().copied().flatten().collect();
     for (id, number) in &declared.lanes {
-        if used.contains(number) {
+        // One that only holds nested workstreams together needs no task of its own.
+        let holds = |lane: &At<WorkstreamFile>| lane.value.parent.value() == Some(id);
+        if used.contains(number) || file.workstreams.items().iter().any(holds) {
             continue;
         }
         if let Some(at) = file.workstreams.items().get(*number).and_then(|lane| lane.value.id.get()) {
@@ -193,6 +210,17 @@ fn parents(file: &GraphFile, declared: &Declarations<'_>, reader: &mut Reader<'_
         let Some(parent) = lane.value.parent.get() else {
             continue;
         };
+        for (name, key) in [("base", lane.value.base.get()), ("target", lane.value.target.get())] {
+            if let Some(key) = key {
+                let message = format!("`{name}` and `parent` exclude each other");
+                let hint = format!(
+                    "a nested workstream is cut from `{}` and goes back into it; remove `{name}`",
+                    parent.value
+                );
+                let label = "not in a nested workstream";
+                reader.push(Diagnostic::new(Code::NestedBase, key.span.clone(), message, label).hint(hint));
+            }
+        }
         if let Some(to) = declared.lanes.get(&parent.value) {
             edges[number].push(*to);
             continue;

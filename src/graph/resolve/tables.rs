@@ -161,6 +161,7 @@ fn workstream(id: LaneId, file: &WorkstreamFile, gate: Option<Gate>) -> Workstre
     Workstream {
         id,
         description: file.description.value().cloned(),
+        parent: file.parent.value().cloned(),
         base: file.base.value().map(|branch| branch.0.clone()),
         target: file.target.value().map(|branch| branch.0.clone()),
         merge: file.merge.value().copied().unwrap_or(MergePolicy::Review),

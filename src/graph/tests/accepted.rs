@@ -37,6 +37,7 @@ parallel = 2
 
 [[workstreams]]
 id = "web"
+parent = "api"
 
 [[tasks]]
 id = "spec"

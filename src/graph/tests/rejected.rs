@@ -69,7 +69,6 @@ require_human_approval = true
 [[workstreams]]
 id = "api"
 merge = "queue"
-parent = "web"
 ports = ["HTTP"]
 [[workstreams]]
 id = "web"
@@ -87,7 +86,6 @@ run = { template = "publish" }
 capture = ["*.log"]
 "#,
         &[
-            Code::NotSupported,
             Code::NotSupported,
             Code::NotSupported,
             Code::NotSupported,
@@ -452,14 +450,7 @@ id = "e"
 workstream = "lowest"
 run = "true"
 "#,
-        &[
-            Code::NotSupported,
-            Code::UnknownParent,
-            Code::NotSupported,
-            Code::NotSupported,
-            Code::TooDeep,
-            Code::NotSupported,
-        ],
+        &[Code::UnknownParent, Code::TooDeep],
     ),
     case(
         "parent_cycles",
@@ -485,7 +476,24 @@ id = "c"
 workstream = "two"
 run = "true"
 "#,
-        &[Code::NotSupported, Code::ParentCycle, Code::NotSupported, Code::NotSupported, Code::ParentCycle],
+        &[Code::ParentCycle, Code::ParentCycle],
+    ),
+    case(
+        "nested_bases",
+        r#"name = "x"
+[[workstreams]]
+id = "core"
+[[workstreams]]
+id = "inner"
+parent = "core"
+base = "main"
+target = "next"
+[[tasks]]
+id = "a"
+workstream = "inner"
+run = "true"
+"#,
+        &[Code::NestedBase, Code::NestedBase],
     ),
     case(
         "ar03_nothing_to_do",

@@ -67,7 +67,7 @@ fn quick(context: &Context, brief: &Brief) -> Done {
         Effect::Provision { lane } => provision::run(context, lane, brief.tip.as_ref()),
         Effect::Sync { lane, tip, from, n } => sync::run(context, lane, tip, from, *n),
         Effect::Collect { task, attempt } => collect::run(context, brief, task, *attempt),
-        Effect::OpenPr { lane, tip } => pull_request::open(context, brief, lane, tip),
+        Effect::OpenPr { .. } => pull_request::open(context, brief),
         Effect::CheckMerged { lane, tip } => outside::check_merged(context, brief, lane, tip),
         Effect::Review { lane, act, by, text, .. } => outside::review(context, lane, *act, by, text),
         Effect::Teardown { lane, .. } => teardown::run(context, brief, lane),

@@ -36,6 +36,7 @@ fn make(context: &Context, lane: &LaneId, known: Option<&Sha>) -> Result<LanePro
                 hint: Some(format!("git branch -m {} kept/{lane}", plan.branch)),
             });
         }
+        None if plan.parent.is_some() => known.unwrap_or(&plan.base_sha).clone(),
         None => plan.base_sha.clone(),
     };
     // The branch comes last: as long as it is missing, nothing of the lane counts.

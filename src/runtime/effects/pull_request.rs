@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Done, blocking, chain, collect, gate, git_failure, keep, permanent, sync};
 use crate::event::{
-    CHECK_AHEAD, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrOpened, PrRef, PrUpdated,
-    Subject, named,
+    CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrOpened,
+    PrRef, PrUpdated, Subject, named,
 };
 use crate::forge::{self, ForgeError, LocalForge, NewPr, PrCheck, PrUpdate};
 use crate::git::{GitError, Merge, Worktree};
@@ -32,9 +32,12 @@ fn check(lane: &LaneId, name: &str, status: CheckStatus, detail: String) -> Draf
 }
 
 /// Pushes the lane and opens its pull request, or finds the one that is there.
-pub(super) fn open(context: &Context, brief: &Brief, lane: &LaneId, tip: &Sha) -> Done {
+pub(super) fn open(context: &Context, brief: &Brief) -> Done {
+    let Effect::OpenPr { lane, tip, base, draft } = &brief.effect else {
+        return permanent("no pull request".to_owned()).into();
+    };
     let mut facts = Vec::new();
-    match try_open(context, brief, lane, tip, &mut facts) {
+    match try_open(context, brief, (lane, tip), (base, *draft), &mut facts) {
         Ok(()) => Done::well(facts),
         Err(failure) => Done::failed(facts, failure),
     }
@@ -43,8 +46,8 @@ pub(super) fn open(context: &Context, brief: &Brief, lane: &LaneId, tip: &Sha) -
 fn try_open(
     context: &Context,
     brief: &Brief,
-    lane: &LaneId,
-    tip: &Sha,
+    (lane, tip): (&LaneId, &Sha),
+    (base, draft): (&str, bool),
     facts: &mut Vec<Draft>,
 ) -> Result<(), Failure> {
     let repo = &context.project.repo;
@@ -60,16 +63,18 @@ fn try_open(
     let state = brief.state.as_deref().ok_or_else(|| permanent("the state is missing".to_owned()))?;
     let text = text(context, state, lane, &target, tip).map_err(doing)?;
     let at = clock::wall().to_string();
+    let onto = if base == lane_plan.target { None } else { repo.branch_tip(base).map_err(doing)? };
+    let base_sha = onto.unwrap_or(target);
     let forge = open_forge(context)?;
     let opened = forge
         .create(NewPr {
             title: text.title,
             body: text.body,
-            draft: false,
+            draft,
             head: lane_plan.branch.clone(),
-            base: lane_plan.target.clone(),
+            base: base.to_owned(),
             head_sha: tip.clone(),
-            base_sha: target,
+            base_sha: base_sha.clone(),
             marker: plan::pr_marker(&context.plan, lane),
             graph: context.plan.graph.clone(),
             run: context.plan.run,
@@ -86,12 +91,19 @@ fn try_open(
         forge.reopen(pull.number, &at).map_err(|e| forge_failure("reopening the pull request", &e))?;
     }
     let subject = Subject::lane(lane);
-    if new || pull.head_sha == *tip {
-        facts.push(Draft::world(subject, PrOpened { pr, tip: tip.clone() }));
+    let (tip, base) = (tip.clone(), base.to_owned());
+    if new || (pull.head_sha == tip && pull.base == base && pull.draft == draft) {
+        facts.push(Draft::world(subject, PrOpened { pr, tip, base, draft }));
     } else {
-        let update = PrUpdate { head_sha: Some(tip.clone()), ..PrUpdate::default() };
+        let update = PrUpdate {
+            head_sha: Some(tip.clone()),
+            base: Some(base.clone()),
+            base_sha: Some(base_sha),
+            draft: Some(draft),
+            ..PrUpdate::default()
+        };
         forge.update(pull.number, update, &at).map_err(|e| forge_failure("updating the pull request", &e))?;
-        facts.push(Draft::world(subject, PrUpdated { pr, tip: tip.clone() }));
+        facts.push(Draft::world(subject, PrUpdated { pr, tip, base, draft }));
     }
     Ok(())
 }
@@ -186,10 +198,10 @@ async fn try_prove(
         Err(paths) => {
             let target = &context.lane(lane).target;
             let detail = format!("lane and `{target}` both changed {}", named(&paths));
-            facts.push(check(lane, "mergeable", CheckStatus::Fail, detail));
+            facts.push(check(lane, CHECK_MERGEABLE, CheckStatus::Fail, detail));
         }
         Ok(joined) => {
-            facts.push(check(lane, "mergeable", CheckStatus::Pass, String::new()));
+            facts.push(check(lane, CHECK_MERGEABLE, CheckStatus::Pass, String::new()));
             facts.extend(gates(context, &state, lane, tip, &joined).await?);
         }
     }

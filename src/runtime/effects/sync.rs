@@ -2,7 +2,7 @@
 
 use super::{Done, git_failure, permanent};
 use crate::event::{ConflictPredicted, Draft, Failure, FailureKind, LaneSynced, Subject, SyncSource, named};
-use crate::git::{GitError, Merge, Remote};
+use crate::git::{GitError, Landing, Merge, Remote};
 use crate::id::{LaneId, Sha};
 use crate::runtime::Context;
 
@@ -38,14 +38,22 @@ fn merge(
     }
     let mut now = tip.clone();
     let mut in_conflict = Vec::new();
-    for source in from {
+    for source in &in_order(context, from).map_err(doing)? {
         let (name, commit) = match source {
             SyncSource::Lane { lane, tip } => (format!("lane {lane}"), tip.clone()),
+            SyncSource::Landing { lane: up, landed, head, held } => {
+                let landing = Landing { landed: landed.clone(), head: head.clone(), held: held.clone() };
+                let name = format!("the landing of lane {up}");
+                let joined = join(context, lane, &now, &Theirs::Landing(landing), &name, n)?;
+                now = joined.commit;
+                in_conflict.extend(joined.conflict);
+                continue;
+            }
             SyncSource::Target { .. } => {
                 (plan.target.clone(), target_tip(context, &plan.target).map_err(doing)?)
             }
         };
-        let joined = join(context, lane, &now, &commit, &name, n)?;
+        let joined = join(context, lane, &now, &Theirs::Commit(commit), &name, n)?;
         now = joined.commit;
         in_conflict.extend(joined.conflict);
     }
@@ -77,6 +85,36 @@ fn is_done(context: &Context, lane: &LaneId, tip: &Sha, found: &Sha, n: u32) -> 
     Ok(repo.commit_message(found)?.ends_with(&mark(context, lane, n)) && repo.is_ancestor(tip, found)?)
 }
 
+/// What is merged into a lane.
+enum Theirs {
+    Commit(Sha),
+    Landing(Landing),
+}
+
+/// Landings come first, in the order in which the target took them.
+fn in_order(context: &Context, from: &[SyncSource]) -> Result<Vec<SyncSource>, GitError> {
+    let mut ordered: Vec<SyncSource> = Vec::with_capacity(from.len());
+    for source in from {
+        let mut at = ordered.len();
+        if let SyncSource::Landing { landed, .. } = source {
+            for (n, other) in ordered.iter().enumerate() {
+                let first = match other {
+                    SyncSource::Landing { landed: other, .. } => {
+                        context.project.repo.is_ancestor(other, landed)?
+                    }
+                    _ => false,
+                };
+                if !first {
+                    at = n;
+                    break;
+                }
+            }
+        }
+        ordered.insert(at, source.clone());
+    }
+    Ok(ordered)
+}
+
 /// Two commits made one, whether they fit or not.
 struct Joined {
     commit: Sha,
@@ -87,13 +125,17 @@ fn join(
     context: &Context,
     lane: &LaneId,
     ours: &Sha,
-    theirs: &Sha,
+    theirs: &Theirs,
     name: &str,
     n: u32,
 ) -> Result<Joined, Failure> {
     let repo = &context.project.repo;
     let doing = |error: GitError| git_failure(&format!("merging {name} into lane `{lane}`"), &error);
     let clean = |commit| Joined { commit, conflict: None };
+    let (theirs, merged) = match theirs {
+        Theirs::Commit(commit) => (commit, repo.merge(ours, commit)),
+        Theirs::Landing(landing) => (&landing.landed, repo.restack(ours, landing, &context.author)),
+    };
     if repo.is_ancestor(theirs, ours).map_err(doing)? {
         return Ok(clean(ours.clone()));
     }
@@ -101,7 +143,7 @@ fn join(
         let message = format!("Merge {name} into lane {lane}{remark}\n\n{}", mark(context, lane, n));
         repo.commit_tree(tree, &[ours.clone(), theirs.clone()], &message, &context.author).map_err(doing)
     };
-    match repo.merge(ours, theirs).map_err(doing)? {
+    match merged.map_err(doing)? {
         Merge::Clean { ff: true, .. } => Ok(clean(theirs.clone())),
         Merge::Clean { tree, .. } => both(&tree, "").map(clean),
         Merge::Conflict { tree, paths, detail } => {

@@ -442,3 +442,143 @@ async fn ar21_a_conflict_that_nobody_resolves_fails_the_task_and_its_lane() {
     assert_eq!(state.lanes[1].status, LaneStatus::Failed);
     assert_eq!(bench.git("show laneway/g/b/integration:file"), "from-b\n", "no marker reaches the lane");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar21_a_stacked_pull_request_moves_to_the_target_when_its_upstream_lands() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[workstreams]]
+id = "b"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo one > one"
+[[tasks]]
+id = "two"
+workstream = "b"
+needs = ["one"]
+run = "echo two >> one"
+"#,
+    ));
+    bench.drive().await;
+    let forge = crate::forge::LocalForge::open(&bench.project.record.forge_dir()).unwrap();
+    let stacked = forge.get(2).unwrap();
+    assert_eq!(stacked.base, "laneway/g/a/integration");
+    // The upstream's pull request is squashed by other hands.
+    bench.git("merge -q --squash laneway/g/a/integration");
+    bench.git("commit -qm squashed");
+    let board = bench.project.board(&bench.plan.graph, RunNo(1));
+    let id = crate::id::LaneId::new("a").unwrap();
+    std::fs::write(board.lane_dir(&id).join("merged"), "by hand\n").unwrap();
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::Merged, "{}", bench.told());
+    let now = forge.get(2).unwrap();
+    assert_eq!((now.base.as_str(), now.draft), ("main", false), "{}", bench.told());
+    assert_eq!(Some(&now.head_sha), state.lanes[1].tip.as_ref());
+    assert_eq!(
+        bench.git("diff --stat main...laneway/g/b/integration"),
+        " one | 1 +\n 1 file changed, 1 insertion(+)\n"
+    );
+    bench.ask(crate::signal::Verb::Merge { pr: 2, sha: None }).await;
+    assert_eq!(bench.git("show main:one"), "one\ntwo\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar21_lanes_nest_three_deep_and_hand_their_work_up_and_down() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "core"
+[[workstreams]]
+id = "mid"
+parent = "core"
+merge = "auto"
+[[workstreams]]
+id = "leaf"
+parent = "mid"
+merge = "auto"
+[[tasks]]
+id = "begin"
+workstream = "core"
+run = "echo core > core"
+[[tasks]]
+id = "go"
+workstream = "mid"
+needs = ["begin"]
+run = "cat core > mid"
+[[tasks]]
+id = "deep"
+workstream = "leaf"
+needs = ["go"]
+run = "cat core mid > leaf"
+[[tasks]]
+id = "end"
+workstream = "core"
+needs = ["deep", "go"]
+run = "cat leaf mid > end"
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    let statuses: Vec<_> = state.lanes.iter().map(|l| l.status).collect();
+    assert_eq!(statuses, [LaneStatus::PrCreated, LaneStatus::Merged, LaneStatus::Merged]);
+    assert_eq!(bench.git("show laneway/g/core/integration:end"), "core\ncore\ncore\n");
+    let forge = crate::forge::LocalForge::open(&bench.project.record.forge_dir()).unwrap();
+    let bases: Vec<_> = (1..=3).map(|n| forge.get(n).unwrap().base).collect();
+    assert_eq!(bases, ["laneway/g/mid/integration", "laneway/g/core/integration", "main"]);
+    assert_eq!(bench.git("rev-list --count main"), "1\n", "nothing reached the target by itself");
+    bench.ask(crate::signal::Verb::Merge { pr: 3, sha: None }).await;
+    assert_eq!(bench.git("show main:leaf"), "core\ncore\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar21_a_nested_lane_that_is_not_merged_holds_its_parent_and_says_so() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "core"
+[[workstreams]]
+id = "inner"
+parent = "core"
+[[tasks]]
+id = "one"
+workstream = "inner"
+run = "echo one > one"
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Blocked), "{}", bench.told());
+    assert!(state.run.reason.as_deref().is_some_and(|why| why.contains("`inner`")), "{:?}", state.run.reason);
+    assert_eq!(state.lanes[0].status, LaneStatus::Active);
+    bench.ask(crate::signal::Verb::Merge { pr: 1, sha: None }).await;
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(state.lanes[0].status, LaneStatus::PrCreated);
+    assert_eq!(bench.git("show laneway/g/core/integration:one"), "one\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar21_a_target_that_moved_into_a_conflict_is_taken_in_by_the_lanes_agent() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+merge = "auto"
+gate = "! grep -q '<<<' file"
+[[tasks]]
+id = "one"
+workstream = "a"
+prompt = '''
+RUN: if grep -q '<<<' file; then echo both > file; else
+RUN:   echo mine > file; git -C ../../.. commit -q --allow-empty -m keep; echo theirs > ../../../file; git -C ../../.. commit -qam theirs
+RUN: fi; : > $LANEWAY_SIGNALS/done
+'''
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::Merged, "{}", bench.told());
+    assert_eq!(state.tasks[0].attempts.len(), 2);
+    assert_eq!(bench.git("show main:file"), "both\n");
+}

@@ -1,0 +1,114 @@
+//! Lanes that stand on other lanes: what becomes of them when those land, and where their pull requests go.
+
+use super::super::EngineError;
+use super::super::agenda::Item;
+use super::super::core::Core;
+use super::Remedy;
+use crate::event::{Effect, LaneStatus, SyncSource, TaskStatus};
+use crate::graph::DiffPolicy;
+use crate::plan::{LaneIx, TaskIx, Work};
+
+/// Takes in what has landed of the work that a finished lane holds. Says whether the lane has to wait for that.
+pub(super) fn restack(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError> {
+    let from = core.landings(lane);
+    let state = &core.state.lanes[lane];
+    if from.is_empty() || core.state.run.cancelled || core.state.run.interrupts > 0 {
+        return Ok(false);
+    }
+    let Some(tip) = state.tip.clone().filter(|_| !state.is_busy()) else {
+        return Ok(true);
+    };
+    let mut n = state.syncs + 1;
+    if let Some(step) = &state.step
+        && let Effect::Sync { n: last, from: asked, tip: on, .. } = &step.effect
+        && (asked, on) == (&from, &tip)
+    {
+        n = *last;
+        match core.remedy(step, None) {
+            None | Some(Remedy::Again) => {}
+            Some(Remedy::Wait(due)) => {
+                core.agenda.wait_wall(due, Item::Lane(lane));
+                return Ok(true);
+            }
+            Some(Remedy::Give(_)) => return reopen(core, lane),
+        }
+    }
+    let effect = Effect::Sync { lane: core.plan.lanes[lane].id.clone(), n, tip, from };
+    core.intend(core.lane_subject(lane), effect)?;
+    Ok(true)
+}
+
+/// A landing that conflicts with what the lane has goes to the task that was last at work in it. Where there is none, or
+/// it is no conflict, the lane goes on without; its merge will tell.
+fn reopen(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError> {
+    let known = core.state.lanes[lane].unresolved.as_ref();
+    let (Some(known), Some(owner)) = (known, core.owner(lane)) else {
+        return Ok(false);
+    };
+    let why = format!("it has to be merged with {}", known.conflict.with);
+    core.lane_to(lane, LaneStatus::Active, Some(why.clone()))?;
+    core.task_to(owner, TaskStatus::Pending, Some(why))?;
+    Ok(true)
+}
+
+impl Core {
+    /// What the lane has to take in before it can be merged: the landings of lanes whose work it holds, and the target
+    /// itself once that conflicts with the lane.
+    pub(super) fn landings(&self, lane: LaneIx) -> Vec<SyncSource> {
+        let (state, target) = (&self.state.lanes[lane], &self.plan.lanes[lane].target);
+        let landing = |(&up, held): (&LaneIx, &crate::id::Sha)| {
+            let (upstream, plan) = (&self.state.lanes[up], &self.plan.lanes[up]);
+            let pr = upstream.pr.as_ref()?;
+            let landed = pr.merged.clone()?;
+            let new = upstream.status == LaneStatus::Merged && !state.landed.contains(&up);
+            (new && plan.target == *target).then(|| SyncSource::Landing {
+                lane: plan.id.clone(),
+                landed,
+                head: pr.tip.clone(),
+                held: held.clone(),
+            })
+        };
+        let mut sources: Vec<SyncSource> = state.contains.iter().filter_map(landing).collect();
+        if state.behind {
+            sources.push(SyncSource::Target { landed: Vec::new() });
+        }
+        sources
+    }
+
+    /// Whether the task's agent can be asked to resolve a conflict. A command does what it does.
+    pub(super) fn resolves(&self, task: TaskIx) -> bool {
+        let plan = &self.plan.tasks[task];
+        plan.diff != DiffPolicy::None && matches!(plan.work, Work::Agent { .. })
+    }
+
+    /// The task that answers for the lane's work as a whole: the one whose agent changed it last.
+    fn owner(&self, lane: LaneIx) -> Option<TaskIx> {
+        let wrote = |t: &TaskIx| self.state.tasks[*t].status == TaskStatus::Merged && self.resolves(*t);
+        let tasks = self.index.tasks_of[lane].iter().copied();
+        tasks.filter(wrote).max_by_key(|&t| self.state.tasks[t].ended_at)
+    }
+
+    /// Where the lane's pull request goes, and whether as a draft: on the one lane that it stands on and that has not
+    /// landed; where there are several, to the target, once they have.
+    pub(super) fn base_of(&self, lane: LaneIx) -> (String, bool) {
+        let mut unmerged = self.state.unmerged_upstreams(lane);
+        let target = &self.plan.lanes[lane].target;
+        match (unmerged.next(), unmerged.next()) {
+            (Some(up), None) if self.plan.lanes[up].target == *target => {
+                (self.plan.lanes[up].branch.clone(), false)
+            }
+            (Some(_), _) => (target.clone(), true),
+            (None, _) => (target.clone(), false),
+        }
+    }
+
+    /// Whether a pull request is stacked on the lane's branch, which therefore has to stay.
+    pub(super) fn is_stacked_on(&self, lane: LaneIx) -> bool {
+        let branch = &self.plan.lanes[lane].branch;
+        self.index.downstream[lane].iter().any(|&down| {
+            let down = &self.state.lanes[down];
+            let open = |pr: &&crate::state::PullRequest| pr.merged.is_none() && pr.closed_by.is_none();
+            !down.status.is_terminal() && down.pr.as_ref().filter(open).is_some_and(|pr| pr.base == *branch)
+        })
+    }
+}
