@@ -7,6 +7,9 @@ use crate::id::{LaneId, TaskId};
 /// The check of a lane that says whether it has anything that its target does not have.
 pub const CHECK_AHEAD: &str = "ahead";
 
+/// The check that says whether one of the processes of an attempt changed anything.
+pub const CHECK_PROGRESS: &str = "progress";
+
 /// A piece of evidence's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,13 +1,15 @@
 //! A task's part of the state: its attempts and what each of them showed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Conflict;
 use crate::event::{
-    AttemptStatus, CheckStatus, DiffStat, Effect, ExitStatus, Failure, Place, ProcessId, StopReason,
-    TaskStatus, Timestamp,
+    AttemptStatus, CHECK_PROGRESS, CheckStatus, DiffStat, Effect, ExitStatus, Failure, Place, ProcessId,
+    StopReason, TaskStatus, Timestamp,
 };
+use crate::graph::ClaimBy;
 use crate::id::{Sha, TaskId};
+use crate::plan::Work;
 
 /// A piece of evidence.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +95,30 @@ impl Claims {
     }
 }
 
+/// What agent processes used, as far as their output says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Input tokens, those read from a cache among them.
+    pub input_tokens: u64,
+    /// Input tokens that were read from a cache.
+    pub cached_tokens: u64,
+    /// Output tokens.
+    pub output_tokens: u64,
+    /// Cost in millionths of a US dollar.
+    pub cost_micros: u64,
+}
+
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self {
+            input_tokens: a.input_tokens.saturating_add(b.input_tokens),
+            cached_tokens: a.cached_tokens.saturating_add(b.cached_tokens),
+            output_tokens: a.output_tokens.saturating_add(b.output_tokens),
+            cost_micros: a.cost_micros.saturating_add(b.cost_micros),
+        })
+    }
+}
+
 /// One try at a task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
@@ -112,6 +138,14 @@ pub struct Attempt {
     pub iteration: u32,
     /// The commit it started from.
     pub start: Option<Sha>,
+    /// The commit that its newest process started from.
+    pub from: Option<Sha>,
+    /// Processes in a row, before the newest, that changed nothing.
+    pub idle: u32,
+    /// The newest session that its agent told of, with where that process worked.
+    pub session: Option<(String, Place)>,
+    /// What each of its processes used, by iteration.
+    pub usage: BTreeMap<u32, Usage>,
     /// Where it works.
     pub place: Place,
     /// The effect it stands or falls with now.
@@ -161,6 +195,10 @@ impl Attempt {
             ended_at: None,
             iteration: 0,
             start: None,
+            from: None,
+            idle: 0,
+            session: None,
+            usage: BTreeMap::new(),
             place: Place::Lane,
             step: None,
             process: None,
@@ -180,6 +218,19 @@ impl Attempt {
             seen: BTreeSet::new(),
             progress: None,
         }
+    }
+
+    /// Whether its newest process changed nothing, as far as that was looked at.
+    pub fn is_idle(&self) -> bool {
+        self.checks.iter().any(|c| c.name == CHECK_PROGRESS && c.status == CheckStatus::Skip)
+    }
+
+    /// Whether it is said to be done: by a signal file, or by its exit where that is how its agent says it.
+    pub fn is_claimed(&self, work: &Work) -> bool {
+        let by_exit = matches!(work, Work::Agent { def, .. } if def.claim == ClaimBy::Exit);
+        let well = self.process.as_ref().and_then(|p| p.exit).is_some_and(ExitStatus::success);
+        let silent = self.claims.first().is_none() && self.question.is_none();
+        self.claims.done.is_some() || by_exit && well && silent
     }
 
     /// The evidence that speaks against it.

@@ -188,9 +188,7 @@ fn lane_line(plan: &Plan, state: &State, ix: LaneIx, now: Timestamp) -> LaneLine
 pub(super) fn last_attempt(plan: &Plan, state: &State, task: TaskIx) -> u32 {
     let task_state = &state.tasks[task];
     let number = task_state.attempt().map_or(0, |a| a.number);
-    let newest_failed = task_state.attempt().is_some_and(|a| {
-        matches!(a.status, AttemptStatus::Failed | AttemptStatus::TimedOut | AttemptStatus::Unknown)
-    });
+    let newest_failed = task_state.attempt().is_some_and(|a| a.status.is_failure());
     let before = task_state.failures - u32::from(newest_failed && task_state.failures > 0);
     let left = plan.tasks[task].attempts.saturating_sub(before + 1);
     number + left

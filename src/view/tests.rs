@@ -89,7 +89,8 @@ fn ar30_status_has_the_documented_form() {
       "reason": null,
       "started_at": "2026-03-14T05:41:15.000Z",
       "status": "merged",
-      "summary": null
+      "summary": null,
+      "usage": []
     }
     "#);
     assert_eq!(json["state"], "running");

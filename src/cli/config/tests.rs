@@ -11,6 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::out::Out;
 use crate::cli::session::{Global, Session};
 use crate::graph::{self, Handoff, Millis, ProjectDefaults};
+use crate::id::AgentName;
 
 struct Home {
     dir: tempfile::TempDir,
@@ -118,7 +119,8 @@ fn ar32_a_file_sets_everything_that_is_documented() {
     assert!(config.offline && config.push_target);
     assert_eq!((config.attempts, config.timeout), (Some(5), Some(Millis(7_200_000))));
     assert_eq!(config.gate.map(|gate| gate.attempts), Some(2));
-    let (_, (def, from)) = layers.agents().into_iter().next().unwrap();
+    let mine = AgentName::new("mine").unwrap();
+    let (def, from) = layers.agents()[&mine];
     assert_eq!(def.command[0], "./agent.sh");
     assert_eq!(from.layer, Layer::Project);
     assert!(Path::new(&from.place).ends_with("laneway.toml"));

@@ -77,7 +77,7 @@ id = "web"
 id = "a"
 workstream = "api"
 prompt = "Use ${input.version}"
-agent = { use = "claude", session = "continue", loop = { max_iterations = 5 } }
+agent = "claude"
 role = "implementer"
 [[tasks]]
 id = "b"
@@ -87,8 +87,6 @@ run = { template = "publish" }
 capture = ["*.log"]
 "#,
         &[
-            Code::NotSupported,
-            Code::NotSupported,
             Code::NotSupported,
             Code::NotSupported,
             Code::NotSupported,
@@ -610,6 +608,33 @@ prompt = "p"
 agent = { use = "plain", model = "large" }
 "#,
         &[Code::UnusedModel, Code::UnusedModel],
+    ),
+    case(
+        "bad_loops",
+        r#"name = "x"
+[agents.own]
+like = "clade"
+[agents.other]
+like = "nobody-at-all"
+command = ["other"]
+[[tasks]]
+id = "a"
+prompt = "p"
+agent = { use = "plain", session = "continue", loop = { tracker = "T.md" } }
+[[tasks]]
+id = "b"
+prompt = "p"
+agent = { use = "plain", session = "again", loop = { max_iterations = 0, tracker = "notes/*.md" } }
+"#,
+        &[
+            Code::UnknownAgent,
+            Code::UnknownAgent,
+            Code::UnknownValue,
+            Code::MissingKey,
+            Code::UnknownValue,
+            Code::OutOfRange,
+            Code::BadPath,
+        ],
     ),
     case(
         "characters_and_tabs_count_as_one_column",

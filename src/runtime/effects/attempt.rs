@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::prepare::prepare;
-use super::{Done, blocking, permanent};
+use super::{Done, blocking, permanent, usage};
 use crate::event::{
     Draft, Effect, ExitStatus, Failure, FailureKind, ProcessExited, ProcessId, ProcessRole, ProcessStarted,
     Subject,
@@ -88,7 +88,7 @@ async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &J
             }
             Err(error) => {
                 let what = match &job.task.work {
-                    Work::Agent { agent, .. } => format!("the agent `{agent}`"),
+                    Work::Agent { by, .. } => format!("the agent `{}`", by.agent),
                     Work::Run { .. } => "the command".to_owned(),
                 };
                 let message = format!("{what} could not be started: {}", super::chain(&error));
@@ -148,6 +148,7 @@ async fn ended(
     began: Instant,
 ) -> Done {
     let leftovers = exec::reap_leftovers(process, context.grace()).await;
+    let used = usage::read(context, job);
     let exited = ProcessExited {
         role: job.role,
         exit,
@@ -160,12 +161,10 @@ async fn ended(
     let subject = job.subject.clone();
     // A command seldom signals; where it said nothing there is nothing to seal.
     let sealed = blocking(move || seal(&shared, &id, number, iteration, &subject)).await;
+    let exited = Draft::world(job.subject.clone(), exited);
     match sealed {
-        Ok(mut facts) => {
-            facts.push(Draft::world(job.subject.clone(), exited));
-            Done::well(facts)
-        }
-        Err(failure) => Done::failed(vec![Draft::world(job.subject.clone(), exited)], failure),
+        Ok(facts) => Done::well(facts.into_iter().chain(used).chain([exited]).collect()),
+        Err(failure) => Done::failed(used.into_iter().chain([exited]).collect(), failure),
     }
 }
 
