@@ -122,7 +122,7 @@ fn rehearse(scratch: &Scratch, graph: &Graph, task: &Task) -> Option<u32> {
         let done = match &task.verb {
             Verb::Agent { prompt, by } => {
                 let most = by.repeat.as_ref().map_or(1, |repeat| repeat.max_iterations);
-                let mut one = || {
+                let one = || {
                     let output = stage.play(prompt, attempt, Vec::new());
                     output.succeeded() && stage.signals(attempt).join("done").exists()
                 };
