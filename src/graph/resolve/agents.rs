@@ -20,40 +20,68 @@ const PLACEHOLDERS: [&str; 6] = ["prompt_file", "prompt", "model", "session", "s
 impl Context<'_, '_, '_> {
     /// The agents that the file defines.
     pub(super) fn agents(&mut self) -> BTreeMap<AgentName, AgentDef> {
-        let own: Vec<(&AgentName, &At<AgentFile>)> =
-            self.own.iter().map(|(name, agent)| (*name, *agent)).collect();
-        self.made = own
-            .into_iter()
-            .filter_map(|(name, agent)| Some((name.clone(), self.agent(name, agent)?)))
-            .collect();
+        let own: Vec<&AgentName> = self.own.keys().copied().collect();
+        let mut begun = BTreeMap::new();
+        for name in own {
+            self.make(name, &mut begun);
+        }
         self.made.clone()
     }
 
+    /// Makes an agent of the file, after the one that it is like. `begun` says of each that was begun whether it has ended.
+    fn make(&mut self, name: &AgentName, begun: &mut BTreeMap<AgentName, bool>) {
+        let Some(at) = self.own.get(name).copied().filter(|_| !begun.contains_key(name)) else {
+            return;
+        };
+        begun.insert(name.clone(), false);
+        let base = match at.value.like.get().filter(|like| like.value != *name) {
+            Some(like) => self.like(like, begun),
+            None if at.value.like.get().is_some() && !self.known.agents.contains_key(name) => {
+                self.unknown_like(name, at.value.like.get().map_or(0..0, |like| like.span.clone()));
+                None
+            }
+            None => Some(self.known.agents.get(name).cloned().unwrap_or_default()),
+        };
+        let made = base.and_then(|base| self.agent(name, at, base));
+        self.made.extend(made.map(|def| (name.clone(), def)));
+        begun.insert(name.clone(), true);
+    }
+
+    /// The agent that another is like; `None` where it has been refused.
+    fn like(&mut self, like: &At<AgentName>, begun: &mut BTreeMap<AgentName, bool>) -> Option<AgentDef> {
+        if self.own.contains_key(&like.value) {
+            self.make(&like.value, begun);
+            if begun.get(&like.value) == Some(&false) {
+                let message = format!("the agent `{}` is like itself in the end", like.value);
+                let hint = "give one of the agents a `command` instead of `like`".to_owned();
+                let diagnostic =
+                    Diagnostic::new(Code::UnknownAgent, like.span.clone(), message, "in a circle");
+                self.reader.push(diagnostic.hint(hint));
+            }
+            return self.made.get(&like.value).cloned();
+        }
+        let base = self.known.agents.get(&like.value).cloned();
+        if base.is_none() {
+            self.unknown_like(&like.value, like.span.clone());
+        }
+        base
+    }
+
     /// What the file says of an agent, over what is known of the one that it is like.
-    fn agent(&mut self, name: &AgentName, at: &At<AgentFile>) -> Option<AgentDef> {
+    fn agent(&mut self, name: &AgentName, at: &At<AgentFile>, base: AgentDef) -> Option<AgentDef> {
         let file = &at.value;
         for argv in [&file.command, &file.resume, &file.probe] {
             if let Some(argv) = argv.get() {
                 self.placeholders(&argv.value.0, &argv.span);
             }
         }
-        let base = match file.like.get() {
-            Some(like) => {
-                let base = self.known.agents.get(&like.value).cloned();
-                if base.is_none() {
-                    self.unknown_like(like);
-                }
-                Some(base?)
-            }
-            None => self.known.agents.get(name).cloned(),
-        };
-        if base.is_none() && file.command.is_absent() && file.like.is_absent() {
+        if base.command.is_empty() && file.command.is_absent() && file.like.is_absent() {
             self.reader.missing(at.span.clone(), "command", &AgentFile::KEYS);
         }
         let values = Values { graph: self.graph, lane: None, task: None };
         let env = self.reader.env(&file.env, values);
         let command = file.command.value().map(|argv| argv.0.clone());
-        let mut def = based(base.unwrap_or_default(), command);
+        let mut def = based(base, command);
         def.resume = file.resume.value().map(|argv| argv.0.clone()).or(def.resume);
         def.prompt = file.prompt.value().copied().unwrap_or(def.prompt);
         def.claim = file.claim.value().copied().unwrap_or(def.claim);
@@ -70,15 +98,16 @@ impl Context<'_, '_, '_> {
         (!def.command.is_empty()).then_some(def)
     }
 
-    fn unknown_like(&mut self, like: &At<AgentName>) {
-        let names = self.known.agents.keys().map(AgentName::as_str);
-        let nearest = self.reader.nearest.find(like.value.as_str(), names);
+    fn unknown_like(&mut self, like: &AgentName, span: Range<usize>) {
+        let others = self.own.keys().copied().filter(|own| *own != like);
+        let names = others.chain(self.known.agents.keys()).map(AgentName::as_str);
+        let nearest = self.reader.nearest.find(like.as_str(), names);
         let hint = match nearest {
             Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => "`like` takes an agent that is built in, or one of the configuration".to_owned(),
+            None => "`like` takes an agent that is built in, or one that is defined".to_owned(),
         };
-        let message = format!("there is no agent `{}` to be like", like.value);
-        let diagnostic = Diagnostic::new(Code::UnknownAgent, like.span.clone(), message, "not known");
+        let message = format!("there is no agent `{like}` to be like");
+        let diagnostic = Diagnostic::new(Code::UnknownAgent, span, message, "not known");
         self.reader.push(diagnostic.hint(hint));
     }
 
@@ -219,6 +248,9 @@ fn based(mut base: AgentDef, command: Option<Vec<String>>) -> AgentDef {
     if command.first() != base.command.first() {
         base.probe = None;
         base.install = None;
+    }
+    if !command.iter().any(|word| word.contains("{model}")) {
+        base.model = None;
     }
     AgentDef { command, ..base }
 }

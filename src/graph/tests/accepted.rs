@@ -142,20 +142,21 @@ fn s26_an_agent_of_the_file_adds_to_the_one_it_is_like_field_by_field() {
         [agents.claude]\nmodel = \"small\"\nenv = { B = \"own\" }\n\
         [agents.fast]\nlike = \"claude\"\nclaim = \"exit\"\nprompt = \"arg\"\n\
         [agents.wrapped]\nlike = \"claude\"\ncommand = [\"./wrap\", \"{model}\"]\n\
-        [agents.lean]\nlike = \"claude\"\ncommand = [\"claude\", \"--bare\"]\n";
+        [agents.lean]\nlike = \"claude\"\ncommand = [\"claude\", \"--bare\", \"{model}\"]\n";
     let graph = parse(&source(text), &known).expect("accepted");
     let env = [("A".to_owned(), "base".to_owned()), ("B".to_owned(), "own".to_owned())].into();
     let with_model = AgentDef { model: Some("small".into()), env, ..base.clone() };
     assert_eq!(graph.agents[&name("claude")], with_model);
+    let base = with_model.clone();
     let Verb::Agent { by, .. } = &graph.tasks[0].verb else { panic!("an agent works on it") };
     assert_eq!(by.model.as_deref(), Some("small"));
-    let fast = AgentDef { claim: ClaimBy::Exit, prompt: PromptBy::Arg, ..base.clone() };
+    let fast = AgentDef { claim: ClaimBy::Exit, prompt: PromptBy::Arg, ..with_model.clone() };
     assert_eq!(graph.agents[&name("fast")], fast);
     // What was said of the program that is no longer started holds no longer.
     let command = vec!["./wrap".into(), "{model}".into()];
     let wrapped = AgentDef { command, resume: None, probe: None, install: None, ..base.clone() };
     assert_eq!(graph.agents[&name("wrapped")], wrapped);
-    let command = vec!["claude".into(), "--bare".into()];
+    let command = vec!["claude".into(), "--bare".into(), "{model}".into()];
     assert_eq!(graph.agents[&name("lean")], AgentDef { command, resume: None, ..base });
 }
 

@@ -617,6 +617,12 @@ like = "clade"
 [agents.other]
 like = "nobody-at-all"
 command = ["other"]
+[agents.one]
+like = "two"
+[agents.two]
+like = "one"
+[agents.self]
+like = "self"
 [[tasks]]
 id = "a"
 prompt = "p"
@@ -627,6 +633,8 @@ prompt = "p"
 agent = { use = "plain", session = "again", loop = { max_iterations = 0, tracker = "notes/*.md" } }
 "#,
         &[
+            Code::UnknownAgent,
+            Code::UnknownAgent,
             Code::UnknownAgent,
             Code::UnknownAgent,
             Code::UnknownValue,
