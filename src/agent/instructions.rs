@@ -205,7 +205,7 @@ fn iteration(text: &mut String, iteration: Option<&IterationShown>) {
         line(
             text,
             format_args!(
-                "Keep what the next iteration has to know in `{path}`, and bring it up to date before you end."
+                "Keep what the next iteration has to know in `{path}`, and bring it up to date before you end. A last line `DONE` in it says that the whole task is done, as the signal file does."
             ),
         );
         match tracker_text {

@@ -225,9 +225,16 @@ impl Attempt {
         self.checks.iter().any(|c| c.name == CHECK_PROGRESS && c.status == CheckStatus::Skip)
     }
 
-    /// Whether it is said to be done: by a signal file, or by its exit where that is how its agent says it.
+    /// Whether it is said to be done: by a signal file, or by its exit where that is how its agent says it. With a
+    /// tracker a clean exit only ends an iteration.
     pub fn is_claimed(&self, work: &Work) -> bool {
-        let by_exit = matches!(work, Work::Agent { def, .. } if def.claim == ClaimBy::Exit);
+        let by_exit = match work {
+            Work::Agent { by, def, .. } => {
+                let tracked = by.repeat.as_ref().is_some_and(|repeat| repeat.tracker.is_some());
+                def.claim == ClaimBy::Exit && !tracked
+            }
+            Work::Run { .. } => false,
+        };
         let well = self.process.as_ref().and_then(|p| p.exit).is_some_and(ExitStatus::success);
         let silent = self.claims.first().is_none() && self.question.is_none();
         self.claims.done.is_some() || by_exit && well && silent

@@ -116,6 +116,34 @@ fn p02_a_tracker_alone_is_no_work() {
     assert!(error.contains("nothing was changed but the tracker"), "{error}");
 }
 
+#[test]
+fn a14_the_last_line_of_the_tracker_is_the_only_marker_that_is_read() {
+    let scratch = Scratch::new();
+    let text = r#"
+name = "marked"
+[agents.plain]
+command = ["sh", "-c", "sed -n 's/^RUN: //p' $1 | sh -e", "sh", "{prompt_file}"]
+claim = "exit"
+[[tasks]]
+id = "t"
+attempts = 1
+prompt = '''
+RUN: echo $LANEWAY_ITERATION >> steps.txt
+RUN: [ $LANEWAY_ITERATION != 1 ] || printf 'DONE\nnot yet\n' > T.md
+RUN: [ $LANEWAY_ITERATION != 2 ] || printf 'It is DONE\n' > T.md
+RUN: [ $LANEWAY_ITERATION != 3 ] || printf 'DONE \n\n' > T.md
+'''
+agent = { use = "plain", loop = { max_iterations = 5, tracker = "T.md" } }
+"#;
+    scratch.write("marked.toml", text);
+    scratch.laneway(&["run", "marked.toml"]).success();
+    let status = scratch.status("marked");
+    status.expect("completed", &[("default", "pr_created")], &[("t", "merged")]);
+    // A clean exit alone claims nothing where there is a tracker.
+    let steps = scratch.file_at(scratch.repo(), status.tip("default"), "steps.txt");
+    assert_eq!(steps.as_deref(), Some("1\n2\n3"));
+}
+
 /// An agent that prints what Claude Code prints, and fails its first attempt.
 const FAKE: &str = r#"
 cat > prompt.seen

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::prepare::prepare;
-use super::{Done, blocking, permanent, usage};
+use super::{Done, blocking, permanent, tracker, usage};
 use crate::event::{
-    Draft, Effect, ExitStatus, Failure, FailureKind, ProcessExited, ProcessId, ProcessRole, ProcessStarted,
-    Subject,
+    Draft, Effect, Event, ExitStatus, Failure, FailureKind, ProcessExited, ProcessId, ProcessRole,
+    ProcessStarted, SignalKind, SignalObserved, Subject,
 };
 use crate::exec::{self, Exit, LogLimit, ProcessRef};
 use crate::id::{Sha, TaskId};
@@ -163,9 +163,19 @@ async fn ended(
     let sealed = blocking(move || seal(&shared, &id, number, iteration, &subject)).await;
     let exited = Draft::world(job.subject.clone(), exited);
     match sealed {
-        Ok(facts) => Done::well(facts.into_iter().chain(used).chain([exited]).collect()),
+        Ok(facts) => {
+            let claims = facts.iter().any(|draft| is_claim(&draft.event));
+            let tracked = tracker::claim(&job.lane, job.task).filter(|_| !claims);
+            let tracked = tracked.map(|claim| Draft::world(job.subject.clone(), claim));
+            Done::well(facts.into_iter().chain(tracked).chain(used).chain([exited]).collect())
+        }
         Err(failure) => Done::failed(used.into_iter().chain([exited]).collect(), failure),
     }
+}
+
+fn is_claim(event: &Event) -> bool {
+    use SignalKind::{Blocked, Done, Failed};
+    matches!(event, Event::SignalObserved(SignalObserved { signal: Done | Failed | Blocked, .. }))
 }
 
 fn seal(

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::event::{SignalKind, SignalObserved};
 use crate::graph::Loop;
 use crate::plan::{TaskPlan, Work};
 
@@ -29,6 +30,18 @@ pub(super) fn read(lane: &Path, path: &str) -> Option<String> {
     let mut bytes = Vec::new();
     std::fs::File::open(file).ok()?.take(MOST_READ).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The line at its end by which it says that the task is done.
+const DONE: &str = "DONE";
+
+/// The claim that it makes; nothing but its last line that is not blank is looked at.
+pub(super) fn claim(lane: &Path, task: &TaskPlan) -> Option<SignalObserved> {
+    let path = of(task)?.tracker.as_ref()?;
+    let text = read(lane, path)?;
+    let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+    (last == DONE)
+        .then(|| SignalObserved { signal: SignalKind::Done, text: format!("{path} ends with {DONE}") })
 }
 
 /// Notes what it is before a process begins.
