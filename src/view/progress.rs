@@ -60,6 +60,8 @@ pub struct TaskLine {
     pub attempt: u32,
     /// The last attempt that there may be, as things stand.
     pub of: u32,
+    /// Which process of a loop, and the most that there may be.
+    pub iteration: Option<(u32, u32)>,
 }
 
 /// What is done in a lane.
@@ -177,11 +179,18 @@ fn lane_line(plan: &Plan, state: &State, ix: LaneIx, now: Timestamp) -> LaneLine
             id: plan.tasks[t].id.clone(),
             attempt: a.number,
             of: last_attempt(plan, state, t),
+            iteration: iteration(&plan.tasks[t].work, a),
         }),
         others,
         elapsed_ms: since.filter(|_| !idle).map(|at| now.since(at)),
         note: note.map(|n| one_line(n, NOTE_SHOWN)).filter(|n| !n.is_empty()),
     }
+}
+
+fn iteration(work: &Work, attempt: &Attempt) -> Option<(u32, u32)> {
+    let Work::Agent { by, .. } = work else { return None };
+    let most = by.repeat.as_ref()?.max_iterations;
+    (attempt.iteration > 0).then_some((attempt.iteration, most.max(attempt.iteration)))
 }
 
 /// Attempts that did not count against a task, such as interrupted ones, come on top of those it is allowed.
@@ -252,6 +261,9 @@ impl fmt::Display for LaneLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(task) = &self.task {
             write!(f, "{} {}/{}  ", task.id, task.attempt, task.of)?;
+            if let Some((n, most)) = task.iteration {
+                write!(f, "iteration {n}/{most}  ")?;
+            }
         }
         write!(f, "{}", self.phase)?;
         if let Some(ms) = self.elapsed_ms {
