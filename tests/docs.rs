@@ -129,6 +129,7 @@ const PAGES: &[&str] = &[
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/agents.md",
     "docs/events.md",
     "docs/signals.md",
     "docs/diagnostics.md",
@@ -180,14 +181,53 @@ fn every_page_of_the_docs_is_looked_at_and_can_be_found() {
     }
 }
 
+/// Expects a graph, where the agents that are built in are known.
+#[track_caller]
+fn expect_graph(path: &str, text: &str) {
+    let source = laneway::graph::Source { path: path.to_owned(), text: text.to_owned() };
+    let known = laneway::graph::ProjectDefaults { agents: laneway::agent::built_in().clone() };
+    if let Err(problems) = laneway::graph::parse(&source, &known) {
+        panic!("{}", problems.render(&source, false));
+    }
+}
+
+/// The blocks of TOML of a page.
+fn toml_blocks(page: &str) -> Vec<&str> {
+    let blocks = page.split("```toml\n").skip(1);
+    blocks.map(|rest| rest.split("```").next().expect("a split has a first part")).collect()
+}
+
 #[test]
 fn the_example_graph_of_the_readme_is_one() {
     let readme = read("README.md");
-    let (_, rest) = readme.split_once("```toml\n").expect("README.md shows a graph");
-    let (text, _) = rest.split_once("```").expect("the block ends");
-    let source = laneway::graph::Source { path: "README.md".to_owned(), text: text.to_owned() };
-    let graph = laneway::graph::parse(&source, &laneway::graph::ProjectDefaults::default());
-    if let Err(problems) = graph {
-        panic!("{}", problems.render(&source, false));
+    let blocks = toml_blocks(&readme);
+    expect_graph("README.md", blocks.first().expect("README.md shows a graph"));
+}
+
+#[test]
+fn s26_the_page_of_agents_says_what_their_data_files_say() {
+    let page = read("docs/agents.md");
+    for (name, def) in laneway::agent::built_in() {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("docs/agents.md has no row for {name}"));
+        let install = def.install.as_ref().expect("a test of the data files says so");
+        assert!(row.contains(&format!("`{install}`")), "{row}");
+        let by_exit = def.claim == laneway::graph::ClaimBy::Exit;
+        assert_eq!(row.contains("exit code 0"), by_exit, "{row}");
+        assert_eq!(row.contains("| yes |"), def.continues(), "{row}");
+        let version =
+            row.split(" | ").nth(1).and_then(|cell| cell.split(' ').next_back()).expect("a version");
+        let file = read(&format!("src/agent/adapters/{name}.toml"));
+        assert!(file.contains(version), "{name}: the data file names another version than {version}");
+    }
+    // Each block is a graph, a part of one, or a key of a task.
+    let task = "[[tasks]]\nid = \"t\"\nprompt = \"p\"\n";
+    for block in toml_blocks(&page) {
+        let text = match block {
+            whole if whole.contains("[[tasks]]") => whole.to_owned(),
+            key if key.starts_with("agent = ") => format!("name = \"g\"\n{task}{key}"),
+            tables => format!("name = \"g\"\nagent = \"mine\"\n{task}{tables}"),
+        };
+        expect_graph("docs/agents.md", &text);
     }
 }

@@ -2,6 +2,7 @@
 
 mod auto;
 mod failure;
+mod loops;
 mod parallel;
 mod review;
 

@@ -1,10 +1,13 @@
 //! The one integration test binary; one module a topic.
 #![expect(clippy::disallowed_methods, reason = "tests look at real files and start real processes")]
 
+mod agents;
 mod docs;
 mod graphs;
 mod guards;
 mod harness;
+#[path = "../fixtures/model_server/mod.rs"]
+mod model_server;
 mod recovery;
 mod scripted;
 mod shipped;

@@ -54,6 +54,11 @@ fn the_scripted_agent_leaves_a_claim_of_its_commands_alone_and_can_be_silent() {
     assert!(stage.signals(1).join("failed").exists() && !stage.signals(1).join("done").exists());
     stage.play("$ silent\n$ touch it", 2, Vec::new()).success();
     assert!(scratch.repo().join("it").exists() && !stage.signals(2).join("done").exists());
+    for (there, claims) in [("it", true), ("nothing", false)] {
+        stage.play(&format!("$ silent unless test -e {there}"), 4, Vec::new()).success();
+        assert_eq!(stage.signals(4).join("done").exists(), claims, "{there}");
+        _ = fs::remove_file(stage.signals(4).join("done"));
+    }
     stage.play("$ echo mine > \"$LANEWAY_SIGNALS/done\"", 3, Vec::new()).success();
     let done = fs::read_to_string(stage.signals(3).join("done")).expect("it claimed");
     assert_eq!(done, "mine\n");

@@ -11,7 +11,7 @@ use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
 use crate::harness::{Scratch, Stage};
 
 /// Every graph that ships. A new one wants a test of its run in `graphs.rs` too.
-const SHIPPED: [&str; 12] = [
+const SHIPPED: [&str; 13] = [
     "chain",
     "commands",
     "concerns",
@@ -20,6 +20,7 @@ const SHIPPED: [&str; 12] = [
     "diamond-review",
     "failure-isolated",
     "gate-retry",
+    "loop",
     "no-diff",
     "parallel",
     "quickstart",
@@ -119,9 +120,13 @@ fn rehearse(scratch: &Scratch, graph: &Graph, task: &Task) -> Option<u32> {
     let stage = Stage::new(scratch, task.id.as_str());
     for attempt in 1..=task.attempts.or(graph.defaults.attempts).unwrap_or(2) {
         let done = match &task.verb {
-            Verb::Agent { prompt, .. } => {
-                let output = stage.play(prompt, attempt, Vec::new());
-                output.succeeded() && stage.signals(attempt).join("done").exists()
+            Verb::Agent { prompt, by } => {
+                let most = by.repeat.as_ref().map_or(1, |repeat| repeat.max_iterations);
+                let one = || {
+                    let output = stage.play(prompt, attempt, Vec::new());
+                    output.succeeded() && stage.signals(attempt).join("done").exists()
+                };
+                (1..=most).any(|_| one())
             }
             Verb::Run { command } => run(scratch, &command.to_string(), &task.env),
         };

@@ -47,12 +47,29 @@ pub struct InstructionInput {
     pub gate: Option<String>,
     /// Who commits.
     pub commits: Commits,
+    /// Which process of a loop this is; `None` where an attempt is one process.
+    pub iteration: Option<IterationShown>,
     /// What tasks that this one needs have said of their work.
     pub upstream: Vec<UpstreamSummary>,
     /// The attempts before this one, oldest first.
     pub earlier: Vec<EarlierAttempt>,
     /// The conflict that this attempt is to resolve.
     pub conflict: Option<ConflictShown>,
+}
+
+/// One process of an attempt that is made of several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IterationShown {
+    /// Which one, from 1.
+    pub n: u32,
+    /// How many there may be.
+    pub most: u32,
+    /// The file that they hand on to each other.
+    pub tracker: Option<String>,
+    /// What it says now; `None` where it is not there.
+    pub tracker_text: Option<String>,
+    /// Files in the signal directory that were not accepted so far.
+    pub rejected: Vec<RejectedSignal>,
 }
 
 /// What a needed task has said of its work.
@@ -119,6 +136,7 @@ pub fn instructions(input: &InstructionInput) -> String {
     line(&mut text, format_args!("{}\n", input.prompt.trim()));
     rules(&mut text, input);
     signals(&mut text);
+    iteration(&mut text, input.iteration.as_ref());
     upstream(&mut text, &input.upstream);
     conflict(&mut text, input.conflict.as_ref());
     earlier(&mut text, &input.earlier);
@@ -185,6 +203,42 @@ fn signals(text: &mut String) {
          - Worth a reviewer's time: `summary.md` (what you did and why); one file for each doubt about the design in \
          `concerns/`, and for each trouble with tools or surroundings in `ops-concerns/`. A concern does not fail the task.\n\n",
     );
+}
+
+fn iteration(text: &mut String, iteration: Option<&IterationShown>) {
+    let Some(IterationShown { n, most, tracker, tracker_text, rejected }) = iteration else {
+        return;
+    };
+    line(text, format_args!("## Iteration {n} of at most {most}\n"));
+    line(
+        text,
+        format_args!(
+            "The task is done in iterations, each by a new process that remembers nothing. Do one sensible step, then end. Write `done` only when the whole task is done; end without it, and the next iteration goes on from the files as you leave them.\n"
+        ),
+    );
+    if let Some(path) = tracker {
+        let path = one_line(path);
+        line(
+            text,
+            format_args!(
+                "Keep what the next iteration has to know in `{path}`, and bring it up to date before you end. A last line `DONE` in it says that the whole task is done, as the signal file does."
+            ),
+        );
+        match tracker_text {
+            Some(said) if !said.trim().is_empty() => {
+                line(text, format_args!("It says now:\n"));
+                quote(text, said);
+            }
+            _ => line(text, format_args!("There is nothing in it yet.")),
+        }
+        text.push('\n');
+    }
+    for RejectedSignal { path, reason } in rejected {
+        line(text, format_args!("- the signal `{path}` was not accepted: {}", one_line(reason)));
+    }
+    if !rejected.is_empty() {
+        text.push('\n');
+    }
 }
 
 fn upstream(text: &mut String, upstream: &[UpstreamSummary]) {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::config::Layers;
 use super::error::CliError;
 use super::exit::Exit;
-use super::graph_file;
+use super::graph_file::{self, GraphFile};
+use super::programs;
 use super::session::{Session, say};
 use crate::graph::Code;
 use crate::runtime::Project;
@@ -42,7 +43,8 @@ impl CheckArgs {
         let mut problems: Vec<Value> = Vec::new();
         for file in &self.files {
             match graph_file::read(session, project.as_ref(), &layers, file) {
-                Ok(read) if !session.json() => {
+                Ok(read) if session.json() => absent_json(session, &read, &mut problems),
+                Ok(read) => {
                     let (lanes, tasks) = (read.graph.workstreams.len(), read.graph.tasks.len());
                     session.answer(&format!(
                         "{}: ok ({}, {})",
@@ -50,8 +52,10 @@ impl CheckArgs {
                         counted(lanes, "workstream"),
                         counted(tasks, "task")
                     ))?;
+                    for (agent, why) in programs::absent_agents(session, &read.graph) {
+                        session.answer(&format!("  the agent {agent} cannot run here: {why}"))?;
+                    }
                 }
-                Ok(_) => {}
                 Err(error) => {
                     worst = worst.max(error.exit());
                     collect(session, &error, &mut problems)?;
@@ -62,6 +66,17 @@ impl CheckArgs {
             session.answer_json(&problems)?;
         }
         Ok(worst)
+    }
+}
+
+/// A program that is not here is no fault of the file, so it does not change how the command ends.
+fn absent_json(session: &Session, read: &GraphFile, problems: &mut Vec<Value>) {
+    for (agent, why) in programs::absent_agents(session, &read.graph) {
+        problems.push(json!({
+            "code": "missing_program", "name": "missing_program", "severity": "warning",
+            "path": read.source.path, "message": format!("the agent {agent} cannot run here: {why}"),
+            "hint": read.graph.agents.get(&agent).and_then(|def| def.install.clone()),
+        }));
     }
 }
 

@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::session::Session;
 use crate::exec::{Launch, StdinFrom, find_program, run_bounded, tail_lines};
-use crate::graph::{AgentDef, Command};
+use crate::graph::{AgentDef, Command, Graph, Verb};
 use crate::id::{AgentName, TaskId};
 use crate::plan::{Plan, Work};
 
@@ -33,13 +33,10 @@ pub(super) fn missing(session: &Session, plan: &Plan) -> Result<BTreeMap<TaskId,
         let own = task.env.get("PATH").or(of_agent).map(OsStr::new);
         let path = own.or(session.env_os("PATH")).unwrap_or_default();
         let why = match &task.work {
-            Work::Agent { agent, def, .. } => {
-                let absent = def.command.first().and_then(|program| absent(program, path));
-                match absent {
-                    Some(why) => Some(why),
-                    None => probed_once(&mut probed, agent, || probe(session, def, path, &plan.places.repo))?,
-                }
-            }
+            Work::Agent { by, def, .. } => match absent_agent(def, path) {
+                Some(why) => Some(why),
+                None => probed_once(&mut probed, &by.agent, || probe(session, def, path, &plan.places.repo))?,
+            },
             Work::Run { command: Command::Argv(argv) } => {
                 argv.first().and_then(|program| absent(program, path))
             }
@@ -78,6 +75,28 @@ pub(super) fn require(session: &Session, plan: &Plan) -> Result<(), CliError> {
         "install the program or change the agent's `command`; `laneway plan FILE` names every task"
             .to_owned(),
     ))
+}
+
+/// The agents of a graph whose programs are not there, each with the reason. Nothing is started for it.
+pub(super) fn absent_agents(session: &Session, graph: &Graph) -> Vec<(AgentName, String)> {
+    let mut absent: BTreeMap<AgentName, String> = BTreeMap::new();
+    for task in &graph.tasks {
+        let Verb::Agent { by, .. } = &task.verb else { continue };
+        let Some(def) = graph.agents.get(&by.agent) else { continue };
+        let own = task.env.get("PATH").or(def.env.get("PATH")).map(OsStr::new);
+        let path = own.or(session.env_os("PATH")).unwrap_or_default();
+        absent.extend(absent_agent(def, path).map(|why| (by.agent.clone(), why)));
+    }
+    absent.into_iter().collect()
+}
+
+/// Why an agent's program is not there, and how to get it.
+fn absent_agent(def: &AgentDef, path: &OsStr) -> Option<String> {
+    let why = absent(def.command.first()?, path)?;
+    Some(match &def.install {
+        Some(install) => format!("{why}; install it with `{install}`"),
+        None => why,
+    })
 }
 
 /// Why `program` is not there. A relative path means a file of the lane, which an earlier task may make.

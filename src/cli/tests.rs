@@ -272,6 +272,31 @@ fn ar03_what_cannot_run_is_refused_before_anything_exists() {
 }
 
 #[test]
+fn s26_an_agent_that_is_built_in_needs_no_definition_and_says_how_it_is_installed() {
+    let scratch = Scratch::new();
+    let text = "name = \"known\"\nagent = \"claude\"\n[agents.claude.env]\nPATH = \"/nowhere\"\n\
+                [[tasks]]\nid = \"only\"\nprompt = \"do it\"\n";
+    scratch.write("known.toml", text);
+    let install = "npm install -g @anthropic-ai/claude-code";
+    let checked = scratch.call(&["check", "known.toml"]).ok();
+    assert!(checked.contains("known.toml: ok"), "{checked}");
+    assert!(checked.contains("claude cannot run here") && checked.contains(install), "{checked}");
+    let warnings = scratch.call(&["check", "known.toml", "--json"]).json();
+    assert_eq!((&warnings[0]["severity"], &warnings[0]["hint"]), (&"warning".into(), &install.into()));
+    let plan = scratch.call(&["plan", "known.toml"]);
+    assert_eq!(plan.exit, Exit::Environment);
+    assert!(plan.text.contains("task only cannot run") && plan.text.contains(install), "{}", plan.text);
+    assert_eq!(scratch.call(&["run", "known.toml"]).failed(), (Exit::Environment, Some("missing_program")));
+    // One that is there is probed by its own `--version`.
+    let program = scratch.write("bin/claude", "#!/bin/sh\n[ \"$*\" = --version ] && echo 2.0\n");
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let place = program.parent().unwrap().display().to_string();
+    scratch.write("known.toml", &text.replace("/nowhere", &format!("{place}:/usr/bin:/bin")));
+    let _ = scratch.call(&["plan", "known.toml"]).ok();
+    assert!(!scratch.call(&["check", "known.toml"]).ok().contains("cannot run"));
+}
+
+#[test]
 fn ar11_a_dry_run_says_the_steps_of_the_plan_and_takes_none() {
     let scratch = Scratch::new();
     let before = scratch.traces();

@@ -1,5 +1,7 @@
 //! The core against a small scripted world: every effect is answered in memory, on a virtual clock.
 
+mod loops;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +10,8 @@ use super::{Core, Input, Report};
 use crate::event::*;
 use crate::graph::{self, ProjectDefaults, parse};
 use crate::graph::{
-    AgentDef, Command, CommitPolicy, DiffPolicy, Gate, Handoff, MergePolicy, Millis, PromptBy, Teardown,
+    AgentDef, AgentUse, Command, CommitPolicy, DiffPolicy, Gate, Handoff, MergePolicy, Millis, SessionPolicy,
+    Teardown,
 };
 use crate::id::{AgentName, GraphName, LaneId, RunNo, Sha, TaskId};
 use crate::plan::{
@@ -65,15 +68,13 @@ impl Draw {
             description: None,
             work: Work::Agent {
                 prompt: "do".into(),
-                agent: AgentName::new("a").unwrap(),
-                def: AgentDef {
-                    command: vec!["a".into()],
-                    prompt: PromptBy::File,
-                    probe: None,
-                    env: BTreeMap::new(),
+                by: AgentUse {
+                    agent: AgentName::new("a").unwrap(),
                     model: None,
+                    session: SessionPolicy::Fresh,
+                    repeat: None,
                 },
-                model: None,
+                def: Arc::new(AgentDef { command: vec!["a".into()], ..AgentDef::default() }),
             },
             needs: needs.iter().map(|n| id(n)).collect(),
             writes: vec![],
@@ -131,6 +132,10 @@ enum Outcome {
     Blocked,
     GateFails,
     Conflict,
+    /// Of the processes of a loop, this one claims.
+    LoopsUntil(u32),
+    /// No process of a loop claims, nor changes anything from this one on.
+    IdleFrom(u32),
 }
 
 type Which = fn(&Effect) -> bool;
@@ -172,16 +177,17 @@ impl World {
                     LaneSynced { upstream: upstream.collect(), tip: sha(5000 + u64::from(*n)) },
                 )])
             }
-            Effect::Attempt { task, attempt, .. } => {
+            Effect::Attempt { task, attempt, iteration, .. } => {
                 self.started.push((task.to_string(), *attempt));
-                let at = Self::at(core, task, *attempt);
+                let at = Subject { iteration: Some(*iteration), ..Self::at(core, task, *attempt) };
                 let process = ProcessId { pid: 7, start_time: 1, boot_id: "b".into(), tag: "t".into() };
                 let mut facts = vec![Draft::world(
                     at.clone(),
                     ProcessStarted { role: ProcessRole::Agent, process, command: "a".into(), mono: 0 },
                 )];
                 let claim = match self.outcome(task, *attempt) {
-                    Outcome::Silent => None,
+                    Outcome::Silent | Outcome::IdleFrom(_) => None,
+                    Outcome::LoopsUntil(last) if last != *iteration => None,
                     Outcome::Blocked => Some(SignalKind::Blocked),
                     _ => Some(SignalKind::Done),
                 };
@@ -205,7 +211,20 @@ impl World {
             Effect::Collect { task, attempt } => {
                 let at = Self::at(core, task, *attempt);
                 let commit = Some(sha(900 + u64::from(*attempt)));
-                done(vec![Draft::world(at, WorkCollected { commit })])
+                let mut facts = vec![Draft::world(at.clone(), WorkCollected { commit })];
+                let ix = core.state().index().task(task).unwrap();
+                let iteration = core.state().tasks[ix].attempt().unwrap().iteration;
+                if let Outcome::IdleFrom(from) = self.outcome(task, *attempt) {
+                    let status = if iteration < from { CheckStatus::Pass } else { CheckStatus::Skip };
+                    let check = CheckRecorded {
+                        name: CHECK_PROGRESS.into(),
+                        status,
+                        detail: "x".into(),
+                        duration_ms: 0,
+                    };
+                    facts.push(Draft::world(at, check));
+                }
+                done(facts)
             }
             Effect::Land { task, attempt, tip, .. } => {
                 let at = Self::at(core, task, *attempt);

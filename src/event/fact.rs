@@ -9,6 +9,9 @@ pub const CHECK_AHEAD: &str = "ahead";
 /// The check that says whether the lane and its target merge.
 pub const CHECK_MERGEABLE: &str = "mergeable";
 
+/// The check that says whether one of the processes of an attempt changed anything.
+pub const CHECK_PROGRESS: &str = "progress";
+
 /// A piece of evidence's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -153,9 +153,29 @@ events! {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         escaped: Vec<u32>,
     }
+    /// What a process of an agent used, as its output says.
+    UsageRecorded = "usage.recorded" {
+        /// The agent's name.
+        agent: String,
+        /// The id of its session, by which a later process can go on with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+        /// Input tokens, those read from a cache among them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input_tokens: Option<u64>,
+        /// Input tokens that were read from a cache.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cached_tokens: Option<u64>,
+        /// Output tokens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_tokens: Option<u64>,
+        /// Cost in millionths of a US dollar.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost_micros: Option<u64>,
+    }
     /// A piece of evidence.
     CheckRecorded = "check.recorded" {
-        /// What was looked at: `claim`, `exit`, `base`, `clean`, `diff`, `writes`, `stash`, `gate`, ...
+        /// What was looked at: `claim`, `exit`, `base`, `clean`, `diff`, `writes`, `stash`, `gate`, `progress`, ...
         name: String,
         /// The result.
         status: CheckStatus,

@@ -99,6 +99,8 @@ statuses!(
         Cancelled = "cancelled",
         /// Ran into its timeout.
         TimedOut = "timed_out",
+        /// Its iterations are used up, or led nowhere.
+        Exhausted = "exhausted",
         /// What became of it could not be found out.
         Unknown = "unknown",
     }
@@ -117,6 +119,11 @@ impl TaskStatus {
 }
 
 impl AttemptStatus {
+    /// Whether it counts against its task.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::TimedOut | Self::Exhausted | Self::Unknown)
+    }
+
     /// Whether the attempt is over.
     pub const fn is_terminal(self) -> bool {
         !matches!(self, Self::Queued | Self::Started | Self::Waiting)
@@ -245,11 +252,13 @@ fn task(from: TaskStatus, to: TaskStatus) -> bool {
 }
 
 fn attempt(from: AttemptStatus, to: AttemptStatus) -> bool {
-    use AttemptStatus::{Cancelled, Failed, Queued, Started, Succeeded, TimedOut, Unknown, Waiting};
+    use AttemptStatus::{
+        Cancelled, Exhausted, Failed, Queued, Started, Succeeded, TimedOut, Unknown, Waiting,
+    };
     matches!(
         (from, to),
         (Queued, Started | Cancelled)
-            | (Started, Waiting | Succeeded | Failed | Cancelled | TimedOut | Unknown)
+            | (Started, Waiting | Succeeded | Failed | Cancelled | TimedOut | Exhausted | Unknown)
             | (Waiting, Started | Failed | Cancelled)
     )
 }

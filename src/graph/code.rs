@@ -41,7 +41,7 @@ codes! {
     NotSupported = "G003" "not-supported-yet": "The key, value or substitution is part of the graph format, but this version of Laneway cannot carry it out. It is refused, because ignoring it would run something else than the file says. Remove it or use a version that supports it.",
     WrongType = "G004" "wrong-type": "The value has another TOML type than the key takes. The message says which types are taken and which one was found.",
     Blank = "G005" "blank": "A text or a list that must say something is empty or has only white space. Fill it in, or remove the key where it is optional.",
-    MissingKey = "G006" "missing-key": "A key that the table cannot do without is not there: a graph needs `name` and at least one task, a workstream and a task need an `id`, an agent needs a `command`.",
+    MissingKey = "G006" "missing-key": "A key that the table cannot do without is not there: a graph needs `name` and at least one task, a workstream and a task need an `id`, an agent needs a `command`, unless it is like another.",
     Nul = "G007" "nul-character": "A text contains the character U+0000, which neither arguments, environment variables nor paths can hold. Remove it.",
     UnsupportedSchema = "G008" "unsupported-schema": "The file's `schema` is a version that this Laneway cannot read. The one supported version is 1; a file without the key is read as version 1.",
     UnknownValue = "G009" "unknown-value": "The key takes one of a few words, and the value is none of them. The hint lists the words.",

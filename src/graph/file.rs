@@ -7,6 +7,7 @@ use schemars::{Schema, SchemaGenerator};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::agent::{ClaimBy, SessionPolicy};
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Field, Free, Read, Reader, Whole, field, table};
 use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope};
@@ -163,8 +164,16 @@ tables! {
 
     /// How an agent program is started.
     AgentFile = "`[agents.NAME]`" {
+        /// The agent that it is like: what is not said here is as there. Default: the known agent of the same name.
+        "like" like: AgentName = "like = \"claude\"";
         /// The program and its arguments. Filled in: `{prompt_file}` `{prompt}` `{model}` `{session}` `{signals}` `{lane}`.
-        "command" command: Argv [Required] = "command = [\"./agent.sh\", \"{prompt_file}\"]";
+        "command" command: Argv = "command = [\"./agent.sh\", \"{prompt_file}\"]";
+        /// The program and its arguments where `{session}` is continued. Default: `command`.
+        "resume" resume: Argv = "resume = [\"./agent.sh\", \"--resume\", \"{session}\", \"{prompt_file}\"]";
+        /// How it says that it is done: by a signal file (`signal`, the default), or by exit code 0 too (`exit`).
+        "claim" claim: ClaimBy = "claim = \"signal\"";
+        /// How the program is installed, for people who lack it.
+        "install" install: String = "install = \"npm install -g my-agent\"";
         /// How the prompt reaches it: in a file (the default), on standard input, or as an argument.
         "prompt" prompt: PromptBy = "prompt = \"file\"";
         /// A command that shows that the program is there.
@@ -252,7 +261,19 @@ tables! {
         "use" name: AgentName [Required] = "use = \"claude\"";
         /// The model. Default: that of the agent.
         "model" model: String = "model = \"large\"";
-    } later ["session", "loop"]
+        /// Whether a process begins anew (`fresh`, the default) or goes on with the session of the one before (`continue`).
+        "session" session: SessionPolicy = "session = \"continue\"";
+        /// Several processes in one attempt, until one claims to be done.
+        "loop" repeat: LoopFile = "loop = { max_iterations = 5, tracker = \"TRACKER.md\" }";
+    } later []
+
+    /// Several agent processes in one attempt, one after another.
+    LoopFile = "`loop`" {
+        /// The most processes of one attempt.
+        "max_iterations" max_iterations: Whole<1, 1000> [Required] = "max_iterations = 5";
+        /// A file in the lane that the processes hand on to each other.
+        "tracker" tracker: Scope = "tracker = \"TRACKER.md\"";
+    } later []
 
     /// What to do about errors of the surroundings.
     RetryFile = "`retry`" {

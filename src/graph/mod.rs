@@ -8,6 +8,7 @@
 //!
 //! The tables in `file.rs` are the one list of keys: the reader, the hints and the JSON Schema are all made from it.
 
+mod agent;
 mod branch;
 mod caret;
 mod code;
@@ -29,10 +30,11 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use agent::{AgentDef, AgentUse, ClaimBy, JsonUsage, Loop, OutputRules, SessionPolicy};
 pub use code::{Code, reference_page};
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Related, Severity};
 pub use model::{
-    AgentDef, Command, CommitPolicy, Defaults, DiffPolicy, Gate, Graph, Handoff, MergePolicy, Millis,
-    PromptBy, Retry, RetryOn, Task, Teardown, Verb, Workstream, lane_needs,
+    Command, CommitPolicy, Defaults, DiffPolicy, Gate, Graph, Handoff, MergePolicy, Millis, PromptBy, Retry,
+    RetryOn, Task, Teardown, Verb, Workstream, lane_needs,
 };
 pub use parse::{ProjectDefaults, Source, parse};

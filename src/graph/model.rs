@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::agent::{AgentDef, AgentUse};
 use crate::id::{AgentName, GraphName, LaneId, TaskId};
 
 /// A checked graph. Substitutions are made and defaults are filled in, so nothing of the file has to be read again.
@@ -46,21 +47,6 @@ pub struct Defaults {
     pub timeout: Option<Millis>,
     /// The command that must pass.
     pub gate: Option<Gate>,
-}
-
-/// How one agent program is started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AgentDef {
-    /// The argv, with `{prompt_file}`, `{prompt}`, `{model}`, `{session}`, `{signals}` and `{lane}` still in it.
-    pub command: Vec<String>,
-    /// How the prompt reaches it.
-    pub prompt: PromptBy,
-    /// An argv that shows that the program is there.
-    pub probe: Option<Vec<String>>,
-    /// Environment variables of its process.
-    pub env: BTreeMap<String, String>,
-    /// The model, where a task names none.
-    pub model: Option<String>,
 }
 
 /// How a prompt reaches an agent.
@@ -175,10 +161,9 @@ pub enum Verb {
     Agent {
         /// What it is asked to do; the description where the file has no prompt.
         prompt: String,
-        /// Which one; a key of [`Graph::agents`].
-        agent: AgentName,
-        /// Its model: the task's, else the agent's.
-        model: Option<String>,
+        /// Which one, a key of [`Graph::agents`], and how.
+        #[serde(flatten)]
+        by: AgentUse,
     },
     /// A command works in the lane.
     Run {

@@ -8,10 +8,11 @@ use sha2::{Digest, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::agent::AgentDef;
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::file::GraphFile;
-use super::model::{AgentDef, Graph};
+use super::model::Graph;
 use super::read::{Read, Reader};
 use super::resolve;
 use crate::id::AgentName;

@@ -6,9 +6,10 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 
+use super::agent::{ClaimBy, SessionPolicy};
 use super::file::{
-    AgentChoice, AgentFile, DefaultsFile, GateFile, GraphFile, Keys, Presence, RetryFile, SchemaVersion,
-    Short, TaskFile, WorkstreamFile,
+    AgentChoice, AgentFile, DefaultsFile, GateFile, GraphFile, Keys, LoopFile, Presence, RetryFile,
+    SchemaVersion, Short, TaskFile, WorkstreamFile,
 };
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Free, Whole};
@@ -65,7 +66,8 @@ macro_rules! table_schemas {
 
 table_schemas!(
     GraphFile "Graph", DefaultsFile "Defaults", AgentFile "Agent", WorkstreamFile "Workstream", TaskFile "Task",
-    GateFile "Gate", AgentChoice "AgentChoice", RetryFile "Retry"
+    GateFile "Gate", AgentChoice "AgentChoice", RetryFile "Retry",
+    LoopFile "Loop"
 );
 
 macro_rules! inline_schemas {
@@ -106,6 +108,8 @@ inline_schemas! {
     CommandText: json_schema!({ "anyOf": [text_schema(), argv_schema()] });
     Handoff: words_schema::<Self>();
     PromptBy: words_schema::<Self>();
+    ClaimBy: words_schema::<Self>();
+    SessionPolicy: words_schema::<Self>();
     MergePolicy: words_schema::<Self>();
     Teardown: words_schema::<Self>();
     DiffPolicy: words_schema::<Self>();

@@ -13,10 +13,7 @@ use crate::id::AgentName;
 fn known() -> ProjectDefaults {
     let agent = |command: &[&str]| AgentDef {
         command: command.iter().map(|word| (*word).to_owned()).collect(),
-        prompt: PromptBy::File,
-        probe: None,
-        env: BTreeMap::new(),
-        model: None,
+        ..AgentDef::default()
     };
     let agents = [
         (name("claude"), agent(&["claude", "--model", "{model}", "{prompt_file}"])),

@@ -3,6 +3,7 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::agent::{ClaimBy, SessionPolicy};
 use super::code::Code;
 use super::diagnostic::Diagnostic;
 use super::file::SchemaVersion;
@@ -40,6 +41,8 @@ macro_rules! words {
 
 words! {
     Handoff: "ready" Ready "merged" Merged;
+    ClaimBy: "signal" Signal "exit" Exit;
+    SessionPolicy: "fresh" Fresh "continue" Continue;
     PromptBy: "file" File "stdin" Stdin "arg" Arg;
     MergePolicy: "review" Review "auto" Auto, later = "queue";
     Teardown: "always" Always "on_success" OnSuccess "never" Never;

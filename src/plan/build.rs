@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{
     ForgeKind, Identity, Index, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, RemotePlan, Settings,
@@ -124,16 +125,15 @@ pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
 fn plan_task(graph: &Graph, task: &Task, inputs: &Inputs) -> Result<TaskPlan, PlanError> {
     let work = match &task.verb {
         Verb::Run { command } => Work::Run { command: command.clone() },
-        Verb::Agent { prompt, agent, model } => Work::Agent {
+        Verb::Agent { prompt, by } => Work::Agent {
             prompt: prompt.clone(),
-            agent: agent.clone(),
             def: graph
                 .agents
-                .get(agent)
-                .or_else(|| inputs.agents.get(agent))
-                .cloned()
-                .ok_or_else(|| PlanError::NoAgent { task: task.id.clone(), agent: agent.clone() })?,
-            model: model.clone(),
+                .get(&by.agent)
+                .or_else(|| inputs.agents.get(&by.agent))
+                .map(|def| Arc::new(def.clone()))
+                .ok_or_else(|| PlanError::NoAgent { task: task.id.clone(), agent: by.agent.clone() })?,
+            by: by.clone(),
         },
     };
     Ok(TaskPlan {

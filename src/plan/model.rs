@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{
-    AgentDef, Command, CommitPolicy, DiffPolicy, Gate, Handoff, MergePolicy, Millis, Retry, Teardown,
+    AgentDef, AgentUse, Command, CommitPolicy, DiffPolicy, Gate, Handoff, MergePolicy, Millis, Retry,
+    Teardown,
 };
-use crate::id::{AgentName, GraphName, LaneId, RunNo, Sha, TaskId};
+use crate::id::{GraphName, LaneId, RunNo, Sha, TaskId};
 
 /// The version of `plan.json`.
 pub const PLAN_SCHEMA: u16 = 1;
@@ -145,12 +147,11 @@ pub enum Work {
     Agent {
         /// What it is told.
         prompt: String,
-        /// Its name in `[agents]`.
-        agent: AgentName,
+        /// Which agent, and how.
+        #[serde(flatten)]
+        by: AgentUse,
         /// How it is launched.
-        def: AgentDef,
-        /// Its model, where the graph names one.
-        model: Option<String>,
+        def: Arc<AgentDef>,
     },
     /// A command runs.
     Run {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::agent::{
-    Commits, ConflictShown, ConflictSide, EarlierAttempt, InstructionInput, RejectedSignal, UpstreamSummary,
+    Commits, ConflictShown, ConflictSide, EarlierAttempt, InstructionInput, IterationShown, RejectedSignal,
+    UpstreamSummary,
 };
 use crate::event::{AttemptStatus, Effect};
-use crate::graph::CommitPolicy;
+use crate::graph::{CommitPolicy, SessionPolicy};
 use crate::id::{Sha, TaskId};
-use crate::plan::{Plan, TaskIx, Work};
+use crate::plan::{Plan, TaskIx, TaskPlan, Work};
 use crate::signal;
 use crate::state::{Attempt, Note, State};
 
@@ -42,6 +43,8 @@ pub(super) struct AttemptBrief {
     pub(super) gated: Vec<(Sha, String)>,
     /// Attempt and iteration whose work this process goes on from.
     pub(super) goes_on_from: Option<(u32, u32)>,
+    /// The session that its agent is to go on with.
+    pub(super) session: Option<String>,
     /// What agents of other tasks said to this one's.
     pub(super) notes: Vec<Note>,
 }
@@ -97,6 +100,7 @@ impl AttemptBrief {
         Some(Self {
             instructions: (told && is_agent).then(|| instructions(state, task, &attempt)),
             notes: if told { state.tasks[task].notes.clone() } else { Vec::new() },
+            session: session(state, task, position),
             needs,
             earlier,
             tip: lane.tip.clone(),
@@ -106,6 +110,19 @@ impl AttemptBrief {
             attempt,
         })
     }
+}
+
+/// The newest session of the task that the attempt at `position` can go on with: one of the same worktree, to which
+/// agents tie theirs.
+fn session(state: &State, task: TaskIx, position: usize) -> Option<String> {
+    let Work::Agent { by, .. } = &state.plan().tasks[task].work else { return None };
+    if by.session != SessionPolicy::Continue {
+        return None;
+    }
+    let attempts = &state.tasks[task].attempts;
+    let place = attempts.get(position)?.place;
+    let (session, at) = attempts[..=position].iter().rev().find_map(|a| a.session.as_ref())?;
+    (*at == place).then(|| session.clone())
 }
 
 fn needs(state: &State, task: TaskIx) -> Vec<(TaskId, Option<String>)> {
@@ -164,6 +181,7 @@ fn instructions(state: &State, task: TaskIx, attempt: &Attempt) -> InstructionIn
             CommitPolicy::Auto => Commits::Laneway,
             CommitPolicy::Agent => Commits::Agent,
         },
+        iteration: iteration(task_plan, attempt),
         upstream: needs(state, task)
             .into_iter()
             .filter_map(|(task, summary)| Some(UpstreamSummary { task, summary: summary? }))
@@ -191,16 +209,29 @@ fn conflict(attempt: &Attempt, last: Option<&Attempt>) -> Option<ConflictShown> 
     })
 }
 
+fn iteration(task: &TaskPlan, attempt: &Attempt) -> Option<IterationShown> {
+    let Work::Agent { by, .. } = &task.work else { return None };
+    let repeat = by.repeat.as_ref()?;
+    Some(IterationShown {
+        n: attempt.iteration,
+        most: repeat.max_iterations.max(attempt.iteration),
+        tracker: repeat.tracker.clone(),
+        tracker_text: None,
+        rejected: rejected(attempt),
+    })
+}
+
+fn rejected(attempt: &Attempt) -> Vec<RejectedSignal> {
+    let rejected = attempt.rejected.iter();
+    rejected.map(|(path, reason)| RejectedSignal { path: path.clone(), reason: reason.clone() }).collect()
+}
+
 fn told_of(attempt: &Attempt) -> EarlierAttempt {
     let gate = attempt.failed_checks().find(|c| c.name == "gate");
     EarlierAttempt {
         attempt: attempt.number,
         reason: attempt.reason.clone().unwrap_or_else(|| attempt.status.word().to_owned()),
         output: gate.map(|c| c.detail.clone()),
-        rejected: attempt
-            .rejected
-            .iter()
-            .map(|(path, reason)| RejectedSignal { path: path.clone(), reason: reason.clone() })
-            .collect(),
+        rejected: rejected(attempt),
     }
 }

@@ -280,7 +280,10 @@ impl State {
                 touched.all = true;
             }
             ControlVerb::Pause => self.run.paused = true,
-            ControlVerb::Resume => self.run.paused = false,
+            ControlVerb::Resume => {
+                self.run.paused = false;
+                touched.all = true;
+            }
             ControlVerb::Cancel { tasks, lanes } => {
                 self.cancel(tasks, lanes);
                 touched.all = true;
@@ -413,8 +416,13 @@ fn next_step(last: Option<&Step>, effect: &Effect) -> Step {
 }
 
 fn begin_iteration(attempt: &mut super::Attempt, iteration: u32, start: &crate::id::Sha, place: Place) {
+    // The same process is begun again where it could not be begun.
+    if iteration != attempt.iteration {
+        attempt.idle = if attempt.is_idle() { attempt.idle + 1 } else { 0 };
+    }
     attempt.iteration = iteration;
     attempt.start.get_or_insert_with(|| start.clone());
+    attempt.from = Some(start.clone());
     attempt.place = place;
     attempt.over = false;
     attempt.collected_before = attempt.collected.take().or(attempt.collected_before.take());

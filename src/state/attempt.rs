@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Conflict, Unresolved};
 use crate::event::{
-    AttemptStatus, CheckStatus, DiffStat, Effect, ExitStatus, Failure, FailureKind, Place, ProcessId,
-    StopReason, TaskStatus, Timestamp,
+    AttemptStatus, CHECK_PROGRESS, CheckStatus, DiffStat, Effect, ExitStatus, Failure, FailureKind, Place,
+    ProcessId, StopReason, TaskStatus, Timestamp,
 };
+use crate::graph::ClaimBy;
 use crate::id::{Sha, TaskId};
+use crate::plan::Work;
 
 /// A piece of evidence.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +98,30 @@ impl Claims {
 /// What files that were not accepted are counted under.
 pub const REJECTED: &str = "rejected";
 
+/// What agent processes used, as far as their output says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Input tokens, those read from a cache among them.
+    pub input_tokens: u64,
+    /// Input tokens that were read from a cache.
+    pub cached_tokens: u64,
+    /// Output tokens.
+    pub output_tokens: u64,
+    /// Cost in millionths of a US dollar.
+    pub cost_micros: u64,
+}
+
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self {
+            input_tokens: a.input_tokens.saturating_add(b.input_tokens),
+            cached_tokens: a.cached_tokens.saturating_add(b.cached_tokens),
+            output_tokens: a.output_tokens.saturating_add(b.output_tokens),
+            cost_micros: a.cost_micros.saturating_add(b.cost_micros),
+        })
+    }
+}
+
 /// One try at a task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
@@ -115,6 +141,14 @@ pub struct Attempt {
     pub iteration: u32,
     /// The commit it started from.
     pub start: Option<Sha>,
+    /// The commit that its newest process started from.
+    pub from: Option<Sha>,
+    /// Processes in a row, before the newest, that changed nothing.
+    pub idle: u32,
+    /// The newest session that its agent told of, with where that process worked.
+    pub session: Option<(String, Place)>,
+    /// What each of its processes used, by iteration.
+    pub usage: BTreeMap<u32, Usage>,
     /// Where it works.
     pub place: Place,
     /// The effect it stands or falls with now.
@@ -170,6 +204,10 @@ impl Attempt {
             ended_at: None,
             iteration: 0,
             start: None,
+            from: None,
+            idle: 0,
+            session: None,
+            usage: BTreeMap::new(),
             place: Place::Lane,
             step: None,
             process: None,
@@ -209,6 +247,26 @@ impl Attempt {
     /// Whether it is being ended although nothing speaks against its work.
     pub fn is_called_off(&self) -> bool {
         matches!(self.stop, Some(StopReason::Cancelled | StopReason::Interrupted))
+    }
+
+    /// Whether its newest process changed nothing, as far as that was looked at.
+    pub fn is_idle(&self) -> bool {
+        self.checks.iter().any(|c| c.name == CHECK_PROGRESS && c.status == CheckStatus::Skip)
+    }
+
+    /// Whether it is said to be done: by a signal file, or by its exit where that is how its agent says it. With a
+    /// tracker a clean exit only ends an iteration.
+    pub fn is_claimed(&self, work: &Work) -> bool {
+        let by_exit = match work {
+            Work::Agent { by, def, .. } => {
+                let tracked = by.repeat.as_ref().is_some_and(|repeat| repeat.tracker.is_some());
+                def.claim == ClaimBy::Exit && !tracked
+            }
+            Work::Run { .. } => false,
+        };
+        let well = self.process.as_ref().and_then(|p| p.exit).is_some_and(ExitStatus::success);
+        let silent = self.claims.first().is_none() && self.question.is_none();
+        self.claims.done.is_some() || by_exit && well && silent
     }
 
     /// The evidence that speaks against it.

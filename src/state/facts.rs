@@ -60,6 +60,7 @@ impl State {
                     process.exit = Some(event.exit);
                 }
             }
+            Event::UsageRecorded(event) => used(attempt, at, event),
             Event::CheckRecorded(event) => record(&mut attempt.checks, event),
             Event::WorkCollected(event) => attempt.collected = Some(event.commit.clone()),
             Event::DiffRecorded(event) => attempt.diff = Some(event.stat),
@@ -238,6 +239,20 @@ fn signal(attempt: &mut Attempt, at: &Envelope, event: &SignalObserved) {
         }
         _ => {}
     }
+}
+
+fn used(attempt: &mut Attempt, at: &Envelope, event: &crate::event::UsageRecorded) {
+    if let Some(session) = &event.session {
+        attempt.session = Some((session.clone(), attempt.place));
+    }
+    let usage = super::Usage {
+        input_tokens: event.input_tokens.unwrap_or(0),
+        cached_tokens: event.cached_tokens.unwrap_or(0),
+        output_tokens: event.output_tokens.unwrap_or(0),
+        cost_micros: event.cost_micros.unwrap_or(0),
+    };
+    // What was read once more after a crash counts once.
+    attempt.usage.insert(at.subject.iteration.unwrap_or(attempt.iteration), usage);
 }
 
 /// The newest word on a check counts.

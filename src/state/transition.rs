@@ -114,7 +114,7 @@ impl State {
             task.attempts.push(Attempt::new(number, at));
             return;
         }
-        if matches!(to, AttemptStatus::Failed | AttemptStatus::TimedOut | AttemptStatus::Unknown) {
+        if to.is_failure() {
             task.failures += 1;
         }
         let attempt = task.attempt_mut(number).expect("the attempt was found");

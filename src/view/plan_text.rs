@@ -115,7 +115,7 @@ pub fn plan_json(plan: &Plan) -> Value {
 
 fn task_json(task: &TaskPlan) -> Value {
     let (verb, agent, command) = match &task.work {
-        Work::Agent { agent, .. } => ("agent", Some(agent), None),
+        Work::Agent { by, .. } => ("agent", Some(&by.agent), None),
         Work::Run { command } => ("run", None, Some(command.to_string())),
     };
     json!({

@@ -60,6 +60,8 @@ pub struct TaskLine {
     pub attempt: u32,
     /// The last attempt that there may be, as things stand.
     pub of: u32,
+    /// Which process of a loop, and the most that there may be.
+    pub iteration: Option<(u32, u32)>,
 }
 
 /// What is done in a lane.
@@ -177,6 +179,7 @@ fn lane_line(plan: &Plan, state: &State, ix: LaneIx, now: Timestamp) -> LaneLine
             id: plan.tasks[t].id.clone(),
             attempt: a.number,
             of: last_attempt(plan, state, t),
+            iteration: iteration(&plan.tasks[t].work, a),
         }),
         others,
         elapsed_ms: since.filter(|_| !idle).map(|at| now.since(at)),
@@ -184,13 +187,17 @@ fn lane_line(plan: &Plan, state: &State, ix: LaneIx, now: Timestamp) -> LaneLine
     }
 }
 
+fn iteration(work: &Work, attempt: &Attempt) -> Option<(u32, u32)> {
+    let Work::Agent { by, .. } = work else { return None };
+    let most = by.repeat.as_ref()?.max_iterations;
+    (attempt.iteration > 0).then_some((attempt.iteration, most.max(attempt.iteration)))
+}
+
 /// Attempts that did not count against a task, such as interrupted ones, come on top of those it is allowed.
 pub(super) fn last_attempt(plan: &Plan, state: &State, task: TaskIx) -> u32 {
     let task_state = &state.tasks[task];
     let number = task_state.attempt().map_or(0, |a| a.number);
-    let newest_failed = task_state.attempt().is_some_and(|a| {
-        matches!(a.status, AttemptStatus::Failed | AttemptStatus::TimedOut | AttemptStatus::Unknown)
-    });
+    let newest_failed = task_state.attempt().is_some_and(|a| a.status.is_failure());
     let before = task_state.failures - u32::from(newest_failed && task_state.failures > 0);
     let left = plan.tasks[task].attempts.saturating_sub(before + 1);
     number + left
@@ -254,6 +261,9 @@ impl fmt::Display for LaneLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(task) = &self.task {
             write!(f, "{} {}/{}  ", task.id, task.attempt, task.of)?;
+            if let Some((n, most)) = task.iteration {
+                write!(f, "iteration {n}/{most}  ")?;
+            }
         }
         write!(f, "{}", self.phase)?;
         if let Some(ms) = self.elapsed_ms {

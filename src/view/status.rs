@@ -8,7 +8,7 @@ use crate::event::{
 };
 use crate::id::{GraphName, LaneId, RunNo, Sha, TaskId};
 use crate::plan::{LaneIx, Plan, TaskIx};
-use crate::state::{Check, Lane, PullRequest, State};
+use crate::state::{Attempt, Check, Lane, PullRequest, State, Usage};
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -122,12 +122,31 @@ pub struct TaskView {
     pub progress: Option<String>,
     /// What its agent said of its work.
     pub summary: Option<String>,
+    /// What its agent used, by attempt, as far as the agent's output says.
+    pub usage: Vec<UsageView>,
     /// The size of the newest attempt's change.
     pub diff: Option<DiffStat>,
     /// When its first attempt began.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+}
+
+/// What the agent of one attempt used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UsageView {
+    /// The attempt.
+    pub attempt: u32,
+    /// The newest session of its agent.
+    pub session: Option<String>,
+    /// Input tokens, those read from a cache among them.
+    pub input_tokens: u64,
+    /// Input tokens that were read from a cache.
+    pub cached_tokens: u64,
+    /// Output tokens.
+    pub output_tokens: u64,
+    /// Cost in millionths of a US dollar.
+    pub cost_micros: u64,
 }
 
 /// A piece of evidence.
@@ -224,6 +243,7 @@ fn task_view(plan: &Plan, state: &State, ix: TaskIx) -> TaskView {
         question: newest.filter(|a| a.status == AttemptStatus::Waiting).and_then(|a| a.question.clone()),
         progress: newest.filter(|a| a.status == AttemptStatus::Started).and_then(|a| a.progress.clone()),
         summary: task.summary.clone(),
+        usage: task.attempts.iter().filter_map(UsageView::new).collect(),
         diff: newest.and_then(|a| a.diff),
         started_at: task.attempts.first().and_then(|a| a.started_at),
         ended_at: task.ended_at,
@@ -240,6 +260,24 @@ fn checks(checks: &[Check]) -> Vec<CheckView> {
             duration_ms: c.duration_ms,
         })
         .collect()
+}
+
+impl UsageView {
+    fn new(attempt: &Attempt) -> Option<Self> {
+        if attempt.usage.is_empty() {
+            return None;
+        }
+        let Usage { input_tokens, cached_tokens, output_tokens, cost_micros } =
+            attempt.usage.values().copied().sum();
+        Some(Self {
+            attempt: attempt.number,
+            session: attempt.session.as_ref().map(|(id, _)| id.clone()),
+            input_tokens,
+            cached_tokens,
+            output_tokens,
+            cost_micros,
+        })
+    }
 }
 
 impl PrView {

@@ -214,10 +214,16 @@ fn teardown(lane: &LaneId) -> String {
 /// What does a task's work, in few words.
 pub(super) fn work(task: &TaskPlan) -> String {
     match &task.work {
-        Work::Agent { agent, model, def, .. } => match model.as_ref().or(def.model.as_ref()) {
-            Some(model) => format!("agent {agent} ({})", one_line(model, COMMAND_SHOWN)),
-            None => format!("agent {agent}"),
-        },
+        Work::Agent { by, def, .. } => {
+            let agent = match by.model.as_ref().or(def.model.as_ref()) {
+                Some(model) => format!("agent {} ({})", by.agent, one_line(model, COMMAND_SHOWN)),
+                None => format!("agent {}", by.agent),
+            };
+            match &by.repeat {
+                Some(repeat) => format!("{agent}, up to {} iterations", repeat.max_iterations),
+                None => agent,
+            }
+        }
         Work::Run { command } => format!("run `{}`", one_line(&command.to_string(), COMMAND_SHOWN)),
     }
 }

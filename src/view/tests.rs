@@ -89,7 +89,8 @@ fn ar30_status_has_the_documented_form() {
       "reason": null,
       "started_at": "2026-03-14T05:41:15.000Z",
       "status": "merged",
-      "summary": null
+      "summary": null,
+      "usage": []
     }
     "#);
     assert_eq!(json["state"], "running");
@@ -524,4 +525,34 @@ fn every_event_is_one_line_and_only_what_changes_something_is_important() {
       05:45:37 api/routes#1  agent started: claude -p prompt.md (pid 7)
     * 05:45:38 api/routes#1  check gate failed (4.2s): 2 tests failed more
     "#);
+}
+
+#[test]
+fn a14_a_loop_says_which_iteration_it_is_in() {
+    let looping = "Write the types.\"\nagent = { use = \"claude\", loop = { max_iterations = 5 } }";
+    let mut story = Story::begun(&SHOP.replace("Write the types.\"", looping));
+    story.provision("api").start("types");
+    assert_eq!(phase(&story, "api").1, "types 1/2  iteration 1/5  agent at work  2.0s");
+}
+
+#[test]
+fn a21_what_an_attempt_used_adds_up_over_its_processes_and_counts_once() {
+    let mut story = Story::begun(SHOP);
+    story.provision("api").start("types");
+    let of = story.subject("types");
+    let used = |n: u64, session: &str| UsageRecorded {
+        agent: "claude".into(),
+        session: Some(session.into()),
+        input_tokens: Some(10 * n),
+        cached_tokens: None,
+        output_tokens: Some(n),
+        cost_micros: Some(500),
+    };
+    let first = Subject { iteration: Some(1), ..of.clone() };
+    let second = Subject { iteration: Some(2), ..of };
+    story.tell(first.clone(), used(1, "a")).tell(first, used(1, "a")).tell(second, used(2, "b"));
+    let json = serde_json::to_value(status(&story.plan, &story.state)).unwrap();
+    let expected = serde_json::json!([{ "attempt": 1, "session": "b", "input_tokens": 30, "cached_tokens": 0,
+        "output_tokens": 3, "cost_micros": 1000 }]);
+    assert_eq!(json["tasks"][0]["usage"], expected);
 }

@@ -4,7 +4,7 @@ use super::elapsed::{clock, elapsed};
 use super::plain::one_line;
 use crate::event::{
     CheckStatus, ConcernClass, Control, ControlVerb, Effect, Envelope, Event, FailureKind, ProcessRole,
-    ReviewAct, SignalKind, StopReason, Subject, WorkflowTransition,
+    ReviewAct, SignalKind, StopReason, Subject, UsageRecorded, WorkflowTransition,
 };
 
 /// How the times of [`line()`] are to be read.
@@ -99,6 +99,7 @@ fn text(event: &Event) -> String {
 /// What an attempt and its agent did.
 fn work_text(event: &Event) -> Option<String> {
     Some(match event {
+        Event::UsageRecorded(e) => used(e),
         Event::WorkCollected(e) => match &e.commit {
             Some(commit) => format!("work collected as {}", commit.short()),
             None => "no change was made".to_owned(),
@@ -139,6 +140,21 @@ fn work_text(event: &Event) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+fn used(event: &UsageRecorded) -> String {
+    let tokens = [(event.input_tokens, "tokens in"), (event.output_tokens, "tokens out")];
+    let mut parts: Vec<String> =
+        tokens.iter().filter_map(|(n, what)| n.map(|n| format!("{n} {what}"))).collect();
+    parts.extend(event.cost_micros.map(dollars));
+    let parts = if parts.is_empty() { "an unknown amount".to_owned() } else { parts.join(", ") };
+    let session = event.session.as_deref().map_or(String::new(), |s| format!(" (session {})", said(s)));
+    format!("agent {} used {parts}{session}", said(&event.agent))
+}
+
+/// Millionths of a US dollar, as people write them.
+fn dollars(micros: u64) -> String {
+    format!("${}.{:04}", micros / 1_000_000, micros % 1_000_000 / 100)
 }
 
 /// What happened to a lane and its pull request.

@@ -104,6 +104,11 @@ impl Scratch {
         self.root.join("shared")
     }
 
+    /// The home directory.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.root.join("home")
+    }
+
     /// A path on the noticeboard of the first run of `graph`.
     pub(crate) fn board(&self, graph: &str, path: &str) -> PathBuf {
         self.repo.join(".laneway").join(graph).join("1").join(path)
@@ -200,7 +205,7 @@ impl Scratch {
     }
 
     fn environment(&self) -> Vec<(&'static str, OsString)> {
-        let home = self.root.join("home");
+        let home = self.home();
         vec![
             ("PATH", path_with_laneway()),
             ("XDG_CONFIG_HOME", home.join(".config").into()),

@@ -49,6 +49,7 @@ impl<'s> Stage<'s> {
             writes: Vec::new(),
             gate: None,
             commits: Commits::Laneway,
+            iteration: None,
             upstream: Vec::new(),
             earlier,
             conflict: None,

@@ -198,6 +198,7 @@ sweeps! {
     a06_a19_diamond_review_survives_crashes: "diamond-review", 0;
     a06_a19_failure_isolated_survives_crashes: "failure-isolated", 1;
     a06_a19_gate_retry_survives_crashes: "gate-retry", 0;
+    a06_a19_loop_survives_crashes: "loop", 0;
     a06_a19_no_diff_survives_crashes: "no-diff", 0;
     a06_a19_parallel_survives_crashes: "parallel", 0;
     a06_a19_quickstart_survives_crashes: "quickstart", 0;

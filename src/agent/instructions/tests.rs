@@ -13,6 +13,7 @@ fn input() -> InstructionInput {
         writes: Vec::new(),
         gate: None,
         commits: Commits::Laneway,
+        iteration: None,
         upstream: Vec::new(),
         earlier: Vec::new(),
         conflict: None,

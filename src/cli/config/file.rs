@@ -131,7 +131,14 @@ impl Problem {
 }
 
 /// Reads the file at `path` if there is one. `repo` is what a relative `worktrees` counts from.
-pub(super) fn read(path: &Path, layer: Layer, repo: Option<&Path>) -> Result<Option<Source>, ConfigError> {
+///
+/// What it says of an agent in `known` is laid over that.
+pub(super) fn read(
+    path: &Path,
+    layer: Layer,
+    repo: Option<&Path>,
+    known: &ProjectDefaults,
+) -> Result<Option<Source>, ConfigError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -141,7 +148,7 @@ pub(super) fn read(path: &Path, layer: Layer, repo: Option<&Path>) -> Result<Opt
     };
     let document: DocumentMut =
         text.parse().map_err(|source| ConfigError::Syntax { path: path.to_owned(), source })?;
-    let (mut settings, problems) = read_table(document);
+    let (mut settings, problems) = read_table(document, known);
     if !problems.is_empty() {
         return Err(ConfigError::Problems { path: path.to_owned(), problems });
     }
@@ -151,10 +158,10 @@ pub(super) fn read(path: &Path, layer: Layer, repo: Option<&Path>) -> Result<Opt
     Ok(Some(Source { layer, place: path.display().to_string(), settings }))
 }
 
-fn read_table(mut document: DocumentMut) -> (Settings, Vec<Problem>) {
+fn read_table(mut document: DocumentMut, known: &ProjectDefaults) -> (Settings, Vec<Problem>) {
     let mut problems = Vec::new();
-    let known: Vec<&'static str> = SHARED.into_iter().chain(OWN).collect();
-    unknown_keys(document.as_table(), &known, "the configuration", &mut problems);
+    let keys: Vec<&'static str> = SHARED.into_iter().chain(OWN).collect();
+    unknown_keys(document.as_table(), &keys, "the configuration", &mut problems);
     let mut settings = Settings {
         grace: own(document.as_table(), "grace", "a duration such as \"10s\"", &mut problems, |item| {
             duration(item.as_str()?)
@@ -167,7 +174,7 @@ fn read_table(mut document: DocumentMut) -> (Settings, Vec<Problem>) {
     };
     read_forge(&document, &mut settings, &mut problems);
     document.retain(|key, _| SHARED.contains(&key));
-    read_shared(document, &mut settings, &mut problems);
+    read_shared(document, known, &mut settings, &mut problems);
     (settings, problems)
 }
 
@@ -233,13 +240,18 @@ pub(in crate::cli) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'
 }
 
 /// Reads what these files share with a graph.
-fn read_shared(document: DocumentMut, settings: &mut Settings, problems: &mut Vec<Problem>) {
+fn read_shared(
+    document: DocumentMut,
+    known: &ProjectDefaults,
+    settings: &mut Settings,
+    problems: &mut Vec<Problem>,
+) {
     let names: Vec<String> = match document.get("agents").and_then(Item::as_table_like) {
         Some(agents) => agents.iter().map(|(name, _)| name.to_owned()).collect(),
         None => Vec::new(),
     };
     // An agent that no task names is not part of a graph, so each is named by a task.
-    let graph = match read_as_graph(document, &names) {
+    let graph = match read_as_graph(document, &names, known) {
         Ok(graph) => graph,
         Err(found) => {
             problems.extend(found);
@@ -258,7 +270,11 @@ fn read_shared(document: DocumentMut, settings: &mut Settings, problems: &mut Ve
     settings.agents = graph.agents.into_iter().collect::<BTreeMap<_, _>>();
 }
 
-fn read_as_graph(mut document: DocumentMut, agents: &[String]) -> Result<Graph, Vec<Problem>> {
+fn read_as_graph(
+    mut document: DocumentMut,
+    agents: &[String],
+    known: &ProjectDefaults,
+) -> Result<Graph, Vec<Problem>> {
     for name in agents {
         AgentName::new(name).map_err(|source| vec![Problem::Agent { name: name.clone(), source }])?;
     }
@@ -277,7 +293,7 @@ fn read_as_graph(mut document: DocumentMut, agents: &[String]) -> Result<Graph, 
     document["name"] = value("settings");
     document["tasks"] = Item::ArrayOfTables(tasks);
     let source = graph::Source { path: "settings".to_owned(), text: document.to_string() };
-    graph::parse(&source, &ProjectDefaults::default()).map_err(|found| {
+    graph::parse(&source, known).map_err(|found| {
         let shared = |one: &graph::Diagnostic| Problem::Shared {
             message: one.message.clone(),
             hint: one.hint.clone(),
@@ -292,5 +308,5 @@ pub(super) fn duration(text: &str) -> Option<Millis> {
     defaults["timeout"] = value(text);
     let mut document = DocumentMut::new();
     document["defaults"] = Item::Table(defaults);
-    read_as_graph(document, &[]).ok()?.defaults.timeout
+    read_as_graph(document, &[], &ProjectDefaults::default()).ok()?.defaults.timeout
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{env, file};
+use crate::agent;
 use crate::cli::error::CliError;
 use crate::cli::session::Session;
 use crate::graph::{AgentDef, Gate, Graph, Handoff, Millis, ProjectDefaults};
@@ -93,15 +94,17 @@ impl Layers {
 
     /// Reads every source but the graph and the flags. Without a repository there is no project.
     pub(in crate::cli) fn read(session: &Session, repo: Option<&Path>) -> Result<Self, CliError> {
-        let mut sources = vec![Source::defaults()];
+        let mut layers = Self::new(vec![Source::defaults()]);
+        // Each file adds to the agents of those before it, so it is read with them in sight.
         if let Some(path) = user_file(session) {
-            sources.extend(file::read(&path, Layer::User, repo)?);
+            layers.0.extend(file::read(&path, Layer::User, repo, &layers.project_defaults())?);
         }
         if let Some(repo) = repo {
-            sources.extend(file::read(&repo.join("laneway.toml"), Layer::Project, Some(repo))?);
+            let path = repo.join("laneway.toml");
+            layers.0.extend(file::read(&path, Layer::Project, Some(repo), &layers.project_defaults())?);
         }
-        sources.extend(env::read(session)?);
-        Ok(Self::new(sources))
+        layers.0.extend(env::read(session)?);
+        Ok(Self::new(layers.0))
     }
 
     /// Adds what the command line says.
@@ -177,6 +180,7 @@ impl Source {
                 forge: Some(ForgeKind::Local),
                 offline: Some(false),
                 push_target: Some(false),
+                agents: agent::built_in().clone(),
                 ..Settings::default()
             },
         }

@@ -11,6 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::out::Out;
 use crate::cli::session::{Global, Session};
 use crate::graph::{self, Handoff, Millis, ProjectDefaults};
+use crate::id::AgentName;
 
 struct Home {
     dir: tempfile::TempDir,
@@ -118,10 +119,42 @@ fn ar32_a_file_sets_everything_that_is_documented() {
     assert!(config.offline && config.push_target);
     assert_eq!((config.attempts, config.timeout), (Some(5), Some(Millis(7_200_000))));
     assert_eq!(config.gate.map(|gate| gate.attempts), Some(2));
-    let (_, (def, from)) = layers.agents().into_iter().next().unwrap();
+    let mine = AgentName::new("mine").unwrap();
+    let (def, from) = layers.agents()[&mine];
     assert_eq!(def.command[0], "./agent.sh");
     assert_eq!(from.layer, Layer::Project);
     assert!(Path::new(&from.place).ends_with("laneway.toml"));
+}
+
+#[test]
+fn s26_each_file_adds_to_the_agents_of_those_before_it_field_by_field() {
+    let home = Home::new();
+    home.user("[agents.claude]\nmodel = \"small\"\nenv = { A = \"user\", B = \"user\" }\n");
+    home.project(
+        "[agents.claude.env]\nB = \"project\"\n[agents.fast]\nlike = \"claude\"\nmodel = \"tiny\"\n",
+    );
+    let layers = home.read(&[]).unwrap();
+    let known = layers.project_defaults().agents;
+    let of = |name: &str| &known[&AgentName::new(name).unwrap()];
+    let built_in = &crate::agent::built_in()[&AgentName::new("claude").unwrap()];
+    assert_eq!(of("claude").command, built_in.command);
+    assert_eq!(of("claude").model.as_deref(), Some("small"));
+    let env: Vec<_> = of("claude").env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(env, [("A", "user"), ("B", "project")]);
+    assert_eq!((of("fast").model.as_deref(), &of("fast").env), (Some("tiny"), &of("claude").env.clone()));
+    let from = |name: &str| layers.agents()[&AgentName::new(name).unwrap()].1.layer;
+    assert_eq!((from("claude"), from("codex")), (Layer::Project, Layer::Default));
+    // A graph adds to all of them.
+    let source = graph::Source {
+        path: "g.toml".to_owned(),
+        text: "name = \"g\"\nagent = \"claude\"\ntasks = [{ id = \"t\", prompt = \"p\" }]\n\
+               [agents.claude.env]\nA = \"graph\"\n"
+            .to_owned(),
+    };
+    let graph = graph::parse(&source, &layers.project_defaults()).unwrap();
+    let def = &graph.agents[&AgentName::new("claude").unwrap()];
+    assert_eq!((def.env["A"].as_str(), def.env["B"].as_str()), ("graph", "project"));
+    assert_eq!((def.model.as_deref(), &def.output), (Some("small"), &built_in.output));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::event::{
     AttemptStatus, CheckRecorded, CheckStatus, Effect, FailureKind, HumanTaskOpened, HumanTaskResolved,
     LaneStatus, Status, StopReason, TimerFired,
 };
-use crate::graph::DiffPolicy;
+use crate::graph::{AgentUse, DiffPolicy};
 use crate::plan::{TaskIx, Work};
 use crate::state::{Attempt, Outside};
 
@@ -94,7 +94,7 @@ fn judge(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     let number = attempt.number;
     let name = if matches!(core.plan.tasks[task].work, Work::Run { .. }) { "exit" } else { "claim" };
     match verdict(core, task) {
-        Claim::Stopped(..) | Claim::Waits(_) => {}
+        Claim::Stopped(..) | Claim::Waits(_) | Claim::GoesOn(_) => {}
         Claim::Against { check, detail } => core.check(task, check, CheckStatus::Fail, &detail)?,
         Claim::Holds { remark } => {
             let status = if remark.is_empty() { CheckStatus::Pass } else { CheckStatus::Warn };
@@ -119,6 +119,7 @@ fn finish(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
             core.decide(subject, HumanTaskOpened { question: question.clone(), hint })?;
             return core.attempt_to(task, AttemptStatus::Waiting, Some(question));
         }
+        Claim::GoesOn(most) => return next_iteration(core, task, most),
         Claim::Against { .. } | Claim::Holds { .. } => {}
     }
     let attempt = core.newest(task);
@@ -141,15 +142,22 @@ fn verdict(core: &Core, task: TaskIx) -> Claim {
         }
         Some(StopReason::Claimed) | None => match core.plan.tasks[task].work {
             Work::Run { .. } => ran(attempt),
-            Work::Agent { .. } => claimed(attempt),
+            ref work @ Work::Agent { .. } => claimed(attempt, work),
         },
     }
 }
 
 enum Claim {
-    Holds { remark: String },
-    Against { check: &'static str, detail: String },
+    Holds {
+        remark: String,
+    },
+    Against {
+        check: &'static str,
+        detail: String,
+    },
     Waits(String),
+    /// Nothing was claimed, and there may be this many processes.
+    GoesOn(u32),
     Stopped(AttemptStatus, String),
 }
 
@@ -162,8 +170,8 @@ fn ran(attempt: &Attempt) -> Claim {
     }
 }
 
-/// An agent says it by a signal file; a clean exit alone is no claim.
-fn claimed(attempt: &Attempt) -> Claim {
+/// An agent says it by a signal file; a clean exit is a claim only of those that know no other way.
+fn claimed(attempt: &Attempt, work: &Work) -> Claim {
     let exit = attempt.process.as_ref().and_then(|p| p.exit);
     let claims = &attempt.claims;
     let against = |detail: String| Claim::Against { check: "claim", detail };
@@ -176,7 +184,7 @@ fn claimed(attempt: &Attempt) -> Claim {
     if let Some((_, question)) = &claims.blocked {
         return Claim::Waits(brief(question).to_owned());
     }
-    if claims.done.is_some() {
+    if attempt.is_claimed(work) {
         let stopped = attempt.stop == Some(StopReason::Claimed);
         let remark = match exit {
             Some(exit) if !exit.success() && !stopped => format!("the agent ended with {exit} after `done`"),
@@ -187,10 +195,42 @@ fn claimed(attempt: &Attempt) -> Claim {
     if let Some(question) = &attempt.question {
         return Claim::Waits(brief(question).to_owned());
     }
+    if let Work::Agent { by: AgentUse { repeat: Some(repeat), .. }, .. } = work {
+        return Claim::GoesOn(repeat.max_iterations);
+    }
     let rejected =
         attempt.rejected.first().map(|(name, why)| format!("; its signal `{name}` was not accepted: {why}"));
     let ended = exit.map_or_else(|| "without a process".to_owned(), |e| format!("with {e}"));
     against(format!("the agent ended {ended} and without a claim{}", rejected.unwrap_or_default()))
+}
+
+/// Processes in a row that change nothing, after which a loop is not worth another.
+const MOST_IDLE: u32 = 2;
+
+/// A process of a loop has ended without a claim, as is usual: the next one, or the end of the attempt.
+fn next_iteration(core: &mut Core, task: TaskIx, most: u32) -> Result<(), EngineError> {
+    let attempt = core.newest(task);
+    let (iteration, idle) = (attempt.iteration, attempt.idle + u32::from(attempt.is_idle()));
+    let run = &core.state.run;
+    let end = if core.state.tasks[task].cancel_wanted || core.lane_lost(task) {
+        Some((AttemptStatus::Cancelled, "called off".to_owned()))
+    } else if idle >= MOST_IDLE {
+        let why = format!("{idle} iterations in a row changed nothing and claimed nothing");
+        Some((AttemptStatus::Exhausted, why))
+    } else if iteration >= most {
+        let noun = if iteration == 1 { "iteration" } else { "iterations" };
+        Some((AttemptStatus::Exhausted, format!("{iteration} {noun} ended without a claim")))
+    } else if run.interrupts > 0 || !run.attempts_allowed {
+        Some((AttemptStatus::Cancelled, "interrupted".to_owned()))
+    } else {
+        None
+    };
+    match end {
+        Some((to, why)) => core.attempt_to(task, to, Some(why)),
+        // It is looked at again when the pause ends.
+        None if run.paused => Ok(()),
+        None => core.begin_process(task, iteration + 1),
+    }
 }
 
 /// What an agent said, cut: its whole text stands in the signal's own event, once.

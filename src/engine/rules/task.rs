@@ -65,6 +65,7 @@ fn running(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
         }
         AttemptStatus::Failed
         | AttemptStatus::TimedOut
+        | AttemptStatus::Exhausted
         | AttemptStatus::Unknown
         | AttemptStatus::Cancelled => ended_badly(core, task),
     }

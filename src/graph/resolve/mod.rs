@@ -11,8 +11,9 @@ mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::agent::AgentDef;
 use super::file::GraphFile;
-use super::model::{AgentDef, Defaults, Graph, Task, Verb};
+use super::model::{Defaults, Graph, Task, Verb};
 use super::parse::ProjectDefaults;
 use super::read::Reader;
 use crate::id::AgentName;
@@ -55,7 +56,7 @@ pub(super) fn graph(
 
 fn agent_of(task: &Task) -> Option<&AgentName> {
     match &task.verb {
-        Verb::Agent { agent, .. } => Some(agent),
+        Verb::Agent { by, .. } => Some(&by.agent),
         Verb::Run { .. } => None,
     }
 }

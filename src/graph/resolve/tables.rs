@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::declarations::{DEFAULT_LANE, head};
+use crate::graph::agent::AgentDef;
 use crate::graph::code::Code;
 use crate::graph::diagnostic::Diagnostic;
 use crate::graph::file::{AgentFile, GraphFile, RetryFile, TaskFile, WorkstreamFile};
@@ -26,7 +27,9 @@ pub(super) struct Context<'a, 'f, 't> {
     pub(super) known: &'a ProjectDefaults,
     pub(super) graph: &'a str,
     /// The agents of the file, by name.
-    pub(super) own: BTreeMap<&'f AgentName, &'f AgentFile>,
+    pub(super) own: BTreeMap<&'f AgentName, &'f At<AgentFile>>,
+    /// What became of them.
+    pub(super) made: BTreeMap<AgentName, AgentDef>,
     pub(super) reader: &'a mut Reader<'t>,
 }
 
@@ -38,9 +41,9 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         reader: &'a mut Reader<'t>,
     ) -> Self {
         let own = file.agents.value().map_or_else(BTreeMap::new, |agents| {
-            agents.0.iter().map(|(name, agent)| (&name.value, &agent.value)).collect()
+            agents.0.iter().map(|(name, agent)| (&name.value, agent)).collect()
         });
-        Self { file, known, graph, own, reader }
+        Self { file, known, graph, own, made: BTreeMap::new(), reader }
     }
 
     /// The workstreams; one `default` where the file declares none.
@@ -135,8 +138,8 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
                 .push(Diagnostic::new(Code::NothingToDo, head(task), message, "nothing to do").hint(hint));
         }
         let prompt = prompt.map(|at| self.reader.fill_at(&at.value, &at.span, values));
-        let (agent, model) = self.agent_of(task)?;
-        Some(Verb::Agent { prompt: prompt?, agent, model })
+        let by = self.agent_of(task)?;
+        Some(Verb::Agent { prompt: prompt?, by })
     }
 
     fn only_a_command(&mut self, file: &TaskFile, run: &Range<usize>) {

@@ -21,6 +21,9 @@ gate = "make test TASK=${task.id}"
 [agents.mine]
 command = ["./agent.sh", "{prompt_file}", "--model={model}", "{signals}", "{lane}", "{session}"]
 prompt = "stdin"
+resume = ["./agent.sh", "again", "{session}"]
+claim = "exit"
+install = "make agent"
 probe = ["./agent.sh", "--version"]
 env = { GRAPH = "${graph.name}", EMPTY = "" }
 model = "small"
@@ -52,7 +55,7 @@ prompt = """
 Write ${task.id} in ${lane.id}.
 Leave $${HOME} and $PATH alone.
 """
-agent = { use = "claude", model = "large" }
+agent = { use = "mine", model = "large", session = "continue", loop = { max_iterations = 5, tracker = "TRACKER.md" } }
 needs = ["spec"]
 writes = ["src/api/**", "tests/*.rs"]
 gate = "cargo test -p api"
@@ -121,6 +124,41 @@ fn a_command_need_not_change_anything_and_an_agent_must() {
 fn a_graph_carries_the_project_s_agents_that_it_uses_and_no_others() {
     let graph = accept("name = \"x\"\ntasks = [{ id = \"a\", prompt = \"p\", agent = \"claude\" }]");
     assert_eq!(graph.agents, BTreeMap::from([(name("claude"), known().agents[&name("claude")].clone())]));
+}
+
+#[test]
+fn s26_an_agent_of_the_file_adds_to_the_one_it_is_like_field_by_field() {
+    let base = AgentDef {
+        command: vec!["claude".into(), "--model".into(), "{model}".into()],
+        resume: Some(vec!["claude".into(), "{session}".into()]),
+        prompt: PromptBy::Stdin,
+        probe: Some(vec!["claude".into(), "--version".into()]),
+        install: Some("get claude".into()),
+        env: [("A".to_owned(), "base".to_owned()), ("B".to_owned(), "base".to_owned())].into(),
+        exclude: vec!["/.claude".into()],
+        ..AgentDef::default()
+    };
+    let known = ProjectDefaults { agents: [(name("claude"), base.clone())].into() };
+    let text = "name = \"x\"\nagent = \"claude\"\ntasks = [{ id = \"a\", prompt = \"p\" }]\n\
+        [agents.claude]\nmodel = \"small\"\nenv = { B = \"own\" }\n\
+        [agents.fast]\nlike = \"claude\"\nclaim = \"exit\"\nprompt = \"arg\"\n\
+        [agents.wrapped]\nlike = \"claude\"\ncommand = [\"./wrap\", \"{model}\"]\n\
+        [agents.lean]\nlike = \"claude\"\ncommand = [\"claude\", \"--bare\", \"{model}\"]\n";
+    let graph = parse(&source(text), &known).expect("accepted");
+    let env = [("A".to_owned(), "base".to_owned()), ("B".to_owned(), "own".to_owned())].into();
+    let with_model = AgentDef { model: Some("small".into()), env, ..base.clone() };
+    assert_eq!(graph.agents[&name("claude")], with_model);
+    let base = with_model.clone();
+    let Verb::Agent { by, .. } = &graph.tasks[0].verb else { panic!("an agent works on it") };
+    assert_eq!(by.model.as_deref(), Some("small"));
+    let fast = AgentDef { claim: ClaimBy::Exit, prompt: PromptBy::Arg, ..with_model.clone() };
+    assert_eq!(graph.agents[&name("fast")], fast);
+    // What was said of the program that is no longer started holds no longer.
+    let command = vec!["./wrap".into(), "{model}".into()];
+    let wrapped = AgentDef { command, resume: None, probe: None, install: None, ..base.clone() };
+    assert_eq!(graph.agents[&name("wrapped")], wrapped);
+    let command = vec!["claude".into(), "--bare".into(), "{model}".into()];
+    assert_eq!(graph.agents[&name("lean")], AgentDef { command, resume: None, ..base });
 }
 
 #[test]

@@ -76,7 +76,7 @@ id = "web"
 id = "a"
 workstream = "api"
 prompt = "Use ${input.version}"
-agent = { use = "claude", session = "continue", loop = { max_iterations = 5 } }
+agent = "claude"
 role = "implementer"
 [[tasks]]
 id = "b"
@@ -86,8 +86,6 @@ run = { template = "publish" }
 capture = ["*.log"]
 "#,
         &[
-            Code::NotSupported,
-            Code::NotSupported,
             Code::NotSupported,
             Code::NotSupported,
             Code::NotSupported,
@@ -618,6 +616,41 @@ prompt = "p"
 agent = { use = "plain", model = "large" }
 "#,
         &[Code::UnusedModel, Code::UnusedModel],
+    ),
+    case(
+        "bad_loops",
+        r#"name = "x"
+[agents.own]
+like = "clade"
+[agents.other]
+like = "nobody-at-all"
+command = ["other"]
+[agents.one]
+like = "two"
+[agents.two]
+like = "one"
+[agents.self]
+like = "self"
+[[tasks]]
+id = "a"
+prompt = "p"
+agent = { use = "plain", session = "continue", loop = { tracker = "T.md" } }
+[[tasks]]
+id = "b"
+prompt = "p"
+agent = { use = "plain", session = "again", loop = { max_iterations = 0, tracker = "notes/*.md" } }
+"#,
+        &[
+            Code::UnknownAgent,
+            Code::UnknownAgent,
+            Code::UnknownAgent,
+            Code::UnknownAgent,
+            Code::UnknownValue,
+            Code::MissingKey,
+            Code::UnknownValue,
+            Code::OutOfRange,
+            Code::BadPath,
+        ],
     ),
     case(
         "characters_and_tabs_count_as_one_column",

@@ -45,6 +45,7 @@ fn with_line(table: &str, line: &str) -> String {
         "`[[workstreams]]`" => format!("[[workstreams]]\n{line}\n"),
         "`[[tasks]]`" => format!("[[tasks]]\n{line}\n"),
         "a gate" => format!("[defaults.gate]\n{line}\n"),
+        "`loop`" => format!("[[tasks]]\n[tasks.agent.loop]\n{line}\n"),
         "`agent`" => format!("[[tasks]]\n[tasks.agent]\n{line}\n"),
         "`retry`" => format!("[[tasks]]\n[tasks.retry]\n{line}\n"),
         other => panic!("a table that this test does not know: {other}"),

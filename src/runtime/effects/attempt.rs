@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::prepare::prepare;
-use super::{Done, blocking, permanent};
+use super::{Done, blocking, permanent, tracker, usage};
 use crate::event::{
-    Draft, Effect, ExitStatus, Failure, FailureKind, ProcessExited, ProcessId, ProcessRole, ProcessStarted,
-    Subject,
+    Draft, Effect, Event, ExitStatus, Failure, FailureKind, ProcessExited, ProcessId, ProcessRole,
+    ProcessStarted, SignalKind, SignalObserved, Subject,
 };
 use crate::exec::{self, Exit, LogLimit, ProcessRef};
 use crate::id::{Sha, TaskId};
@@ -88,7 +88,7 @@ async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &J
             }
             Err(error) => {
                 let what = match &job.task.work {
-                    Work::Agent { agent, .. } => format!("the agent `{agent}`"),
+                    Work::Agent { by, .. } => format!("the agent `{}`", by.agent),
                     Work::Run { .. } => "the command".to_owned(),
                 };
                 let message = format!("{what} could not be started: {}", super::chain(&error));
@@ -148,6 +148,7 @@ async fn ended(
     began: Instant,
 ) -> Done {
     let leftovers = exec::reap_leftovers(process, context.grace()).await;
+    let used = usage::read(context, job);
     let exited = ProcessExited {
         role: job.role,
         exit,
@@ -160,13 +161,21 @@ async fn ended(
     let subject = job.subject.clone();
     // A command seldom signals; where it said nothing there is nothing to seal.
     let sealed = blocking(move || seal(&shared, &id, number, iteration, &subject)).await;
+    let exited = Draft::world(job.subject.clone(), exited);
     match sealed {
-        Ok(mut facts) => {
-            facts.push(Draft::world(job.subject.clone(), exited));
-            Done::well(facts)
+        Ok(facts) => {
+            let claims = facts.iter().any(|draft| is_claim(&draft.event));
+            let tracked = tracker::claim(&job.lane, job.task).filter(|_| !claims);
+            let tracked = tracked.map(|claim| Draft::world(job.subject.clone(), claim));
+            Done::well(facts.into_iter().chain(tracked).chain(used).chain([exited]).collect())
         }
-        Err(failure) => Done::failed(vec![Draft::world(job.subject.clone(), exited)], failure),
+        Err(failure) => Done::failed(used.into_iter().chain([exited]).collect(), failure),
     }
+}
+
+fn is_claim(event: &Event) -> bool {
+    use SignalKind::{Blocked, Done, Failed};
+    matches!(event, Event::SignalObserved(SignalObserved { signal: Done | Failed | Blocked, .. }))
 }
 
 fn seal(

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Done, attempt, git_failure, keep, prepare};
+use super::{Done, attempt, git_failure, keep, prepare, tracker};
 use crate::event::{
-    CheckRecorded, CheckStatus, DiffRecorded, DiffStat, Draft, Event, Failure, Subject, WorkCollected, named,
+    CHECK_PROGRESS, CheckRecorded, CheckStatus, DiffRecorded, DiffStat, Draft, Event, Failure, Subject,
+    WorkCollected, named,
 };
 use crate::git::{Change, DiffFile, GitError, Repo, Worktree};
 use crate::graph::{CommitPolicy, DiffPolicy};
@@ -213,6 +214,7 @@ impl Look<'_> {
             self.repo.diff(&base, commit).map_err(|e| self.failed(&e))?
         };
         self.fact(recorded(&base, commit, &files));
+        self.judge_progress(commit);
         if files.is_empty() {
             let (status, detail) = match self.task.diff {
                 DiffPolicy::Required if self.is_claimed() => {
@@ -226,10 +228,28 @@ impl Look<'_> {
                 return Ok(());
             }
         } else {
-            self.check("diff", CheckStatus::Pass, "");
-            self.judge_scope(&files)?;
+            self.judge_files(files)?;
         }
         self.judge_conflict(commit)?;
+        self.put_branch(commit)?;
+        self.fact(WorkCollected { commit: Some(commit.clone()) });
+        Ok(())
+    }
+
+    /// A loop's tracker is its own to change, and no work.
+    fn judge_files(&mut self, files: Vec<DiffFile>) -> Result<(), Failure> {
+        let tracker = tracker::of(self.task).and_then(|repeat| repeat.tracker.as_deref());
+        let work: Vec<DiffFile> = files.into_iter().filter(|f| Some(f.path.as_str()) != tracker).collect();
+        if work.is_empty() && self.task.diff == DiffPolicy::Required && self.is_claimed() {
+            self.check("diff", CheckStatus::Fail, "nothing was changed but the tracker");
+        } else {
+            self.check("diff", CheckStatus::Pass, "");
+        }
+        self.judge_scope(&work)
+    }
+
+    /// The task's branch shows the work.
+    fn put_branch(&mut self, commit: &Sha) -> Result<(), Failure> {
         let branch = self.task_branch();
         let old = self.repo.read_ref(&branch).map_err(|e| self.failed(&e))?;
         if old.as_ref() != Some(commit) {
@@ -241,7 +261,6 @@ impl Look<'_> {
             }
             self.repo.advance(&branch, old.as_ref(), commit).map_err(|e| self.failed(&e))?;
         }
-        self.fact(WorkCollected { commit: Some(commit.clone()) });
         Ok(())
     }
 
@@ -280,12 +299,31 @@ impl Look<'_> {
         Ok(files.into_iter().map(|file| file.path).collect())
     }
 
+    /// Whether one process of a loop left anything that the one before it had not.
+    fn judge_progress(&mut self, commit: &Sha) {
+        let Some(repeat) = tracker::of(self.task) else { return };
+        if self.known.attempt.is_claimed(&self.task.work) {
+            return;
+        }
+        let attempt = &self.known.attempt;
+        let record = self.context.attempt_record(&self.task.id, attempt.number);
+        let lane = attempt::place_of(self.context, self.task, attempt.place);
+        let noted = repeat.tracker.as_ref().is_some_and(|path| tracker::changed(&record, &lane, path));
+        if attempt.from.as_ref() == Some(commit) && !noted {
+            self.check(CHECK_PROGRESS, CheckStatus::Skip, "the iteration changed nothing");
+        } else {
+            self.check(CHECK_PROGRESS, CheckStatus::Pass, "");
+        }
+    }
+
     /// Whether the attempt says that it is done, so that its evidence is asked for.
     fn is_claimed(&self) -> bool {
         let attempt = &self.known.attempt;
         let ran = matches!(self.task.work, plan::Work::Run { .. });
         let called_off = attempt.stop.is_some_and(|s| s != crate::event::StopReason::Claimed);
-        !called_off && (ran || attempt.claims.done.is_some()) && attempt.failed_checks().next().is_none()
+        !called_off
+            && (ran || attempt.is_claimed(&self.task.work))
+            && attempt.failed_checks().next().is_none()
     }
 
     fn judge_scope(&mut self, files: &[DiffFile]) -> Result<(), Failure> {

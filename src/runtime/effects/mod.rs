@@ -14,6 +14,8 @@ mod pull_request;
 mod stop;
 mod sync;
 mod teardown;
+mod tracker;
+mod usage;
 
 pub(super) use prepare::{answer_file, note_file};
 

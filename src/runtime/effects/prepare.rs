@@ -1,16 +1,16 @@
 //! Everything that stands ready when a process of an attempt begins: its lane, what it reads, its command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::attempt::{Job, given, tag};
-use super::{blocking, gate, git_failure, keep, permanent};
+use super::{blocking, gate, git_failure, keep, permanent, tracker, usage};
 use crate::agent::{self, AgentCommand, Fill};
 use crate::event::{CustodyRestored, Draft, Effect, Event, Failure, listed};
 use crate::exec::{Launch, StdinFrom};
 use crate::git::{GitError, Overlaid, Worktree};
-use crate::graph::{DiffPolicy, PromptBy};
+use crate::graph::{AgentDef, DiffPolicy, PromptBy};
 use crate::id::TaskId;
 use crate::plan::Work;
 use crate::runtime::Context;
@@ -29,14 +29,18 @@ pub(super) async fn prepare(
     std::fs::create_dir_all(&record)
         .map_err(|e| plain(permanent(format!("{} could not be made: {e}", record.display()))))?;
     let lane = ready_lane(context, known, job).await.map_err(|failure| (Vec::new(), failure))?;
-    put_up(context, known, job).map_err(plain)?;
-    let (argv, stdin) = command(context, known, job).map_err(plain)?;
-    let extra = match &job.task.work {
-        Work::Agent { def, .. } => def.env.clone(),
-        Work::Run { .. } => std::collections::BTreeMap::new(),
-    };
+    let told = instructions(&record, &lane, known, job);
+    put_up(context, known, job, told.as_deref()).map_err(plain)?;
+    let (argv, stdin) = command(context, known, job, told).map_err(plain)?;
     let mut given = given(context, job.task, job.number, job.start);
-    given.extend(extra.iter().chain(&job.task.env).map(|(k, v)| (k.into(), v.into())));
+    if let Work::Agent { def, .. } = &job.task.work {
+        exclude(context, def).map_err(plain)?;
+        usage::begin(&record, job.iteration);
+        given.push(("LANEWAY_ITERATION".into(), job.iteration.to_string().into()));
+        let as_root = rustix::process::geteuid().is_root().then_some(&def.root_env);
+        given.extend(as_root.into_iter().flatten().chain(&def.env).map(|(k, v)| (k.into(), v.into())));
+    }
+    given.extend(job.task.env.iter().map(|(k, v)| (k.into(), v.into())));
     Ok(Launch {
         argv,
         env: agent::environment(&context.environment, &lane, &given),
@@ -141,8 +145,34 @@ fn note_stash(context: &Context, task: &TaskId, number: u32) -> Result<(), GitEr
     Ok(())
 }
 
+/// What the agent is told, with what the process before it wrote down for it.
+fn instructions(record: &Path, lane: &Path, known: &AttemptBrief, job: &Job<'_>) -> Option<String> {
+    let mut input = known.instructions.clone()?;
+    if let Some(path) = tracker::of(job.task).and_then(|repeat| repeat.tracker.as_ref()) {
+        tracker::note(record, lane, path);
+        if let Some(shown) = &mut input.iteration {
+            shown.tracker_text = tracker::read(lane, path);
+        }
+    }
+    Some(agent::instructions(&input))
+}
+
+/// What the agent is known to leave behind is no work.
+fn exclude(context: &Context, def: &AgentDef) -> Result<(), Failure> {
+    if def.exclude.is_empty() {
+        return Ok(());
+    }
+    let patterns: Vec<&str> = def.exclude.iter().map(String::as_str).collect();
+    context.project.repo.exclude(&patterns).map_err(|e| git_failure("excluding what the agent leaves", &e))
+}
+
 /// Everything that the agent reads.
-fn put_up(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> Result<(), Failure> {
+fn put_up(
+    context: &Context,
+    known: &AttemptBrief,
+    job: &Job<'_>,
+    instructions: Option<&str>,
+) -> Result<(), Failure> {
     let board = &context.board;
     let (task, number) = (&job.task.id, job.number);
     let failed = |e: signal::BoardError| {
@@ -153,10 +183,8 @@ fn put_up(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> Result<(), 
         clear_claims(&board.signals_dir(task, number));
     }
     let dir = board.attempt_dir(task, number);
-    if let Some(input) = &known.instructions {
-        board
-            .write_file(&dir.join("instructions.md"), agent::instructions(input).as_bytes())
-            .map_err(failed)?;
+    if let Some(text) = instructions {
+        board.write_file(&dir.join("instructions.md"), text.as_bytes()).map_err(failed)?;
         let manifest = manifest(context, known, job);
         let text =
             manifest.render().map_err(|e| permanent(format!("task.json could not be written: {e}")))?;
@@ -190,7 +218,7 @@ pub(in crate::runtime) fn note_file(note: &Note) -> String {
 }
 
 /// What the process before said is sealed; left standing it would speak for the next one.
-fn clear_claims(signals: &std::path::Path) {
+fn clear_claims(signals: &Path) {
     for name in ["done", "failed", "blocked"] {
         _ = std::fs::remove_file(signals.join(name));
     }
@@ -235,8 +263,9 @@ fn command(
     context: &Context,
     known: &AttemptBrief,
     job: &Job<'_>,
+    instructions: Option<String>,
 ) -> Result<(Vec<OsString>, StdinFrom), Failure> {
-    let Work::Agent { def, model, .. } = &job.task.work else {
+    let Work::Agent { def, by, .. } = &job.task.work else {
         let Work::Run { command } = &job.task.work else {
             return Err(permanent("no work".to_owned()));
         };
@@ -245,9 +274,9 @@ fn command(
     let prompt_file = context.board.attempt_dir(&job.task.id, job.number).join("instructions.md");
     let fill = Fill {
         root: context.plan.places.repo.clone(),
-        prompt: known.instructions.as_ref().map(agent::instructions).unwrap_or_default(),
-        model: model.clone(),
-        session: None,
+        prompt: instructions.unwrap_or_default(),
+        model: by.model.clone(),
+        session: known.session.clone(),
         signals: context.board.signals_dir(&job.task.id, job.number),
         lane: job.lane.clone(),
         prompt_file: prompt_file.clone(),
@@ -257,7 +286,9 @@ fn command(
         PromptBy::Stdin => agent::PromptBy::Stdin,
         PromptBy::Arg => agent::PromptBy::Arg,
     };
-    let template = AgentCommand { command: def.command.clone(), prompt, model: def.model.clone() };
+    let resumed = def.resume.as_ref().filter(|_| known.session.is_some());
+    let command = resumed.unwrap_or(&def.command).clone();
+    let template = AgentCommand { command, prompt, model: def.model.clone() };
     let stdin = if def.prompt == PromptBy::Stdin { StdinFrom::File(prompt_file) } else { StdinFrom::Null };
     Ok((agent::argv(&template, &fill), stdin))
 }
