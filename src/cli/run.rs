@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::config::{Layers, Settings, Source};
+use super::config::{ForgeChoice, Layers, Settings, Source};
 use super::drive::{Ride, exit_of, ride};
 use super::error::CliError;
 use super::exit::Exit;
@@ -16,7 +16,7 @@ use super::session::Session;
 use crate::event::RunStatus;
 use crate::id::RunNo;
 use crate::journal::RunLock;
-use crate::plan::{ForgeKind, Plan};
+use crate::plan::Plan;
 use crate::runtime::{self, Config, Loaded, Project};
 use crate::signal::{Settle, read_requests};
 use crate::view;
@@ -29,13 +29,6 @@ pub(super) enum WaitFor {
     Open,
     /// Every pull request is merged
     Merged,
-}
-
-/// The forges there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ForgeName {
-    /// The forge in the repository's own record
-    Local,
 }
 
 /// Run a graph, or go on with its run where that stopped
@@ -56,7 +49,7 @@ pub(super) struct RunArgs {
     max_parallel: Option<u32>,
     /// Where pull requests are opened
     #[arg(long, value_name = "FORGE")]
-    forge: Option<ForgeName>,
+    forge: Option<ForgeChoice>,
     /// Fetch and push nothing
     #[arg(long)]
     offline: bool,
@@ -112,7 +105,7 @@ impl RunArgs {
     fn flags(&self) -> Option<Source> {
         let settings = Settings {
             max_parallel: self.max_parallel,
-            forge: self.forge.map(|ForgeName::Local| ForgeKind::Local),
+            forge: self.forge,
             offline: self.offline.then_some(true),
             ..Settings::default()
         };

@@ -112,6 +112,7 @@ impl Draw {
                 handoff: self.handoff,
                 grace: Millis(10_000),
                 forge: ForgeKind::Local,
+                github: None,
             },
             lanes: lanes.collect(),
             tasks: tasks.collect(),
@@ -388,6 +389,7 @@ fn shipped() -> Vec<(String, Arc<Plan>)> {
             handoff: Handoff::Ready,
             grace: Millis(10_000),
             forge: ForgeKind::Local,
+            github: None,
         };
         plans.push((source.path.clone(), Arc::new(build(&graph, &inputs).unwrap())));
     }

@@ -46,8 +46,14 @@ fn try_review(
     };
     match verdict {
         None => {
-            let comment =
-                NewComment { author: by.to_owned(), body: text.to_owned(), at, path: None, line: None };
+            let comment = NewComment {
+                author: by.to_owned(),
+                body: text.to_owned(),
+                at,
+                path: None,
+                line: None,
+                key: None,
+            };
             forge.add_comment(pull.number, comment).map_err(failed)?;
         }
         Some(verdict) => {
@@ -57,6 +63,7 @@ fn try_review(
                 body: text.to_owned(),
                 sha: pull.head_sha.clone(),
                 at,
+                key: None,
             };
             forge.add_review(pull.number, review).map_err(failed)?;
         }

@@ -77,6 +77,7 @@ fn try_open(
             author: context.author.name.clone(),
             at: at.clone(),
             labels: Vec::new(),
+            reviewers: Vec::new(),
             checks: Vec::new(),
         })
         .map_err(|e| forge_failure("opening the pull request", &e))?;

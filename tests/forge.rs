@@ -1,0 +1,6 @@
+//! The forges: one suite for both, GitHub's faults, and whole runs against a GitHub of our own.
+
+mod bench;
+mod conformance;
+mod faults;
+mod news;
