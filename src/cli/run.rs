@@ -10,11 +10,12 @@ use super::config::{ForgeChoice, Layers, Settings, Source};
 use super::drive::{Ride, exit_of, ride};
 use super::error::CliError;
 use super::exit::Exit;
+use super::forge;
 use super::graph_file::{self, GraphFile};
 use super::programs;
 use super::session::Session;
 use crate::event::RunStatus;
-use crate::id::RunNo;
+use crate::id::{GraphName, RunNo};
 use crate::journal::RunLock;
 use crate::plan::Plan;
 use crate::runtime::{self, Config, Loaded, Project};
@@ -81,7 +82,7 @@ impl RunArgs {
         let mut read = graph_file::read(session, Some(&project), &layers, &self.file)?;
         let layers = layers.with(Some(Source::graph(&read.source.path, &read.graph)));
         layers.override_graph(&mut read.graph);
-        let config = layers.config();
+        let config = forge::config(session, &project, &layers)?;
         if self.dry_run {
             return self.dry_run(session, &project, &read, &config);
         }
@@ -122,7 +123,10 @@ impl RunArgs {
         config: &Config,
     ) -> Result<(Course, RunLock), CliError> {
         let name = &read.graph.name;
-        if project.record.latest_run(name)?.is_some() {
+        if let Some(last) = project.record.latest_run(name)? {
+            if !self.fresh && self.wait == WaitFor::Open {
+                news(session, project, name, last)?;
+            }
             let lock = runtime::lock(project, name)?;
             return Ok((self.course(session, project, read, config)?, lock));
         }
@@ -201,6 +205,16 @@ impl RunArgs {
         }
         Ok(Exit::Achieved)
     }
+}
+
+/// What a finished run has not heard yet of its pull requests.
+fn news(session: &Session, project: &Project, graph: &GraphName, run: RunNo) -> Result<(), CliError> {
+    let loaded = runtime::load(project, graph, run)?;
+    if loaded.state.run.status != Some(RunStatus::Completed) {
+        return Ok(());
+    }
+    let asked = runtime::ask_for_news(project, graph, run, session.environment());
+    Ok(super::drive::runtime()?.block_on(asked)?)
 }
 
 fn all_merged(loaded: &Loaded) -> bool {

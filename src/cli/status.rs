@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::drive::runtime;
 use super::error::CliError;
 use super::exit::Exit;
 use super::resume::is_carried;
@@ -9,6 +10,7 @@ use super::screen;
 use super::select::RunChoice;
 use super::session::Session;
 use crate::render;
+use crate::runtime::ask_for_news;
 
 /// Show where a run stands: its lanes, its tasks, and what waits for a person
 #[derive(Debug, Args)]
@@ -21,6 +23,8 @@ pub(super) struct StatusArgs {
 impl StatusArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let chosen = self.choice.find(session)?;
+        let asked = ask_for_news(&chosen.project, &chosen.graph, chosen.run, session.environment());
+        runtime()?.block_on(asked)?;
         let mut status = screen::status(&chosen.load()?);
         status.carried = Some(is_carried(&chosen)?);
         if session.json() {

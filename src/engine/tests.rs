@@ -147,7 +147,7 @@ impl World {
     fn answer(&mut self, core: &Core, effect: &Effect) -> Report {
         let id = effect.id();
         if let Some((_, class)) = self.refuses.filter(|(which, _)| which(effect)) {
-            let failure = Failure { class, message: "refused".into(), hint: None };
+            let failure = Failure { class, message: "refused".into(), hint: None, retry_at: None };
             return Report { id, facts: vec![], end: Some(Err(failure)) };
         }
         let done = |facts| Report { id: id.clone(), facts, end: Some(Ok(())) };
@@ -217,7 +217,7 @@ impl World {
                     facts.push(Draft::world(at.clone(), event));
                 }
                 let end = if let Some(class) = class {
-                    Err(Failure { class, message: "no".into(), hint: None })
+                    Err(Failure { class, message: "no".into(), hint: None, retry_at: None })
                 } else {
                     let to = sha(10_000 + core.state().seq);
                     let event =

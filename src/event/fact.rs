@@ -6,6 +6,8 @@ use crate::id::{LaneId, TaskId};
 
 /// The check of a lane that says whether it has anything that its target does not have.
 pub const CHECK_AHEAD: &str = "ahead";
+/// The check of a lane that says whether its pull request still shows what the run has put there.
+pub const CHECK_HEAD: &str = "head";
 
 /// A piece of evidence's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

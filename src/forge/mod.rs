@@ -13,16 +13,16 @@
     reason = "the local forge is files in the record, GitHub tells waiting times"
 )]
 
+mod any;
 mod error;
-mod forge;
 mod github;
 mod pull_request;
 mod repo_lock;
 mod shelf;
 mod store;
 
+pub use any::Forge;
 pub use error::ForgeError;
-pub use forge::Forge;
 pub use github::{AddressError, GitHub, GitHubError, Pace, PrNews, Watch, api_of, repository_of};
 pub use pull_request::{
     CheckStatus, Closed, Comment, Merged, NewComment, NewPr, NewReview, Opened, PrAction, PrCheck, PrFilter,

@@ -40,7 +40,7 @@ pub enum RuntimeError {
     /// Watching the noticeboard.
     #[error(transparent)]
     Watch(#[from] WatchError),
-    /// The local forge.
+    /// A forge.
     #[error(transparent)]
     Forge(#[from] ForgeError),
     /// The plan.
@@ -144,6 +144,7 @@ impl RuntimeError {
             }
             Self::NoBase => "set `base` in the graph".to_owned(),
             Self::BranchInTheWay { branch } => format!("git branch -m {branch} {branch}-old"),
+            Self::Forge(error) => return error.hint(),
             Self::PlanChanged { .. } => "laneway run FILE --fresh starts a new run".to_owned(),
             _ => return None,
         })

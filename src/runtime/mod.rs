@@ -12,12 +12,15 @@
 mod brief;
 mod clock;
 mod context;
+mod credentials;
 mod effects;
 mod error;
+mod forge;
 mod listen;
 mod noticeboard;
 mod observe;
 mod orchestrator;
+mod poller;
 mod project;
 mod publish;
 mod request;
@@ -27,9 +30,11 @@ mod store;
 mod tests;
 
 pub use context::Context;
+pub use credentials::find_token;
 pub use error::{ErrorClass, RuntimeError};
+pub use forge::forges;
 pub use observe::{Config, prepare};
 pub use orchestrator::{Drive, drive};
 pub use project::Project;
-pub use request::{Answer, request};
+pub use request::{Answer, ask_for_news, request};
 pub use store::{Loaded, create_run, load, lock, rebuild, verify};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::orchestrator::{Drive, drive};
-use super::{Project, RuntimeError, store};
+use super::{Project, RuntimeError, poller, store};
 use crate::event::{Effect, Envelope, Event};
 use crate::id::{GraphName, RunNo};
 use crate::journal::{Follow, Journal, LockError, Mode, RunLock};
@@ -71,6 +71,25 @@ pub async fn request(
             }
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Asks GitHub once what became of the open pull requests of a run that nobody carries, and lets the run take it in.
+/// Does nothing where there is nothing to ask, or where an orchestrator does it anyway.
+pub async fn ask_for_news(
+    project: &Project,
+    graph: &GraphName,
+    run: RunNo,
+    environment: Vec<(OsString, OsString)>,
+) -> Result<(), RuntimeError> {
+    let loaded = store::load(project, graph, run)?;
+    if loaded.plan.settings.github.is_none() || poller::watched(&loaded.state).is_empty() {
+        return Ok(());
+    }
+    match store::lock(project, graph) {
+        Ok(lock) => settle(project, &loaded.plan, lock, environment).await,
+        Err(RuntimeError::Lock(LockError::Held { .. })) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::apply::{ApplyError, Touched};
 use super::lane::name;
 use super::{Attempt, Check, Concern, Conflict, Outside, Process, PullRequest, ReviewNote, State};
-use crate::event::{Envelope, Event, SignalKind, SignalObserved};
+use crate::event::{Envelope, Event, LaneStatus, SignalKind, SignalObserved};
 
 impl State {
     pub(super) fn run_fact(&mut self, at: &Envelope, event: &Event) -> Touched {
@@ -116,6 +116,11 @@ impl State {
                 // One that was closed and is shown again was opened again.
                 let known = lane.pr.as_ref().filter(|known| known.at == *pr);
                 let merged = known.and_then(|k| k.merged.clone());
+                if known.is_some_and(|k| k.closed_by.is_some()) && lane.status == LaneStatus::Failed {
+                    // What it failed of is gone, unless its work failed too.
+                    let tasks = &self.index.tasks_of[lane_ix];
+                    lane.retry_wanted |= tasks.iter().all(|&t| self.tasks[t].status.is_success());
+                }
                 lane.pr = Some(PullRequest { at: pr.clone(), tip: tip.clone(), merged, closed_by: None });
             }
             Event::PrMerged(event) => {
@@ -137,14 +142,14 @@ impl State {
             }),
             Event::SignalObserved(SignalObserved { signal: SignalKind::LaneStatus { status }, text }) => {
                 match status {
-                    crate::event::LaneStatus::Failed => {
+                    LaneStatus::Failed => {
                         let why = if text.trim().is_empty() { "said to have failed" } else { text.trim() };
                         lane.outside = Some(Outside::Failed(format!(
                             "{why} (status file written by {})",
                             name(&at.actor)
                         )));
                     }
-                    crate::event::LaneStatus::Merged => lane.outside = Some(Outside::Merged),
+                    LaneStatus::Merged => lane.outside = Some(Outside::Merged),
                     _ => {}
                 }
             }

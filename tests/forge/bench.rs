@@ -172,8 +172,8 @@ impl Bench {
 }
 
 fn client(fake: &FakeGitHub, token: Option<&str>, pace: Pace) -> GitHub {
-    let place = GitHubPlace::new(fake.url(), "acme/toy").expect("an address");
-    GitHub::open(place, token.map(|text| SecretString::from(text.to_owned())), pace).expect("a client")
+    let at = GitHubPlace::new(fake.url(), "acme/toy").expect("an address");
+    GitHub::open(at, token.map(|text| SecretString::from(text.to_owned())), pace).expect("a client")
 }
 
 /// The `n`th moment.

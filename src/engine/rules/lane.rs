@@ -196,6 +196,10 @@ fn check_merged(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 
 fn failed(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let state = &core.state.lanes[lane];
+    if state.pr.as_ref().is_some_and(|pr| pr.merged.is_some()) && !state.is_busy() {
+        let why = "its pull request was merged all the same".to_owned();
+        return core.lane_to(lane, LaneStatus::Merged, Some(why));
+    }
     if state.retry_wanted {
         let open = state.pr.as_ref().is_some_and(|p| p.closed_by.is_none() && p.merged.is_none());
         let done = core.index.tasks_of[lane].iter().all(|&t| core.state.tasks[t].status.is_success());

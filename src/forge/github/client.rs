@@ -88,17 +88,17 @@ impl From<GitHubError> for Fault {
 }
 
 impl GitHub {
-    /// Speaks to `place` with `token`. Without one every request fails as [`GitHubError::NoToken`].
-    pub fn open(place: GitHubPlace, token: Option<SecretString>, pace: Pace) -> Result<GitHub, GitHubError> {
+    /// Speaks to the repository `at` with `token`. Without one every request fails as [`GitHubError::NoToken`].
+    pub fn open(at: GitHubPlace, token: Option<SecretString>, pace: Pace) -> Result<GitHub, GitHubError> {
         let failed = |error: octocrab::Error| GitHubError::Client {
-            host: place.host().to_owned(),
+            host: at.host().to_owned(),
             reason: innermost(&error),
         };
         let crab = match token {
             None => None,
             Some(token) => Some(
                 Octocrab::builder()
-                    .base_uri(place.origin())
+                    .base_uri(at.origin())
                     .map_err(failed)?
                     .personal_token(token)
                     .set_connect_timeout(Some(pace.timeout))
@@ -106,7 +106,7 @@ impl GitHub {
                     .map_err(failed)?,
             ),
         };
-        Ok(GitHub { crab, place, pace })
+        Ok(GitHub { crab, place: at, pace })
     }
 
     /// Where it speaks to.
@@ -191,13 +191,11 @@ impl GitHub {
         let mut path = ask.path.clone();
         for _ in 0..=HOPS {
             let answer = tokio::time::timeout(self.pace.timeout, self.exchange(crab, ask, &path)).await;
-            let (status, headers, text) = match answer {
-                Ok(answer) => answer?,
-                Err(_) => {
-                    let reason = format!("no answer within {:?}", self.pace.timeout);
-                    return Err(self.unreachable(reason).into());
-                }
+            let Ok(answer) = answer else {
+                let reason = format!("no answer within {:?}", self.pace.timeout);
+                return Err(self.unreachable(reason).into());
             };
+            let (status, headers, text) = answer?;
             match status.as_u16() {
                 304 => return Ok(Reply::Same),
                 200..=299 => {

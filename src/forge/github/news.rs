@@ -73,17 +73,16 @@ impl GitHub {
         known: Option<Seen>,
         changed: bool,
     ) -> Result<Option<PrNews>, ForgeError> {
-        let (mut pull, reviews) = match known.as_ref().filter(|_| !changed) {
-            Some(known) => (known.pull.clone(), Vec::new()),
-            None => {
-                let mut pull = self.pull(self.raw(number).await?)?;
-                if let Some(closed) = &mut pull.closed {
-                    closed.by = self.closed_by(number).await?;
-                }
-                let mut reviews = self.all_reviews(number).await?;
-                reviews.retain(|review| !found::is_ours(&review.body));
-                (pull, reviews)
+        let (mut pull, reviews) = if let Some(known) = known.as_ref().filter(|_| !changed) {
+            (known.pull.clone(), Vec::new())
+        } else {
+            let mut pull = self.pull(self.raw(number).await?)?;
+            if let Some(closed) = &mut pull.closed {
+                closed.by = self.closed_by(number).await?;
             }
+            let mut reviews = self.all_reviews(number).await?;
+            reviews.retain(|review| !found::is_ours(&review.body));
+            (pull, reviews)
         };
         if pull.state == PrState::Open {
             pull.checks = self.kept_checks(watch, &pull.head_sha).await?;

@@ -68,7 +68,7 @@ pub(super) async fn run(
             })?;
         if ran.cancelled {
             let message = format!("the gate `{}` was interrupted", gate.command);
-            return Err(Failure { class: FailureKind::Transient, message, hint: None });
+            return Err(Failure { class: FailureKind::Transient, message, hint: None, retry_at: None });
         }
         check.duration_ms = u64::try_from(ran.duration.as_millis()).unwrap_or(u64::MAX);
         if ran.exit.is_success() && !ran.timed_out {

@@ -117,7 +117,7 @@ impl Landing<'_> {
             let event = ConflictPredicted { with: format!("lane {lane}"), paths, detail };
             facts.push(Draft::world(self.subject.clone(), event));
             self.check(facts, "merge", CheckStatus::Fail, &message);
-            Failure { class: FailureKind::Conflict, message, hint: None }
+            Failure { class: FailureKind::Conflict, message, hint: None, retry_at: None }
         })
     }
 
@@ -158,7 +158,11 @@ impl Landing<'_> {
         } else {
             self.look_again(candidate, facts).await?;
         }
-        if passed { Ok(()) } else { Err(Failure { class: FailureKind::Work, message: why, hint: None }) }
+        if passed {
+            Ok(())
+        } else {
+            Err(Failure { class: FailureKind::Work, message: why, hint: None, retry_at: None })
+        }
     }
 
     /// What a gate changed in tracked files is said, and never merged; a HEAD that it moved speaks against it.
@@ -173,7 +177,7 @@ impl Landing<'_> {
         if head != candidate.commit {
             let detail = format!("the gate moved HEAD to {}", head.short());
             self.check(facts, "head", CheckStatus::Fail, &detail);
-            return Err(Failure { class: FailureKind::Work, message: detail, hint: None });
+            return Err(Failure { class: FailureKind::Work, message: detail, hint: None, retry_at: None });
         }
         let changed: Vec<&str> = dirty
             .files

@@ -34,6 +34,7 @@ fn make(context: &Context, lane: &LaneId, known: Option<&Sha>) -> Result<LanePro
                     found.short()
                 ),
                 hint: Some(format!("git branch -m {} kept/{lane}, then laneway retry", plan.branch)),
+                retry_at: None,
             });
         }
         None => plan.base_sha.clone(),

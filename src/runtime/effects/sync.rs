@@ -99,7 +99,7 @@ fn join(
             let message = format!("{name} and lane `{lane}` both changed {}", paths.join(", "));
             let event = ConflictPredicted { with: name.to_owned(), paths, detail };
             facts.push(Draft::world(Subject::lane(lane), event));
-            Err(Failure { class: FailureKind::Conflict, message, hint: None })
+            Err(Failure { class: FailureKind::Conflict, message, hint: None, retry_at: None })
         }
     }
 }

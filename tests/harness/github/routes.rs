@@ -18,7 +18,7 @@ fn no(status: u16, message: &str) -> Said {
     (status, json!({ "message": message, "documentation_url": "http://x/docs" }))
 }
 
-fn invalid(error: Value) -> Said {
+fn invalid(error: &Value) -> Said {
     (422, json!({ "message": "Validation Failed", "errors": [error], "documentation_url": "http://x/docs" }))
 }
 
@@ -250,22 +250,22 @@ fn page(all: Vec<Value>, query: &[(String, String)]) -> Value {
 }
 
 fn list(world: &World, query: &[(String, String)]) -> Said {
-    let word = |key: &str| query.iter().find(|(known, _)| known == key).map(|(_, text)| text.as_str());
+    let asked = |key: &str| query.iter().find(|(known, _)| known == key).map(|(_, text)| text.as_str());
     let owner = world.slug.split('/').next().unwrap_or_default();
     let mut found: Vec<&Pull> = world
         .pulls
         .values()
-        .filter(|pull| match word("state").unwrap_or("open") {
+        .filter(|pull| match asked("state").unwrap_or("open") {
             "open" => pull.open,
             "closed" => !pull.open,
             _ => true,
         })
-        .filter(|pull| word("head").is_none_or(|head| head == format!("{owner}:{}", pull.head)))
+        .filter(|pull| asked("head").is_none_or(|head| head == format!("{owner}:{}", pull.head)))
         .collect();
-    if word("sort") == Some("updated") {
+    if asked("sort") == Some("updated") {
         found.sort_by(|a, b| a.updated.cmp(&b.updated));
     }
-    if word("direction").unwrap_or("desc") == "desc" {
+    if asked("direction").unwrap_or("desc") == "desc" {
         found.reverse();
     }
     (200, page(found.into_iter().map(|pull| objects::simple(world, pull)).collect(), query))
@@ -274,13 +274,14 @@ fn list(world: &World, query: &[(String, String)]) -> Said {
 fn open(world: &mut World, sent: &Value) -> Said {
     let text = |key: &str| sent[key].as_str().map(str::to_owned);
     let (Some(head), Some(base), Some(title)) = (text("head"), text("base"), text("title")) else {
-        return invalid(json!({ "resource": "PullRequest", "code": "missing_field", "field": "base" }));
+        return invalid(&json!({ "resource": "PullRequest", "code": "missing_field", "field": "base" }));
     };
-    let field = |name: &str| invalid(json!({ "resource": "PullRequest", "field": name, "code": "invalid" }));
+    let field = |name: &str| invalid(&json!({ "resource": "PullRequest", "field": name, "code": "invalid" }));
     let Some(head_sha) = tip(&world.bare, &head) else { return field("head") };
     let Some(base_sha) = tip(&world.bare, &base) else { return field("base") };
-    let custom =
-        |message: String| invalid(json!({ "resource": "PullRequest", "code": "custom", "message": message }));
+    let custom = |message: String| {
+        invalid(&json!({ "resource": "PullRequest", "code": "custom", "message": message }))
+    };
     let owner = world.slug.split('/').next().unwrap_or_default();
     if world.pulls.values().any(|pull| pull.open && pull.head == head && pull.base == base) {
         return custom(format!("A pull request already exists for {owner}:{head}."));
@@ -322,7 +323,7 @@ fn patch(world: &mut World, number: u64, sent: &Value) -> Said {
     let text = |key: &str| sent[key].as_str().map(str::to_owned);
     if let Some(base) = text("base") {
         let Some(sha) = tip(&world.bare, &base) else {
-            return invalid(json!({ "resource": "PullRequest", "field": "base", "code": "invalid" }));
+            return invalid(&json!({ "resource": "PullRequest", "field": "base", "code": "invalid" }));
         };
         world.change(number, |pull| {
             pull.base = base;
@@ -332,7 +333,7 @@ fn patch(world: &mut World, number: u64, sent: &Value) -> Said {
     match text("state").as_deref() {
         Some("closed") => world.close(number, "laneway-bot"),
         Some("open") if world.pulls[&number].merged.is_some() => {
-            return invalid(json!({ "resource": "PullRequest", "field": "state", "code": "invalid" }));
+            return invalid(&json!({ "resource": "PullRequest", "field": "state", "code": "invalid" }));
         }
         Some("open") => world.change(number, |pull| {
             pull.open = true;
