@@ -3,4 +3,7 @@
 mod bench;
 mod conformance;
 mod faults;
+mod hub;
 mod news;
+mod refused;
+mod runs;
