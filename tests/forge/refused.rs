@@ -17,7 +17,8 @@ fn s22_without_a_token_the_local_forge_serves_and_that_is_said() {
         assert!(text.contains("pull requests stay in the local forge: there is no token"), "{text}");
     }
     let status = hub.expect("pr_created", "pr_created");
-    assert_eq!(status.lane("core")["pr"]["url"], "laneway://pr/1");
+    let url = &status.lane("core")["pr"]["url"];
+    assert!(url.as_str().is_some_and(|url| url.starts_with("laneway://pr/")), "{url}");
     assert!(hub.fake.log().is_empty(), "{:?}", hub.fake.log());
 }
 
@@ -59,7 +60,7 @@ fn s20_a_renamed_repository_is_followed() {
 fn ar18_what_branch_protection_refuses_waits_for_a_person() {
     let hub = Hub::new();
     hub.fake.protect(Some("At least 1 approving review is required by reviewers with write access."));
-    hub.graph(Merge::Auto).run().success();
+    hub.graph(Merge::Auto).run().failure();
     let status = hub.expect("pr_created", "pr_created");
     let waiting = status.value()["waiting"].to_string();
     assert!(waiting.contains("approving review is required"), "{waiting}");
@@ -132,7 +133,7 @@ fn ar18_failing_checks_keep_an_automatic_merge_back() {
     hub.fake.check(1, "build", Some("failure"));
     hub.fake.check(2, "build", Some("success"));
     hub.fake.protect(None);
-    run.wait().success();
+    run.wait().failure();
     let status = hub.status();
     let of = |number: u64| {
         let lanes = ["core", "docs"];
