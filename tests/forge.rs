@@ -5,5 +5,6 @@ mod conformance;
 mod faults;
 mod hub;
 mod news;
+mod openapi;
 mod refused;
 mod runs;

@@ -61,8 +61,7 @@ fn place(project: &Project, layers: &Layers) -> Result<Option<GitHubPlace>, CliE
     let origin = project.repo.origin()?.and_then(|remote| repository_of(&remote.url));
     let asked = layers.pick(|s| s.forge).is_some_and(|(choice, _)| choice == ForgeChoice::GitHub);
     let (api, repository) = match (api, named, origin) {
-        (Some(api), Some(name), _) => (api, name),
-        (Some(api), None, Some((_, name))) => (api, name),
+        (Some(api), Some(name), _) | (Some(api), None, Some((_, name))) => (api, name),
         (None, named, Some((host, name))) if asked || host == "github.com" => {
             (api_of(&host), named.unwrap_or(name))
         }

@@ -27,10 +27,10 @@ pub async fn find_token(environment: &[(OsString, OsString)], place: &GitHubPlac
         let found = environment.iter().rev().find(|(known, _)| known == name)?;
         found.1.to_str().map(str::trim).filter(|text| !text.is_empty())
     };
-    let named = value("LANEWAY_GITHUB_API").is_some_and(|api| api.trim_end_matches('/') == place.api);
+    let asked = value("LANEWAY_GITHUB_API").is_some_and(|api| api.trim_end_matches('/') == place.api);
     let host = place.host();
     let mut names: Vec<&str> = Vec::new();
-    if named || host == "github.com" {
+    if asked || host == "github.com" {
         names.extend(TOKENS);
     }
     if value("GH_HOST") == Some(host) && host != "github.com" {

@@ -74,7 +74,7 @@ fn ar18_what_branch_protection_refuses_waits_for_a_person() {
 }
 
 #[test]
-fn s20_a_limit_of_pull_requests_and_a_base_that_is_gone_are_said() {
+fn s20_a_limit_of_pull_requests_is_said_and_outlived() {
     let hub = Hub::new();
     hub.fake.limit(Some(1));
     hub.graph(Merge::Review).run().failure();
@@ -151,8 +151,8 @@ fn s20_a_push_that_fails_is_said_and_made_good() {
     let hub = Hub::new();
     let hook = hub.scratch.origin().join("hooks/pre-receive");
     std::fs::write(&hook, "#!/bin/sh\necho 'policy says no' >&2\nexit 1\n").expect("a writable origin");
-    let mode = |bits| std::fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(bits));
-    std::fs::set_permissions(&hook, mode(0o755)).expect("it is ours");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&hook, mode).expect("it is ours");
     hub.graph(Merge::Review).run().failure();
     let status = hub.expect("failed", "failed");
     let error = status.lane("core")["error"].as_str().unwrap_or_default().to_owned();
@@ -162,4 +162,27 @@ fn s20_a_push_that_fails_is_said_and_made_good() {
     hub.laneway(&["retry", "hub"]).success();
     hub.laneway(&["resume", "hub"]).success();
     hub.expect("pr_created", "pr_created");
+}
+
+#[test]
+fn s20_a_base_that_is_gone_is_said_and_made_good() {
+    let hub = Hub::new();
+    hub.graph(Merge::Review);
+    hub.scratch.git(&["branch", "release"]);
+    hub.scratch.git(&["push", "-q", "origin", "release"]);
+    let origin = hub.scratch.origin();
+    let text = format!(
+        "schema = 1\nname = \"hub\"\ntarget = \"release\"\n\n[[workstreams]]\nid = \"core\"\n\n[[tasks]]\n\
+         id = \"write-core\"\nworkstream = \"core\"\nrun = \"echo 1 > new.txt; git -C {} update-ref -d refs/heads/release\"\n",
+        origin.display()
+    );
+    hub.scratch.write("graphs/hub.toml", &text);
+    hub.run().failure();
+    let status = hub.status();
+    let error = status.lane("core")["error"].as_str().unwrap_or_default().to_owned();
+    assert!(error.contains("`base` is invalid"), "{error}");
+    hub.scratch.git(&["push", "-q", "origin", "release"]);
+    hub.laneway(&["retry", "hub"]).success();
+    hub.laneway(&["resume", "hub"]).success();
+    assert_eq!(hub.status().lane("core")["status"], "pr_created");
 }

@@ -169,3 +169,18 @@ fn s20_a_run_that_waits_for_merges_hears_of_them() {
     waiting.wait().success();
     hub.expect("merged", "merged");
 }
+
+#[test]
+fn p08_a_github_that_is_down_for_longer_than_a_few_tries_is_waited_for() {
+    let hub = Hub::new();
+    hub.graph(Merge::Auto);
+    hub.fake.set_down(true);
+    let mut run = hub.spawn(&["run", "graphs/hub.toml", "--json"]);
+    // More failures of one effect than others are given.
+    run.wait_for_nth_line(6, |line| line.contains("\"effect.failed\"") && line.contains("open-pr/core"));
+    assert!(hub.fake.numbers().is_empty());
+    hub.fake.set_down(false);
+    run.wait().success();
+    hub.expect("merged", "merged");
+    assert_eq!((hub.fake.numbers(), hub.status().attempts("write-core")), (vec![1, 2], 1));
+}

@@ -145,13 +145,6 @@ impl FakeGitHub {
         world::git(&world.bare, &["update-ref", &reference, commit]).expect("a branch can be moved");
     }
 
-    /// Deletes a branch of the repository.
-    pub(crate) fn delete_branch(&self, branch: &str) {
-        let world = self.world();
-        let reference = format!("refs/heads/{branch}");
-        world::git(&world.bare, &["update-ref", "-d", &reference]).expect("a branch can be deleted");
-    }
-
     /// A pull request as GitHub shows it.
     pub(crate) fn pull(&self, number: u64) -> Value {
         let mut world = self.world();
@@ -167,11 +160,6 @@ impl FakeGitHub {
     /// The comments on the whole of a pull request.
     pub(crate) fn comments(&self, number: u64) -> Vec<Value> {
         self.world().pulls[&number].comments.clone()
-    }
-
-    /// The reviews of a pull request.
-    pub(crate) fn reviews(&self, number: u64) -> Vec<Value> {
-        self.world().pulls[&number].reviews.clone()
     }
 }
 
