@@ -17,7 +17,7 @@ pub(super) fn user(login: &str) -> Value {
 
 fn label(name: &str) -> Value {
     json!({
-        "id": 1, "node_id": "L1", "url": "http://x/l", "name": name, "description": null, "color": "ededed",
+        "id": 1, "node_id": "L1", "url": "http://x/l", "name": name, "description": "", "color": "ededed",
         "default": false,
     })
 }
