@@ -6,7 +6,8 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::session::Session;
 use crate::forge::{Forge, PullRequest, api_of, repository_of};
-use crate::plan::{ForgeKind, GitHubPlace};
+use crate::id::{GraphName, RunNo};
+use crate::plan::{ForgeKind, GitHubPlace, Plan};
 use crate::runtime::{Config, Project, find_token, forges};
 
 /// The configuration of a run, with its forge; what is chosen is said where origin is on GitHub.
@@ -70,6 +71,30 @@ fn place(project: &Project, layers: &Layers) -> Result<Option<GitHubPlace>, CliE
     };
     let bad = |error: crate::forge::AddressError| CliError::usage(error.to_string());
     GitHubPlace::new(&api, &repository).map(Some).map_err(bad)
+}
+
+/// Hears what became of the pull requests of a run that nobody carries; where that cannot be heard, it is said.
+pub(super) fn ask_for_news(
+    session: &Session,
+    project: &Project,
+    graph: &GraphName,
+    run: RunNo,
+) -> Result<(), CliError> {
+    let asked = crate::runtime::ask_for_news(project, graph, run, session.environment());
+    if let Some(problem) = runtime()?.block_on(asked)? {
+        session.note(&problem);
+    }
+    Ok(())
+}
+
+/// That a run keeps its pull requests here although its repository is on GitHub.
+pub(super) fn remark(project: &Project, plan: &Plan) -> Result<Option<String>, CliError> {
+    let origin = project.repo.origin()?.and_then(|remote| repository_of(&remote.url));
+    let on_github = origin.is_some_and(|(host, _)| host == "github.com");
+    let here = plan.settings.forge == ForgeKind::Local;
+    Ok((on_github && here).then(|| {
+        "the pull requests of this run are in the local forge, although origin is on GitHub".to_owned()
+    }))
 }
 
 /// Does `work` with every forge that holds pull requests of runs here.

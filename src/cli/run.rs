@@ -213,8 +213,7 @@ fn news(session: &Session, project: &Project, graph: &GraphName, run: RunNo) -> 
     if loaded.state.run.status != Some(RunStatus::Completed) {
         return Ok(());
     }
-    let asked = runtime::ask_for_news(project, graph, run, session.environment());
-    Ok(super::drive::runtime()?.block_on(asked)?)
+    forge::ask_for_news(session, project, graph, run)
 }
 
 fn all_merged(loaded: &Loaded) -> bool {

@@ -2,15 +2,14 @@
 
 use clap::Args;
 
-use super::drive::runtime;
 use super::error::CliError;
 use super::exit::Exit;
+use super::forge;
 use super::resume::is_carried;
 use super::screen;
 use super::select::RunChoice;
 use super::session::Session;
 use crate::render;
-use crate::runtime::ask_for_news;
 
 /// Show where a run stands: its lanes, its tasks, and what waits for a person
 #[derive(Debug, Args)]
@@ -23,9 +22,12 @@ pub(super) struct StatusArgs {
 impl StatusArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let chosen = self.choice.find(session)?;
-        let asked = ask_for_news(&chosen.project, &chosen.graph, chosen.run, session.environment());
-        runtime()?.block_on(asked)?;
-        let mut status = screen::status(&chosen.load()?);
+        forge::ask_for_news(session, &chosen.project, &chosen.graph, chosen.run)?;
+        let loaded = chosen.load()?;
+        if let Some(remark) = forge::remark(&chosen.project, &loaded.plan)? {
+            session.note(&remark);
+        }
+        let mut status = screen::status(&loaded);
         status.carried = Some(is_carried(&chosen)?);
         if session.json() {
             session.answer_json(&status)?;

@@ -171,7 +171,7 @@ fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option
 }
 
 /// Whether what the forge shows is not known yet.
-fn is_news(state: &State, fact: &Draft) -> bool {
+pub fn is_news(state: &State, fact: &Draft) -> bool {
     let Some(lane) = fact.subject.lane.as_ref().and_then(|lane| state.index().lane(lane)) else {
         return false;
     };

@@ -86,6 +86,17 @@ pub(super) async fn poll(
     }
 }
 
+/// Everything that GitHub shows of the pull requests that `state` waits for, news or not.
+pub(super) async fn look(github: &GitHub, state: &State) -> Result<Vec<Draft>, ForgeError> {
+    let watched = watched(state);
+    if watched.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers: Vec<u64> = watched.iter().map(|one| one.pr.number).collect();
+    let news = github.news(&mut Watch::default(), &numbers).await?;
+    Ok(news.iter().flat_map(|one| facts(&watched, one)).collect())
+}
+
 /// Waits for the next look: shorter when the lanes change, but never less than `at_least`. Says whether to go on.
 async fn rest(
     lanes: &mut watch::Receiver<Vec<Watched>>,
@@ -102,7 +113,8 @@ async fn rest(
     }
 }
 
-fn problem(error: &ForgeError) -> String {
+/// Why there is no news, for people.
+pub(super) fn problem(error: &ForgeError) -> String {
     let hint = error.hint().map_or(String::new(), |hint| format!("; {hint}"));
     format!("there is no news of the pull requests: {error}{hint}")
 }

@@ -117,6 +117,14 @@ fn s20_reviews_and_comments_go_through_the_program_and_come_from_github() {
         reviews,
         ["\"comment\" by \"Ann Author\"", "\"approve\" by \"Ann Author\"", "\"request_changes\" by \"eve\""]
     );
+    let waiting = hub.status().value()["waiting"].to_string();
+    assert!(waiting.contains("eve asked for changes: A check is missing."), "{waiting}");
+    hub.fake.review(hub.number("core"), "eve", "APPROVED", "");
+    let waiting = hub.status().value()["waiting"].to_string();
+    assert!(!waiting.contains("asked for changes"), "{waiting}");
+    let length = hub.scratch.events("hub").len();
+    hub.status();
+    assert_eq!(hub.scratch.events("hub").len(), length, "a look without news was written down");
     let shown = hub.laneway(&["pr", "show", &number]).success().stdout().to_owned();
     for word in ["Why twice?", "laneway-bot approved", "eve asked for changes", "A check is missing."] {
         assert!(shown.contains(word), "`{word}` is not in:\n{shown}");

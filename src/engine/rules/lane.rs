@@ -310,9 +310,7 @@ impl Core {
         self.plan.lanes[lane].merge == MergePolicy::Auto
             && !state.has_design_concern()
             && state.checks.iter().all(|c| c.status != CheckStatus::Fail)
-            && !state.reviews.iter().any(|r| {
-                r.act == crate::event::ReviewAct::RequestChanges && Some(&r.tip) == state.tip.as_ref()
-            })
+            && state.asked_for_changes().is_none()
             && self.unmerged_upstream(lane).is_none()
             && !self.state.run.cancelled
             && self.state.run.interrupts == 0
