@@ -133,6 +133,11 @@ fn s20_a_renamed_repository_is_followed_and_the_token_goes_nowhere_else() {
     bench.fake.rename("acme/again");
     let gone = github(bench.run(bench.forge.list(&PrFilter::default())));
     assert!(matches!(gone, GitHubError::NoRepository { .. }), "{gone}");
+    let (bench, other) = (Bench::github(), Bench::github());
+    bench.fake.send_away(other.fake.url());
+    let away = github(bench.run(bench.forge.list(&PrFilter::default())));
+    assert!(matches!(away, GitHubError::SentAway { .. }), "{away}");
+    assert!(other.fake.log().is_empty(), "the token was shown to another server");
 }
 
 #[test]

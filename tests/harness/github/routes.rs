@@ -139,6 +139,9 @@ fn allowed(world: &mut World, token: Option<&str>, method: &str, path: &str, sen
         }
         None => return no(404, "Not Found"),
     };
+    if let Some(away) = &world.away {
+        return (301, json!({ "message": "Moved Permanently", "url": format!("{away}{path}") }));
+    }
     world.look();
     let query: Vec<(String, String)> = query
         .split('&')

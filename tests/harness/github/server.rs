@@ -103,6 +103,11 @@ impl FakeGitHub {
         world.old_slug = Some(old);
     }
 
+    /// Sends everybody on to another server.
+    pub(crate) fn send_away(&self, url: &str) {
+        self.world().away = Some(url.to_owned());
+    }
+
     /// Merges as `by` in the browser; returns the commit that landed.
     pub(crate) fn merge(&self, number: u64, method: Method, by: &str) -> String {
         self.world().merge(number, method, by, "Merge pull request").expect("it merges")

@@ -56,6 +56,8 @@ pub(super) struct World {
     pub(super) slug: String,
     /// The name that it had before.
     pub(super) old_slug: Option<String>,
+    /// Where everything is sent on to.
+    pub(super) away: Option<String>,
     pub(super) token: String,
     pub(super) may_write: bool,
     /// What branch protection says to a merge.
@@ -78,6 +80,7 @@ impl World {
             bare: bare.to_owned(),
             slug: "acme/toy".to_owned(),
             old_slug: None,
+            away: None,
             token: "canary-token-5f2d".to_owned(),
             may_write: true,
             protection: None,
