@@ -133,6 +133,7 @@ const PAGES: &[&str] = &[
     "docs/events.md",
     "docs/signals.md",
     "docs/diagnostics.md",
+    "docs/forges.md",
 ];
 
 /// What the links of a page point to, without those to the network and within the page.

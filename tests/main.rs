@@ -3,6 +3,7 @@
 
 mod agents;
 mod docs;
+mod forge;
 mod graphs;
 mod guards;
 mod harness;

@@ -64,6 +64,7 @@ fn plan(graph: &Graph) -> Plan {
         handoff: Handoff::Ready,
         grace: Millis(10_000),
         forge: ForgeKind::Local,
+        github: None,
     };
     build(graph, &inputs).expect("a plan")
 }

@@ -170,6 +170,7 @@ fn plan() -> Plan {
         handoff: Handoff::Ready,
         grace: Millis(1000),
         forge: ForgeKind::Local,
+        github: None,
     };
     let mut plan = build(&graph, &inputs).expect("a sound graph");
     // More than a graph may ask for, so that a plan of common size fills the journal.

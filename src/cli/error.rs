@@ -169,6 +169,7 @@ impl From<ForgeError> for CliError {
         };
         let hint = matches!(error, ForgeError::NotFound { .. })
             .then(|| "`laneway pr list` shows those that there are".to_owned());
+        let hint = hint.or_else(|| error.hint());
         Self::from_error("forge", exit, &error).hint(hint)
     }
 }

@@ -22,6 +22,7 @@ mod drive;
 mod error;
 mod events;
 mod exit;
+mod forge;
 mod graph_file;
 mod list;
 mod logs;

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::config::{Layers, Source};
 use super::error::CliError;
 use super::exit::Exit;
+use super::forge;
 use super::graph_file;
 use super::programs;
 use super::session::Session;
@@ -42,7 +43,8 @@ impl PlanArgs {
         layers.override_graph(&mut read.graph);
         let last = project.record.latest_run(&read.graph.name)?;
         let run = RunNo(last.map_or(1, |last| last.0 + 1));
-        let plan = prepare(&project, &read.graph, &read.source.path, run, &layers.config())?;
+        let config = forge::config(session, &project, &layers)?;
+        let plan = prepare(&project, &read.graph, &read.source.path, run, &config)?;
         let missing = programs::missing(session, &plan)?;
         if session.json() {
             let mut answer = view::plan_json(&plan);

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::config::{Layers, Settings, Source};
+use super::config::{ForgeChoice, Layers, Settings, Source};
 use super::drive::{Ride, exit_of, ride};
 use super::error::CliError;
 use super::exit::Exit;
+use super::forge;
 use super::graph_file::{self, GraphFile};
 use super::programs;
 use super::session::Session;
 use crate::event::RunStatus;
-use crate::id::RunNo;
+use crate::id::{GraphName, RunNo};
 use crate::journal::RunLock;
-use crate::plan::{ForgeKind, Plan};
+use crate::plan::Plan;
 use crate::runtime::{self, Config, Loaded, Project};
 use crate::signal::{Settle, read_requests};
 use crate::view;
@@ -29,13 +30,6 @@ pub(super) enum WaitFor {
     Open,
     /// Every pull request is merged
     Merged,
-}
-
-/// The forges there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ForgeName {
-    /// The forge in the repository's own record
-    Local,
 }
 
 /// Run a graph, or go on with its run where that stopped
@@ -56,7 +50,7 @@ pub(super) struct RunArgs {
     max_parallel: Option<u32>,
     /// Where pull requests are opened
     #[arg(long, value_name = "FORGE")]
-    forge: Option<ForgeName>,
+    forge: Option<ForgeChoice>,
     /// Fetch and push nothing
     #[arg(long)]
     offline: bool,
@@ -88,7 +82,7 @@ impl RunArgs {
         let mut read = graph_file::read(session, Some(&project), &layers, &self.file)?;
         let layers = layers.with(Some(Source::graph(&read.source.path, &read.graph)));
         layers.override_graph(&mut read.graph);
-        let config = layers.config();
+        let config = forge::config(session, &project, &layers)?;
         if self.dry_run {
             return self.dry_run(session, &project, &read, &config);
         }
@@ -112,7 +106,7 @@ impl RunArgs {
     fn flags(&self) -> Option<Source> {
         let settings = Settings {
             max_parallel: self.max_parallel,
-            forge: self.forge.map(|ForgeName::Local| ForgeKind::Local),
+            forge: self.forge,
             offline: self.offline.then_some(true),
             ..Settings::default()
         };
@@ -129,7 +123,10 @@ impl RunArgs {
         config: &Config,
     ) -> Result<(Course, RunLock), CliError> {
         let name = &read.graph.name;
-        if project.record.latest_run(name)?.is_some() {
+        if let Some(last) = project.record.latest_run(name)? {
+            if !self.fresh && self.wait == WaitFor::Open {
+                news(session, project, name, last)?;
+            }
             let lock = runtime::lock(project, name)?;
             return Ok((self.course(session, project, read, config)?, lock));
         }
@@ -208,6 +205,15 @@ impl RunArgs {
         }
         Ok(Exit::Achieved)
     }
+}
+
+/// What a finished run has not heard yet of its pull requests.
+fn news(session: &Session, project: &Project, graph: &GraphName, run: RunNo) -> Result<(), CliError> {
+    let loaded = runtime::load(project, graph, run)?;
+    if loaded.state.run.status != Some(RunStatus::Completed) {
+        return Ok(());
+    }
+    forge::ask_for_news(session, project, graph, run)
 }
 
 fn all_merged(loaded: &Loaded) -> bool {

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::error::CliError;
 use super::exit::Exit;
+use super::forge;
 use super::resume::is_carried;
 use super::screen;
 use super::select::RunChoice;
@@ -21,7 +22,12 @@ pub(super) struct StatusArgs {
 impl StatusArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let chosen = self.choice.find(session)?;
-        let mut status = screen::status(&chosen.load()?);
+        forge::ask_for_news(session, &chosen.project, &chosen.graph, chosen.run)?;
+        let loaded = chosen.load()?;
+        if let Some(remark) = forge::remark(&chosen.project, &loaded.plan)? {
+            session.note(&remark);
+        }
+        let mut status = screen::status(&loaded);
         status.carried = Some(is_carried(&chosen)?);
         if session.json() {
             session.answer_json(&status)?;

@@ -89,6 +89,8 @@ impl Agenda {
             self.wall.remove(&(at, item));
             self.due.insert(item);
             self.schedule = true;
+            // What was waited for may turn out to be nobody's business any more.
+            self.run = true;
         }
         while let Some(&(at, item)) = self.mono.first().filter(|(at, _)| *at <= now.mono) {
             self.mono.remove(&(at, item));

@@ -35,6 +35,13 @@ pub enum Input {
         /// Its path and digest.
         source: Source,
     },
+    /// What the forge shows of pull requests, news or not.
+    News {
+        /// What is there now.
+        facts: Vec<Draft>,
+        /// Why nothing could be seen.
+        problem: Option<String>,
+    },
     /// Something was lost or could not be seen.
     Loss {
         /// What.

@@ -1,10 +1,10 @@
 //! Inputs become facts. Nothing is decided here; what cannot be true is rejected.
 
 use crate::event::{
-    Actor, ArtifactStored, AttemptStatus, ConcernClass, ConcernRecorded, Control, ControlReceived,
-    ControlRejected, ControlVerb, Draft, EffectConfirmed, EffectFailed, EffectUnknown, Event, LaneStatus,
-    LossRecorded, ProcessRole, SignalKind, SignalObserved, SignalRejected, Source, Subject, SummaryRecorded,
-    WorkflowIteration, WorkflowStart,
+    Actor, ArtifactStored, AttemptStatus, CHECK_HEAD, CheckStatus, ConcernClass, ConcernRecorded, Control,
+    ControlReceived, ControlRejected, ControlVerb, Draft, EffectConfirmed, EffectFailed, EffectUnknown,
+    Event, LaneStatus, LossRecorded, ProcessRole, SignalKind, SignalObserved, SignalRejected, Source,
+    Subject, SummaryRecorded, WorkflowIteration, WorkflowStart,
 };
 use crate::id::LaneId;
 use crate::state::{REJECTED, State};
@@ -24,6 +24,11 @@ pub(super) fn observe(state: &State, input: Input) -> Vec<Draft> {
             vec![Draft::world(Subject::default(), ControlRejected { request: name, reason })]
         }
         Input::Loss { what } => vec![Draft::world(Subject::default(), LossRecorded { what })],
+        Input::News { facts, problem } => {
+            let mut drafts: Vec<Draft> = facts.into_iter().filter(|fact| is_news(state, fact)).collect();
+            drafts.extend(problem.map(|what| Draft::world(Subject::default(), LossRecorded { what })));
+            drafts
+        }
         Input::Report(report) => reported(state, report),
         Input::StatusTouched { lane, status, text, source } => touched(state, &lane, status, text, source),
     }
@@ -195,6 +200,29 @@ fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option
         | E::CheckMerged { lane, .. }
         | E::Teardown { lane, .. }
         | E::Review { lane, .. } => Some((lane.clone(), None)),
+    }
+}
+
+/// Whether what the forge shows is not known yet.
+pub fn is_news(state: &State, fact: &Draft) -> bool {
+    let Some(lane) = fact.subject.lane.as_ref().and_then(|lane| state.index().lane(lane)) else {
+        return false;
+    };
+    let lane = &state.lanes[lane];
+    let Some(pr) = lane.pr.as_ref().filter(|pr| pr.merged.is_none()) else { return false };
+    match &fact.event {
+        Event::PrMerged(_) => true,
+        Event::PrClosed(_) => pr.closed_by.is_none(),
+        // It is open; that is news of one that was closed.
+        Event::PrUpdated(event) => pr.closed_by.is_some() && pr.at == event.pr,
+        Event::ReviewObserved(event) => !lane.reviews.iter().any(|known| {
+            (known.act, &known.by, &known.text, &known.tip) == (event.act, &event.by, &event.text, &event.tip)
+        }),
+        Event::CheckRecorded(event) => match lane.checks.iter().find(|known| known.name == event.name) {
+            Some(known) => (known.status, &known.detail) != (event.status, &event.detail),
+            None => event.name != CHECK_HEAD || event.status != CheckStatus::Pass,
+        },
+        _ => false,
     }
 }
 

@@ -114,6 +114,7 @@ impl Draw {
                 handoff: self.handoff,
                 grace: Millis(10_000),
                 forge: ForgeKind::Local,
+                github: None,
             },
             lanes: lanes.collect(),
             tasks: tasks.collect(),
@@ -152,7 +153,7 @@ impl World {
     fn answer(&mut self, core: &Core, effect: &Effect) -> Report {
         let id = effect.id();
         if let Some((_, class)) = self.refuses.filter(|(which, _)| which(effect)) {
-            let failure = Failure { class, message: "refused".into(), hint: None };
+            let failure = Failure { class, message: "refused".into(), hint: None, retry_at: None };
             let facts = match effect {
                 Effect::Sync { lane, n, .. } if class == FailureKind::Conflict => {
                     let mut event = ConflictPredicted::over("lane".into(), vec!["f".into()], String::new());
@@ -241,7 +242,7 @@ impl World {
                     facts.push(Draft::world(at.clone(), event));
                 }
                 let end = if let Some(class) = class {
-                    Err(Failure { class, message: "no".into(), hint: None })
+                    Err(Failure { class, message: "no".into(), hint: None, retry_at: None })
                 } else {
                     let to = sha(10_000 + core.state().seq);
                     let event =
@@ -421,6 +422,7 @@ fn shipped() -> Vec<(String, Arc<Plan>)> {
             handoff: Handoff::Ready,
             grace: Millis(10_000),
             forge: ForgeKind::Local,
+            github: None,
         };
         plans.push((source.path.clone(), Arc::new(build(&graph, &inputs).unwrap())));
     }

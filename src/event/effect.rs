@@ -237,6 +237,9 @@ pub struct Failure {
     /// The next command to run, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// When the surroundings may be asked again, where they said so. They are waited for longer than for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<super::Timestamp>,
 }
 
 /// The sort of a failure.

@@ -12,6 +12,9 @@ pub const CHECK_MERGEABLE: &str = "mergeable";
 /// The check that says whether one of the processes of an attempt changed anything.
 pub const CHECK_PROGRESS: &str = "progress";
 
+/// The check of a lane that says whether its pull request still shows what the run has put there.
+pub const CHECK_HEAD: &str = "head";
+
 /// A piece of evidence's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,12 +1,14 @@
-//! What can go wrong in the local forge.
+//! What can go wrong in a forge.
 
 use std::io;
 use std::path::PathBuf;
 
+use super::github::GitHubError;
 use super::pull_request::{PrAction, PrState};
+use crate::event::{FailureKind, Timestamp};
 use crate::id::Sha;
 
-/// An operation of the local forge failed. Nothing was changed.
+/// An operation of a forge failed. Nothing was changed, as far as anybody can know.
 #[derive(Debug, thiserror::Error)]
 pub enum ForgeError {
     /// There is no pull request of that number.
@@ -95,4 +97,33 @@ pub enum ForgeError {
         #[source]
         source: io::Error,
     },
+    /// GitHub.
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
+}
+
+impl ForgeError {
+    /// What follows for a run.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::GitHub(error) => error.kind(),
+            _ => FailureKind::Permanent,
+        }
+    }
+
+    /// The moment before which another try is useless.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::GitHub(error) => error.until(),
+            _ => None,
+        }
+    }
+
+    /// What to do next, where a person has to.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::GitHub(error) => error.hint(),
+            _ => None,
+        }
+    }
 }

@@ -52,12 +52,12 @@ impl fmt::Display for PrAction {
     }
 }
 
-/// A pull request of the local forge.
+/// A pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullRequest {
     /// From 1, unique in the repository, never given twice.
     pub number: u64,
-    /// What `pr_created` holds and people pass around: `laneway://pr/<number>`.
+    /// What `pr_created` holds and people pass around; `laneway://pr/<number>` in the local forge.
     pub url: String,
     /// One line.
     pub title: String,
@@ -95,6 +95,9 @@ pub struct PullRequest {
     pub closed: Option<Closed>,
     /// In the order they were given.
     pub labels: Vec<String>,
+    /// Who was asked to look at it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviewers: Vec<String>,
     /// The evidence shown with it.
     pub checks: Vec<PrCheck>,
 }
@@ -218,6 +221,7 @@ pub struct NewPr {
     pub author: String,
     pub at: String,
     pub labels: Vec<String>,
+    pub reviewers: Vec<String>,
     pub checks: Vec<PrCheck>,
 }
 
@@ -244,6 +248,7 @@ impl NewPr {
             merged: None,
             closed: None,
             labels: self.labels,
+            reviewers: self.reviewers,
             checks: self.checks,
         }
     }
@@ -280,6 +285,7 @@ pub struct PrUpdate {
     pub head_sha: Option<Sha>,
     pub base_sha: Option<Sha>,
     pub labels: Option<Vec<String>>,
+    pub reviewers: Option<Vec<String>>,
     pub checks: Option<Vec<PrCheck>>,
 }
 
@@ -300,6 +306,7 @@ impl PrUpdate {
         set(&mut pr.head_sha, self.head_sha);
         set(&mut pr.base_sha, self.base_sha);
         set(&mut pr.labels, self.labels);
+        set(&mut pr.reviewers, self.reviewers);
         set(&mut pr.checks, self.checks);
     }
 }
@@ -341,6 +348,8 @@ pub struct NewReview {
     pub body: String,
     pub sha: Sha,
     pub at: String,
+    /// The request that asks for it; on a forge that others write to too, what has been added is found again by it.
+    pub key: Option<String>,
 }
 
 /// A comment to add; fields as in [`Comment`].
@@ -352,4 +361,6 @@ pub struct NewComment {
     pub at: String,
     pub path: Option<String>,
     pub line: Option<u32>,
+    /// As in [`NewReview`].
+    pub key: Option<String>,
 }

@@ -146,7 +146,7 @@ impl LocalForge {
     pub fn add_review(&self, number: u64, new: NewReview) -> Result<Review, ForgeError> {
         self.with_lock(|| {
             let mut sheet = self.shelf.read(number)?;
-            let NewReview { author, verdict, body, sha, at } = new;
+            let NewReview { author, verdict, body, sha, at, key: _ } = new;
             let review = Review { id: sheet.next_id(), author, verdict, body, sha, at };
             sheet.pull.updated_at.clone_from(&review.at);
             sheet.reviews.push(review.clone());
@@ -159,7 +159,7 @@ impl LocalForge {
     pub fn add_comment(&self, number: u64, new: NewComment) -> Result<Comment, ForgeError> {
         self.with_lock(|| {
             let mut sheet = self.shelf.read(number)?;
-            let NewComment { author, body, at, path, line } = new;
+            let NewComment { author, body, at, path, line, key: _ } = new;
             let comment = Comment { id: sheet.next_id(), author, body, at, path, line };
             sheet.pull.updated_at.clone_from(&comment.at);
             sheet.comments.push(comment.clone());

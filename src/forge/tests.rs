@@ -43,6 +43,7 @@ fn new(marker: &str) -> NewPr {
         author: "ada".to_owned(),
         at: "2026-01-01T00:00:00Z".to_owned(),
         labels: vec!["x".to_owned()],
+        reviewers: Vec::new(),
         checks: vec![PrCheck { name: "gate".to_owned(), status: CheckStatus::Pass, detail: "ok".to_owned() }],
     }
 }
@@ -160,6 +161,7 @@ fn a_review_holds_for_the_head_that_was_reviewed() {
         body: "fine".to_owned(),
         sha: sha.clone(),
         at: "2026-02-02T00:00:00Z".to_owned(),
+        key: None,
     };
     let first = forge.add_review(1, review(&pull.head_sha, Verdict::Approve)).unwrap();
     assert!(first.covers(&forge.get(1).unwrap()));
@@ -171,6 +173,7 @@ fn a_review_holds_for_the_head_that_was_reviewed() {
             at: "2026-02-03T00:00:00Z".to_owned(),
             path: Some("src/a.rs".to_owned()),
             line: Some(7),
+            key: None,
         },
     );
     let comment = comment.unwrap();

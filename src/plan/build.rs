@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    ForgeKind, Identity, Index, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, RemotePlan, Settings,
-    TaskPlan, Work, integration_branch,
+    ForgeKind, GitHubPlace, Identity, Index, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, RemotePlan,
+    Settings, TaskPlan, Work, integration_branch,
 };
 use crate::graph::{AgentDef, DiffPolicy, Gate, Graph, Handoff, Millis, Task, Verb, Workstream, lane_needs};
 use crate::id::{AgentName, LaneId, RunNo, Sha};
@@ -61,6 +61,8 @@ pub struct Inputs {
     pub grace: Millis,
     /// The forge.
     pub forge: ForgeKind,
+    /// Where that is, when it is GitHub.
+    pub github: Option<GitHubPlace>,
 }
 
 /// Why there is no plan.
@@ -116,6 +118,7 @@ pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
             handoff: graph.handoff.unwrap_or(inputs.handoff),
             grace: inputs.grace,
             forge: inputs.forge,
+            github: inputs.github.clone(),
         },
         lanes,
         tasks,

@@ -87,11 +87,23 @@ pub struct RemotePlan {
 }
 
 /// Where pull requests are opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ForgeKind {
     /// The embedded forge in the record.
+    #[default]
     Local,
+    /// GitHub, or a GitHub Enterprise server.
+    GitHub,
+}
+
+/// A repository on GitHub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitHubPlace {
+    /// The address of the interface, without a slash at the end: `https://api.github.com`.
+    pub api: String,
+    /// `owner/name`.
+    pub repository: String,
 }
 
 /// Choices of the run, resolved from all layers of configuration.
@@ -105,6 +117,9 @@ pub struct Settings {
     pub grace: Millis,
     /// Where pull requests are opened.
     pub forge: ForgeKind,
+    /// Where that is, when it is GitHub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub github: Option<GitHubPlace>,
 }
 
 /// What a lane is going to be.

@@ -13,6 +13,7 @@ use super::halt::{AttemptKey, Halt};
 use crate::engine::{Input, Report};
 use crate::event::{Draft, EffectId, Failure};
 use crate::exec::ProcessRef;
+use crate::forge::{Forge, ForgeError, GitHub, LocalForge};
 use crate::git::{Identity, Remote};
 use crate::id::{LaneId, TaskId};
 use crate::plan::{Index, LanePlan, Plan, TaskPlan};
@@ -62,6 +63,8 @@ pub struct Context {
     pub(super) author: Identity,
     pub(super) remote: Option<Remote>,
     pub(super) environment: Vec<(OsString, OsString)>,
+    /// The forge, where it is GitHub.
+    pub(super) github: Option<GitHub>,
     pub(super) inputs: mpsc::UnboundedSender<Input>,
     /// Which gates are to be given up, as far as it is durable.
     pub(super) halt: watch::Sender<Halt>,
@@ -76,6 +79,7 @@ impl Context {
         project: Project,
         plan: Arc<Plan>,
         environment: Vec<(OsString, OsString)>,
+        github: Option<GitHub>,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Result<Self, super::RuntimeError> {
         let remote =
@@ -86,6 +90,7 @@ impl Context {
             author: Identity { name: plan.author.name.clone(), email: plan.author.email.clone() },
             remote,
             environment: with_own_path(environment),
+            github,
             inputs,
             halt: watch::Sender::new(Halt::default()),
             live: Mutex::new(HashMap::new()),
@@ -94,6 +99,14 @@ impl Context {
             project,
             plan,
         })
+    }
+
+    /// Where the run's pull requests are.
+    pub(super) fn forge(&self) -> Result<Forge, ForgeError> {
+        match &self.github {
+            Some(github) => Ok(Forge::GitHub(Box::new(github.clone()))),
+            None => Ok(Forge::Local(LocalForge::open(&self.project.record.forge_dir())?)),
+        }
     }
 
     pub(super) fn task(&self, id: &TaskId) -> &TaskPlan {

@@ -8,7 +8,7 @@ use super::{Project, RuntimeError};
 use crate::git::Remote;
 use crate::graph::{AgentDef, Gate, Graph, Handoff, Millis, Workstream};
 use crate::id::{AgentName, LaneId, RunNo, Sha};
-use crate::plan::{self, ForgeKind, Identity, Inputs, LaneBase, Plan, RemotePlan};
+use crate::plan::{self, ForgeKind, GitHubPlace, Identity, Inputs, LaneBase, Plan, RemotePlan};
 
 /// Choices from the layers of configuration around the graph; `None` leaves the default.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +26,9 @@ pub struct Config {
     /// When work may flow on.
     pub handoff: Option<Handoff>,
     /// Where pull requests are opened.
-    pub forge: Option<ForgeKind>,
+    pub forge: ForgeKind,
+    /// Where that is, when it is GitHub.
+    pub github: Option<GitHubPlace>,
     /// The root of all worktrees; `.worktrees` in the repository by default.
     pub worktrees: Option<PathBuf>,
     /// Neither fetch nor push.
@@ -55,6 +57,11 @@ pub fn prepare(
     let who = repo.identity()?;
     if let Some(branch) = repo.branch_blocking(&format!("laneway/{}", graph.name))? {
         return Err(RuntimeError::BranchInTheWay { branch });
+    }
+    if config.forge == ForgeKind::GitHub
+        && let Some(nested) = graph.workstreams.iter().find(|w| w.parent.is_some())
+    {
+        return Err(RuntimeError::NestedOnGitHub { lane: nested.id.clone() });
     }
     let remote = repo.origin()?;
     let asked = remote.as_ref().filter(|_| !config.offline);
@@ -92,7 +99,8 @@ pub fn prepare(
             max_parallel: config.max_parallel.or(graph.max_parallel).unwrap_or(MAX_PARALLEL),
             handoff: config.handoff.unwrap_or(Handoff::Ready),
             grace: config.grace.unwrap_or(GRACE),
-            forge: config.forge.unwrap_or(ForgeKind::Local),
+            forge: config.forge,
+            github: config.github.clone(),
         },
     )?)
 }

@@ -5,15 +5,16 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::brief::Brief;
 use super::context::{Context, Live};
 use super::listen::live_now;
 use super::noticeboard::{Projector, SETTLED};
+use super::poller::{self, Watched};
 use super::publish::is_lane_news;
-use super::{Project, RuntimeError, clock, effects, store};
+use super::{Project, RuntimeError, clock, effects, forge, store};
 use crate::engine::{Core, Input};
 use crate::event::{Control, ControlVerb, Effect, EffectId, Envelope, Event, RunStatus};
 use crate::exec;
@@ -54,7 +55,8 @@ pub async fn drive(drive: Drive) -> Result<State, RuntimeError> {
     let Drive { project, plan, lock, attempts, wait_merged, events, interrupts, environment } = drive;
     let (sender, inputs) = mpsc::unbounded_channel();
     let (heard, notices) = mpsc::unbounded_channel();
-    let context = Arc::new(Context::new(project, Arc::clone(&plan), environment, sender)?);
+    let github = forge::github(&plan, &environment).await?;
+    let context = Arc::new(Context::new(project, Arc::clone(&plan), environment, github, sender)?);
     if let Err(error) = exec::become_subreaper() {
         tracing::warn!(%error, "orphans of agents will not come to us");
     }
@@ -65,6 +67,7 @@ pub async fn drive(drive: Drive) -> Result<State, RuntimeError> {
     let crash_after = crash_after.and_then(|(_, value)| value.to_str()?.parse().ok());
     let mut orchestrator = Orchestrator::boot(context, heard)?;
     orchestrator.crash_after = crash_after;
+    orchestrator.ask_the_forge();
     orchestrator.events = events;
     let result = orchestrator.run(attempts, wait_merged, inputs, notices, interrupts).await;
     drop(lock);
@@ -108,6 +111,10 @@ pub(super) struct Orchestrator {
     pub(super) unsettled: bool,
     pub(super) waiting: Vec<Input>,
     pub(super) crash_after: Option<u64>,
+    /// The lanes that wait for news of the forge, for who asks it.
+    pub(super) awaited: Option<watch::Sender<Vec<Watched>>>,
+    /// Whether the forge's first word is still to come.
+    pub(super) unasked: bool,
 }
 
 impl Orchestrator {
@@ -163,9 +170,22 @@ impl Orchestrator {
             unsettled: false,
             waiting,
             crash_after: None,
+            awaited: None,
+            unasked: false,
         };
         booted.put_up()?;
         Ok(booted)
+    }
+
+    /// Starts who asks GitHub for news, and waits for its first word where anything is awaited.
+    fn ask_the_forge(&mut self) {
+        let Some(github) = self.context.github.clone() else { return };
+        let awaited = poller::watched(self.core.state());
+        self.unasked = !awaited.is_empty();
+        let (sender, lanes) = watch::channel(awaited);
+        self.awaited = Some(sender);
+        // It ends with the channel, and with the process.
+        tokio::spawn(poller::poll(github, lanes, self.context.inputs.clone()));
     }
 
     async fn run(
@@ -220,7 +240,8 @@ impl Orchestrator {
     }
 
     fn is_over(&self, wait_merged: bool) -> bool {
-        if !self.core.is_settled() || !self.tasks.is_empty() && !self.in_flight.is_empty() {
+        let unheard = self.unasked && self.core.state().run.interrupts == 0;
+        if unheard || !self.core.is_settled() || !self.tasks.is_empty() && !self.in_flight.is_empty() {
             return false;
         }
         let state = self.core.state();
@@ -233,6 +254,7 @@ impl Orchestrator {
 
     /// One turn: decide, make durable, publish, reconcile.
     fn commit(&mut self, batch: Vec<Input>, resumed: bool) -> Result<(), RuntimeError> {
+        self.unasked &= !batch.iter().any(|input| matches!(input, Input::News { .. }));
         let envelopes = self.core.step(clock::now(), batch)?;
         let mut effects = turned(&envelopes);
         if resumed {
@@ -247,6 +269,10 @@ impl Orchestrator {
             self.journal.append(&bodies)?;
             self.crash_if_asked();
             self.publish(envelopes)?;
+            if let Some(awaited) = &self.awaited {
+                let now = poller::watched(self.core.state());
+                awaited.send_if_modified(|known| (*known != now).then(|| *known = now).is_some());
+            }
         }
         self.reconcile(effects, resumed);
         Ok(())

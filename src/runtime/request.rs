@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::orchestrator::{Drive, drive};
-use super::{Project, RuntimeError, store};
-use crate::event::{Effect, Envelope, Event};
+use super::{Project, RuntimeError, poller, store};
+use crate::engine::is_news;
+use crate::event::{Effect, Envelope, Event, RunStatus};
 use crate::id::{GraphName, RunNo};
 use crate::journal::{Follow, Journal, LockError, Mode, RunLock};
 use crate::signal::{self, Verb};
@@ -71,6 +72,33 @@ pub async fn request(
             }
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Asks GitHub once what became of the open pull requests of a run at rest, and lets the run take in what is new to it.
+/// Does nothing where there is nothing to ask, or where an orchestrator does it anyway. Returns why there is no news, where
+/// GitHub could not be asked.
+pub async fn ask_for_news(
+    project: &Project,
+    graph: &GraphName,
+    run: RunNo,
+    environment: Vec<(OsString, OsString)>,
+) -> Result<Option<String>, RuntimeError> {
+    let loaded = store::load(project, graph, run)?;
+    // Whoever only looks does not carry on what a killed orchestrator has left.
+    let rests = loaded.state.run.status != Some(RunStatus::Running) && loaded.state.outstanding.is_empty();
+    let Some(github) = super::forge::github(&loaded.plan, &environment).await?.filter(|_| rests) else {
+        return Ok(None);
+    };
+    match poller::look(&github, &loaded.state).await {
+        Err(error) => return Ok(Some(poller::problem(&error))),
+        Ok(facts) if !facts.iter().any(|fact| is_news(&loaded.state, fact)) => return Ok(None),
+        Ok(_) => {}
+    }
+    match store::lock(project, graph) {
+        Ok(lock) => settle(project, &loaded.plan, lock, environment).await.map(|()| None),
+        Err(RuntimeError::Lock(LockError::Held { .. })) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

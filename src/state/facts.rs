@@ -145,6 +145,11 @@ impl State {
                 // One that was closed and is shown again was opened again.
                 let known = lane.pr.as_ref().filter(|known| known.at == *pr);
                 let merged = known.and_then(|k| k.merged.clone());
+                if known.is_some_and(|k| k.closed_by.is_some()) && lane.status == LaneStatus::Failed {
+                    // What it failed of is gone, unless its work failed too.
+                    let tasks = &self.index.tasks_of[lane_ix];
+                    lane.retry_wanted |= tasks.iter().all(|&t| self.tasks[t].status.is_success());
+                }
                 lane.pr = Some(PullRequest {
                     at: pr.clone(),
                     tip: tip.clone(),

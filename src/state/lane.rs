@@ -197,6 +197,14 @@ impl Lane {
         self.concerns.iter().any(|c| c.class == ConcernClass::Design)
     }
 
+    /// A review that asks for changes to what stands there now, unless the same person has approved it since.
+    pub fn asked_for_changes(&self) -> Option<&ReviewNote> {
+        let verdicts =
+            self.reviews.iter().filter(|r| r.act != ReviewAct::Comment && Some(&r.tip) == self.tip.as_ref());
+        let newest: BTreeMap<&str, &ReviewNote> = verdicts.map(|r| (r.by.as_str(), r)).collect();
+        newest.into_values().find(|r| r.act == ReviewAct::RequestChanges)
+    }
+
     /// Whether an effect on the lane is under way.
     pub fn is_busy(&self) -> bool {
         self.step.as_ref().is_some_and(Step::is_in_flight) || self.turn.is_some() || self.taking.is_some()

@@ -98,6 +98,7 @@ pub(crate) fn plan(text: &str) -> Plan {
         handoff: Handoff::Ready,
         grace: Millis(10_000),
         forge: ForgeKind::Local,
+        github: None,
     };
     build(&graph, &inputs).expect("a plan")
 }

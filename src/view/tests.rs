@@ -14,7 +14,7 @@ fn concern(class: ConcernClass, text: &str) -> ConcernRecorded {
 }
 
 fn failure(class: FailureKind, message: &str, hint: Option<&str>) -> Failure {
-    Failure { class, message: message.into(), hint: hint.map(ToOwned::to_owned) }
+    Failure { class, message: message.into(), hint: hint.map(ToOwned::to_owned), retry_at: None }
 }
 
 #[test]

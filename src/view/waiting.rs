@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::plain::one_line;
-use crate::event::{AttemptStatus, CheckStatus, FailureKind, LaneStatus, ReviewAct, RunStatus, TaskStatus};
+use crate::event::{AttemptStatus, CheckStatus, FailureKind, LaneStatus, RunStatus, TaskStatus};
 use crate::graph::MergePolicy;
 use crate::id::{LaneId, TaskId};
 use crate::plan::{LaneIx, Plan};
@@ -181,9 +181,7 @@ fn pull_request_waits(plan: &Plan, state: &State, ix: LaneIx) -> Option<(Waiting
 
 /// What keeps Laneway from merging a lane by itself, with the command to run where it is not the merge.
 fn troubles(lane: &Lane) -> Option<(WaitingKind, String, Option<String>)> {
-    let asked =
-        lane.reviews.iter().find(|r| r.act == ReviewAct::RequestChanges && Some(&r.tip) == lane.tip.as_ref());
-    if let Some(review) = asked {
+    if let Some(review) = lane.asked_for_changes() {
         let why = format!(
             "{} asked for changes: {}",
             one_line(&review.by, 80),

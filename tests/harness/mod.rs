@@ -3,6 +3,7 @@
 //! Nothing in here waits by the clock. A test waits for a file, a line or an end, and fails when the end comes first.
 
 mod barrier;
+mod github;
 mod output;
 mod running;
 mod scratch;
@@ -14,6 +15,7 @@ mod userstate;
 mod tests;
 
 pub(crate) use barrier::Barrier;
+pub(crate) use github::{FakeGitHub, Fault, Method};
 pub(crate) use output::{Answer, Output};
 pub(crate) use running::Running;
 pub(crate) use scratch::{Scratch, Setup};

@@ -164,10 +164,17 @@ impl Scratch {
         Running::start(laneway, format!("laneway {}", arguments.join(" ")))
     }
 
+    /// Starts Laneway with these variables in its environment too.
+    pub(crate) fn spawn_with(&self, arguments: &[&str], env: &[(&str, &str)]) -> Running {
+        let mut laneway = self.command(LANEWAY.as_ref(), arguments);
+        laneway.envs(env.iter().copied());
+        Running::start(laneway, format!("laneway {}", arguments.join(" ")))
+    }
+
     /// What `status --json` says of `graph`.
     #[track_caller]
     pub(crate) fn status(&self, graph: &str) -> Status {
-        Status::new(self.laneway(&["status", graph, "--json"]).success().json())
+        Status::of(self.laneway(&["status", graph, "--json"]).success().json())
     }
 
     /// The journal of `graph`, as `events --json` prints it.

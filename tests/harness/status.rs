@@ -9,7 +9,8 @@ use serde_json::Value;
 pub(crate) struct Status(Value);
 
 impl Status {
-    pub(super) fn new(value: Value) -> Self {
+    /// Of an answer to `status --json`.
+    pub(crate) fn of(value: Value) -> Self {
         Self(value)
     }
 

@@ -1,11 +1,11 @@
 //! The settings of the environment: `LANEWAY_MAX_PARALLEL`, `LANEWAY_HANDOFF`, `LANEWAY_GRACE`, `LANEWAY_FORGE`,
-//! `LANEWAY_WORKTREES`, `LANEWAY_OFFLINE`, `LANEWAY_PUSH_TARGET`.
+//! `LANEWAY_GITHUB_API`, `LANEWAY_GITHUB_REPOSITORY`, `LANEWAY_WORKTREES`, `LANEWAY_OFFLINE`, `LANEWAY_PUSH_TARGET`.
 
 use super::file::{self, ConfigError};
-use super::layer::{Layer, Settings, Source};
+use super::layer::{ForgeChoice, Layer, Settings, Source};
 use crate::cli::session::Session;
 use crate::graph::Handoff;
-use crate::plan::ForgeKind;
+use crate::plan::GitHubPlace;
 
 /// Reads the variables that are set, each as a source of its own.
 pub(super) fn read(session: &Session) -> Result<Vec<Source>, ConfigError> {
@@ -31,7 +31,15 @@ const VARIABLES: &[Variable] = &[
     ("LANEWAY_GRACE", "a duration such as `10s`", |text| {
         Some(Settings { grace: Some(file::duration(text)?), ..Settings::default() })
     }),
-    ("LANEWAY_FORGE", "`local`", |text| Some(Settings { forge: Some(forge(text)?), ..Settings::default() })),
+    ("LANEWAY_FORGE", "`auto`, `local` or `github`", |text| {
+        Some(Settings { forge: Some(forge(text)?), ..Settings::default() })
+    }),
+    ("LANEWAY_GITHUB_API", "an address such as `https://api.github.com`", |text| {
+        Some(Settings { github_api: Some(github_api(text)?), ..Settings::default() })
+    }),
+    ("LANEWAY_GITHUB_REPOSITORY", "`owner/name`", |text| {
+        Some(Settings { github_repository: Some(github_repository(text)?), ..Settings::default() })
+    }),
     ("LANEWAY_WORKTREES", "a path", |text| {
         Some(Settings { worktrees: Some(text.into()), ..Settings::default() })
     }),
@@ -58,8 +66,23 @@ pub(super) fn handoff(text: &str) -> Option<Handoff> {
 }
 
 /// Reads the name of a forge.
-pub(super) fn forge(text: &str) -> Option<ForgeKind> {
-    (text == "local").then_some(ForgeKind::Local)
+pub(super) fn forge(text: &str) -> Option<ForgeChoice> {
+    match text {
+        "auto" => Some(ForgeChoice::Auto),
+        "local" => Some(ForgeChoice::Local),
+        "github" => Some(ForgeChoice::GitHub),
+        _ => None,
+    }
+}
+
+/// Reads the address of GitHub's interface.
+pub(super) fn github_api(text: &str) -> Option<String> {
+    GitHubPlace::new(text, "owner/name").ok().map(|place| place.api)
+}
+
+/// Reads the name of a repository on GitHub.
+pub(super) fn github_repository(text: &str) -> Option<String> {
+    GitHubPlace::new("https://api.github.com", text).ok().map(|place| place.repository)
 }
 
 fn switch(text: &str) -> Option<bool> {

@@ -202,8 +202,10 @@ fn read_forge(document: &DocumentMut, settings: &mut Settings, problems: &mut Ve
         problems.push(Problem::Value { key: "forge", takes: "a table" });
         return;
     };
-    unknown_keys(forge, &["kind", "local"], "[forge]", problems);
-    settings.forge = own(forge, "kind", "\"local\"", problems, |item| env::forge(item.as_str()?));
+    unknown_keys(forge, &["kind", "local", "github"], "[forge]", problems);
+    let kinds = "\"auto\", \"local\" or \"github\"";
+    settings.forge = own(forge, "kind", kinds, problems, |item| env::forge(item.as_str()?));
+    read_github(forge, settings, problems);
     let Some(local) = forge.get("local") else { return };
     let Some(local) = local.as_table_like() else {
         problems.push(Problem::Value { key: "local", takes: "a table" });
@@ -211,6 +213,19 @@ fn read_forge(document: &DocumentMut, settings: &mut Settings, problems: &mut Ve
     };
     unknown_keys(local, &["push_target"], "[forge.local]", problems);
     settings.push_target = own(local, "push_target", "true or false", problems, Item::as_bool);
+}
+
+fn read_github(forge: &dyn TableLike, settings: &mut Settings, problems: &mut Vec<Problem>) {
+    let Some(github) = forge.get("github") else { return };
+    let Some(github) = github.as_table_like() else {
+        problems.push(Problem::Value { key: "github", takes: "a table" });
+        return;
+    };
+    unknown_keys(github, &["api", "repository"], "[forge.github]", problems);
+    let api = "an address such as \"https://github.example.org/api/v3\"";
+    settings.github_api = own(github, "api", api, problems, |item| env::github_api(item.as_str()?));
+    settings.github_repository =
+        own(github, "repository", "\"owner/name\"", problems, |item| env::github_repository(item.as_str()?));
 }
 
 fn unknown_keys(

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+
 use super::{env, file};
 use crate::agent;
 use crate::cli::error::CliError;
@@ -43,6 +45,29 @@ impl Layer {
     }
 }
 
+/// The forges that can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ForgeChoice {
+    /// GitHub where origin is there and a token is, else local
+    Auto,
+    /// The forge in the repository's own record
+    Local,
+    /// GitHub, or a GitHub Enterprise server
+    #[value(name = "github")]
+    GitHub,
+}
+
+impl ForgeChoice {
+    /// The word in files and on the screen.
+    pub(in crate::cli) fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Local => "local",
+            Self::GitHub => "github",
+        }
+    }
+}
+
 /// What one source sets; `None` where it says nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::cli) struct Settings {
@@ -59,7 +84,11 @@ pub(in crate::cli) struct Settings {
     /// Between being asked to end and being killed.
     pub(in crate::cli) grace: Option<Millis>,
     /// Where pull requests are opened.
-    pub(in crate::cli) forge: Option<ForgeKind>,
+    pub(in crate::cli) forge: Option<ForgeChoice>,
+    /// The address of GitHub's interface.
+    pub(in crate::cli) github_api: Option<String>,
+    /// `owner/name` on GitHub.
+    pub(in crate::cli) github_repository: Option<String>,
     /// The folder of the lanes.
     pub(in crate::cli) worktrees: Option<PathBuf>,
     /// Whether nothing is fetched or pushed.
@@ -156,7 +185,8 @@ impl Layers {
             gate: self.pick(|s| s.gate.clone()).map(|(v, _)| v),
             grace: self.pick(|s| s.grace).map(|(v, _)| v),
             handoff: self.pick(|s| s.handoff).map(|(v, _)| v),
-            forge: self.pick(|s| s.forge).map(|(v, _)| v),
+            forge: ForgeKind::Local,
+            github: None,
             worktrees: self.pick(|s| s.worktrees.clone()).map(|(v, _)| v),
             offline: self.pick(|s| s.offline).is_some_and(|(v, _)| v),
             push_target: self.pick(|s| s.push_target).is_some_and(|(v, _)| v),
@@ -177,7 +207,7 @@ impl Source {
                 timeout: Some(Millis(3_600_000)),
                 handoff: Some(Handoff::Ready),
                 grace: Some(Millis(10_000)),
-                forge: Some(ForgeKind::Local),
+                forge: Some(ForgeChoice::Auto),
                 offline: Some(false),
                 push_target: Some(false),
                 agents: agent::built_in().clone(),

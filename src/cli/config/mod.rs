@@ -20,7 +20,11 @@
 //! gate = "make test"
 //!
 //! [forge]
-//! kind = "local"
+//! kind = "auto"               # auto | local | github
+//!
+//! [forge.github]              # where origin does not say it
+//! api = "https://github.example.org/api/v3"
+//! repository = "owner/name"
 //!
 //! [forge.local]
 //! push_target = false         # true: a merge by the local forge moves the target at origin too
@@ -35,7 +39,7 @@ mod layer;
 mod show;
 
 pub(super) use file::{ConfigError, nearest};
-pub(super) use layer::{Layers, Settings, Source};
+pub(super) use layer::{ForgeChoice, Layers, Settings, Source};
 pub(super) use show::ConfigArgs;
 
 #[cfg(test)]

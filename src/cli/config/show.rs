@@ -6,14 +6,13 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::layer::{Layers, Source};
+use super::layer::{ForgeChoice, Layers, Source};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::graph_file;
 use crate::cli::screen;
 use crate::cli::session::Session;
 use crate::graph::{Handoff, Millis};
-use crate::plan::ForgeKind;
 
 /// Show every setting that counts, and where it comes from
 ///
@@ -53,6 +52,8 @@ fn rows(layers: &Layers) -> Vec<(&'static str, Option<(Value, &Source)>)> {
         ("worktrees", layers.pick(|s| s.worktrees.as_ref().map(|path| path.display().to_string().into()))),
         ("offline", layers.pick(|s| s.offline.map(Value::from))),
         ("forge.kind", layers.pick(|s| s.forge.map(forge))),
+        ("forge.github.api", layers.pick(|s| s.github_api.clone().map(Value::from))),
+        ("forge.github.repository", layers.pick(|s| s.github_repository.clone().map(Value::from))),
         ("forge.local.push_target", layers.pick(|s| s.push_target.map(Value::from))),
         ("defaults.attempts", layers.pick(|s| s.attempts.map(Value::from))),
         ("defaults.timeout", layers.pick(|s| s.timeout.map(duration))),
@@ -67,10 +68,8 @@ fn handoff(handoff: Handoff) -> Value {
     }
 }
 
-fn forge(forge: ForgeKind) -> Value {
-    match forge {
-        ForgeKind::Local => "local".into(),
-    }
+fn forge(forge: ForgeChoice) -> Value {
+    forge.word().into()
 }
 
 /// A duration as a graph writes it.

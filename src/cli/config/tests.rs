@@ -163,7 +163,10 @@ fn ar32_what_a_file_cannot_mean_is_refused_by_name() {
     for (text, part) in [
         ("max_paralel = 3", "did you mean `max_parallel`?"),
         ("[forge]\nknd = \"local\"", "did you mean `kind`?"),
-        ("[forge]\nkind = \"lab\"", "`kind` takes \"local\""),
+        ("[forge]\nkind = \"lab\"", "`kind` takes \"auto\", \"local\" or \"github\""),
+        ("[forge.github]\nrepositry = \"a/b\"", "did you mean `repository`?"),
+        ("[forge.github]\nrepository = \"toy\"", "`repository` takes \"owner/name\""),
+        ("[forge.github]\napi = \"http://git.example.org\"", "`api` takes an address"),
         ("forge = 3", "`forge` takes a table"),
         ("grace = \"10\"", "`grace` takes a duration"),
         ("offline = \"yes\"", "`offline` takes true or false"),
@@ -189,6 +192,8 @@ fn ar32_a_variable_that_makes_no_sense_is_refused_by_name() {
         ("LANEWAY_GRACE", "10"),
         ("LANEWAY_OFFLINE", "perhaps"),
         ("LANEWAY_FORGE", "lab"),
+        ("LANEWAY_GITHUB_API", "git.example.org"),
+        ("LANEWAY_GITHUB_REPOSITORY", "toy"),
         ("LANEWAY_HANDOFF", "never"),
     ] {
         let Err(CliError::Told(trouble)) = home.read(&[(name, value)]) else {

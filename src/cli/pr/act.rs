@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Number;
+use super::{Found, Number};
 use crate::cli::ask::{Ask, ask, tell_events};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -97,7 +97,7 @@ fn act(
     note: Option<String>,
     verb: impl FnOnce(&PullRequest) -> Verb,
 ) -> Result<Exit, CliError> {
-    let (project, _, pull) = number.find(session)?;
+    let Found { project, pull } = number.find(session)?;
     let events =
         ask(session, Ask { project: &project, graph: &pull.graph, run: pull.run, verb: verb(&pull), note })?;
     tell_events(session, &events)?;

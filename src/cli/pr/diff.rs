@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::Number;
+use super::{Found, Number};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
@@ -21,7 +21,7 @@ pub(super) struct PrDiffArgs {
 
 impl PrDiffArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let (project, _, pull) = self.number.find(session)?;
+        let Found { project, pull } = self.number.find(session)?;
         let (from, to) = ends(&project, &pull)?;
         let bytes = project.repo.diff_text(&from, &to, session.color())?;
         if session.json() {

@@ -2,9 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use super::forge;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::forge::with_forges;
 use crate::cli::screen;
 use crate::cli::session::Session;
 use crate::forge::{PrFilter, PrState, PullRequest};
@@ -52,10 +52,13 @@ impl PrListArgs {
             graph: self.graph.clone(),
             ..PrFilter::default()
         };
-        let pulls = match forge(&project)? {
-            Some(forge) => forge.list(&filter)?,
-            None => Vec::new(),
-        };
+        let pulls = with_forges(session, &project, |forges| async move {
+            let mut pulls = Vec::new();
+            for forge in forges {
+                pulls.extend(forge.list(&filter).await?);
+            }
+            Ok(pulls)
+        })?;
         if session.json() {
             session.answer_json(&pulls)?;
         } else if pulls.is_empty() {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Number;
+use super::{Found, Number};
 use crate::cli::ask::{Ask, ask, tell_events};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -25,7 +25,7 @@ pub(super) struct PrMergeArgs {
 
 impl PrMergeArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let (project, _, pull) = self.number.find(session)?;
+        let Found { project, pull } = self.number.find(session)?;
         let events = ask(
             session,
             Ask {

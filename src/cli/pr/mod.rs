@@ -1,4 +1,4 @@
-//! `laneway pr`: the pull requests of the local forge.
+//! `laneway pr`: the pull requests of runs, on whichever forge they are.
 
 mod act;
 mod diff;
@@ -10,8 +10,9 @@ use clap::{Args, Subcommand};
 
 use super::error::CliError;
 use super::exit::Exit;
+use super::forge::{find, with_forges};
 use super::session::Session;
-use crate::forge::{LocalForge, PullRequest};
+use crate::forge::PullRequest;
 use crate::runtime::Project;
 
 /// Look at the integration pull requests, review them, merge them
@@ -58,21 +59,17 @@ struct Number {
     pr: u64,
 }
 
-impl Number {
-    /// Reads it, with the forge and the repository that it is in.
-    fn find(&self, session: &Session) -> Result<(Project, LocalForge, PullRequest), CliError> {
-        let project = session.project()?;
-        let forge = forge(&project)?.ok_or_else(|| {
-            CliError::new("forge", Exit::Usage, format!("there is no pull request {}", self.pr))
-                .hint("a run opens them: `laneway run FILE`".to_owned())
-        })?;
-        let pull = forge.get(self.pr)?;
-        Ok((project, forge, pull))
-    }
+/// A pull request and its repository.
+struct Found {
+    project: Project,
+    pull: PullRequest,
 }
 
-/// The local forge, if it has ever been used: opening it would make it.
-fn forge(project: &Project) -> Result<Option<LocalForge>, CliError> {
-    let dir = project.record.forge_dir();
-    if dir.exists() { Ok(Some(LocalForge::open(&dir)?)) } else { Ok(None) }
+impl Number {
+    /// Reads it, from whichever forge has it.
+    fn find(&self, session: &Session) -> Result<Found, CliError> {
+        let project = session.project()?;
+        let (_, pull) = with_forges(session, &project, |all| find(all, self.pr))?;
+        Ok(Found { project, pull })
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Number;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::forge::{find, with_forges};
 use crate::cli::session::Session;
 use crate::forge::{CheckStatus, Comment, PullRequest, Review, Verdict};
 use crate::view::plain::visible;
@@ -25,9 +26,12 @@ pub(super) struct PrShowArgs {
 
 impl PrShowArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let (_, forge, pull) = self.number.find(session)?;
-        let reviews = forge.reviews(pull.number)?;
-        let comments = forge.comments(pull.number)?;
+        let project = session.project()?;
+        let number = self.number.pr;
+        let (pull, reviews, comments) = with_forges(session, &project, |all| async move {
+            let (forge, pull) = find(all, number).await?;
+            Ok((pull, forge.reviews(number).await?, forge.comments(number).await?))
+        })?;
         if session.json() {
             let mut answer = json!(pull);
             answer["reviews"] = json!(reviews);

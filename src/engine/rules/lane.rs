@@ -246,6 +246,10 @@ fn check_merged(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 
 fn failed(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let state = &core.state.lanes[lane];
+    if state.pr.as_ref().is_some_and(|pr| pr.merged.is_some()) && !state.is_busy() {
+        let why = "its pull request was merged all the same".to_owned();
+        return core.lane_to(lane, LaneStatus::Merged, Some(why));
+    }
     if state.retry_wanted {
         let open = state.pr.as_ref().is_some_and(|p| p.closed_by.is_none() && p.merged.is_none());
         let done = core.index.tasks_of[lane].iter().all(|&t| core.state.tasks[t].is_settled());
@@ -364,9 +368,7 @@ impl Core {
         self.plan.lanes[lane].merge == MergePolicy::Auto
             && !state.has_design_concern()
             && state.checks.iter().all(|c| c.status != CheckStatus::Fail)
-            && !state.reviews.iter().any(|r| {
-                r.act == crate::event::ReviewAct::RequestChanges && Some(&r.tip) == state.tip.as_ref()
-            })
+            && state.asked_for_changes().is_none()
             && self.unmerged_upstream(lane).is_none()
             && !self.state.run.cancelled
             && self.state.run.interrupts == 0

@@ -30,6 +30,8 @@ enum Remedy {
 
 /// Tries of an effect whose surroundings fail, where the task does not say.
 const TRIES: u32 = 4;
+/// Tries of an effect whose surroundings say when to come back: a day, for a forge that is down.
+const PATIENT_TRIES: u32 = 24 * 60;
 /// Tries of an effect that met something that had moved, until it is left to a person.
 const MOVED_TRIES: u32 = 64;
 /// Tries of an effect that met something that had moved, before there are pauses between them.
@@ -80,8 +82,14 @@ impl Core {
         let (failure, at) = step.failure()?;
         let (tries, first) = retry.map_or((TRIES, BACKOFF_MS), |r| (r.max.saturating_add(1), r.backoff.0));
         Some(match failure.class {
-            FailureKind::Transient if step.tries < tries => {
-                let due = at.plus(backoff(first, step.tries));
+            FailureKind::Transient
+                if step.tries < tries || failure.retry_at.is_some() && step.tries < PATIENT_TRIES =>
+            {
+                let due = match failure.retry_at {
+                    // The other's clock may be behind ours.
+                    Some(said) => said.max(at.plus(first)),
+                    None => at.plus(backoff(first, step.tries)),
+                };
                 if due <= self.now.wall { Remedy::Again } else { Remedy::Wait(due) }
             }
             FailureKind::Moved if step.tries <= MOVED_AT_ONCE => Remedy::Again,

@@ -16,7 +16,9 @@ pub(in crate::engine) fn run(core: &mut Core) -> Result<(), EngineError> {
         return Ok(());
     }
     let Some((to, reason)) = rest(core) else { return Ok(()) };
-    if !matches!(status, RunStatus::Running | RunStatus::Blocked) || to == status {
+    // Lanes that failed of their pull requests can get well without anything being started again.
+    let healed = status == RunStatus::Failed && to == RunStatus::Completed;
+    if !healed && !matches!(status, RunStatus::Running | RunStatus::Blocked) || to == status {
         return Ok(());
     }
     core.turn(Subject::default(), Some(Status::Run(status)), Status::Run(to), reason.clone())?;

@@ -94,7 +94,9 @@ impl Core {
         let mut unmerged = self.state.unmerged_upstreams(lane);
         let target = &self.plan.lanes[lane].target;
         match (unmerged.next(), unmerged.next()) {
-            (Some(up), None) if self.plan.lanes[up].target == *target => {
+            (Some(up), None)
+                if self.plan.lanes[up].target == *target && self.state.lanes[up].pr.is_some() =>
+            {
                 (self.plan.lanes[up].branch.clone(), false)
             }
             (Some(_), _) => (target.clone(), true),

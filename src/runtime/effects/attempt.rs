@@ -122,7 +122,7 @@ async fn take_up(context: &Arc<Context>, job: &Job<'_>, process: &crate::state::
     if job.role == ProcessRole::Command && process.exit.is_none() {
         let _stopped = exec::stop(&reference, context.grace()).await;
         let message = "the orchestrator ended while the command ran; it runs again".to_owned();
-        return Failure { class: FailureKind::Moved, message, hint: None }.into();
+        return Failure { class: FailureKind::Moved, message, hint: None, retry_at: None }.into();
     }
     let exit = match (process.exit, exec::adopt(&reference)) {
         (Some(exit), _) => exit,

@@ -89,7 +89,7 @@ pub(super) async fn run(
 
 fn interrupted(gate: &Gate) -> Failure {
     let message = format!("the gate `{}` was interrupted", gate.command);
-    Failure { class: FailureKind::Transient, message, hint: None }
+    Failure { class: FailureKind::Transient, message, hint: None, retry_at: None }
 }
 
 /// The end of what a gate printed from `from` on.

@@ -68,7 +68,7 @@ impl Landing<'_> {
         }
         if self.context.is_halted(Some(&self.key())) {
             let message = format!("landing `{}` was called off", self.task.id);
-            return Err(Failure { class: FailureKind::Transient, message, hint: None });
+            return Err(Failure { class: FailureKind::Transient, message, hint: None, retry_at: None });
         }
         let (context, tip, branch) = (Arc::clone(self.context), self.tip.clone(), self.branch());
         let (subject, landing) = (self.subject.clone(), candidate.clone());
@@ -122,7 +122,7 @@ impl Landing<'_> {
             let event = ConflictPredicted::over(format!("lane {lane}"), paths, detail);
             facts.push(Draft::world(self.subject.clone(), event));
             self.check(facts, "merge", CheckStatus::Fail, &message);
-            Failure { class: FailureKind::Conflict, message, hint: None }
+            Failure { class: FailureKind::Conflict, message, hint: None, retry_at: None }
         })
     }
 
@@ -166,7 +166,11 @@ impl Landing<'_> {
         if fresh.is_none() {
             self.look_again(candidate, facts).await?;
         }
-        if passed { Ok(()) } else { Err(Failure { class: FailureKind::Work, message: why, hint: None }) }
+        if passed {
+            Ok(())
+        } else {
+            Err(Failure { class: FailureKind::Work, message: why, hint: None, retry_at: None })
+        }
     }
 
     /// What a gate changed in tracked files is said, and never merged; a HEAD that it moved speaks against it.
@@ -181,7 +185,7 @@ impl Landing<'_> {
         if head != candidate.commit {
             let detail = format!("the gate moved HEAD to {}", head.short());
             self.check(facts, "head", CheckStatus::Fail, &detail);
-            return Err(Failure { class: FailureKind::Work, message: detail, hint: None });
+            return Err(Failure { class: FailureKind::Work, message: detail, hint: None, retry_at: None });
         }
         let changed: Vec<&str> = dirty
             .files

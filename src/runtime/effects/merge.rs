@@ -1,4 +1,5 @@
-//! Merging a pull request of the local forge: in the object database, then exactly the target branch moves.
+//! Merging a pull request. With the local forge: in the object database, then exactly the target branch moves. On GitHub
+//! it is GitHub that merges, exactly the head that was gated.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use super::{Done, blocking, git_failure, permanent, pull_request, sync};
 use crate::event::{
     CheckRecorded, CheckStatus, Draft, Effect, Event, Failure, FailureKind, PrMerged, Subject,
 };
-use crate::forge::Merged;
+use crate::forge::{self, Forge, ForgeError, GitHub, GitHubError, Merged};
 use crate::git::GitError;
 use crate::id::{LaneId, Sha};
 use crate::runtime::brief::Brief;
@@ -34,10 +35,105 @@ pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
         pull_request::stop_gates(context, lane).await;
     }
     let mut facts = Vec::new();
+    if let Some(github) = &context.github {
+        let asked = Asked { lane, tip, by, automatic: request.is_none() };
+        return match on_github(context, github, brief, &asked, &mut facts).await {
+            Ok(()) => Done::well(facts),
+            Err(failure) => Done::failed(facts, failure),
+        };
+    }
     match merge(context, brief, lane, tip, by, request.is_none(), &mut facts).await {
         Ok(()) => Done::well(facts),
         Err(failure) => Done::failed(facts, failure),
     }
+}
+
+/// What is asked of GitHub.
+struct Asked<'a> {
+    lane: &'a LaneId,
+    tip: &'a Sha,
+    by: &'a str,
+    automatic: bool,
+}
+
+async fn on_github(
+    context: &Arc<Context>,
+    github: &GitHub,
+    brief: &Brief,
+    asked: &Asked<'_>,
+    facts: &mut Vec<Draft>,
+) -> Result<(), Failure> {
+    let Asked { lane, tip, by, automatic } = *asked;
+    let state = brief.state.clone().ok_or_else(|| permanent("the state is missing".to_owned()))?;
+    let ix = context.index.lane(lane).expect("effects name lanes of the plan");
+    let number = state.lanes[ix].pr.as_ref().map(|pr| pr.at.number);
+    let number = number.ok_or_else(|| permanent(format!("lane `{lane}` has no pull request")))?;
+    let target = &context.lane(lane).target;
+    if automatic {
+        let doing = |e: GitError| git_failure(&format!("merging lane `{lane}`"), &e);
+        let (shared, id, at) = (Arc::clone(context), lane.clone(), tip.clone());
+        let joined = blocking(move || {
+            let base = sync::target_tip(&shared, &shared.lane(&id).target)?;
+            join(&shared, &id, &at, &base)
+        });
+        let joined = joined.await.map_err(doing)?;
+        let joined = joined.map_err(|paths| pull_request::conflict(lane, target, &paths))?;
+        let evidence = pull_request::gates(context, &state, lane, tip, &joined).await?;
+        let against = failed_gate(&evidence);
+        facts.extend(evidence);
+        if let Some(why) = against {
+            return Err(Failure { class: FailureKind::Refused, message: why, hint: None, retry_at: None });
+        }
+        checks_hold(github, lane, tip, facts).await?;
+    }
+    let title = format!("Merge lane {lane} into {target} (#{number})");
+    let commit =
+        github.merge(number, tip, &title).await.map_err(|error| merge_failure(github, automatic, &error))?;
+    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned() }));
+    Ok(())
+}
+
+/// A merge without a person waits for the checks on GitHub, and does not go against them.
+async fn checks_hold(
+    github: &GitHub,
+    lane: &LaneId,
+    tip: &Sha,
+    facts: &mut Vec<Draft>,
+) -> Result<(), Failure> {
+    let checks = github.checks(tip).await.map_err(|e| forge_failure("asking for checks", &e.into()))?;
+    facts.extend(checks.iter().filter_map(|check| crate::runtime::poller::check(lane, check)));
+    let of = |status: forge::CheckStatus| {
+        let names: Vec<&str> =
+            checks.iter().filter(|c| c.status == status).map(|c| c.name.as_str()).collect();
+        names.join(", ")
+    };
+    let (failed, running) = (of(forge::CheckStatus::Fail), of(forge::CheckStatus::Pending));
+    if failed.is_empty() && running.is_empty() {
+        return Ok(());
+    }
+    let message = if failed.is_empty() {
+        format!("checks on GitHub are not over yet: {running}")
+    } else {
+        format!("checks on GitHub failed: {failed}")
+    };
+    Err(later(github, message))
+}
+
+/// Something on GitHub is not over yet.
+fn later(github: &GitHub, message: String) -> Failure {
+    let wait = u64::try_from(github.pace().busy.as_millis()).unwrap_or(u64::MAX);
+    let retry_at = Some(clock::wall().plus(wait));
+    Failure { class: FailureKind::Transient, message, hint: None, retry_at }
+}
+
+fn merge_failure(github: &GitHub, automatic: bool, error: &ForgeError) -> Failure {
+    if let ForgeError::GitHub(GitHubError::NotMergeable { message, .. }) = error
+        && automatic
+        && message.to_ascii_lowercase().contains("status check")
+    {
+        return later(github, message.clone());
+    }
+    forge_failure("merging the pull request", error)
 }
 
 async fn merge(
@@ -67,7 +163,12 @@ async fn merge(
             let against = failed_gate(&evidence);
             facts.extend(evidence);
             if let Some(why) = against {
-                return Err(Failure { class: FailureKind::Refused, message: why, hint: None });
+                return Err(Failure {
+                    class: FailureKind::Refused,
+                    message: why,
+                    hint: None,
+                    retry_at: None,
+                });
             }
         }
         joined.commit
@@ -129,6 +230,7 @@ fn look(context: &Context, target: &str) -> Result<Sides, Failure> {
                 class: FailureKind::Refused,
                 message: format!("the local `{target}` and origin's have diverged"),
                 hint: Some(format!("bring `{target}` up to date (git pull)")),
+                retry_at: None,
             });
         }
     };
@@ -163,9 +265,11 @@ fn move_target(
     }
     if let Some(number) = number {
         let merged = Merged { sha: commit.clone(), by: by.to_owned(), at: clock::wall().to_string() };
-        open_forge(context)?
-            .mark_merged(number, merged)
-            .map_err(|e| forge_failure("marking the pull request as merged", &e))?;
+        if let Forge::Local(forge) = open_forge(context)? {
+            forge
+                .mark_merged(number, merged)
+                .map_err(|e| forge_failure("marking the pull request as merged", &e))?;
+        }
     }
     Ok(remark)
 }

@@ -56,6 +56,9 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
         Effect::Attempt { .. } => attempt::run(&context, &brief).await,
         Effect::Stop { .. } => stop::run(&context, &brief.effect).await,
         Effect::Land { .. } => land::run(&context, &brief).await,
+        Effect::OpenPr { .. } => pull_request::open(&context, &brief).await,
+        Effect::Review { .. } => outside::review(&context, &brief.effect).await,
+        Effect::CheckMerged { lane, tip } => outside::check_merged(&context, &brief, lane, tip).await,
         Effect::Prove { .. } => pull_request::prove(&context, &brief).await,
         Effect::MergePr { .. } => merge::run(&context, &brief).await,
         _ => blocking(move || quick(&shared, &brief)).await,
@@ -69,15 +72,17 @@ fn quick(context: &Context, brief: &Brief) -> Done {
         Effect::Provision { lane } => provision::run(context, lane, brief.tip.as_ref()),
         Effect::Sync { lane, tip, from, n } => sync::run(context, lane, tip, from, *n),
         Effect::Collect { task, attempt } => collect::run(context, brief, task, *attempt),
-        Effect::OpenPr { .. } => pull_request::open(context, brief),
-        Effect::CheckMerged { lane, tip } => outside::check_merged(context, brief, lane, tip),
-        Effect::Review { lane, act, by, text, .. } => outside::review(context, lane, *act, by, text),
         Effect::Teardown { lane, .. } => teardown::run(context, brief, lane),
         Effect::Attempt { .. }
         | Effect::Stop { .. }
         | Effect::Land { .. }
+        | Effect::OpenPr { .. }
+        | Effect::CheckMerged { .. }
+        | Effect::Review { .. }
         | Effect::Prove { .. }
-        | Effect::MergePr { .. } => unreachable!("these wait for processes and are dispatched before"),
+        | Effect::MergePr { .. } => {
+            unreachable!("these wait for processes or the forge and are dispatched before")
+        }
     }
 }
 
@@ -112,7 +117,7 @@ fn git_failure(doing: &str, error: &GitError) -> Failure {
         }
         _ => (FailureKind::Permanent, None),
     };
-    Failure { class, message: format!("{doing}: {}", chain(error)), hint }
+    Failure { class, message: format!("{doing}: {}", chain(error)), hint, retry_at: None }
 }
 
 /// An error with its causes, on one line.
@@ -129,5 +134,5 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// A failure that another try would not mend.
 fn permanent(message: String) -> Failure {
-    Failure { class: FailureKind::Permanent, message, hint: None }
+    Failure { class: FailureKind::Permanent, message, hint: None, retry_at: None }
 }

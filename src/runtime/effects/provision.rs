@@ -34,6 +34,7 @@ fn make(context: &Context, lane: &LaneId, known: Option<&Sha>) -> Result<LanePro
                     found.short()
                 ),
                 hint: Some(format!("git branch -m {} kept/{lane}", plan.branch)),
+                retry_at: None,
             });
         }
         None if plan.parent.is_some() => known.unwrap_or(&plan.base_sha).clone(),

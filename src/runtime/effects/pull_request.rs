@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{Done, blocking, chain, collect, gate, git_failure, keep, permanent, sync};
 use crate::event::{
-    CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrOpened,
-    PrRef, PrUpdated, Subject, named,
+    CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrMerged,
+    PrOpened, PrRef, PrUpdated, Subject, named,
 };
-use crate::forge::{self, ForgeError, LocalForge, NewPr, PrCheck, PrUpdate};
+use crate::forge::{self, Forge, ForgeError, NewPr, PrCheck, PrUpdate};
 use crate::git::{GitError, Merge, Worktree};
 use crate::id::{LaneId, Sha};
 use crate::plan;
@@ -16,15 +16,19 @@ use crate::runtime::{Context, clock};
 use crate::state::{Check, State};
 use crate::view;
 
-/// The local forge of the record.
-pub(super) fn open_forge(context: &Context) -> Result<LocalForge, Failure> {
-    LocalForge::open(&context.project.record.forge_dir())
-        .map_err(|e| forge_failure("opening the local forge", &e))
+/// The forge of the run.
+pub(super) fn open_forge(context: &Context) -> Result<Forge, Failure> {
+    context.forge().map_err(|e| forge_failure("opening the local forge", &e))
 }
 
-/// What a failure of the local forge means.
+/// What a failure of a forge means.
 pub(super) fn forge_failure(doing: &str, error: &ForgeError) -> Failure {
-    permanent(format!("{doing}: {}", chain(error)))
+    Failure {
+        class: error.kind(),
+        message: format!("{doing}: {}", chain(error)),
+        hint: error.hint(),
+        retry_at: error.until(),
+    }
 }
 
 fn check(lane: &LaneId, name: &str, status: CheckStatus, detail: String) -> Draft {
@@ -32,66 +36,46 @@ fn check(lane: &LaneId, name: &str, status: CheckStatus, detail: String) -> Draf
 }
 
 /// Pushes the lane and opens its pull request, or finds the one that is there.
-pub(super) fn open(context: &Context, brief: &Brief) -> Done {
+pub(super) async fn open(context: &Arc<Context>, brief: &Brief) -> Done {
     let Effect::OpenPr { lane, tip, base, draft } = &brief.effect else {
         return permanent("no pull request".to_owned()).into();
     };
     let mut facts = Vec::new();
-    match try_open(context, brief, (lane, tip), (base, *draft), &mut facts) {
+    match try_open(context, brief, (lane, tip), (base, *draft), &mut facts).await {
         Ok(()) => Done::well(facts),
         Err(failure) => Done::failed(facts, failure),
     }
 }
 
-fn try_open(
-    context: &Context,
+async fn try_open(
+    context: &Arc<Context>,
     brief: &Brief,
     (lane, tip): (&LaneId, &Sha),
     (base, draft): (&str, bool),
     facts: &mut Vec<Draft>,
 ) -> Result<(), Failure> {
-    let repo = &context.project.repo;
-    let lane_plan = context.lane(lane);
-    let doing = |e: GitError| git_failure(&format!("opening the pull request of lane `{lane}`"), &e);
-    let target = sync::target_tip(context, &lane_plan.target).map_err(doing)?;
-    if repo.is_ancestor(tip, &target).map_err(doing)? {
-        let detail = format!("`{}` has all of this lane", lane_plan.target);
-        facts.push(check(lane, CHECK_AHEAD, CheckStatus::Skip, detail));
-        return Ok(());
-    }
-    facts.extend(push(context, lane, tip));
-    let state = brief.state.as_deref().ok_or_else(|| permanent("the state is missing".to_owned()))?;
-    let text = text(context, state, lane, &target, tip).map_err(doing)?;
-    let at = clock::wall().to_string();
-    let onto = if base == lane_plan.target { None } else { repo.branch_tip(base).map_err(doing)? };
-    let base_sha = onto.unwrap_or(target);
+    let state = brief.state.clone().ok_or_else(|| permanent("the state is missing".to_owned()))?;
+    let (shared, id, at) = (Arc::clone(context), lane.clone(), tip.clone());
+    let onto = (base.to_owned(), draft);
+    let (found, ready) = blocking(move || make_ready(&shared, &state, (&id, &at), onto)).await?;
+    facts.extend(found);
+    let Some(new) = ready else { return Ok(()) };
     let forge = open_forge(context)?;
-    let opened = forge
-        .create(NewPr {
-            title: text.title,
-            body: text.body,
-            draft,
-            head: lane_plan.branch.clone(),
-            base: base.to_owned(),
-            head_sha: tip.clone(),
-            base_sha: base_sha.clone(),
-            marker: plan::pr_marker(&context.plan, lane),
-            graph: context.plan.graph.clone(),
-            run: context.plan.run,
-            lane: lane.clone(),
-            author: context.author.name.clone(),
-            at: at.clone(),
-            labels: Vec::new(),
-            checks: Vec::new(),
-        })
-        .map_err(|e| forge_failure("opening the pull request", &e))?;
+    let (at, base_sha) = (new.at.clone(), new.base_sha.clone());
+    let opened = forge.create(new).await.map_err(|e| forge_failure("opening the pull request", &e))?;
     let (new, pull) = (matches!(opened, forge::Opened::New(_)), opened.into_pull());
     let pr = PrRef { number: pull.number, url: pull.url.clone() };
-    if pull.state == forge::PrState::Closed {
-        forge.reopen(pull.number, &at).map_err(|e| forge_failure("reopening the pull request", &e))?;
-    }
     let subject = Subject::lane(lane);
     let (tip, base) = (tip.clone(), base.to_owned());
+    if let Some(merged) = &pull.merged {
+        facts.push(Draft::world(subject.clone(), PrOpened { pr, tip: pull.head_sha.clone(), base, draft }));
+        let event = PrMerged { commit: merged.sha.clone(), by: merged.by.clone() };
+        facts.push(Draft::world(subject, event));
+        return Ok(());
+    }
+    if pull.state == forge::PrState::Closed {
+        forge.reopen(pull.number, &at).await.map_err(|e| forge_failure("reopening the pull request", &e))?;
+    }
     if new || (pull.head_sha == tip && pull.base == base && pull.draft == draft) {
         facts.push(Draft::world(subject, PrOpened { pr, tip, base, draft }));
     } else {
@@ -102,34 +86,92 @@ fn try_open(
             draft: Some(draft),
             ..PrUpdate::default()
         };
-        forge.update(pull.number, update, &at).map_err(|e| forge_failure("updating the pull request", &e))?;
+        let updated = forge.update(pull.number, update, &at).await;
+        updated.map_err(|e| forge_failure("updating the pull request", &e))?;
         facts.push(Draft::world(subject, PrUpdated { pr, tip, base, draft }));
     }
     Ok(())
 }
 
-/// The lane goes to origin with its pull request; where it cannot, the local forge does without.
-fn push(context: &Context, lane: &LaneId, tip: &Sha) -> Option<Draft> {
-    let remote = context.push_remote()?;
+/// Looks whether there is anything to open, pushes it, and describes it.
+fn make_ready(
+    context: &Context,
+    state: &State,
+    (lane, tip): (&LaneId, &Sha),
+    (base, draft): (String, bool),
+) -> Result<(Vec<Draft>, Option<NewPr>), Failure> {
+    let plan = context.lane(lane);
+    let doing = |e: GitError| git_failure(&format!("opening the pull request of lane `{lane}`"), &e);
+    let target = sync::target_tip(context, &plan.target).map_err(doing)?;
+    if context.project.repo.is_ancestor(tip, &target).map_err(doing)? {
+        let detail = format!("`{}` has all of this lane", plan.target);
+        return Ok((vec![check(lane, CHECK_AHEAD, CheckStatus::Skip, detail)], None));
+    }
+    let facts = match push(context, lane, tip) {
+        Ok(()) => Vec::new(),
+        Err(unpushed) if context.github.is_some() => return Err(unpushed),
+        Err(unpushed) => vec![check(lane, "push", CheckStatus::Warn, unpushed.message)],
+    };
+    let text = text(context, state, lane, &target, tip).map_err(doing)?;
     let repo = &context.project.repo;
+    let onto = if base == plan.target { None } else { repo.branch_tip(&base).map_err(doing)? };
+    let new = NewPr {
+        title: text.title,
+        body: text.body,
+        draft,
+        head: plan.branch.clone(),
+        base,
+        head_sha: tip.clone(),
+        base_sha: onto.unwrap_or(target),
+        marker: plan::pr_marker(&context.plan, lane),
+        graph: context.plan.graph.clone(),
+        run: context.plan.run,
+        lane: lane.clone(),
+        author: context.author.name.clone(),
+        at: clock::wall().to_string(),
+        labels: Vec::new(),
+        reviewers: Vec::new(),
+        checks: Vec::new(),
+    };
+    Ok((facts, Some(new)))
+}
+
+/// The lane goes to origin with its pull request; the local forge does without where it cannot.
+fn push(context: &Context, lane: &LaneId, tip: &Sha) -> Result<(), Failure> {
     let branch = &context.lane(lane).branch;
+    let Some(remote) = context.push_remote() else {
+        if context.github.is_none() {
+            return Ok(());
+        }
+        let message = format!("`{branch}` cannot be shown on GitHub: nothing is pushed to origin");
+        return Err(Failure { class: FailureKind::Refused, message, hint: None, retry_at: None });
+    };
+    let repo = &context.project.repo;
     let pushed = match repo.remote_tip(remote, branch) {
         Ok(Some(there)) if there == *tip => Ok(()),
         Ok(there) => match ours(context, there.as_ref(), tip) {
             Ok(true) => repo.push(remote, tip, branch, there.as_ref()),
-            Ok(false) => {
-                let detail = format!(
-                    "origin's `{branch}` holds commits that this run does not know; it was left alone"
-                );
-                return Some(check(lane, "push", CheckStatus::Warn, detail));
-            }
+            Ok(false) => return Err(foreign_commits(branch)),
             Err(error) => Err(error),
         },
         Err(error) => Err(error),
     };
-    match pushed {
-        Ok(()) => None,
-        Err(error) => Some(check(lane, "push", CheckStatus::Warn, format!("not pushed: {}", chain(&error)))),
+    pushed.map_err(|error| {
+        let mut failure = git_failure("not pushed", &error);
+        if failure.class != FailureKind::Transient {
+            failure.class = FailureKind::Refused;
+            failure.hint = Some(format!("git push origin {branch} tells why; then laneway retry"));
+        }
+        failure
+    })
+}
+
+fn foreign_commits(branch: &str) -> Failure {
+    Failure {
+        class: FailureKind::Refused,
+        message: format!("origin's `{branch}` holds commits that this run does not know; it was left alone"),
+        hint: Some(format!("look at git log origin/{branch}; delete or rename it, then laneway retry")),
+        retry_at: None,
     }
 }
 
@@ -205,8 +247,7 @@ async fn try_prove(
             facts.extend(gates(context, &state, lane, tip, &joined).await?);
         }
     }
-    let (shared, id, at, shown) = (Arc::clone(context), lane.clone(), tip.clone(), facts.clone());
-    blocking(move || show(&shared, &state, &id, &at, &shown)).await
+    show(context, &state, lane, tip, facts).await
 }
 
 /// Merges in the object database. The inner error names the paths in conflict.
@@ -324,11 +365,38 @@ async fn set_to(context: &Arc<Context>, worktree: &Worktree, at: &Sha) -> Result
 }
 
 /// Brings text and checks of the pull request up to date.
-fn show(context: &Context, state: &State, lane: &LaneId, tip: &Sha, facts: &[Draft]) -> Result<(), Failure> {
+async fn show(
+    context: &Arc<Context>,
+    state: &Arc<State>,
+    lane: &LaneId,
+    tip: &Sha,
+    facts: &[Draft],
+) -> Result<(), Failure> {
     let ix = context.index.lane(lane).expect("effects name lanes of the plan");
     let Some(pr) = &state.lanes[ix].pr else {
         return Ok(());
     };
+    let (shared, known, id) = (Arc::clone(context), Arc::clone(state), lane.clone());
+    let (at, facts) = (tip.clone(), facts.to_vec());
+    let update = blocking(move || shown(&shared, &known, &id, &at, &facts))
+        .await
+        .map_err(|e| git_failure("describing the pull request", &e))?;
+    let forge = open_forge(context)?;
+    match forge.update(pr.at.number, update, &clock::wall().to_string()).await {
+        Ok(_) | Err(ForgeError::WrongState { .. }) => Ok(()),
+        Err(error) => Err(forge_failure("updating the pull request", &error)),
+    }
+}
+
+/// What the pull request is to say, with the evidence in `facts`.
+fn shown(
+    context: &Context,
+    state: &State,
+    lane: &LaneId,
+    tip: &Sha,
+    facts: &[Draft],
+) -> Result<PrUpdate, GitError> {
+    let ix = context.index.lane(lane).expect("effects name lanes of the plan");
     let mut shown = state.clone();
     for fact in facts {
         if let crate::event::Event::CheckRecorded(event) = &fact.event {
@@ -341,20 +409,14 @@ fn show(context: &Context, state: &State, lane: &LaneId, tip: &Sha, facts: &[Dra
             });
         }
     }
-    let doing = |e: GitError| git_failure("describing the pull request", &e);
-    let target = sync::target_tip(context, &context.lane(lane).target).map_err(doing)?;
-    let text = text(context, &shown, lane, &target, tip).map_err(doing)?;
+    let target = sync::target_tip(context, &context.lane(lane).target)?;
+    let text = text(context, &shown, lane, &target, tip)?;
     let checks = shown.lanes[ix].checks.iter().map(|c| PrCheck {
         name: c.name.clone(),
         status: status_of(c.status),
         detail: c.detail.lines().next().unwrap_or_default().to_owned(),
     });
-    let update = PrUpdate { body: Some(text.body), checks: Some(checks.collect()), ..PrUpdate::default() };
-    let forge = open_forge(context)?;
-    match forge.update(pr.at.number, update, &clock::wall().to_string()) {
-        Ok(_) | Err(ForgeError::WrongState { .. }) => Ok(()),
-        Err(error) => Err(forge_failure("updating the pull request", &error)),
-    }
+    Ok(PrUpdate { body: Some(text.body), checks: Some(checks.collect()), ..PrUpdate::default() })
 }
 
 fn status_of(status: CheckStatus) -> forge::CheckStatus {
@@ -372,5 +434,6 @@ pub(super) fn conflict(lane: &LaneId, target: &str, paths: &[String]) -> Failure
         class: FailureKind::Conflict,
         message: format!("lane `{lane}` and `{target}` both changed {}", named(paths)),
         hint: Some(format!("bring `{target}` up to what the lane expects, or close the pull request")),
+        retry_at: None,
     }
 }

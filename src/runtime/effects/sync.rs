@@ -36,6 +36,10 @@ fn merge(
     {
         return Ok(LaneSynced { upstream: brought(from), tip: found.clone() });
     }
+    if from.iter().any(|source| matches!(source, SyncSource::Landing { .. })) {
+        // What landed on a forge is not here before it is fetched.
+        target_tip(context, &plan.target).map_err(doing)?;
+    }
     let mut now = tip.clone();
     let mut in_conflict = Vec::new();
     for source in &in_order(context, from).map_err(doing)? {
@@ -179,7 +183,7 @@ fn hand_over(
         Err(error) => return git_failure("keeping a merge with conflicts", &error),
     }
     facts.extend(conflicts.into_iter().map(|event| Draft::world(subject.clone(), event)));
-    Failure { class: FailureKind::Conflict, message, hint: None }
+    Failure { class: FailureKind::Conflict, message, hint: None, retry_at: None }
 }
 
 /// Where a target branch stands: on origin where there is one that is asked, else here.

@@ -1,0 +1,24 @@
+//! GitHub, spoken to over its REST interface.
+//!
+//! `client` sends one request and says what became of it; `pulls`, `talk` and `news` know what there is to ask. A request
+//! that may have been done although its answer was lost is never simply sent again: the world is looked at first.
+//! Nothing in here waits for long. What passes by itself is reported with the moment to come back at, and the run waits.
+
+mod client;
+mod error;
+mod found;
+mod news;
+mod pace;
+mod place;
+mod pulls;
+mod talk;
+mod wire;
+
+pub use client::GitHub;
+pub use error::GitHubError;
+pub use news::{PrNews, Watch};
+pub use pace::Pace;
+pub use place::{AddressError, api_of, repository_of};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,358 @@
+//! Pull requests: found, opened, changed, merged.
+
+use http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::client::{Ask, Fault, GitHub, Refused};
+use super::error::GitHubError;
+use super::found::{self, Owner, marked};
+use super::wire;
+use crate::forge::error::ForgeError;
+use crate::forge::pull_request::{
+    NewPr, Opened, PrAction, PrCheck, PrFilter, PrState, PrUpdate, PullRequest,
+};
+use crate::id::Sha;
+
+/// Entries on a page; the most that GitHub gives.
+pub(super) const PAGE: usize = 100;
+/// Pages that are read before a list counts as endless.
+pub(super) const PAGES: usize = 20;
+/// Tries to open a pull request whose answer does not come.
+const TRIES: u32 = 3;
+
+impl GitHub {
+    /// Opens a pull request, or returns the one that has its marker, whatever its state.
+    pub async fn create(&self, new: NewPr) -> Result<Opened, ForgeError> {
+        if let Some(found) = self.existing(&new).await? {
+            return Ok(Opened::Existing(found));
+        }
+        let body = json!({
+            "title": new.title,
+            "body": marked(&new.body, &new.marker),
+            "head": new.head,
+            "base": new.base,
+            "draft": new.draft,
+        });
+        let ask = Ask::send(Method::POST, self.of_repo("pulls"), body);
+        let mut tries = 1;
+        let pull = loop {
+            match self.open_once(&ask).await {
+                Ok(pull) => break pull,
+                Err(Fault::Known(error)) if error.leaves_open() => {
+                    // It may have been opened all the same.
+                    self.rest(tries).await;
+                    if let Some(found) = self.existing(&new).await? {
+                        break found;
+                    }
+                    if tries == TRIES {
+                        return Err(error.into());
+                    }
+                }
+                Err(Fault::Refused(Refused { status: StatusCode::UNPROCESSABLE_ENTITY, message }))
+                    if message.contains("already exists") =>
+                {
+                    let found = self.existing(&new).await?;
+                    let invalid = || GitHubError::Invalid { host: self.host(), message };
+                    return Ok(Opened::Existing(found.ok_or_else(invalid)?));
+                }
+                Err(fault) => return Err(self.plain(fault).into()),
+            }
+            tries += 1;
+        };
+        let dress = PrUpdate {
+            labels: (!new.labels.is_empty()).then_some(new.labels),
+            reviewers: (!new.reviewers.is_empty()).then_some(new.reviewers),
+            ..PrUpdate::default()
+        };
+        let pull = if dress == PrUpdate::default() { pull } else { self.update(pull.number, dress).await? };
+        Ok(Opened::New(pull))
+    }
+
+    async fn open_once(&self, ask: &Ask) -> Result<PullRequest, Fault> {
+        let super::client::Reply::Fresh { text, .. } = self.once(ask).await? else {
+            return Err(Fault::Known(self.parse::<()>("").expect_err("nothing is no answer")));
+        };
+        Ok(self.pull(self.parse(&text)?)?)
+    }
+
+    /// The pull request that `new` would be a second one of. One that a person opened for the branch is taken over.
+    async fn existing(&self, new: &NewPr) -> Result<Option<PullRequest>, ForgeError> {
+        if let Some(found) = self.find_by_marker(&new.marker, &new.head).await? {
+            return Ok(Some(found));
+        }
+        let open = self.of_branch(&new.head, "open").await?;
+        let Some(theirs) = open.into_iter().find(|pull| pull.base.r#ref == new.base) else {
+            return Ok(None);
+        };
+        let body = theirs.body.clone().unwrap_or_default();
+        if Owner::of(&body, &theirs.head.r#ref).is_some() {
+            return Err(GitHubError::OtherRun { number: theirs.number }.into());
+        }
+        let change = json!({ "title": new.title, "body": marked(&new.body, &new.marker) });
+        let path = self.of_repo(&format!("pulls/{}", theirs.number));
+        let pull: wire::Pull = self.fetch(&Ask::send(Method::PATCH, path, change)).await?;
+        Ok(Some(self.pull(pull)?))
+    }
+
+    async fn of_branch(&self, head: &str, state: &str) -> Result<Vec<wire::Pull>, GitHubError> {
+        let (owner, head) = (self.place.owner(), escaped(head));
+        let path = self.of_repo(&format!("pulls?head={owner}:{head}&state={state}&per_page={PAGE}"));
+        self.fetch(&Ask::get(path)).await
+    }
+
+    /// The pull request of a lane of a run, which shows the branch `head`.
+    pub async fn find_by_marker(&self, marker: &str, head: &str) -> Result<Option<PullRequest>, ForgeError> {
+        for pull in self.of_branch(head, "all").await? {
+            let owner = Owner::of(pull.body.as_deref().unwrap_or_default(), &pull.head.r#ref);
+            if owner.is_some_and(|owner| owner.marker == marker) {
+                return Ok(Some(self.pull(pull)?));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) async fn raw(&self, number: u64) -> Result<wire::Pull, ForgeError> {
+        let path = self.of_repo(&format!("pulls/{number}"));
+        self.read(&Ask::get(path)).await.map_err(|fault| self.of_pull(number, fault))
+    }
+
+    /// A refusal about one pull request.
+    pub(super) fn of_pull(&self, number: u64, fault: Fault) -> ForgeError {
+        match fault {
+            Fault::Refused(Refused { status: StatusCode::NOT_FOUND, .. }) => ForgeError::NotFound { number },
+            other => self.plain(other).into(),
+        }
+    }
+
+    /// One pull request, with the checks of its head.
+    pub async fn get(&self, number: u64) -> Result<PullRequest, ForgeError> {
+        let mut pull = self.pull(self.raw(number).await?)?;
+        if let Some(closed) = &mut pull.closed {
+            closed.by = self.closed_by(number).await?;
+        }
+        pull.checks = self.checks(&pull.head_sha).await?;
+        Ok(pull)
+    }
+
+    pub(super) async fn closed_by(&self, number: u64) -> Result<String, GitHubError> {
+        let issue: wire::Issue = self.fetch(&Ask::get(self.of_repo(&format!("issues/{number}")))).await?;
+        Ok(found::login(issue.closed_by.as_ref()))
+    }
+
+    /// The checks of a commit.
+    pub async fn checks(&self, head: &Sha) -> Result<Vec<PrCheck>, GitHubError> {
+        let runs = self.fetch(&Ask::get(self.runs_of(head))).await?;
+        let statuses = self.fetch(&Ask::get(self.statuses_of(head))).await?;
+        Ok(found::checks(runs, statuses))
+    }
+
+    pub(super) fn runs_of(&self, head: &Sha) -> String {
+        self.of_repo(&format!("commits/{head}/check-runs?per_page={PAGE}"))
+    }
+
+    pub(super) fn statuses_of(&self, head: &Sha) -> String {
+        self.of_repo(&format!("commits/{head}/status?per_page={PAGE}"))
+    }
+
+    /// Those of Laneway's that `filter` admits, by number, without their checks.
+    pub async fn list(&self, filter: &PrFilter) -> Result<Vec<PullRequest>, ForgeError> {
+        let state = match filter.state {
+            Some(PrState::Open) => "open",
+            Some(PrState::Merged | PrState::Closed) => "closed",
+            None => "all",
+        };
+        let mut found = Vec::new();
+        for page in 1..=PAGES {
+            let query =
+                format!("pulls?state={state}&sort=created&direction=desc&per_page={PAGE}&page={page}");
+            let pulls: Vec<wire::Pull> = self.fetch(&Ask::get(self.of_repo(&query))).await?;
+            let last = pulls.len() < PAGE;
+            for pull in pulls {
+                match self.pull(pull) {
+                    Ok(pull) if filter.admits(&pull) => found.push(pull),
+                    Ok(_) | Err(GitHubError::Foreign { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            if last {
+                break;
+            }
+        }
+        found.sort_by_key(|pull| pull.number);
+        Ok(found)
+    }
+
+    /// Changes what `update` names. Head and checks are GitHub's own to tell: the head moves by a push.
+    pub async fn update(&self, number: u64, update: PrUpdate) -> Result<PullRequest, ForgeError> {
+        let mut raw = self.raw(number).await?;
+        let before = self.pull(raw.clone())?;
+        // What GitHub tells itself is not sent.
+        let update = PrUpdate { head_sha: None, base_sha: None, checks: None, ..update };
+        if update.moves(&before) && before.state != PrState::Open {
+            return Err(ForgeError::WrongState { number, state: before.state, action: PrAction::Move });
+        }
+        let mut change = Map::new();
+        let mut set = |key: &str, value: Option<String>, now: &str| {
+            if let Some(value) = value.filter(|value| value != now) {
+                change.insert(key.to_owned(), Value::String(value));
+            }
+        };
+        set("title", update.title, &before.title);
+        set("body", update.body.map(|body| marked(&body, &before.marker)), &before.body);
+        set("base", update.base, &before.base);
+        if !change.is_empty() {
+            raw = self.patch(number, Value::Object(change)).await?;
+        }
+        if let Some(labels) = update.labels.filter(|labels| *labels != before.labels) {
+            let path = self.of_repo(&format!("issues/{number}/labels"));
+            let ask = Ask::send(Method::PUT, path, json!({ "labels": labels }));
+            let _set: Vec<wire::Label> =
+                self.read(&ask).await.map_err(|fault| self.of_pull(number, fault))?;
+        }
+        if let Some(reviewers) = update.reviewers.filter(|wanted| *wanted != before.reviewers) {
+            self.set_reviewers(number, &before.reviewers, &reviewers).await?;
+        }
+        if let Some(draft) = update.draft.filter(|draft| *draft != before.draft) {
+            self.set_draft(&raw.node_id, draft).await?;
+        }
+        Ok(self.pull(self.raw(number).await?)?)
+    }
+
+    async fn patch(&self, number: u64, change: Value) -> Result<wire::Pull, ForgeError> {
+        let path = self.of_repo(&format!("pulls/{number}"));
+        let ask = Ask::send(Method::PATCH, path, change);
+        self.read(&ask).await.map_err(|fault| self.of_pull(number, fault))
+    }
+
+    async fn set_reviewers(&self, number: u64, now: &[String], wanted: &[String]) -> Result<(), ForgeError> {
+        let path = self.of_repo(&format!("pulls/{number}/requested_reviewers"));
+        let gone: Vec<_> = now.iter().filter(|one| !wanted.contains(one)).collect();
+        let come: Vec<_> = wanted.iter().filter(|one| !now.contains(one)).collect();
+        for (method, people) in [(Method::DELETE, gone), (Method::POST, come)] {
+            if !people.is_empty() {
+                let ask = Ask::send(method, path.clone(), json!({ "reviewers": people }));
+                let _pull: wire::Pull = self.read(&ask).await.map_err(|fault| self.of_pull(number, fault))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The draft mark is out of reach of the REST interface.
+    async fn set_draft(&self, node: &str, draft: bool) -> Result<(), ForgeError> {
+        let mutation = if draft { "convertPullRequestToDraft" } else { "markPullRequestReadyForReview" };
+        let query = format!(
+            "mutation($id: ID!) {{ {mutation}(input: {{pullRequestId: $id}}) {{ pullRequest {{ isDraft }} }} }}"
+        );
+        let ask = Ask::send(
+            Method::POST,
+            self.place.graphql(),
+            json!({ "query": query, "variables": { "id": node } }),
+        );
+        let answer: Value = self.fetch(&ask).await?;
+        match answer.get("errors") {
+            None => Ok(()),
+            Some(errors) => {
+                let refusal = json!({ "errors": errors }).to_string();
+                let said: wire::Refusal = self.parse(&refusal)?;
+                Err(GitHubError::Invalid { host: self.host(), message: said.text() }.into())
+            }
+        }
+    }
+
+    /// Gives it up; a repeat changes nothing.
+    pub async fn close(&self, number: u64) -> Result<PullRequest, ForgeError> {
+        self.turn(number, PrState::Open, PrState::Closed, PrAction::Close).await
+    }
+
+    /// Opens it again; a repeat changes nothing.
+    pub async fn reopen(&self, number: u64) -> Result<PullRequest, ForgeError> {
+        self.turn(number, PrState::Closed, PrState::Open, PrAction::Reopen).await
+    }
+
+    async fn turn(
+        &self,
+        number: u64,
+        from: PrState,
+        to: PrState,
+        action: PrAction,
+    ) -> Result<PullRequest, ForgeError> {
+        let pull = self.pull(self.raw(number).await?)?;
+        if pull.state == to {
+            return self.get(number).await;
+        }
+        if pull.state != from {
+            return Err(ForgeError::WrongState { number, state: pull.state, action });
+        }
+        let state = if to == PrState::Open { "open" } else { "closed" };
+        self.patch(number, json!({ "state": state })).await?;
+        self.get(number).await
+    }
+
+    /// Merges it by a merge commit, if it still shows `head`, and returns the commit that landed. One that is merged
+    /// already is not merged again.
+    pub async fn merge(&self, number: u64, head: &Sha, title: &str) -> Result<Sha, ForgeError> {
+        let path = self.of_repo(&format!("pulls/{number}/merge"));
+        let body = json!({ "sha": head, "merge_method": "merge", "commit_title": title });
+        let ask = Ask::send(Method::PUT, path, body);
+        let mut tries = 1;
+        loop {
+            let fault = match self.once(&ask).await {
+                Ok(super::client::Reply::Fresh { text, .. }) => match self.parse::<wire::Merge>(&text) {
+                    Ok(merge) => return self.landed(number, &merge.sha),
+                    Err(error) => Fault::Known(error),
+                },
+                Ok(super::client::Reply::Same) => continue,
+                Err(fault) => fault,
+            };
+            // Whatever was answered: what counts is whether it is merged.
+            if let Some(sha) = self.merged_as(number).await? {
+                return Ok(sha);
+            }
+            match fault {
+                Fault::Known(error) if error.leaves_open() && tries < TRIES => self.rest(tries).await,
+                fault => return Err(self.merge_fault(number, head, fault)),
+            }
+            tries += 1;
+        }
+    }
+
+    fn landed(&self, number: u64, sha: &str) -> Result<Sha, ForgeError> {
+        Sha::new(sha).map_err(|_| {
+            GitHubError::NotMergeable { host: self.host(), number, message: "no commit was named".to_owned() }
+                .into()
+        })
+    }
+
+    async fn merged_as(&self, number: u64) -> Result<Option<Sha>, ForgeError> {
+        Ok(self.pull(self.raw(number).await?)?.merged.map(|merged| merged.sha))
+    }
+
+    fn merge_fault(&self, number: u64, head: &Sha, fault: Fault) -> ForgeError {
+        let Fault::Refused(Refused { status, message }) = fault else {
+            return self.of_pull(number, fault);
+        };
+        match status.as_u16() {
+            404 => ForgeError::NotFound { number },
+            405 | 409 if message.contains("Base branch was modified") => {
+                GitHubError::BaseMoved { number }.into()
+            }
+            409 => GitHubError::HeadMoved { number, expected: head.clone() }.into(),
+            _ => GitHubError::NotMergeable { host: self.host(), number, message }.into(),
+        }
+    }
+}
+
+/// A branch in a query: what would end it is escaped.
+fn escaped(branch: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(branch.len());
+    for byte in branch.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => write!(out, "%{byte:02X}").expect("a string takes every text"),
+        }
+    }
+    out
+}

@@ -1,0 +1,60 @@
+//! The token for GitHub: found when it is needed, kept in memory, handed to nobody but the client.
+#![expect(clippy::disallowed_methods, reason = "asks `gh` for the token that it keeps")]
+
+use std::ffi::{OsStr, OsString};
+use std::process::Stdio;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::exec;
+use crate::plan::GitHubPlace;
+
+/// How long `gh` may take; it may have to ask a keyring that asks a person.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Tokens for github.com.
+const TOKENS: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
+/// Tokens for the server that `GH_HOST` names.
+const ENTERPRISE_TOKENS: [&str; 2] = ["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"];
+
+/// The token for `place`, from the environment or from `gh`.
+///
+/// A repository can say in its `laneway.toml` where its GitHub is. The tokens of the environment are not sent there for
+/// that alone: they are for github.com, for what `LANEWAY_GITHUB_API` names and for `GH_HOST`. What `gh` keeps is kept
+/// by host.
+pub async fn find_token(environment: &[(OsString, OsString)], place: &GitHubPlace) -> Option<SecretString> {
+    let value = |name: &str| {
+        let found = environment.iter().rev().find(|(known, _)| known == name)?;
+        found.1.to_str().map(str::trim).filter(|text| !text.is_empty())
+    };
+    let asked = value("LANEWAY_GITHUB_API").is_some_and(|api| api.trim_end_matches('/') == place.api);
+    let host = place.host();
+    let mut names: Vec<&str> = Vec::new();
+    if asked || host == "github.com" {
+        names.extend(TOKENS);
+    }
+    if value("GH_HOST") == Some(host) && host != "github.com" {
+        names.extend(ENTERPRISE_TOKENS);
+    }
+    if let Some(token) = names.into_iter().find_map(value) {
+        return Some(SecretString::from(token.to_owned()));
+    }
+    from_gh(environment, host).await
+}
+
+async fn from_gh(environment: &[(OsString, OsString)], host: &str) -> Option<SecretString> {
+    let path = environment.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.as_os_str())?;
+    let gh = exec::find_program(OsStr::new("gh"), path, std::path::Path::new("/")).ok()?;
+    let mut command = tokio::process::Command::from(std::process::Command::new(gh));
+    command
+        .args(["auth", "token", "--hostname", host])
+        .env_clear()
+        .envs(environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()?;
+    let token = String::from_utf8(output.stdout).ok()?;
+    let token = token.trim();
+    (output.status.success() && !token.is_empty()).then(|| SecretString::from(token.to_owned()))
+}

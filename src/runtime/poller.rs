@@ -1,0 +1,191 @@
+//! The one who asks GitHub what became of the run's pull requests. The local forge needs nobody: who changes something
+//! there tells the run.
+//!
+//! It decides nothing. What it finds goes to the loop as [`Input::News`]; what is no news there is dropped there.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::clock;
+use crate::engine::Input;
+use crate::event::{
+    CHECK_HEAD, CheckRecorded, CheckStatus, Draft, LaneStatus, PrClosed, PrMerged, PrRef, PrUpdated,
+    ReviewAct, ReviewObserved, Subject,
+};
+use crate::forge::{self, ForgeError, GitHub, PrCheck, PrNews, PrState, Verdict, Watch};
+use crate::id::{LaneId, Sha};
+use crate::state::State;
+
+/// A lane whose pull request is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Watched {
+    lane: LaneId,
+    pr: PrRef,
+    /// What the run has shown there.
+    tip: Sha,
+}
+
+/// The lanes that wait for news: their pull request is open, or was closed by somebody who may think again.
+pub(super) fn watched(state: &State) -> Vec<Watched> {
+    let lanes = state.plan().lanes.iter().zip(&state.lanes);
+    lanes
+        .filter_map(|(plan, lane)| {
+            let pr = lane.pr.as_ref().filter(|pr| pr.merged.is_none())?;
+            let waits = match lane.status {
+                LaneStatus::PrCreated => true,
+                LaneStatus::Failed => pr.closed_by.is_some(),
+                _ => false,
+            };
+            waits.then(|| Watched { lane: plan.id.clone(), pr: pr.at.clone(), tip: pr.tip.clone() })
+        })
+        .collect()
+}
+
+/// Asks until the loop is gone: often while something happens, seldom when it does not, and not before the moment that
+/// GitHub names.
+pub(super) async fn poll(
+    github: GitHub,
+    mut lanes: watch::Receiver<Vec<Watched>>,
+    inputs: mpsc::UnboundedSender<Input>,
+) {
+    let mut watch = Watch::default();
+    let mut pause = github.pace().busy;
+    let mut trouble = false;
+    loop {
+        let watched = lanes.borrow_and_update().clone();
+        if watched.is_empty() {
+            if lanes.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
+        let numbers: Vec<u64> = watched.iter().map(|one| one.pr.number).collect();
+        let (input, not_before) = match github.news(&mut watch, &numbers).await {
+            Ok(news) => {
+                trouble = false;
+                let (busy, quiet) = (github.pace().busy, github.pace().quiet);
+                pause = if news.is_empty() { (pause * 3 / 2).min(quiet) } else { busy };
+                let facts = news.iter().flat_map(|one| facts(&watched, one)).collect();
+                (Input::News { facts, problem: None }, None)
+            }
+            Err(error) => {
+                pause = github.pace().patience;
+                // Said once, not at every look.
+                let problem = (!std::mem::replace(&mut trouble, true)).then(|| problem(&error));
+                (Input::News { facts: Vec::new(), problem }, error.until())
+            }
+        };
+        if inputs.send(input).is_err() {
+            return;
+        }
+        if !rest(&mut lanes, pause, not_before.map(|at| Duration::from_millis(at.since(clock::wall())))).await
+        {
+            return;
+        }
+    }
+}
+
+/// Everything that GitHub shows of the pull requests that `state` waits for, news or not.
+pub(super) async fn look(github: &GitHub, state: &State) -> Result<Vec<Draft>, ForgeError> {
+    let watched = watched(state);
+    if watched.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers: Vec<u64> = watched.iter().map(|one| one.pr.number).collect();
+    let news = github.news(&mut Watch::default(), &numbers).await?;
+    Ok(news.iter().flat_map(|one| facts(&watched, one)).collect())
+}
+
+/// Waits for the next look: shorter when the lanes change, but never less than `at_least`. Says whether to go on.
+async fn rest(
+    lanes: &mut watch::Receiver<Vec<Watched>>,
+    pause: Duration,
+    at_least: Option<Duration>,
+) -> bool {
+    if let Some(at_least) = at_least {
+        tokio::time::sleep(at_least.max(pause)).await;
+        return lanes.has_changed().is_ok();
+    }
+    tokio::select! {
+        () = tokio::time::sleep(pause) => true,
+        changed = lanes.changed() => changed.is_ok(),
+    }
+}
+
+/// Why there is no news, for people.
+pub(super) fn problem(error: &ForgeError) -> String {
+    let hint = error.hint().map_or(String::new(), |hint| format!("; {hint}"));
+    format!("there is no news of the pull requests: {error}{hint}")
+}
+
+/// What the run has to know of a pull request.
+fn facts(watched: &[Watched], news: &PrNews) -> Vec<Draft> {
+    let PrNews { pull, reviews } = news;
+    let Some(known) = watched.iter().find(|one| one.pr.number == pull.number) else {
+        return Vec::new();
+    };
+    let subject = || Subject::lane(&known.lane);
+    let mut facts: Vec<Draft> = reviews
+        .iter()
+        .map(|review| {
+            let act = match review.verdict {
+                Verdict::Approve => ReviewAct::Approve,
+                Verdict::RequestChanges => ReviewAct::RequestChanges,
+                Verdict::Comment => ReviewAct::Comment,
+            };
+            let (by, text) = (review.author.clone(), bounded(&review.body));
+            Draft::world(subject(), ReviewObserved { act, by, text, tip: review.sha.clone() })
+        })
+        .collect();
+    match (&pull.merged, &pull.closed) {
+        (Some(merged), _) => {
+            let event = PrMerged { commit: merged.sha.clone(), by: merged.by.clone() };
+            facts.push(Draft::world(subject(), event));
+        }
+        (None, Some(closed)) => facts.push(Draft::world(subject(), PrClosed { by: closed.by.clone() })),
+        (None, None) => {
+            debug_assert_eq!(pull.state, PrState::Open, "merged and closed ones say how");
+            facts.push(head(known, &pull.head_sha));
+            facts.extend(pull.checks.iter().filter_map(|one| check(&known.lane, one)));
+            let (pr, tip) = (known.pr.clone(), known.tip.clone());
+            let event = PrUpdated { pr, tip, base: pull.base.clone(), draft: pull.draft };
+            facts.push(Draft::world(subject(), event));
+        }
+    }
+    facts
+}
+
+/// The longest words of a reviewer that go into the journal, in characters.
+const MOST_WORDS: usize = 4000;
+
+fn bounded(text: &str) -> String {
+    text.chars().take(MOST_WORDS).collect()
+}
+
+/// Whether the pull request still shows what the run has put there.
+fn head(known: &Watched, shown: &Sha) -> Draft {
+    let (status, detail) = if *shown == known.tip {
+        (CheckStatus::Pass, String::new())
+    } else {
+        let (shown, ours) = (shown.short(), known.tip.short());
+        let detail = format!("it was moved to {shown} by other hands; what was proven is {ours}");
+        (CheckStatus::Fail, detail)
+    };
+    let event = CheckRecorded { name: CHECK_HEAD.to_owned(), status, detail, duration_ms: 0 };
+    Draft::world(Subject::lane(&known.lane), event)
+}
+
+/// A check on GitHub as evidence about the lane; `None` while it runs.
+pub(super) fn check(lane: &LaneId, check: &PrCheck) -> Option<Draft> {
+    let status = match check.status {
+        forge::CheckStatus::Pending => return None,
+        forge::CheckStatus::Pass => CheckStatus::Pass,
+        forge::CheckStatus::Warn => CheckStatus::Warn,
+        forge::CheckStatus::Fail => CheckStatus::Fail,
+        forge::CheckStatus::Skip => CheckStatus::Skip,
+    };
+    let name = format!("github/{}", check.name);
+    let event = CheckRecorded { name, status, detail: bounded(&check.detail), duration_ms: 0 };
+    Some(Draft::world(Subject::lane(lane), event))
+}

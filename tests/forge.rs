@@ -1,0 +1,10 @@
+//! The forges: one suite for both, GitHub's faults, and whole runs against a GitHub of our own.
+
+mod bench;
+mod conformance;
+mod faults;
+mod hub;
+mod news;
+mod openapi;
+mod refused;
+mod runs;
