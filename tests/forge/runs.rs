@@ -1,7 +1,7 @@
 //! Whole runs of the program against our GitHub.
 
 use super::hub::{Hub, Merge, Token, files_with};
-use crate::harness::{Fault, Method};
+use crate::harness::{Barrier, Fault, Method};
 
 #[test]
 fn ar07_a_run_opens_its_pull_requests_on_github_and_a_person_merges_them_there() {
@@ -191,4 +191,53 @@ fn p08_a_github_that_is_down_for_longer_than_a_few_tries_is_waited_for() {
     run.wait().success();
     hub.expect("merged", "merged");
     assert_eq!((hub.fake.numbers(), hub.status().attempts("write-core")), (vec![1, 2], 1));
+}
+
+#[test]
+fn p19_a_run_that_is_killed_around_its_pull_requests_does_nothing_twice() {
+    let whole = Hub::new();
+    whole.graph(Merge::Auto).run().success();
+    let events = whole.scratch.events("hub");
+    let about = |kind: &str, what: &str| {
+        let found = events.iter().position(|event| event["kind"] == kind && event.to_string().contains(what));
+        found.unwrap_or_else(|| panic!("there is no {kind} of {what}")) + 1
+    };
+    let points = [
+        about("effect.intended", "open-pr/"),
+        about("pr.opened", ""),
+        about("effect.intended", "prove/"),
+        about("effect.intended", "merge-pr/"),
+        about("pr.merged", ""),
+    ];
+    for point in points {
+        let hub = Hub::new();
+        hub.graph(Merge::Auto);
+        assert!(hub.crash(point).crashed(), "it was not killed after event {point}");
+        hub.laneway(&["resume", "hub"]).success();
+        hub.expect("merged", "merged");
+        assert_eq!(hub.fake.numbers(), [1, 2], "killed after event {point}");
+        let landed: usize =
+            hub.fake.log().iter().filter(|one| one.path.ends_with("/merge") && one.status == 200).count();
+        assert_eq!(landed, 2, "killed after event {point}");
+        hub.laneway(&["verify", "hub"]).success();
+    }
+}
+
+#[test]
+fn s20_one_that_a_person_merges_before_its_proof_is_over_is_merged() {
+    let hub = Hub::new();
+    let mut gate = Barrier::new(&hub.scratch, "proof", &["gate".to_owned()]);
+    let text = format!(
+        "schema = 1\nname = \"hub\"\n\n[[workstreams]]\nid = \"core\"\ngate = \"{}\"\n\n[[tasks]]\n\
+         id = \"write-core\"\nworkstream = \"core\"\nrun = \"echo 1 > new.txt\"\n",
+        gate.command("gate")
+    );
+    hub.scratch.write("graphs/hub.toml", &text);
+    let mut run = hub.spawn(&["run", "graphs/hub.toml", "--json"]);
+    gate.gather(&mut run);
+    let landed = hub.fake.merge(1, Method::Squash, "bob");
+    gate.open();
+    run.wait().success();
+    assert_eq!(hub.status().lane("core")["status"], "merged");
+    assert_eq!(hub.events("pr.merged")[0]["payload"]["commit"], landed.as_str());
 }
