@@ -19,6 +19,7 @@ fn ar07_a_run_opens_its_pull_requests_on_github_and_a_person_merges_them_there()
     let file = std::fs::read_to_string(hub.scratch.board("hub", "lanes/core/pr_created"));
     assert_eq!(file.expect("a status file").trim_end(), pull["html_url"]);
 
+    hub.fake.edit(core, "My own words.");
     let landed = hub.fake.merge(core, Method::Squash, "bob");
     hub.expect("merged", "pr_created");
     let merged = hub.events("pr.merged");
