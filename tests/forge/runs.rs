@@ -188,6 +188,13 @@ fn p08_a_github_that_is_down_for_longer_than_a_few_tries_is_waited_for() {
     // More failures of one effect than others are given.
     run.wait_for_nth_line(6, |line| line.contains("\"effect.failed\"") && line.contains("open-pr/core"));
     assert!(hub.fake.numbers().is_empty());
+    // Whoever does not want to wait goes, and comes back.
+    run.signal(rustix::process::Signal::INT);
+    run.wait().failure();
+    let told = hub.scratch.laneway(&["events", "hub"]).success().text();
+    assert!(told.contains("127.0.0.1") && told.contains("status 503"), "{told}");
+    let mut run = hub.spawn(&["resume", "hub", "--json"]);
+    run.wait_for_line(|line| line.contains("\"effect.failed\""));
     hub.fake.set_down(false);
     run.wait().success();
     hub.expect("merged", "merged");

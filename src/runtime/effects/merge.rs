@@ -122,7 +122,7 @@ async fn checks_hold(
 
 /// Something on GitHub is not over yet.
 fn later(github: &GitHub, message: String) -> Failure {
-    let wait = u64::try_from((github.pace().busy * 3).as_millis()).unwrap_or(u64::MAX);
+    let wait = u64::try_from((github.pace().busy * 6).as_millis()).unwrap_or(u64::MAX);
     let retry_at = Some(clock::wall().plus(wait));
     Failure { class: FailureKind::Transient, message, hint: None, retry_at }
 }
