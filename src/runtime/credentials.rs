@@ -58,3 +58,56 @@ async fn from_gh(environment: &[(OsString, OsString)], host: &str) -> Option<Sec
     let token = token.trim();
     (output.status.success() && !token.is_empty()).then(|| SecretString::from(token.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    async fn found(pairs: &[(&str, &str)], api: &str) -> Option<String> {
+        let environment: Vec<(OsString, OsString)> =
+            pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let at = GitHubPlace::new(api, "acme/toy").unwrap();
+        find_token(&environment, &at).await.map(|token| token.expose_secret().to_owned())
+    }
+
+    const GITHUB: &str = "https://api.github.com";
+    const OTHER: &str = "https://git.example.org/api/v3";
+
+    #[tokio::test]
+    async fn s22_a_token_of_the_environment_goes_to_the_server_that_the_environment_names() {
+        let both = [("GITHUB_TOKEN", "second"), ("GH_TOKEN", "first")];
+        assert_eq!(found(&both, GITHUB).await.as_deref(), Some("first"));
+        assert_eq!(found(&[("GH_TOKEN", " "), ("GITHUB_TOKEN", "t\n")], GITHUB).await.as_deref(), Some("t"));
+        assert_eq!(found(&both, OTHER).await, None, "a file of the repository can say this");
+        let named = [("GH_TOKEN", "first"), ("LANEWAY_GITHUB_API", "https://git.example.org/api/v3/")];
+        assert_eq!(found(&named, OTHER).await.as_deref(), Some("first"));
+        let enterprise = [("GH_ENTERPRISE_TOKEN", "e"), ("GH_HOST", "git.example.org")];
+        assert_eq!(found(&enterprise, OTHER).await.as_deref(), Some("e"));
+        assert_eq!(found(&enterprise, "https://git.other.org/api/v3").await, None);
+        assert_eq!(found(&enterprise, GITHUB).await, None);
+    }
+
+    fn gh(dir: &Path, script: &str) {
+        let path = dir.join("gh");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn s22_what_gh_keeps_for_the_host_is_the_last_resort() {
+        let dir = tempfile::tempdir().unwrap();
+        gh(dir.path(), "[ \"$*\" = 'auth token --hostname git.example.org' ] && echo kept");
+        let path = dir.path().to_str().unwrap();
+        assert_eq!(found(&[("PATH", path)], OTHER).await.as_deref(), Some("kept"));
+        assert_eq!(found(&[("PATH", path)], GITHUB).await, None);
+        assert_eq!(found(&[("PATH", path), ("GH_TOKEN", "t")], GITHUB).await.as_deref(), Some("t"));
+        gh(dir.path(), "echo no >&2; exit 1");
+        assert_eq!(found(&[("PATH", path)], OTHER).await, None);
+        assert_eq!(found(&[("PATH", "/nowhere")], OTHER).await, None);
+    }
+}

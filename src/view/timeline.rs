@@ -28,7 +28,9 @@ pub fn important(envelope: &Envelope) -> bool {
         Event::WorkflowTransition(event) => event.to != "queued",
         Event::CheckRecorded(event) => matches!(event.status, CheckStatus::Fail | CheckStatus::Warn),
         Event::EffectFailed(event) => {
-            !matches!(event.failure.class, FailureKind::Moved | FailureKind::Transient)
+            // What passes in a moment is small print; what is waited for is not.
+            event.failure.retry_at.is_some()
+                || !matches!(event.failure.class, FailureKind::Moved | FailureKind::Transient)
         }
         Event::ProcessExited(event) => !event.escaped.is_empty(),
         Event::ControlReceived(event) => !matches!(event.control.verb, ControlVerb::Attach { .. }),
@@ -88,7 +90,10 @@ fn text(event: &Event) -> String {
         }
         Event::EffectIntended(e) => format!("next: {}", intent(&e.effect)),
         Event::EffectConfirmed(e) => format!("done: {}", said(&e.id.0)),
-        Event::EffectFailed(e) => format!("{} did not succeed: {}", said(&e.id.0), said(&e.failure.message)),
+        Event::EffectFailed(e) => {
+            let again = e.failure.retry_at.map_or(String::new(), |at| format!("; again at {}", clock(at)));
+            format!("{} did not succeed: {}{again}", said(&e.id.0), said(&e.failure.message))
+        }
         Event::EffectUnknown(e) => format!("what became of {} is not known; it is looked up", said(&e.id.0)),
         Event::LossRecorded(e) => format!("lost: {}", said(&e.what)),
         Event::Unknown(e) => format!("{} (written by a newer version)", said(&e.kind)),

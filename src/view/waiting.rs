@@ -125,12 +125,22 @@ fn lane_waits(plan: &Plan, state: &State, lane: LaneIx) -> Option<Waiting> {
             (
                 WaitingKind::Retry,
                 format!("lane `{}` failed: {why}", plan.lanes[lane].id),
-                "laneway retry".to_owned(),
+                retry(&state.lanes[lane]),
             )
         }
         _ => return None,
     };
     Some(Waiting { kind, lane: Some(plan.lanes[lane].id.clone()), task: None, question, hint })
+}
+
+/// How a failed lane goes on: what has to be put right first, where that is known.
+fn retry(lane: &Lane) -> String {
+    let retry = "laneway retry".to_owned();
+    match lane.step.as_ref().and_then(|step| step.failure()?.0.hint.clone()) {
+        Some(first) if first.contains(&retry) => first,
+        Some(first) => format!("{first}, then {retry}"),
+        None => retry,
+    }
 }
 
 /// Why a lane failed, unless it only follows another lane's failure or was called off by a person.

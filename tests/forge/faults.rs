@@ -137,6 +137,7 @@ fn s20_a_renamed_repository_is_followed_and_the_token_goes_nowhere_else() {
     bench.fake.send_away(other.fake.url());
     let away = github(bench.run(bench.forge.list(&PrFilter::default())));
     assert!(matches!(away, GitHubError::SentAway { .. }), "{away}");
+    assert_eq!(bench.fake.log().len(), 1, "it was followed");
     assert!(other.fake.log().is_empty(), "the token was shown to another server");
 }
 

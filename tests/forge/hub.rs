@@ -74,6 +74,15 @@ impl Hub {
         self.scratch.program("laneway", arguments, &environment)
     }
 
+    /// Runs the program until it ends itself after `n` events, as a kill would.
+    pub(super) fn crash(&self, n: usize) -> Output {
+        let n = n.to_string();
+        let mut environment = self.environment(Token::Right);
+        environment.push(("LANEWAY_TEST_CRASH_AFTER", n));
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.scratch.program("laneway", &["run", "graphs/hub.toml"], &environment)
+    }
+
     /// Starts the program with the right token.
     pub(super) fn spawn(&self, arguments: &[&str]) -> Running {
         let environment = self.environment(Token::Right);

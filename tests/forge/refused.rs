@@ -31,7 +31,9 @@ fn s22_a_wrong_token_and_one_without_scope_fail_the_lanes_until_they_are_put_rig
         let hub = Hub::new();
         hub.fake.set_scope(scope);
         hub.graph(Merge::Review);
-        hub.with(token, &["run", "graphs/hub.toml"]).failure();
+        let told = hub.with(token, &["run", "graphs/hub.toml"]).failure().text();
+        let way = if token == Token::Wrong { "gh auth login" } else { "the scope `repo`" };
+        assert!(told.contains(way) && told.contains("then laneway retry"), "{told}");
         let status = hub.expect("failed", "failed");
         let error = status.lane("core")["error"].as_str().unwrap_or_default().to_owned();
         assert!(error.contains(word), "{error}");

@@ -1,7 +1,7 @@
 //! Whole runs of the program against our GitHub.
 
 use super::hub::{Hub, Merge, Token, files_with};
-use crate::harness::{Fault, Method};
+use crate::harness::{Barrier, Fault, Method};
 
 #[test]
 fn ar07_a_run_opens_its_pull_requests_on_github_and_a_person_merges_them_there() {
@@ -19,6 +19,7 @@ fn ar07_a_run_opens_its_pull_requests_on_github_and_a_person_merges_them_there()
     let file = std::fs::read_to_string(hub.scratch.board("hub", "lanes/core/pr_created"));
     assert_eq!(file.expect("a status file").trim_end(), pull["html_url"]);
 
+    hub.fake.edit(core, "My own words.");
     let landed = hub.fake.merge(core, Method::Squash, "bob");
     hub.expect("merged", "pr_created");
     let merged = hub.events("pr.merged");
@@ -187,8 +188,64 @@ fn p08_a_github_that_is_down_for_longer_than_a_few_tries_is_waited_for() {
     // More failures of one effect than others are given.
     run.wait_for_nth_line(6, |line| line.contains("\"effect.failed\"") && line.contains("open-pr/core"));
     assert!(hub.fake.numbers().is_empty());
+    // Whoever does not want to wait goes, and comes back.
+    run.signal(rustix::process::Signal::INT);
+    run.wait().failure();
+    let told = hub.scratch.laneway(&["events", "hub"]).success().text();
+    assert!(told.contains("127.0.0.1") && told.contains("status 503"), "{told}");
+    let mut run = hub.spawn(&["resume", "hub", "--json"]);
+    run.wait_for_line(|line| line.contains("\"effect.failed\""));
     hub.fake.set_down(false);
     run.wait().success();
     hub.expect("merged", "merged");
     assert_eq!((hub.fake.numbers(), hub.status().attempts("write-core")), (vec![1, 2], 1));
+}
+
+#[test]
+fn p19_a_run_that_is_killed_around_its_pull_requests_does_nothing_twice() {
+    let whole = Hub::new();
+    whole.graph(Merge::Auto).run().success();
+    let events = whole.scratch.events("hub");
+    let about = |kind: &str, what: &str| {
+        let found = events.iter().position(|event| event["kind"] == kind && event.to_string().contains(what));
+        found.unwrap_or_else(|| panic!("there is no {kind} of {what}")) + 1
+    };
+    let points = [
+        about("effect.intended", "open-pr/"),
+        about("pr.opened", ""),
+        about("effect.intended", "prove/"),
+        about("effect.intended", "merge-pr/"),
+        about("pr.merged", ""),
+    ];
+    for point in points {
+        let hub = Hub::new();
+        hub.graph(Merge::Auto);
+        assert!(hub.crash(point).crashed(), "it was not killed after event {point}");
+        hub.laneway(&["resume", "hub"]).success();
+        hub.expect("merged", "merged");
+        assert_eq!(hub.fake.numbers(), [1, 2], "killed after event {point}");
+        let landed: usize =
+            hub.fake.log().iter().filter(|one| one.path.ends_with("/merge") && one.status == 200).count();
+        assert_eq!(landed, 2, "killed after event {point}");
+        hub.laneway(&["verify", "hub"]).success();
+    }
+}
+
+#[test]
+fn s20_one_that_a_person_merges_before_its_proof_is_over_is_merged() {
+    let hub = Hub::new();
+    let mut gate = Barrier::new(&hub.scratch, "proof", &["gate".to_owned()]);
+    let text = format!(
+        "schema = 1\nname = \"hub\"\n\n[[workstreams]]\nid = \"core\"\ngate = \"{}\"\n\n[[tasks]]\n\
+         id = \"write-core\"\nworkstream = \"core\"\nrun = \"echo 1 > new.txt\"\n",
+        gate.command("gate")
+    );
+    hub.scratch.write("graphs/hub.toml", &text);
+    let mut run = hub.spawn(&["run", "graphs/hub.toml", "--json"]);
+    gate.gather(&mut run);
+    let landed = hub.fake.merge(1, Method::Squash, "bob");
+    gate.open();
+    run.wait().success();
+    assert_eq!(hub.status().lane("core")["status"], "merged");
+    assert_eq!(hub.events("pr.merged")[0]["payload"]["commit"], landed.as_str());
 }

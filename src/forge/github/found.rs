@@ -15,9 +15,9 @@ const KEY: &str = "<!-- laneway-request:";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owner {
     pub(super) marker: String,
-    graph: GraphName,
-    run: RunNo,
-    lane: LaneId,
+    pub(super) graph: GraphName,
+    pub(super) run: RunNo,
+    pub(super) lane: LaneId,
 }
 
 impl Owner {
@@ -44,11 +44,31 @@ impl Owner {
             lane: LaneId::new(lane).ok()?,
         })
     }
+
+    /// What the branch alone says, for one whose marker somebody has edited away.
+    pub(super) fn of_branch(branch: &str) -> Option<Self> {
+        let mut parts = branch.strip_prefix("laneway/")?.split('/');
+        let (folder, lane) = (parts.next()?, parts.next()?);
+        if parts.next() != Some("integration") || parts.next().is_some() {
+            return None;
+        }
+        let (graph, run) = match folder.rsplit_once("-r") {
+            Some((graph, number)) => (graph, number.parse().ok()),
+            None => (folder, None),
+        };
+        let (graph, run) = run.map_or((folder, 1), |run| (graph, run));
+        Some(Self {
+            marker: String::new(),
+            graph: GraphName::new(graph).ok()?,
+            run: RunNo(run),
+            lane: LaneId::new(lane).ok()?,
+        })
+    }
 }
 
-/// A body that is sure to carry its marker.
+/// A body that is sure to carry its marker, where there is one.
 pub(super) fn marked(body: &str, marker: &str) -> String {
-    if body.contains(&format!("<!-- {marker} -->")) {
+    if marker.is_empty() || body.contains(&format!("<!-- {marker} -->")) {
         body.to_owned()
     } else {
         format!("{body}\n<!-- {marker} -->\n")
@@ -106,7 +126,9 @@ impl GitHub {
     /// The pull request as Laneway sees it, without its checks.
     pub(super) fn pull(&self, wire: wire::Pull) -> Result<PullRequest, GitHubError> {
         let body = wire.body.unwrap_or_default();
-        let owner = Owner::of(&body, &wire.head.r#ref).ok_or(GitHubError::Foreign { number: wire.number })?;
+        let branch = &wire.head.r#ref;
+        let owner = Owner::of(&body, branch).or_else(|| Owner::of_branch(branch));
+        let owner = owner.ok_or(GitHubError::Foreign { number: wire.number })?;
         let merged = match (&wire.merged_at, &wire.merge_commit_sha) {
             (Some(at), Some(sha)) => {
                 Some(Merged { sha: self.sha(sha)?, by: login(wire.merged_by.as_ref()), at: at.clone() })

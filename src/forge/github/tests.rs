@@ -66,6 +66,22 @@ fn s13_whose_a_pull_request_is_stands_in_the_last_marker() {
 }
 
 #[test]
+fn s13_one_whose_marker_was_edited_away_is_known_by_its_branch() {
+    for (branch, expected) in [
+        ("laneway/demo/core/integration", Some(("demo", 1, "core"))),
+        ("laneway/demo-r12/core/integration", Some(("demo", 12, "core"))),
+        ("laneway/demo-rest/core/integration", Some(("demo-rest", 1, "core"))),
+        ("laneway/demo/core/task/x/1", None),
+        ("feature/core/integration", None),
+    ] {
+        let owner = Owner::of_branch(branch);
+        let found = owner.as_ref().map(|o| (o.graph.as_str(), o.run.0, o.lane.as_str()));
+        assert_eq!(found, expected, "{branch}");
+    }
+    assert_eq!(marked("text", ""), "text");
+}
+
+#[test]
 fn p19_words_of_laneways_own_are_recognised() {
     let said = keyed("fine", Some("approve-1"));
     assert!(has_key(&said, "approve-1") && !has_key(&said, "approve-12") && is_ours(&said));

@@ -70,6 +70,8 @@ async fn on_github(
     let number = number.ok_or_else(|| permanent(format!("lane `{lane}` has no pull request")))?;
     let target = &context.lane(lane).target;
     if automatic {
+        // First what costs nothing: the gates are not run again each time that a check is waited for.
+        checks_hold(github, lane, tip, facts).await?;
         let doing = |e: GitError| git_failure(&format!("merging lane `{lane}`"), &e);
         let (shared, id, at) = (Arc::clone(context), lane.clone(), tip.clone());
         let joined = blocking(move || {
@@ -84,7 +86,6 @@ async fn on_github(
         if let Some(why) = against {
             return Err(Failure { class: FailureKind::Refused, message: why, hint: None, retry_at: None });
         }
-        checks_hold(github, lane, tip, facts).await?;
     }
     let title = format!("Merge lane {lane} into {target} (#{number})");
     let commit =
@@ -121,7 +122,7 @@ async fn checks_hold(
 
 /// Something on GitHub is not over yet.
 fn later(github: &GitHub, message: String) -> Failure {
-    let wait = u64::try_from(github.pace().busy.as_millis()).unwrap_or(u64::MAX);
+    let wait = u64::try_from((github.pace().busy * 6).as_millis()).unwrap_or(u64::MAX);
     let retry_at = Some(clock::wall().plus(wait));
     Failure { class: FailureKind::Transient, message, hint: None, retry_at }
 }

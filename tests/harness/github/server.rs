@@ -113,6 +113,11 @@ impl FakeGitHub {
         self.world().merge(number, method, by, "Merge pull request").expect("it merges")
     }
 
+    /// Writes another body in the browser.
+    pub(crate) fn edit(&self, number: u64, body: &str) {
+        self.world().change(number, |pull| pull.body = Some(body.to_owned()));
+    }
+
     /// Closes as `by` in the browser.
     pub(crate) fn close(&self, number: u64, by: &str) {
         self.world().close(number, by);
