@@ -2,6 +2,7 @@
 
 mod auto;
 mod failure;
+mod handover;
 mod parallel;
 mod review;
 

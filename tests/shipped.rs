@@ -11,7 +11,7 @@ use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
 use crate::harness::{Scratch, Stage};
 
 /// Every graph that ships. A new one wants a test of its run in `graphs.rs` too.
-const SHIPPED: [&str; 12] = [
+const SHIPPED: [&str; 13] = [
     "chain",
     "commands",
     "concerns",
@@ -20,6 +20,7 @@ const SHIPPED: [&str; 12] = [
     "diamond-review",
     "failure-isolated",
     "gate-retry",
+    "handover",
     "no-diff",
     "parallel",
     "quickstart",

@@ -1,6 +1,10 @@
 //! The text that an agent reads at the start of an attempt.
 
+mod assignment;
+
 use std::fmt::Write as _;
+
+pub use assignment::{Assignment, GivenInput};
 
 use crate::id::{GraphName, LaneId, TaskId};
 
@@ -37,6 +41,8 @@ pub struct InstructionInput {
     pub attempts: u32,
     /// What is to be done, in the words of the graph.
     pub prompt: String,
+    /// What the task knows beside that, and what it must deliver.
+    pub assignment: Assignment,
     /// The commit that the work starts from, as text.
     pub base: String,
     /// The branch that the lane's work will be proposed to.
@@ -106,7 +112,9 @@ pub fn instructions(input: &InstructionInput) -> String {
         format_args!("# Task `{task}` of graph `{graph}`, lane `{lane}`, attempt {attempt} of {attempts}\n"),
     );
     line(&mut text, format_args!("{}\n", input.prompt.trim()));
+    assignment::role(&mut text, &input.assignment);
     rules(&mut text, input);
+    assignment::sections(&mut text, &input.assignment);
     signals(&mut text);
     upstream(&mut text, &input.upstream);
     conflict(&mut text, input.conflict.as_ref());
@@ -144,7 +152,8 @@ fn rules(text: &mut String, input: &InstructionInput) {
         }
     }
     if !input.writes.is_empty() {
-        let globs: Vec<String> = input.writes.iter().map(|glob| format!("`{glob}`")).collect();
+        let adr = input.assignment.adr.as_ref().map(|adr| format!("{}/**", adr.folder));
+        let globs: Vec<String> = input.writes.iter().chain(&adr).map(|glob| format!("`{glob}`")).collect();
         line(
             text,
             format_args!(
@@ -153,6 +162,7 @@ fn rules(text: &mut String, input: &InstructionInput) {
             ),
         );
     }
+    assignment::overview(text, &input.assignment);
     if let Some(gate) = &input.gate {
         line(text, format_args!("- This command must pass on the merged result:\n"));
         quote(text, gate);

@@ -10,5 +10,6 @@ mod instructions;
 pub use command::{AgentCommand, Fill, PromptBy, argv};
 pub use environment::environment;
 pub use instructions::{
-    Commits, ConflictShown, EarlierAttempt, InstructionInput, RejectedSignal, UpstreamSummary, instructions,
+    Assignment, Commits, ConflictShown, EarlierAttempt, GivenInput, InstructionInput, RejectedSignal,
+    UpstreamSummary, instructions,
 };

@@ -8,7 +8,8 @@ use super::{Core, Input, Report};
 use crate::event::*;
 use crate::graph::{self, ProjectDefaults, parse};
 use crate::graph::{
-    AgentDef, Command, CommitPolicy, DiffPolicy, Gate, Handoff, MergePolicy, Millis, PromptBy, Teardown,
+    AgentDef, Command, CommitPolicy, Contract, DiffPolicy, Gate, Handoff, MergePolicy, Millis, PromptBy,
+    Teardown,
 };
 use crate::id::{AgentName, GraphName, LaneId, RunNo, Sha, TaskId};
 use crate::plan::{
@@ -89,6 +90,7 @@ impl Draw {
             env: BTreeMap::new(),
             priority: 0,
             retry: None,
+            contract: Contract::default(),
             wave: 1,
             depth_below: 1,
         });
@@ -113,6 +115,7 @@ impl Draw {
                 grace: Millis(10_000),
                 forge: ForgeKind::Local,
             },
+            roles: BTreeMap::new(),
             lanes: lanes.collect(),
             tasks: tasks.collect(),
         })

@@ -165,6 +165,16 @@ pub enum SignalKind {
     },
 }
 
+/// What a task made for others: a file or a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// A file of its work, from the root of the repository.
+    Path(String),
+    /// A value.
+    Value(serde_json::Value),
+}
+
 /// A changed file of a diff.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiffFile {

@@ -11,6 +11,7 @@
 mod branch;
 mod caret;
 mod code;
+mod contract;
 mod cycle;
 mod diagnostic;
 mod duration;
@@ -20,6 +21,7 @@ mod nearest;
 mod parse;
 mod read;
 mod resolve;
+mod role;
 pub mod schema;
 mod scope;
 mod substitution;
@@ -30,9 +32,11 @@ mod words;
 mod tests;
 
 pub use code::{Code, reference_page};
+pub use contract::{Adr, AdrLevel, Contract, ExpectedOutput, InputFrom};
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Related, Severity};
 pub use model::{
     AgentDef, Command, CommitPolicy, Defaults, DiffPolicy, Gate, Graph, Handoff, MergePolicy, Millis,
     PromptBy, Retry, RetryOn, Task, Teardown, Verb, Workstream, lane_needs,
 };
 pub use parse::{ProjectDefaults, Source, parse};
+pub use role::{Role, RoleSource};

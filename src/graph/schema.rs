@@ -6,15 +6,16 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 
+use super::contract::AdrLevel;
 use super::file::{
-    AgentChoice, AgentFile, DefaultsFile, GateFile, GraphFile, Keys, Presence, RetryFile, SchemaVersion,
-    Short, TaskFile, WorkstreamFile,
+    AdrFile, AgentChoice, AgentFile, DefaultsFile, GateFile, GraphFile, InputFile, Keys, OutputFile,
+    Presence, RetryFile, SchemaVersion, Short, TaskFile, WorkstreamFile,
 };
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Free, Whole};
 use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope};
 use super::words::Words;
-use crate::id::{AgentName, GraphName, LaneId, MAX_ID_LEN, TaskId};
+use crate::id::{AgentName, Category, GraphName, LaneId, MAX_ID_LEN, RoleName, TaskId};
 
 /// Returns the JSON Schema (draft 2020-12) of a graph file, for editors and for programs that write graphs.
 pub fn json_schema() -> Value {
@@ -65,7 +66,8 @@ macro_rules! table_schemas {
 
 table_schemas!(
     GraphFile "Graph", DefaultsFile "Defaults", AgentFile "Agent", WorkstreamFile "Workstream", TaskFile "Task",
-    GateFile "Gate", AgentChoice "AgentChoice", RetryFile "Retry"
+    GateFile "Gate", AgentChoice "AgentChoice", RetryFile "Retry", AdrFile "Adr",
+    InputFile "Input", OutputFile "Output"
 );
 
 macro_rules! inline_schemas {
@@ -94,6 +96,9 @@ inline_schemas! {
     LaneId: id_schema();
     TaskId: id_schema();
     AgentName: id_schema();
+    RoleName: id_schema();
+    Category: id_schema();
+    AdrLevel: words_schema::<Self>();
     Branch: text_schema();
     Scope: text_schema();
     Free: json_schema!({ "type": "string" });

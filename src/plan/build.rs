@@ -116,6 +116,7 @@ pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
             grace: inputs.grace,
             forge: inputs.forge,
         },
+        roles: graph.roles.clone(),
         lanes,
         tasks,
     })
@@ -151,6 +152,7 @@ fn plan_task(graph: &Graph, task: &Task, inputs: &Inputs) -> Result<TaskPlan, Pl
         env: task.env.clone(),
         priority: task.priority,
         retry: task.retry.clone(),
+        contract: task.contract.clone(),
         wave: 0,
         depth_below: 0,
     })

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{
-    AgentDef, Command, CommitPolicy, DiffPolicy, Gate, Handoff, MergePolicy, Millis, Retry, Teardown,
+    AgentDef, Command, CommitPolicy, Contract, DiffPolicy, Gate, Handoff, MergePolicy, Millis, Retry, Role,
+    Teardown,
 };
-use crate::id::{AgentName, GraphName, LaneId, RunNo, Sha, TaskId};
+use crate::id::{AgentName, GraphName, LaneId, RoleName, RunNo, Sha, TaskId};
 
 /// The version of `plan.json`.
 pub const PLAN_SCHEMA: u16 = 1;
@@ -36,6 +37,9 @@ pub struct Plan {
     pub remote: Option<RemotePlan>,
     /// What decides when there is a choice.
     pub settings: Settings,
+    /// What its agents are told of their roles.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<RoleName, Role>,
     /// The lanes, in the order of the file.
     pub lanes: Vec<LanePlan>,
     /// The tasks, in the order of the file.
@@ -188,6 +192,9 @@ pub struct TaskPlan {
     pub priority: i32,
     /// How failures of the surroundings are tried again.
     pub retry: Option<Retry>,
+    /// What it knows and must deliver.
+    #[serde(default, skip_serializing_if = "Contract::is_empty")]
+    pub contract: Contract,
     /// How deep it lies in the graph, from 1.
     pub wave: u32,
     /// How many tasks hang below it on the longest path, itself included.

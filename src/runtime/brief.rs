@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use crate::agent::{
-    Commits, ConflictShown, EarlierAttempt, InstructionInput, RejectedSignal, UpstreamSummary,
+    Assignment, Commits, ConflictShown, EarlierAttempt, GivenInput, InstructionInput, RejectedSignal,
+    UpstreamSummary,
 };
-use crate::event::{AttemptStatus, Effect};
+use crate::event::{AttemptStatus, Effect, Output};
 use crate::graph::CommitPolicy;
 use crate::id::{Sha, TaskId};
 use crate::plan::{Plan, TaskIx, Work};
 use crate::signal;
 use crate::state::{Attempt, Note, State};
+use crate::view;
 
 /// What one effect takes along.
 pub(super) struct Brief {
@@ -32,6 +34,10 @@ pub(super) struct AttemptBrief {
     pub(super) attempt: Attempt,
     /// What its agent is told.
     pub(super) instructions: Option<InstructionInput>,
+    /// A page about the whole graph.
+    pub(super) overview: Option<String>,
+    /// The outputs of earlier tasks that its task is given.
+    pub(super) inputs: Vec<signal::GivenInput>,
     /// The needs of its task, with what they said.
     pub(super) needs: Vec<(TaskId, Option<String>)>,
     /// What became of the attempts before.
@@ -80,8 +86,12 @@ impl AttemptBrief {
         let needs = if told { needs(state, task) } else { Vec::new() };
         let earlier = if told { earlier(&state.tasks[task].attempts[..position]) } else { Vec::new() };
         let is_agent = matches!(state.plan().tasks[task].work, Work::Agent { .. });
+        let told_in_words = told && is_agent;
+        let inputs = if told_in_words { inputs(state, task) } else { Vec::new() };
         Some(Self {
-            instructions: (told && is_agent).then(|| instructions(state, task, &attempt)),
+            instructions: told_in_words.then(|| instructions(state, task, &attempt, &inputs)),
+            overview: told_in_words.then(|| view::overview(state.plan(), state, state.index().lane_of[task])),
+            inputs,
             notes: if told { state.tasks[task].notes.clone() } else { Vec::new() },
             needs,
             earlier,
@@ -108,7 +118,51 @@ fn earlier(attempts: &[Attempt]) -> Vec<signal::EarlierAttempt> {
         .collect()
 }
 
-fn instructions(state: &State, task: TaskIx, attempt: &Attempt) -> InstructionInput {
+/// What the tasks before have made for this one.
+fn inputs(state: &State, task: TaskIx) -> Vec<signal::GivenInput> {
+    let wanted = state.plan().tasks[task].contract.inputs.iter();
+    wanted
+        .map(|input| {
+            let upstream = state.index().task(&input.task).and_then(|ix| state.tasks[ix].outputs());
+            let made = upstream.and_then(|outputs| outputs.get(&input.category)).into_iter().flatten();
+            let (mut paths, mut values) = (Vec::new(), Vec::new());
+            for output in made {
+                match output {
+                    Output::Path(path) => paths.push(path.clone()),
+                    Output::Value(value) => values.push(value.clone()),
+                }
+            }
+            signal::GivenInput { task: input.task.clone(), category: input.category.clone(), paths, values }
+        })
+        .collect()
+}
+
+fn assignment(plan: &Plan, task: TaskIx, inputs: &[signal::GivenInput]) -> Assignment {
+    let contract = &plan.tasks[task].contract;
+    let role =
+        contract.role.as_ref().and_then(|name| Some((name.clone(), plan.roles.get(name)?.text.clone())));
+    let given = |input: &signal::GivenInput| GivenInput {
+        task: input.task.clone(),
+        category: input.category.clone(),
+        paths: input.paths.clone(),
+        values: input.values.iter().map(ToString::to_string).collect(),
+    };
+    Assignment {
+        role,
+        paths: contract.paths.clone(),
+        inputs: inputs.iter().map(given).collect(),
+        outputs: contract.outputs.clone(),
+        adr: contract.adr.clone(),
+        overview: true,
+    }
+}
+
+fn instructions(
+    state: &State,
+    task: TaskIx,
+    attempt: &Attempt,
+    inputs: &[signal::GivenInput],
+) -> InstructionInput {
     let plan: &Plan = state.plan();
     let (task_plan, task_state) = (&plan.tasks[task], &state.tasks[task]);
     let lane = &plan.lanes[state.index().lane_of[task]];
@@ -129,6 +183,7 @@ fn instructions(state: &State, task: TaskIx, attempt: &Attempt) -> InstructionIn
         attempt: attempt.number,
         attempts: task_plan.attempts.max(attempt.number),
         prompt,
+        assignment: assignment(plan, task, inputs),
         base: attempt.start.as_ref().map(ToString::to_string).unwrap_or_default(),
         target: lane.target.clone(),
         writes: task_plan.writes.clone(),

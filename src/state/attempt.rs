@@ -1,13 +1,13 @@
 //! A task's part of the state: its attempts and what each of them showed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Conflict;
 use crate::event::{
-    AttemptStatus, CheckStatus, DiffStat, Effect, ExitStatus, Failure, Place, ProcessId, StopReason,
+    AttemptStatus, CheckStatus, DiffStat, Effect, ExitStatus, Failure, Output, Place, ProcessId, StopReason,
     TaskStatus, Timestamp,
 };
-use crate::id::{Sha, TaskId};
+use crate::id::{Category, Sha, TaskId};
 
 /// A piece of evidence.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,6 +136,8 @@ pub struct Attempt {
     pub checks: Vec<Check>,
     /// Whether its work was looked at, and the commit it became.
     pub collected: Option<Option<Sha>>,
+    /// The outputs that it declared and that hold.
+    pub outputs: BTreeMap<Category, Vec<Output>>,
     /// Whether its work is in the lane, or its gate alone has passed.
     pub landed: bool,
     /// The size of its change.
@@ -173,6 +175,7 @@ impl Attempt {
             cancel_wanted: false,
             checks: Vec::new(),
             collected: None,
+            outputs: BTreeMap::new(),
             landed: false,
             diff: None,
             conflict: None,
@@ -242,6 +245,12 @@ impl Task {
     /// The newest attempt.
     pub fn attempt(&self) -> Option<&Attempt> {
         self.attempts.last()
+    }
+
+    /// What it made for other tasks: the outputs of the attempt that succeeded.
+    pub fn outputs(&self) -> Option<&BTreeMap<Category, Vec<Output>>> {
+        let well = self.attempts.iter().rev().find(|a| a.status == AttemptStatus::Succeeded);
+        well.map(|attempt| &attempt.outputs)
     }
 
     /// The attempt with this number.

@@ -56,6 +56,7 @@ impl State {
             }
             Event::CheckRecorded(event) => record(&mut attempt.checks, event),
             Event::WorkCollected(event) => attempt.collected = Some(event.commit.clone()),
+            Event::OutputsRecorded(event) => attempt.outputs = event.outputs.clone(),
             Event::DiffRecorded(event) => attempt.diff = Some(event.stat),
             Event::MergeRecorded(event) => {
                 lane.tip = Some(event.to.clone());

@@ -102,6 +102,10 @@ fn work_text(event: &Event) -> Option<String> {
             Some(commit) => format!("work collected as {}", commit.short()),
             None => "no change was made".to_owned(),
         },
+        Event::OutputsRecorded(e) => {
+            let counts = e.outputs.iter().map(|(category, all)| format!("{} {category}", all.len()));
+            format!("outputs hold: {}", counts.collect::<Vec<_>>().join(", "))
+        }
         Event::DiffRecorded(e) => {
             let files = if e.stat.files == 1 { "file" } else { "files" };
             format!("changes {} {files}, +{} -{}", e.stat.files, e.stat.additions, e.stat.deletions)

@@ -1,4 +1,6 @@
 use super::*;
+use crate::graph::{Adr, AdrLevel, ExpectedOutput};
+use crate::id::{Category, RoleName};
 
 fn input() -> InstructionInput {
     InstructionInput {
@@ -8,6 +10,7 @@ fn input() -> InstructionInput {
         attempt: 1,
         attempts: 3,
         prompt: "  Add `DELETE /cart/{id}`.\n".into(),
+        assignment: Assignment::default(),
         base: "0123456789".into(),
         target: "main".into(),
         writes: Vec::new(),
@@ -49,6 +52,29 @@ fn ar15_a_later_attempt_sees_why_the_earlier_one_failed_and_what_conflicts() {
         ..input()
     };
     insta::assert_snapshot!(instructions(&full));
+}
+
+#[test]
+fn ar13_what_a_task_knows_and_must_deliver_is_all_there() {
+    let category = |text| Category::new(text).expect("an id");
+    let assignment = Assignment {
+        role: Some((RoleName::new("implementer").expect("an id"), "You implement.\n".into())),
+        paths: [(category("src"), vec!["src/api.rs".into(), "src/**".into()])].into(),
+        inputs: vec![GivenInput {
+            task: TaskId::new("spec").expect("an id"),
+            category: category("stubs"),
+            paths: vec!["src/stubs.rs".into()],
+            values: vec!["{\"major\":2}".into()],
+        }],
+        outputs: vec![
+            ExpectedOutput { category: category("types"), min: 1, max: None },
+            ExpectedOutput { category: category("notes"), min: 0, max: Some(2) },
+        ],
+        adr: Some(Adr { level: AdrLevel::Standard, folder: "docs/adr".into() }),
+        overview: true,
+    };
+    let writes = vec!["src/**".into()];
+    insta::assert_snapshot!(instructions(&InstructionInput { assignment, writes, ..input() }));
 }
 
 #[test]

@@ -96,7 +96,9 @@ fn judge(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
             core.check(task, name, status, &remark)?;
         }
     }
-    if core.plan.tasks[task].diff == DiffPolicy::None || core.newest(task).process.is_none() {
+    let plan = &core.plan.tasks[task];
+    let leaves_nothing = plan.diff == DiffPolicy::None && plan.contract.outputs.is_empty();
+    if leaves_nothing || core.newest(task).process.is_none() {
         return finish(core, task);
     }
     let effect = Effect::Collect { task: core.plan.tasks[task].id.clone(), attempt: number };

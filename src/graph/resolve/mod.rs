@@ -4,7 +4,9 @@
 //! table into its part of the model, `texts` fills in substitutions. All of them note problems and go on.
 
 mod agents;
+mod contract;
 mod declarations;
+mod inputs;
 mod links;
 mod tables;
 mod texts;
@@ -15,7 +17,8 @@ use super::file::GraphFile;
 use super::model::{AgentDef, Defaults, Graph, Task, Verb};
 use super::parse::ProjectDefaults;
 use super::read::Reader;
-use crate::id::AgentName;
+use super::role::Role;
+use crate::id::{AgentName, RoleName};
 use declarations::Declarations;
 use tables::Context;
 
@@ -37,6 +40,7 @@ pub(super) fn graph(
     let used: BTreeSet<&AgentName> =
         agent.iter().chain(tasks.iter().flatten().filter_map(agent_of)).collect();
     let agents = with_used(agents, known, &used);
+    let roles = roles(&context, tasks.as_deref().unwrap_or_default());
     Some(Graph {
         name: name?.clone(),
         description: file.description.value().cloned(),
@@ -46,11 +50,19 @@ pub(super) fn graph(
         handoff: file.handoff.value().copied(),
         agents,
         agent,
+        roles,
         defaults: defaults(file),
         workstreams: workstreams?,
         tasks: tasks?,
         digest,
     })
+}
+
+/// The roles that the tasks play, so that the graph says all that its run needs.
+fn roles(context: &Context<'_, '_, '_>, tasks: &[Task]) -> BTreeMap<RoleName, Role> {
+    let played: BTreeSet<&RoleName> = tasks.iter().filter_map(|task| task.contract.role.as_ref()).collect();
+    let known = |name: &RoleName| Some((name.clone(), context.roles.get(name)?.clone()));
+    played.into_iter().filter_map(known).collect()
 }
 
 fn agent_of(task: &Task) -> Option<&AgentName> {

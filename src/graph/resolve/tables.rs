@@ -12,8 +12,9 @@ use crate::graph::model::{
 };
 use crate::graph::parse::ProjectDefaults;
 use crate::graph::read::{At, Field, Reader};
+use crate::graph::role::{self, Role};
 use crate::graph::substitution::Values;
-use crate::id::{AgentName, LaneId};
+use crate::id::{AgentName, LaneId, RoleName};
 
 /// The pause before the first retry where the file does not say.
 const BACKOFF: Millis = Millis(5_000);
@@ -27,6 +28,8 @@ pub(super) struct Context<'a, 'f, 't> {
     pub(super) graph: &'a str,
     /// The agents of the file, by name.
     pub(super) own: BTreeMap<&'f AgentName, &'f AgentFile>,
+    /// The roles that a task may play.
+    pub(super) roles: BTreeMap<RoleName, Role>,
     pub(super) reader: &'a mut Reader<'t>,
 }
 
@@ -40,7 +43,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         let own = file.agents.value().map_or_else(BTreeMap::new, |agents| {
             agents.0.iter().map(|(name, agent)| (&name.value, &agent.value)).collect()
         });
-        Self { file, known, graph, own, reader }
+        Self { file, known, graph, own, roles: role::known(&known.roles), reader }
     }
 
     /// The workstreams; one `default` where the file declares none.
@@ -88,6 +91,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         let gate = file.gate.get().or_else(|| defaults?.gate.get());
         let gate = self.reader.gate(gate, values);
         let env = self.reader.env(&file.env, values);
+        let contract = self.contract(task);
         let verb = verb?;
         let (diff, as_prompt) = match &verb {
             Verb::Agent { prompt, .. } => {
@@ -114,6 +118,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
             env,
             priority: file.priority.value().map_or(0, |number| number.0),
             retry: file.retry.value().map(retry),
+            contract: contract?,
         })
     }
 
@@ -143,6 +148,10 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         let stray = [
             ("prompt", file.prompt.get().map(|at| &at.span)),
             ("agent", file.agent.get().map(|at| &at.span)),
+            ("role", file.role.get().map(|at| &at.span)),
+            ("paths", file.paths.get().map(|at| &at.span)),
+            ("inputs", file.inputs.get().map(|at| &at.span)),
+            ("adr", file.adr.get().map(|at| &at.span)),
         ];
         for (key, span) in stray {
             if let Some(span) = span {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::id::{LaneId, TaskId};
+use crate::id::{LaneId, RoleName, TaskId};
 
 const EVERYTHING: &str = r#"schema = 1
 name = "checkout"
@@ -42,6 +42,8 @@ id = "web"
 id = "spec"
 workstream = "api"
 description = "Write the spec of ${graph.name}"
+outputs = [{ category = "stubs", min = 2, max = 3 }, { category = "notes" }]
+adr = "none"
 
 [[tasks]]
 id = "types"
@@ -62,6 +64,10 @@ commit = "agent"
 env = { RUST_LOG = "info", TASK = "${task.id}" }
 priority = -3
 retry = { on = ["transient"], backoff = "500ms", max = 5 }
+role = "poet"
+paths = { src = ["src/api/**", "src/lib.rs"], test = ["tests/api.rs"] }
+inputs = [{ task = "spec", category = "stubs" }]
+adr = { level = "detailed", folder = "decisions" }
 
 [[tasks]]
 id = "pages"
@@ -143,6 +149,34 @@ fn the_default_gate_is_filled_in_for_each_task() {
         .collect();
     assert_eq!(gates, ["g a", "g b"]);
     assert_eq!(graph.defaults.gate.expect("as written").command, Command::Shell("g ${task.id}".to_owned()));
+}
+
+#[test]
+fn ar12_an_agent_task_plays_generic_and_a_role_beside_the_graph_takes_the_place_of_a_built_in_one() {
+    let text = "name = \"x\"\nagent = \"claude\"\ntasks = [{ id = \"a\", run = \"true\" }, { id = \"b\", prompt = \"p\" }]";
+    let graph = accept(text);
+    let role = |task: usize| graph.tasks[task].contract.role.as_ref().map(RoleName::as_str);
+    assert_eq!((role(0), role(1)), (None, Some("generic")));
+    let generic = RoleName::new("generic").expect("an id");
+    assert_eq!(graph.roles.keys().collect::<Vec<_>>(), [&generic]);
+    assert_eq!(graph.roles[&generic].source, RoleSource::BuiltIn);
+
+    let own = Role::new("Mine.\n".to_owned(), RoleSource::File("graphs/roles/generic.md".to_owned()));
+    let known = ProjectDefaults { roles: [(generic.clone(), own.clone())].into(), ..known() };
+    let graph = parse(&source(text), &known).expect("a good graph");
+    assert_eq!(graph.roles[&generic], own);
+}
+
+#[test]
+fn ar14_an_input_may_come_from_a_task_that_a_need_needs() {
+    let graph = accept(
+        "name = \"x\"\nagent = \"claude\"\n[[tasks]]\nid = \"a\"\nprompt = \"p\"\noutputs = [{ category = \"c\" }]\n\
+         [[tasks]]\nid = \"b\"\nrun = \"true\"\nneeds = [\"a\"]\n\
+         [[tasks]]\nid = \"d\"\nprompt = \"p\"\nneeds = [\"b\"]\ninputs = [{ task = \"a\", category = \"c\" }]\n",
+    );
+    assert_eq!(graph.tasks[2].contract.inputs[0].task.as_str(), "a");
+    let wanted = &graph.tasks[0].contract.outputs[0];
+    assert_eq!((wanted.min, wanted.max), (1, None));
 }
 
 #[test]

@@ -78,7 +78,7 @@ id = "a"
 workstream = "api"
 prompt = "Use ${input.version}"
 agent = { use = "claude", session = "continue", loop = { max_iterations = 5 } }
-role = "implementer"
+foreach = ["x"]
 [[tasks]]
 id = "b"
 workstream = "web"
@@ -154,6 +154,90 @@ tasks = [
 ]
 "#,
         &[Code::Blank, Code::Blank, Code::Blank, Code::Blank, Code::Blank, Code::Blank, Code::Blank],
+    ),
+    case(
+        "ar12_unknown_roles",
+        r#"name = "x"
+agent = "claude"
+[[tasks]]
+id = "a"
+prompt = "p"
+role = "implementor"
+[[tasks]]
+id = "b"
+prompt = "p"
+role = "zzz"
+[[tasks]]
+id = "c"
+run = "true"
+role = "poet"
+paths = { src = ["a"] }
+adr = "standard"
+"#,
+        &[Code::UnknownRole, Code::UnknownRole, Code::TwoVerbs, Code::TwoVerbs, Code::TwoVerbs],
+    ),
+    case(
+        "ar14_inputs_from_nowhere",
+        r#"name = "x"
+agent = "claude"
+[[tasks]]
+id = "spec"
+prompt = "p"
+outputs = [{ category = "stubs" }]
+[[tasks]]
+id = "other"
+prompt = "p"
+[[tasks]]
+id = "a"
+prompt = "p"
+needs = ["spec", "other"]
+inputs = [
+  { task = "spce", category = "stubs" },
+  { task = "spec", category = "stub" },
+  { task = "other", category = "stubs" },
+  { task = "later", category = "stubs" },
+  { task = "a", category = "stubs" },
+]
+[[tasks]]
+id = "later"
+prompt = "p"
+needs = ["a"]
+outputs = [{ category = "stubs" }]
+"#,
+        &[
+            Code::InputFromNowhere,
+            Code::InputFromNowhere,
+            Code::InputFromNowhere,
+            Code::InputFromNowhere,
+            Code::InputFromNowhere,
+        ],
+    ),
+    case(
+        "ar14_bad_contracts",
+        r#"name = "x"
+agent = "claude"
+[[tasks]]
+id = "a"
+prompt = "p"
+paths = { "Bad Name" = ["x"], src = ["/etc"] }
+outputs = [{ category = "c", min = 3, max = 2 }, { category = "c" }, { min = -1 }]
+adr = "long"
+[[tasks]]
+id = "b"
+prompt = "p"
+diff = "none"
+adr = "standard"
+"#,
+        &[
+            Code::BadId,
+            Code::BadPath,
+            Code::Contradiction,
+            Code::Duplicate,
+            Code::MissingKey,
+            Code::OutOfRange,
+            Code::UnknownValue,
+            Code::Contradiction,
+        ],
     ),
     case("no_tasks", "name = \"x\"\ntasks = []\n", &[Code::Blank]),
     case(

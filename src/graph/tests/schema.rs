@@ -46,6 +46,9 @@ fn with_line(table: &str, line: &str) -> String {
         "`[[tasks]]`" => format!("[[tasks]]\n{line}\n"),
         "a gate" => format!("[defaults.gate]\n{line}\n"),
         "`agent`" => format!("[[tasks]]\n[tasks.agent]\n{line}\n"),
+        "an input" => format!("[[tasks]]\n[[tasks.inputs]]\n{line}\n"),
+        "an output" => format!("[[tasks]]\n[[tasks.outputs]]\n{line}\n"),
+        "`adr`" => format!("[[tasks]]\n[tasks.adr]\n{line}\n"),
         "`retry`" => format!("[[tasks]]\n[tasks.retry]\n{line}\n"),
         other => panic!("a table that this test does not know: {other}"),
     }

@@ -187,8 +187,7 @@ fn seal(
     if scan.accepted.is_empty() {
         return Ok(noticeboard::facts(subject, task, number, &scan));
     }
-    // Each process of an attempt has a seal of its own, or the second would find the first one's.
-    let place = if iteration == 1 { record } else { record.join(format!("iteration-{iteration}")) };
+    let place = sealed_place(context, task, number, iteration);
     std::fs::create_dir_all(&place)
         .map_err(|e| permanent(format!("{} could not be made: {e}", place.display())))?;
     match signal::seal(&signals, &place, &Limits::default()) {
@@ -197,6 +196,13 @@ fn seal(
             Err(permanent(format!("the signals of `{task}` could not be sealed: {}", super::chain(&error))))
         }
     }
+}
+
+/// Where the signals of a process are sealed. Each process of an attempt has a seal of its own, or the second would
+/// find the first one's.
+pub(super) fn sealed_place(context: &Context, task: &TaskId, number: u32, iteration: u32) -> PathBuf {
+    let record = context.attempt_record(task, number);
+    if iteration <= 1 { record } else { record.join(format!("iteration-{iteration}")) }
 }
 
 /// The variables of the protocol.

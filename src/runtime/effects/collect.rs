@@ -1,5 +1,7 @@
 //! What an attempt left becomes a commit, with evidence for and against it.
 
+mod delivered;
+
 use super::{Done, attempt, git_failure, keep, prepare};
 use crate::event::{
     CheckRecorded, CheckStatus, DiffRecorded, DiffStat, Draft, Event, Failure, Subject, WorkCollected,
@@ -48,6 +50,11 @@ impl Look<'_> {
         let Some(start) = self.known.attempt.start.clone() else {
             return Ok(());
         };
+        if self.task.diff == DiffPolicy::None {
+            self.judge_outputs(&start)?;
+            self.fact(WorkCollected { commit: None });
+            return Ok(());
+        }
         let path = attempt::place_of(self.context, self.task, self.known.attempt.place);
         let found = self.repo.reopen(&path).map_err(|e| self.failed(&e))?;
         let Some(worktree) = found else {
@@ -221,11 +228,15 @@ impl Look<'_> {
                 _ => (CheckStatus::Skip, "nothing was changed"),
             };
             self.check("diff", status, detail);
+            self.judge_record(&files);
+            self.judge_outputs(commit)?;
             self.fact(WorkCollected { commit: None });
             return Ok(());
         }
         self.check("diff", CheckStatus::Pass, "");
         self.judge_scope(&files);
+        self.judge_record(&files);
+        self.judge_outputs(commit)?;
         let branch = self.task_branch();
         let old = self.repo.read_ref(&branch).map_err(|e| self.failed(&e))?;
         if old.as_ref() != Some(commit) {
@@ -255,7 +266,10 @@ impl Look<'_> {
             return;
         }
         let paths = files.iter().flat_map(|f| std::iter::once(&f.path).chain(&f.old_path));
-        let outside: Vec<&str> = paths.filter(|p| !scope.holds(p)).map(String::as_str).collect();
+        // The record that was asked for may be written whatever else may.
+        let adr = self.task.contract.adr.as_ref();
+        let held = |path: &str| scope.holds(path) || adr.is_some_and(|adr| adr.holds(path));
+        let outside: Vec<&str> = paths.map(String::as_str).filter(|path| !held(path)).collect();
         if outside.is_empty() {
             self.check("writes", CheckStatus::Pass, "");
         } else {

@@ -9,9 +9,9 @@ use super::{blocking, gate, git_failure, keep, permanent};
 use crate::agent::{self, AgentCommand, Fill};
 use crate::event::{Draft, Effect, Failure};
 use crate::exec::{Launch, StdinFrom};
-use crate::graph::{DiffPolicy, PromptBy};
+use crate::graph::{Adr, AdrLevel, DiffPolicy, ExpectedOutput, PromptBy};
 use crate::id::TaskId;
-use crate::plan::Work;
+use crate::plan::{Work, task_branch};
 use crate::runtime::Context;
 use crate::runtime::brief::AttemptBrief;
 use crate::signal::{self, Need, TaskManifest};
@@ -151,11 +151,24 @@ fn put_up(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> Result<(), 
     }
     for (need, summary) in &known.needs {
         if let Some(summary) = summary {
-            let path = board.context_dir(task, number).join(format!("{need}.md"));
-            board.write_file(&path, summary.as_bytes()).map_err(failed)?;
+            board.write_file(&summary_file(context, job, need), summary.as_bytes()).map_err(failed)?;
         }
     }
+    if let Some(page) = &known.overview {
+        board.write_file(&overview_file(context, job), page.as_bytes()).map_err(failed)?;
+    }
     Ok(())
+}
+
+/// The page about the whole graph.
+fn overview_file(context: &Context, job: &Job<'_>) -> PathBuf {
+    context.board.context_dir(&job.task.id, job.number).join("graph.md")
+}
+
+/// The summary of a task that this one needs. One that is called like the page about the graph makes way for it.
+fn summary_file(context: &Context, job: &Job<'_>, need: &TaskId) -> PathBuf {
+    let name = if need.as_str() == "graph" { "graph.task.md".to_owned() } else { format!("{need}.md") };
+    context.board.context_dir(&job.task.id, job.number).join(name)
 }
 
 /// The name of the file that answers a question, or a `blocked` claim.
@@ -191,6 +204,13 @@ fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManif
         description: job.task.description.clone().unwrap_or_else(|| job.task.id.to_string()),
         base: job.start.clone(),
         branch: context.lane(&job.task.lane).branch.clone(),
+        branches: Some(branches(context, job)),
+        role: job.task.contract.role.clone(),
+        paths: job.task.contract.paths.clone(),
+        inputs: known.inputs.clone(),
+        outputs: job.task.contract.outputs.iter().map(expected).collect(),
+        adr: job.task.contract.adr.as_ref().map(record_asked),
+        overview: known.overview.as_ref().map(|_| overview_file(context, job)),
         worktree: job.lane.clone(),
         signals: context.board.signals_dir(&job.task.id, job.number),
         writes: job.task.writes.clone(),
@@ -200,14 +220,34 @@ fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManif
             .iter()
             .map(|(need, summary)| Need {
                 task: need.clone(),
-                summary: summary
-                    .as_ref()
-                    .map(|_| context.board.context_dir(&job.task.id, job.number).join(format!("{need}.md"))),
+                summary: summary.as_ref().map(|_| summary_file(context, job, need)),
                 artifacts: None,
             })
             .collect(),
         earlier: known.earlier.clone(),
     }
+}
+
+fn branches(context: &Context, job: &Job<'_>) -> signal::Branches {
+    let (plan, lane) = (&context.plan, context.lane(&job.task.lane));
+    signal::Branches {
+        integration: lane.branch.clone(),
+        attempt: task_branch(&plan.graph, plan.run, &lane.id, &job.task.id, job.number),
+        base: lane.base.clone(),
+        target: lane.target.clone(),
+    }
+}
+
+fn expected(output: &ExpectedOutput) -> signal::ExpectedOutput {
+    signal::ExpectedOutput { category: output.category.clone(), min: output.min, max: output.max }
+}
+
+fn record_asked(adr: &Adr) -> signal::RecordAsked {
+    let level = match adr.level {
+        AdrLevel::Detailed => "detailed",
+        AdrLevel::Standard | AdrLevel::None => "standard",
+    };
+    signal::RecordAsked { level: level.to_owned(), folder: adr.folder.clone() }
 }
 
 fn command(

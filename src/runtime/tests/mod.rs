@@ -1,5 +1,6 @@
 //! Runs carried in this process on real repositories: real git, real shells as agents.
 
+mod contracts;
 mod hostile;
 mod landing;
 mod lanes;
