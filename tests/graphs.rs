@@ -1,6 +1,7 @@
 //! Each shipped graph, run by the real program in a repository that its user is at work in.
 
 mod auto;
+mod conditions;
 mod failure;
 mod handover;
 mod parallel;

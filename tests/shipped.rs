@@ -11,10 +11,11 @@ use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
 use crate::harness::{Scratch, Stage};
 
 /// Every graph that ships. A new one wants a test of its run in `graphs.rs` too.
-const SHIPPED: [&str; 13] = [
+const SHIPPED: [&str; 14] = [
     "chain",
     "commands",
     "concerns",
+    "conditions",
     "conflict",
     "diamond-auto",
     "diamond-review",

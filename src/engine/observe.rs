@@ -92,7 +92,7 @@ fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
 
 /// Why there is nothing to try again.
 fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
-    let failed = |t: &crate::state::Task| t.status.is_terminal() && !t.status.is_success();
+    let failed = crate::state::Task::ended_badly;
     if tasks.is_empty() {
         let any =
             state.tasks.iter().any(failed) || state.lanes.iter().any(|l| l.status == LaneStatus::Failed);

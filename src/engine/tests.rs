@@ -1,5 +1,7 @@
 //! The core against a small scripted world: every effect is answered in memory, on a virtual clock.
 
+mod conditions;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -362,39 +364,59 @@ fn a06_every_prefix_of_the_journal_leads_to_the_same_end() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the shipped graphs are files")]
-/// The plans of the graphs that are shipped, as a repository with one commit would give them.
+/// The plans of the graphs that are shipped.
 fn shipped() -> Vec<(String, Arc<Plan>)> {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs");
-    let mut plans = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        let source =
-            graph::Source { path: path.display().to_string(), text: std::fs::read_to_string(&path).unwrap() };
-        let graph = parse(&source, &ProjectDefaults::default()).unwrap();
-        let base = LaneBase { base: "main".into(), base_sha: sha(1), target: "main".into() };
-        let inputs = Inputs {
-            run: RunNo(1),
-            uuid: "u".into(),
-            path: source.path.clone(),
-            author: Identity { name: "A".into(), email: "a@x".into() },
-            repo: "/r".into(),
-            record: "/r".into(),
-            board: "/r".into(),
-            worktrees: "/w".into(),
-            remote: None,
-            bases: graph.workstreams.iter().map(|w| (w.id.clone(), base.clone())).collect(),
-            agents: BTreeMap::new(),
-            attempts: 2,
-            timeout: Millis(60_000),
-            gate: None,
-            max_parallel: 4,
-            handoff: Handoff::Ready,
-            grace: Millis(10_000),
-            forge: ForgeKind::Local,
-        };
-        plans.push((source.path.clone(), Arc::new(build(&graph, &inputs).unwrap())));
+    let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .map(|path| (path.display().to_string(), planned(&std::fs::read_to_string(&path).unwrap())))
+        .collect()
+}
+
+/// The plan of a graph, as a repository with one commit would give it.
+fn planned(text: &str) -> Arc<Plan> {
+    let source = graph::Source { path: "g.toml".into(), text: text.into() };
+    let graph = parse(&source, &ProjectDefaults::default()).unwrap();
+    let base = LaneBase { base: "main".into(), base_sha: sha(1), target: "main".into() };
+    let inputs = Inputs {
+        run: RunNo(1),
+        uuid: "u".into(),
+        path: source.path,
+        author: Identity { name: "A".into(), email: "a@x".into() },
+        repo: "/r".into(),
+        record: "/r".into(),
+        board: "/r".into(),
+        worktrees: "/w".into(),
+        remote: None,
+        bases: graph.workstreams.iter().map(|w| (w.id.clone(), base.clone())).collect(),
+        agents: BTreeMap::new(),
+        attempts: 2,
+        timeout: Millis(60_000),
+        gate: None,
+        max_parallel: 4,
+        handoff: Handoff::Ready,
+        grace: Millis(10_000),
+        forge: ForgeKind::Local,
+    };
+    Arc::new(build(&graph, &inputs).unwrap())
+}
+
+/// Expects the same end from every prefix of the journal that a run with this script writes.
+fn same_end_from_every_prefix(name: &str, plan: &Arc<Plan>, script: &[(&str, u32, Outcome)]) {
+    let (mut whole, mut log) = (Core::new(Arc::clone(plan)), Vec::new());
+    drive(&mut whole, &mut world(script), begin(), &mut log);
+    for cut in 0..log.len() {
+        let mut core = Core::new(Arc::clone(plan));
+        log[..cut].iter().for_each(|e| core.replay(e).unwrap());
+        core.recount();
+        let mut again = log[..cut].to_vec();
+        let mut inputs = begin();
+        if let Input::Control(control) = &mut inputs[1] {
+            control.id = "attach-again".into();
+        }
+        drive(&mut core, &mut world(script), inputs, &mut again);
+        assert_eq!(statuses(&core), statuses(&whole), "{name} restarted after event {cut}");
     }
-    plans
 }
 
 #[test]
@@ -402,21 +424,7 @@ fn a06_every_prefix_of_every_shipped_graph_leads_to_the_same_end() {
     for (path, plan) in shipped() {
         let first = plan.tasks.last().unwrap().id.to_string();
         for outcome in [Outcome::Done, Outcome::GateFails, Outcome::Silent] {
-            let script = [(first.as_str(), 1, outcome)];
-            let (mut whole, mut log) = (Core::new(Arc::clone(&plan)), Vec::new());
-            drive(&mut whole, &mut world(&script), begin(), &mut log);
-            for cut in 0..log.len() {
-                let mut core = Core::new(Arc::clone(&plan));
-                log[..cut].iter().for_each(|e| core.replay(e).unwrap());
-                core.recount();
-                let mut again = log[..cut].to_vec();
-                let mut inputs = begin();
-                if let Input::Control(control) = &mut inputs[1] {
-                    control.id = "attach-again".into();
-                }
-                drive(&mut core, &mut world(&script), inputs, &mut again);
-                assert_eq!(statuses(&core), statuses(&whole), "{path} restarted after event {cut}");
-            }
+            same_end_from_every_prefix(&path, &plan, &[(first.as_str(), 1, outcome)]);
         }
     }
 }

@@ -71,6 +71,7 @@ codes! {
     UnknownRole = "G040" "unknown-role": "The role is neither built in nor a file `roles/ROLE.md` beside the graph file. The built-in ones are `generic`, `implementer`, `spec_writer`, `test_writer` and `test_reviewer`; a file of the same name takes the place of a built-in one.",
     InputFromNowhere = "G041" "input-from-nowhere": "An input is an output of a task that comes before this one: a task that it needs, itself or through others, and that declares `outputs` of that category. Otherwise nothing would say that the files are there when the task starts.",
     Contradiction = "G042" "contradiction": "Two keys of the task cannot both hold, such as a least number above the most, or a record that is asked for where nothing may be changed. Change or remove one of them.",
+    BadCondition = "G043" "bad-condition": "`when` compares how tasks ended, and how many outputs they declared, with words and numbers: `${tasks.spec.outcome} == 'merged' && ${tasks.spec.outputs.stubs} != 0`, with `==`, `!=`, `&&`, `||`, `!` and brackets. It can look only at tasks in the task's `needs`, since others may not have ended when it is asked. A need that `when` looks at may end in any way: `merged`, `completed`, `failed`, `skipped` or `cancelled`; every other need must succeed.",
 }
 
 impl fmt::Display for Code {

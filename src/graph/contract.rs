@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::when::When;
 use crate::id::{Category, RoleName, TaskId};
 
 /// What a task knows and must deliver. The default knows nothing and delivers nothing but a change.
@@ -15,6 +16,9 @@ pub struct Contract {
     /// Paths that its agent should know, by category.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub paths: BTreeMap<Category, Vec<String>>,
+    /// The condition under which it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
     /// Outputs of tasks before it that it is given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<InputFrom>,

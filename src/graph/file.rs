@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use super::contract::AdrLevel;
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Field, Free, Read, Reader, Whole, field, table};
-use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope};
+use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope, WhenText};
 use crate::id::{AgentName, Category, GraphName, LaneId, RoleName, TaskId};
 
 /// Whether a table can do without a key.
@@ -216,6 +216,8 @@ tables! {
         "role" role: RoleName = "role = \"implementer\"";
         /// The tasks that must be done before it, in any workstream.
         "needs" needs: Vec<At<TaskId>> = "needs = [\"spec\"]";
+        /// The condition under which it runs; where it does not hold, the task is skipped without harm to its lane. A need that the condition looks at may end in any way; every other need must succeed, so a task that needs a skipped one is skipped too.
+        "when" when: WhenText = "when = \"${tasks.spec.outcome} == 'merged'\"";
         /// The paths that it may change, as globs from the root of the repository. Default: any.
         "writes" writes: Vec<At<Scope>> = "writes = [\"src/api/**\"]";
         /// Paths that its agent should know, by category.
@@ -242,7 +244,7 @@ tables! {
         "priority" priority: Whole<{ i32::MIN }, { i32::MAX }> = "priority = 0";
         /// What to do about errors of the surroundings, which use up no attempt.
         "retry" retry: RetryFile = "retry = { on = [\"transient\"], backoff = \"5s\", max = 3 }";
-    } later ["review", "profile", "when", "foreach", "artifacts",
+    } later ["review", "profile", "foreach", "artifacts",
         "on_failure", "idempotency_key", "ask", "assert", "set", "switch", "wait", "publish", "graph", "fail"]
 
     /// A command that must pass.

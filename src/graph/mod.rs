@@ -26,6 +26,7 @@ pub mod schema;
 mod scope;
 mod substitution;
 mod values;
+mod when;
 mod words;
 
 #[cfg(test)]
@@ -40,3 +41,4 @@ pub use model::{
 };
 pub use parse::{ProjectDefaults, Source, parse};
 pub use role::{Role, RoleSource};
+pub use when::{Condition, OUTCOMES, Operand, When};

@@ -13,7 +13,7 @@ use super::file::{
 };
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Free, Whole};
-use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope};
+use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope, WhenText};
 use super::words::Words;
 use crate::id::{AgentName, Category, GraphName, LaneId, MAX_ID_LEN, RoleName, TaskId};
 
@@ -101,6 +101,7 @@ inline_schemas! {
     AdrLevel: words_schema::<Self>();
     Branch: text_schema();
     Scope: text_schema();
+    WhenText: text_schema();
     Free: json_schema!({ "type": "string" });
     EnvName: json_schema!({ "type": "string", "pattern": "^(?!LANEWAY_)[A-Za-z_][A-Za-z0-9_]*$" });
     Millis: json_schema!({

@@ -313,7 +313,7 @@ impl State {
     /// The unsuccessful tasks that a retry of `tasks` is about: themselves, what kept them from running, and what was
     /// skipped for no other reason than these.
     fn to_retry(&self, tasks: &[TaskId]) -> BTreeSet<TaskIx> {
-        let bad = |t: TaskIx| self.tasks[t].status.is_terminal() && !self.tasks[t].status.is_success();
+        let bad = |t: TaskIx| self.tasks[t].ended_badly();
         let all = 0..self.plan.tasks.len();
         let named = |t: &TaskIx| tasks.is_empty() || tasks.contains(&self.plan.tasks[*t].id);
         let mut wanted: BTreeSet<TaskIx> = all.filter(named).filter(|&t| bad(t)).collect();

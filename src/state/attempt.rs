@@ -202,6 +202,8 @@ pub struct Task {
     pub attempts: Vec<Attempt>,
     /// Attempts that count against it.
     pub failures: u32,
+    /// Whether it was skipped because a `when` does not hold: nothing went wrong.
+    pub passed_over: bool,
     /// What its agent said for the pull request.
     pub summary: Option<String>,
     /// When it ended.
@@ -232,6 +234,7 @@ impl Default for Task {
             reason: None,
             attempts: Vec::new(),
             failures: 0,
+            passed_over: false,
             summary: None,
             ended_at: None,
             cancel_wanted: false,
@@ -256,6 +259,11 @@ impl Task {
     /// The attempt with this number.
     pub fn attempt_mut(&mut self, number: u32) -> Option<&mut Attempt> {
         self.attempts.get_mut(usize::try_from(number).ok()?.checked_sub(1)?)
+    }
+
+    /// Whether it ended without success, and not by choice.
+    pub fn ended_badly(&self) -> bool {
+        self.status.is_terminal() && !self.status.is_success() && !self.passed_over
     }
 
     /// Whether an attempt holds a place: it is started and not over.

@@ -25,6 +25,9 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
         LaneStatus::Active => active(core, lane),
         LaneStatus::MergeReady => merge_ready(core, lane),
         LaneStatus::PrCreated => pr_created(core, lane),
+        LaneStatus::Merged if core.is_wanted_again(lane) => {
+            core.lane_to(lane, LaneStatus::Pending, Some("a task of it can run after all".to_owned()))
+        }
         LaneStatus::Merged => teardown(core, lane, core.plan.lanes[lane].teardown != Teardown::Never),
         LaneStatus::Failed => failed(core, lane),
     }
@@ -49,6 +52,14 @@ fn pending(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if let Some(why) = gave_up(core, state.step.as_ref()) {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
+    let mut tasks = core.index.tasks_of[lane].iter().map(|&t| &core.state.tasks[t]);
+    if state.step.is_none() && tasks.all(|task| task.passed_over) {
+        return core.lane_to(
+            lane,
+            LaneStatus::Merged,
+            Some("nothing to do: its tasks were skipped".to_owned()),
+        );
+    }
     ended_without_success(core, lane)
 }
 
@@ -59,8 +70,8 @@ fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
-    let mut tasks = core.index.tasks_of[lane].iter().map(|&t| core.state.tasks[t].status);
-    if tasks.all(TaskStatus::is_success) {
+    let mut tasks = core.index.tasks_of[lane].iter().map(|&t| &core.state.tasks[t]);
+    if tasks.all(|task| task.status.is_success() || task.passed_over) {
         return core.lane_to(lane, LaneStatus::MergeReady, None);
     }
     ended_without_success(core, lane)
@@ -76,7 +87,7 @@ fn ended_without_success(core: &mut Core, lane: LaneIx) -> Result<(), EngineErro
     }
     let bad: Vec<String> = tasks
         .iter()
-        .filter(|&&t| !core.state.tasks[t].status.is_success())
+        .filter(|&&t| core.state.tasks[t].ended_badly())
         .map(|&t| format!("task `{}` {}", core.plan.tasks[t].id, core.state.tasks[t].status))
         .collect();
     if bad.is_empty() {
@@ -283,6 +294,13 @@ impl Core {
         for task in waiting {
             self.agenda.touch_task(task);
         }
+    }
+
+    /// Whether a lane that had nothing to do, and so was never begun, has something to do now.
+    fn is_wanted_again(&self, lane: LaneIx) -> bool {
+        let mut tasks = self.index.tasks_of[lane].iter();
+        self.state.lanes[lane].tip.is_none()
+            && tasks.any(|&t| self.state.tasks[t].status == TaskStatus::Pending)
     }
 
     fn nothing_ahead(&self, lane: LaneIx) -> bool {

@@ -73,7 +73,9 @@ fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 
 /// What the lane has to take in before the task can start.
 fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
-    let mut lanes: Vec<LaneIx> = core.index.needs[task].iter().map(|&n| core.index.lane_of[n]).collect();
+    // What a need did not achieve is nothing to take in; its task's `when` has asked for that.
+    let achieved = core.index.needs[task].iter().filter(|&&n| core.state.tasks[n].status.is_success());
+    let mut lanes: Vec<LaneIx> = achieved.map(|&n| core.index.lane_of[n]).collect();
     lanes.sort_unstable();
     lanes.dedup();
     let mut landed = Vec::new();

@@ -13,7 +13,7 @@ pub(in crate::engine) fn task(core: &mut Core, task: TaskIx) -> Result<(), Engin
     match core.state.tasks[task].status {
         TaskStatus::Pending => pending(core, task),
         TaskStatus::Running => running(core, task),
-        TaskStatus::Skipped if core.why_never(task).is_none() => {
+        TaskStatus::Skipped if core.why_never(task).is_none() && core.may_revive(task) => {
             core.task_to(task, TaskStatus::Pending, None)
         }
         TaskStatus::Failed | TaskStatus::Cancelled if core.state.tasks[task].retry_wanted => {
@@ -129,6 +129,9 @@ impl Core {
         for &need in &self.index.needs[task] {
             let status = self.state.tasks[need].status;
             let id = &self.plan.tasks[need].id;
+            if self.index.judged[task].contains(&need) && !status.is_success() {
+                continue;
+            }
             if status.is_terminal() && !status.is_success() && !self.state.tasks[need].retry_wanted {
                 return Some(format!("it needs `{id}`, which {}", said(status)));
             }
@@ -141,7 +144,21 @@ impl Core {
                 ));
             }
         }
+        if self.state.condition(task) == Some(false) {
+            let when = self.plan.tasks[task].contract.when.as_ref();
+            return Some(format!("its `when` does not hold: {}", when.map_or("", |when| &when.text)));
+        }
         None
+    }
+
+    /// Whether the lane of a skipped task can still take its work in.
+    fn may_revive(&self, task: TaskIx) -> bool {
+        let lane = &self.state.lanes[self.index.lane_of[task]];
+        match lane.status {
+            LaneStatus::Pending | LaneStatus::Active | LaneStatus::Failed => true,
+            LaneStatus::Merged => lane.tip.is_none(),
+            LaneStatus::MergeReady | LaneStatus::PrCreated => false,
+        }
     }
 
     /// Whether everything that the task waits for is there.
@@ -149,7 +166,11 @@ impl Core {
         let lane = self.index.lane_of[task];
         self.index.needs[task].iter().all(|&need| {
             let upstream = self.index.lane_of[need];
-            self.state.tasks[need].status.is_success()
+            let status = self.state.tasks[need].status;
+            if self.index.judged[task].contains(&need) && status.is_terminal() && !status.is_success() {
+                return !self.state.tasks[need].retry_wanted;
+            }
+            status.is_success()
                 && (upstream == lane
                     || match self.plan.settings.handoff {
                         Handoff::Ready => self.state.is_ready(upstream),

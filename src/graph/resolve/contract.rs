@@ -27,7 +27,8 @@ impl Context<'_, '_, '_> {
         let outputs = self.outputs(file.outputs.items());
         let inputs: Option<Vec<InputFrom>> = file.inputs.items().iter().map(input).collect();
         // A role or a record that is not good has its diagnostic, and the graph is refused.
-        Some(Contract { role, paths, inputs: inputs?, outputs: outputs?, adr })
+        let when = file.when.value().map(|when| when.0.clone());
+        Some(Contract { role, paths, when, inputs: inputs?, outputs: outputs?, adr })
     }
 
     /// The role of an agent; a command has none.

@@ -4,6 +4,7 @@
 //! table into its part of the model, `texts` fills in substitutions. All of them note problems and go on.
 
 mod agents;
+mod conditions;
 mod contract;
 mod declarations;
 mod inputs;
@@ -31,6 +32,7 @@ pub(super) fn graph(
 ) -> Option<Graph> {
     let declared = Declarations::gather(file, reader);
     links::check(file, &declared, reader);
+    conditions::check(file, &declared, reader);
     let name = file.name.value();
     let mut context = Context::new(file, known, name.map_or("", |name| name.as_str()), reader);
     let agents = context.agents();

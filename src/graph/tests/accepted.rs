@@ -74,6 +74,7 @@ id = "pages"
 workstream = "web"
 run = ["make", "pages", "LANE=${lane.id}"]
 needs = ["types"]
+when = "${tasks.types.outcome} != 'skipped'"
 retry = {}
 "#;
 

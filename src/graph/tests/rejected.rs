@@ -213,6 +213,47 @@ outputs = [{ category = "stubs" }]
         ],
     ),
     case(
+        "bad_conditions",
+        r#"name = "x"
+[[tasks]]
+id = "spec"
+run = "true"
+[[tasks]]
+id = "far"
+run = "true"
+[[tasks]]
+id = "a"
+run = "true"
+needs = ["spec"]
+when = "${tasks.spec.outcome} == 'merge'"
+[[tasks]]
+id = "b"
+run = "true"
+needs = ["spec"]
+when = """
+${tasks.spec.outcome} == 'merged' && ${tasks.far.outcome} == 'merged'
+  || ${tasks.spce.outcome} == 'merged' || ${tasks.spec.outputs.stubs} == 0
+"""
+[[tasks]]
+id = "c"
+run = "true"
+needs = ["spec"]
+when = "${tasks.spec.outcome} == \"\u006derged"
+[[tasks]]
+id = "d"
+run = "true"
+when = 3
+"#,
+        &[
+            Code::BadCondition,
+            Code::BadCondition,
+            Code::BadCondition,
+            Code::InputFromNowhere,
+            Code::BadCondition,
+            Code::WrongType,
+        ],
+    ),
+    case(
         "ar14_bad_contracts",
         r#"name = "x"
 agent = "claude"
