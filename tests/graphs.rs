@@ -6,6 +6,7 @@ mod failure;
 mod handover;
 mod parallel;
 mod review;
+mod reviewed;
 
 use crate::harness::{Answer, Scratch, Setup, Status, UserState};
 

@@ -11,7 +11,7 @@ use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
 use crate::harness::{Scratch, Stage};
 
 /// Every graph that ships. A new one wants a test of its run in `graphs.rs` too.
-const SHIPPED: [&str; 14] = [
+const SHIPPED: [&str; 15] = [
     "chain",
     "commands",
     "concerns",
@@ -26,6 +26,7 @@ const SHIPPED: [&str; 14] = [
     "parallel",
     "quickstart",
     "retry-exhausted",
+    "reviewed",
 ];
 
 fn folder() -> PathBuf {

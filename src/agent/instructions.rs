@@ -1,10 +1,12 @@
 //! The text that an agent reads at the start of an attempt.
 
 mod assignment;
+mod review;
 
 use std::fmt::Write as _;
 
 pub use assignment::{Assignment, GivenInput};
+pub use review::{ReviewInput, ReviewedChange, review_instructions};
 
 use crate::id::{GraphName, LaneId, TaskId};
 
@@ -254,7 +256,11 @@ fn one_line(text: &str) -> String {
 
 /// Quotes text that others wrote, so that nothing in it can end the quotation and pass for instructions.
 fn quote(text: &mut String, quoted: &str) {
-    let quoted = bounded(quoted.trim_end());
+    fenced(text, &bounded(quoted.trim_end()));
+}
+
+/// Quotes all of a text.
+fn fenced(text: &mut String, quoted: &str) {
     let longest = quoted.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     line(text, format_args!("{fence}text\n{quoted}\n{fence}"));

@@ -11,5 +11,5 @@ pub use command::{AgentCommand, Fill, PromptBy, argv};
 pub use environment::environment;
 pub use instructions::{
     Assignment, Commits, ConflictShown, EarlierAttempt, GivenInput, InstructionInput, RejectedSignal,
-    UpstreamSummary, instructions,
+    ReviewInput, ReviewedChange, UpstreamSummary, instructions, review_instructions,
 };

@@ -33,21 +33,39 @@ pub(super) fn missing(session: &Session, plan: &Plan) -> Result<BTreeMap<TaskId,
         let own = task.env.get("PATH").or(of_agent).map(OsStr::new);
         let path = own.or(session.env_os("PATH")).unwrap_or_default();
         let why = match &task.work {
-            Work::Agent { agent, def, .. } => {
-                let absent = def.command.first().and_then(|program| absent(program, path));
-                match absent {
-                    Some(why) => Some(why),
-                    None => probed_once(&mut probed, agent, || probe(session, def, path, &plan.places.repo))?,
-                }
-            }
+            Work::Agent { agent, def, .. } => cannot_start(session, plan, &mut probed, agent, def, path)?,
             Work::Run { command: Command::Argv(argv) } => {
                 argv.first().and_then(|program| absent(program, path))
             }
             Work::Run { command: Command::Shell(_) } => absent("sh", path),
         };
-        missing.extend(why.map(|why| (task.id.clone(), why)));
+        let reviewer = match &task.review {
+            Some(review) if why.is_none() => {
+                let path = review.def.env.get("PATH").map(OsStr::new).or(session.env_os("PATH"));
+                let (agent, def) = (&review.agent, &review.def);
+                cannot_start(session, plan, &mut probed, agent, def, path.unwrap_or_default())?
+                    .map(|why| format!("its reviewer: {why}"))
+            }
+            _ => None,
+        };
+        missing.extend(why.or(reviewer).map(|why| (task.id.clone(), why)));
     }
     Ok(missing)
+}
+
+/// Why an agent cannot be started, if it cannot.
+fn cannot_start<'a>(
+    session: &Session,
+    plan: &Plan,
+    probed: &mut BTreeMap<&'a AgentName, Option<String>>,
+    agent: &'a AgentName,
+    def: &AgentDef,
+    path: &OsStr,
+) -> Result<Option<String>, CliError> {
+    match def.command.first().and_then(|program| absent(program, path)) {
+        Some(why) => Ok(Some(why)),
+        None => probed_once(probed, agent, || probe(session, def, path, &plan.places.repo)),
+    }
 }
 
 /// Each agent is probed once, however many tasks it has.

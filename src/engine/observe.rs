@@ -150,7 +150,11 @@ fn reported(state: &State, report: Report) -> Vec<Draft> {
 fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option<crate::id::TaskId>)> {
     use crate::event::Effect as E;
     match effect {
-        E::Attempt { task, .. } | E::Stop { task, .. } | E::Collect { task, .. } | E::Land { task, .. } => {
+        E::Attempt { task, .. }
+        | E::Stop { task, .. }
+        | E::Collect { task, .. }
+        | E::Examine { task, .. }
+        | E::Land { task, .. } => {
             let ix = state.index().task(task)?;
             Some((state.plan().tasks[ix].lane.clone(), Some(task.clone())))
         }

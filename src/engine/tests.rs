@@ -1,6 +1,7 @@
 //! The core against a small scripted world: every effect is answered in memory, on a virtual clock.
 
 mod conditions;
+mod review;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -93,6 +94,7 @@ impl Draw {
             priority: 0,
             retry: None,
             contract: Contract::default(),
+            review: None,
             wave: 1,
             depth_below: 1,
         });
@@ -135,6 +137,10 @@ enum Outcome {
     Blocked,
     GateFails,
     Conflict,
+    Rejected,
+    NoVerdict,
+    /// The first reviewer gives none.
+    LateVerdict,
 }
 
 type Which = fn(&Effect) -> bool;
@@ -205,6 +211,16 @@ impl World {
                 let at = Self::at(core, task, *attempt);
                 let commit = Some(sha(900 + u64::from(*attempt)));
                 done(vec![Draft::world(at, WorkCollected { commit })])
+            }
+            Effect::Examine { task, attempt, round, .. } => {
+                let status = match (self.outcome(task, *attempt), round) {
+                    (Outcome::Rejected, _) => CheckStatus::Fail,
+                    (Outcome::NoVerdict, _) | (Outcome::LateVerdict, 1) => CheckStatus::Skip,
+                    _ => CheckStatus::Pass,
+                };
+                let detail = "said".into();
+                let check = CheckRecorded { name: CHECK_REVIEW.into(), status, detail, duration_ms: 0 };
+                done(vec![Draft::world(Self::at(core, task, *attempt), check)])
             }
             Effect::Land { task, attempt, tip, .. } => {
                 let at = Self::at(core, task, *attempt);

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{LaneId, TaskId};
 
+/// The check of an attempt that says what a reviewer thinks of its work.
+pub const CHECK_REVIEW: &str = "review";
+
 /// The check of a lane that says whether it has anything that its target does not have.
 pub const CHECK_AHEAD: &str = "ahead";
 
@@ -53,6 +56,15 @@ pub enum ProcessRole {
     Command,
     /// A gate.
     Gate,
+    /// An agent that reviews an attempt's work.
+    Reviewer,
+}
+
+impl ProcessRole {
+    /// Whether it does the attempt's work, and is not only asked about it.
+    pub const fn does_the_work(self) -> bool {
+        matches!(self, Self::Agent | Self::Command)
+    }
 }
 
 /// A process, so that it can be proven ours after a crash.

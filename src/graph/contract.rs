@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::model::Millis;
 use super::when::When;
-use crate::id::{Category, RoleName, TaskId};
+use crate::id::{AgentName, Category, RoleName, TaskId};
 
 /// What a task knows and must deliver. The default knows nothing and delivers nothing but a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +57,19 @@ pub struct ExpectedOutput {
     /// How many there are at most; `None` for any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u32>,
+}
+
+/// A review of an attempt's work by another agent, before it lands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// The agent that reviews; a key of the agents of the graph.
+    pub agent: AgentName,
+    /// Its model: that of the review, else that of the agent.
+    pub model: Option<String>,
+    /// What it is asked beside what every reviewer is.
+    pub prompt: Option<String>,
+    /// How long it may take; `None` leaves it to the program.
+    pub timeout: Option<Millis>,
 }
 
 /// An architecture decision record.

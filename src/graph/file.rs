@@ -228,6 +228,8 @@ tables! {
         "outputs" outputs: Vec<At<OutputFile>> = "outputs = [{ category = \"stubs\", min = 1 }]";
         /// Whether its agent is asked for an architecture decision record: `none`, `standard` or `detailed`, or a table. Default: `none`.
         "adr" adr: Short<AdrFile> = "adr = \"standard\"";
+        /// The agent that reviews the work of each attempt before it is merged: its name, or a table. Default: none.
+        "review" review: Short<ReviewFile> = "review = { agent = \"codex\" }";
         /// The command that must pass before its work is merged.
         "gate" gate: Short<GateFile> = "gate = \"make test\"";
         /// How often the work may fail before the task has failed. Default: 2.
@@ -244,7 +246,7 @@ tables! {
         "priority" priority: Whole<{ i32::MIN }, { i32::MAX }> = "priority = 0";
         /// What to do about errors of the surroundings, which use up no attempt.
         "retry" retry: RetryFile = "retry = { on = [\"transient\"], backoff = \"5s\", max = 3 }";
-    } later ["review", "profile", "foreach", "artifacts",
+    } later ["profile", "foreach", "artifacts",
         "on_failure", "idempotency_key", "ask", "assert", "set", "switch", "wait", "publish", "graph", "fail"]
 
     /// A command that must pass.
@@ -283,6 +285,18 @@ tables! {
         "min" min: Whole<0, 100_000> = "min = 1";
         /// How many there are at most. Default: any number.
         "max" max: Whole<0, 100_000> = "max = 3";
+    } later []
+
+    /// A review of an attempt's work.
+    ReviewFile = "`review`" {
+        /// The agent that reviews.
+        "agent" agent: AgentName [Required] = "agent = \"codex\"";
+        /// Its model. Default: that of the agent.
+        "model" model: String = "model = \"large\"";
+        /// What it is asked, beside what the role `reviewer` says.
+        "prompt" prompt: String = "prompt = \"Look at the locking.\"";
+        /// How long it may take. Default: 30m.
+        "timeout" timeout: Millis = "timeout = \"10m\"";
     } later []
 
     /// The architecture decision record that an agent is asked for.
@@ -351,6 +365,15 @@ impl Shorthand for AdrFile {
     fn from_short(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
         AdrLevel::read(value, key, reader).map(|level| Self {
             level: Field::Good(At { value: level, span: value.span() }),
+            ..Self::default()
+        })
+    }
+}
+
+impl Shorthand for ReviewFile {
+    fn from_short(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        AgentName::read(value, key, reader).map(|agent| Self {
+            agent: Field::Good(At { value: agent, span: value.span() }),
             ..Self::default()
         })
     }

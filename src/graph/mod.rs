@@ -33,12 +33,12 @@ mod words;
 mod tests;
 
 pub use code::{Code, reference_page};
-pub use contract::{Adr, AdrLevel, Contract, ExpectedOutput, InputFrom};
+pub use contract::{Adr, AdrLevel, Contract, ExpectedOutput, InputFrom, Review};
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Related, Severity};
 pub use model::{
     AgentDef, Command, CommitPolicy, Defaults, DiffPolicy, Gate, Graph, Handoff, MergePolicy, Millis,
     PromptBy, Retry, RetryOn, Task, Teardown, Verb, Workstream, lane_needs,
 };
 pub use parse::{ProjectDefaults, Source, parse};
-pub use role::{Role, RoleSource};
+pub use role::{REVIEWER, Role, RoleSource};
 pub use when::{Condition, OUTCOMES, Operand, When};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::contract::Contract;
+use super::contract::{Contract, Review};
 use super::role::Role;
 use crate::id::{AgentName, GraphName, LaneId, RoleName, TaskId};
 
@@ -171,6 +171,9 @@ pub struct Task {
     /// What it knows and must deliver.
     #[serde(default)]
     pub contract: Contract,
+    /// Who reviews its work before it lands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
 }
 
 /// What a task does.

@@ -38,10 +38,14 @@ impl Role {
 /// The role of tasks that name none.
 pub(super) const GENERIC: &str = "generic";
 
+/// The role of those who review an attempt's work.
+pub const REVIEWER: &str = "reviewer";
+
 /// The roles that every graph may name.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 6] = [
     (GENERIC, include_str!("roles/generic.md")),
     ("implementer", include_str!("roles/implementer.md")),
+    (REVIEWER, include_str!("roles/reviewer.md")),
     ("spec_writer", include_str!("roles/spec_writer.md")),
     ("test_reviewer", include_str!("roles/test_reviewer.md")),
     ("test_writer", include_str!("roles/test_writer.md")),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::contract::AdrLevel;
 use super::file::{
     AdrFile, AgentChoice, AgentFile, DefaultsFile, GateFile, GraphFile, InputFile, Keys, OutputFile,
-    Presence, RetryFile, SchemaVersion, Short, TaskFile, WorkstreamFile,
+    Presence, RetryFile, ReviewFile, SchemaVersion, Short, TaskFile, WorkstreamFile,
 };
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Free, Whole};
@@ -67,7 +67,7 @@ macro_rules! table_schemas {
 table_schemas!(
     GraphFile "Graph", DefaultsFile "Defaults", AgentFile "Agent", WorkstreamFile "Workstream", TaskFile "Task",
     GateFile "Gate", AgentChoice "AgentChoice", RetryFile "Retry", AdrFile "Adr",
-    InputFile "Input", OutputFile "Output"
+    InputFile "Input", OutputFile "Output", ReviewFile "Review"
 );
 
 macro_rules! inline_schemas {

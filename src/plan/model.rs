@@ -160,6 +160,21 @@ pub enum Work {
     },
 }
 
+/// A review of an attempt's work, before it lands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReviewPlan {
+    /// The agent that reviews.
+    pub agent: AgentName,
+    /// How it is launched.
+    pub def: AgentDef,
+    /// Its model, where the graph names one.
+    pub model: Option<String>,
+    /// What it is asked beside what every reviewer is.
+    pub prompt: Option<String>,
+    /// How long it may take.
+    pub timeout: Millis,
+}
+
 /// What a task is going to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskPlan {
@@ -195,6 +210,9 @@ pub struct TaskPlan {
     /// What it knows and must deliver.
     #[serde(default, skip_serializing_if = "Contract::is_empty")]
     pub contract: Contract,
+    /// Who reviews its work before it lands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<ReviewPlan>,
     /// How deep it lies in the graph, from 1.
     pub wave: u32,
     /// How many tasks hang below it on the longest path, itself included.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::agent::{
     Assignment, Commits, ConflictShown, EarlierAttempt, GivenInput, InstructionInput, RejectedSignal,
-    UpstreamSummary,
+    ReviewInput, UpstreamSummary,
 };
-use crate::event::{AttemptStatus, Effect, Output};
-use crate::graph::CommitPolicy;
-use crate::id::{Sha, TaskId};
+use crate::event::{AttemptStatus, CHECK_REVIEW, Effect, Output};
+use crate::graph::{CommitPolicy, REVIEWER};
+use crate::id::{RoleName, Sha, TaskId};
 use crate::plan::{Plan, TaskIx, Work};
 use crate::signal;
 use crate::state::{Attempt, Note, State};
@@ -34,6 +34,8 @@ pub(super) struct AttemptBrief {
     pub(super) attempt: Attempt,
     /// What its agent is told.
     pub(super) instructions: Option<InstructionInput>,
+    /// What a reviewer of its work is told.
+    pub(super) review: Option<ReviewInput>,
     /// A page about the whole graph.
     pub(super) overview: Option<String>,
     /// The outputs of earlier tasks that its task is given.
@@ -55,9 +57,15 @@ impl Brief {
         let attempt = match &effect {
             Effect::Attempt { task, attempt, .. }
             | Effect::Collect { task, attempt }
+            | Effect::Examine { task, attempt, .. }
             | Effect::Land { task, attempt, .. } => {
                 let ix = state.index().task(task).expect("effects name tasks of the plan");
-                AttemptBrief::new(state, ix, *attempt, matches!(effect, Effect::Attempt { .. }))
+                let told = matches!(effect, Effect::Attempt { .. });
+                AttemptBrief::new(state, ix, *attempt, told).map(|mut known| {
+                    let reviewed = matches!(effect, Effect::Examine { .. });
+                    known.review = reviewed.then(|| review(state, ix, &known.attempt));
+                    known
+                })
             }
             _ => None,
         };
@@ -92,6 +100,7 @@ impl AttemptBrief {
             instructions: told_in_words.then(|| instructions(state, task, &attempt, &inputs)),
             overview: told_in_words.then(|| view::overview(state.plan(), state, state.index().lane_of[task])),
             inputs,
+            review: None,
             notes: if told { state.tasks[task].notes.clone() } else { Vec::new() },
             needs,
             earlier,
@@ -208,12 +217,37 @@ fn instructions(
     }
 }
 
+fn review(state: &State, task: TaskIx, attempt: &Attempt) -> ReviewInput {
+    let plan: &Plan = state.plan();
+    let (task_plan, task_state) = (&plan.tasks[task], &state.tasks[task]);
+    let before = task_state.attempts.iter().filter(|a| a.number < attempt.number);
+    let claimed = attempt.claims.done.as_ref().map(|(_, words)| words.trim());
+    let said: Vec<&str> =
+        claimed.into_iter().chain(task_state.summary.as_deref()).filter(|said| !said.is_empty()).collect();
+    let role = plan.roles.get(REVIEWER).map(|role| role.text.clone());
+    ReviewInput {
+        graph: plan.graph.clone(),
+        task: task_plan.id.clone(),
+        lane: task_plan.lane.clone(),
+        attempt: attempt.number,
+        asked: task_plan.review.as_ref().and_then(|review| review.prompt.clone()),
+        role: role.and_then(|text| Some((RoleName::new(REVIEWER).ok()?, text))),
+        prompt: match &task_plan.work {
+            Work::Agent { prompt, .. } => prompt.clone(),
+            Work::Run { command } => command.to_string(),
+        },
+        said: (!said.is_empty()).then(|| said.join("\n\n")),
+        gate: task_plan.gate.as_ref().map(|g| g.command.to_string()),
+        earlier: before.filter(|a| a.status != AttemptStatus::Cancelled).map(told_of).collect(),
+    }
+}
+
 fn told_of(attempt: &Attempt) -> EarlierAttempt {
-    let gate = attempt.failed_checks().find(|c| c.name == "gate");
+    let shown = attempt.failed_checks().find(|c| c.name == "gate" || c.name == CHECK_REVIEW);
     EarlierAttempt {
         attempt: attempt.number,
         reason: attempt.reason.clone().unwrap_or_else(|| attempt.status.word().to_owned()),
-        output: gate.map(|c| c.detail.clone()),
+        output: shown.map(|c| c.detail.clone()),
         rejected: attempt
             .rejected
             .iter()

@@ -138,12 +138,16 @@ impl State {
             }
             Effect::Attempt { task, attempt, .. }
             | Effect::Collect { task, attempt }
+            | Effect::Examine { task, attempt, .. }
             | Effect::Land { task, attempt, .. } => {
                 let task = self.task_named(Some(task)).ok_or(ApplyError::NoTask { seq: at.seq })?;
                 let lane = self.index.lane_of[task];
                 let attempt = self.attempt_at(at, task, *attempt)?;
                 if let Effect::Attempt { iteration, start, place, .. } = effect {
                     begin_iteration(attempt, *iteration, start, *place);
+                }
+                if let Effect::Examine { round, .. } = effect {
+                    attempt.reviews = *round;
                 }
                 attempt.step = Some(next_step(attempt.step.as_ref(), effect));
                 if matches!(effect, Effect::Land { .. }) {
@@ -202,6 +206,7 @@ impl State {
             }
             Effect::Attempt { task, attempt, .. }
             | Effect::Collect { task, attempt }
+            | Effect::Examine { task, attempt, .. }
             | Effect::Land { task, attempt, .. } => {
                 let task = self.task_named(Some(task)).ok_or(ApplyError::NoTask { seq: at.seq })?;
                 if matches!(effect, Effect::Land { .. }) {

@@ -140,6 +140,8 @@ pub struct Attempt {
     pub outputs: BTreeMap<Category, Vec<Output>>,
     /// Whether its work is in the lane, or its gate alone has passed.
     pub landed: bool,
+    /// Reviewers of its work so far.
+    pub reviews: u32,
     /// The size of its change.
     pub diff: Option<DiffStat>,
     /// A conflict that it ran into.
@@ -177,6 +179,7 @@ impl Attempt {
             collected: None,
             outputs: BTreeMap::new(),
             landed: false,
+            reviews: 0,
             diff: None,
             conflict: None,
             rejected: Vec::new(),

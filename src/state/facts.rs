@@ -45,11 +45,11 @@ impl State {
                 mark_seen(attempt, at);
                 attempt.rejected.push((event.name.clone(), event.reason.clone()));
             }
-            Event::ProcessStarted(event) if event.role != crate::event::ProcessRole::Gate => {
+            Event::ProcessStarted(event) if event.role.does_the_work() => {
                 attempt.process =
                     Some(Process { id: event.process.clone(), mono: event.mono, at: at.at, exit: None });
             }
-            Event::ProcessExited(event) if event.role != crate::event::ProcessRole::Gate => {
+            Event::ProcessExited(event) if event.role.does_the_work() => {
                 if let Some(process) = &mut attempt.process {
                     process.exit = Some(event.exit);
                 }

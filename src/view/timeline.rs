@@ -196,6 +196,7 @@ fn intent(effect: &Effect) -> String {
         }
         Effect::Stop { task, reason, .. } => format!("stop task {task}: {}", stop(*reason)),
         Effect::Collect { task, .. } => format!("check the work of task {task}"),
+        Effect::Examine { task, .. } => format!("have the work of task {task} reviewed"),
         Effect::Land { task, tip, .. } => format!("land task {task} on {}", tip.short()),
         Effect::OpenPr { lane, tip } => format!("open the pull request of lane {lane} at {}", tip.short()),
         Effect::Prove { lane, tip } => format!("prove the merge of lane {lane} at {}", tip.short()),
@@ -261,6 +262,7 @@ const fn role(role: ProcessRole) -> &'static str {
         ProcessRole::Agent => "agent",
         ProcessRole::Command => "command",
         ProcessRole::Gate => "gate",
+        ProcessRole::Reviewer => "reviewer",
     }
 }
 

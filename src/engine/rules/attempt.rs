@@ -3,7 +3,7 @@
 use super::super::EngineError;
 use super::super::agenda::Item;
 use super::super::core::Core;
-use super::Remedy;
+use super::{Remedy, review};
 use crate::event::{
     AttemptStatus, CheckRecorded, CheckStatus, Effect, FailureKind, HumanTaskOpened, HumanTaskResolved,
     LaneStatus, Status, StopReason, TimerFired,
@@ -45,7 +45,7 @@ pub(super) fn started(core: &mut Core, task: TaskIx) -> Result<(), EngineError> 
     } else if in_flight && !attempt.over {
         at_work(core, task)
     } else if in_flight {
-        Ok(())
+        review::at_work(core, task)
     } else if !attempt.over {
         // The intent was lost together with the step; begin the same iteration again.
         core.begin_process(task, attempt.iteration.max(1))
@@ -119,7 +119,7 @@ fn finish(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
         Claim::Against { .. } | Claim::Holds { .. } => {}
     }
     let attempt = core.newest(task);
-    let against: Vec<String> = attempt.failed_checks().map(|c| c.detail.clone()).collect();
+    let against: Vec<&str> = attempt.failed_checks().map(|c| brief(&c.detail)).collect();
     if !against.is_empty() {
         return core.attempt_to(task, AttemptStatus::Failed, Some(against.join("; ")));
     }
@@ -206,6 +206,11 @@ fn proven(core: &mut Core, task: TaskIx, commit: Option<crate::id::Sha>) -> Resu
     let number = core.newest(task).number;
     if commit.is_none() && core.plan.tasks[task].gate.is_none() {
         return core.attempt_to(task, AttemptStatus::Succeeded, None);
+    }
+    if let Some(commit) = &commit
+        && review::is_wanted(core, task)
+    {
+        return review::next(core, task, commit.clone());
     }
     let lane = core.index.lane_of[task];
     if core.state.lanes[lane].is_busy() {
@@ -300,7 +305,7 @@ impl Core {
         self.begin_process(task, iteration)
     }
 
-    fn check(
+    pub(super) fn check(
         &mut self,
         task: TaskIx,
         name: &str,
@@ -320,7 +325,7 @@ impl Core {
     }
 
     /// Whether an interrupt leaves a living attempt no more time: the first grants the grace, the second nothing.
-    fn interrupt_is_due(&mut self, task: TaskIx) -> bool {
+    pub(super) fn interrupt_is_due(&mut self, task: TaskIx) -> bool {
         let Some(at) = self.state.run.interrupted_at else { return false };
         let due = at.plus(self.plan.settings.grace.0);
         if self.state.run.interrupts >= 2 || due <= self.now.wall {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::graph::code::Code;
+use crate::graph::contract::Review;
 use crate::graph::diagnostic::Diagnostic;
-use crate::graph::file::{AgentChoice, AgentFile, TaskFile};
-use crate::graph::model::{AgentDef, PromptBy};
-use crate::graph::read::At;
+use crate::graph::file::{AgentChoice, AgentFile, ReviewFile, TaskFile};
+use crate::graph::model::{AgentDef, DiffPolicy, PromptBy};
+use crate::graph::read::{At, Field};
 use crate::graph::substitution::Values;
 use crate::id::AgentName;
 
@@ -117,7 +118,11 @@ impl Context<'_, '_, '_> {
             return Some((agent, model));
         };
         let AgentChoice { name, model } = &choice.value.0;
-        let name = name.get()?;
+        self.chosen(name.get()?, model)
+    }
+
+    /// An agent that is named, and the model that it uses there.
+    fn chosen(&mut self, name: &At<AgentName>, model: &Field<String>) -> Option<(AgentName, Option<String>)> {
         if !self.known_agent(name) {
             return None;
         }
@@ -128,6 +133,22 @@ impl Context<'_, '_, '_> {
         }
         let model = model.value().or_else(|| self.model_of(&name.value)).cloned();
         Some((name.value.clone(), model))
+    }
+
+    /// Who reviews the work of the task.
+    pub(super) fn review_of(&mut self, file: &TaskFile, values: Values<'_>) -> Option<Review> {
+        let at = file.review.get()?;
+        let ReviewFile { agent, model, prompt, timeout } = &at.value.0;
+        let prompt = prompt.get().map(|at| self.reader.fill_at(&at.value, &at.span, values));
+        if file.diff.value() == Some(&DiffPolicy::None) {
+            let message = "a review is asked for, and `diff = \"none\"` leaves nothing to review";
+            let hint = "remove `review` or `diff`".to_owned();
+            let label = "would look at nothing";
+            self.reader
+                .push(Diagnostic::new(Code::Contradiction, at.span.clone(), message, label).hint(hint));
+        }
+        let (agent, model) = self.chosen(agent.get()?, model)?;
+        Some(Review { agent, model, prompt, timeout: timeout.value().copied() })
     }
 
     fn command_of(&self, agent: &AgentName) -> Option<&[String]> {

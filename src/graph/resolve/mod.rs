@@ -18,7 +18,7 @@ use super::file::GraphFile;
 use super::model::{AgentDef, Defaults, Graph, Task, Verb};
 use super::parse::ProjectDefaults;
 use super::read::Reader;
-use super::role::Role;
+use super::role::{REVIEWER, Role};
 use crate::id::{AgentName, RoleName};
 use declarations::Declarations;
 use tables::Context;
@@ -39,8 +39,7 @@ pub(super) fn graph(
     let agent = context.default_agent();
     let workstreams = context.workstreams();
     let tasks = context.tasks();
-    let used: BTreeSet<&AgentName> =
-        agent.iter().chain(tasks.iter().flatten().filter_map(agent_of)).collect();
+    let used: BTreeSet<&AgentName> = agent.iter().chain(tasks.iter().flatten().flat_map(agents_of)).collect();
     let agents = with_used(agents, known, &used);
     let roles = roles(&context, tasks.as_deref().unwrap_or_default());
     Some(Graph {
@@ -62,16 +61,20 @@ pub(super) fn graph(
 
 /// The roles that the tasks play, so that the graph says all that its run needs.
 fn roles(context: &Context<'_, '_, '_>, tasks: &[Task]) -> BTreeMap<RoleName, Role> {
-    let played: BTreeSet<&RoleName> = tasks.iter().filter_map(|task| task.contract.role.as_ref()).collect();
+    let reviewer = RoleName::new(REVIEWER).expect("the word is an id");
+    let mut played: BTreeSet<&RoleName> =
+        tasks.iter().filter_map(|task| task.contract.role.as_ref()).collect();
+    played.extend(tasks.iter().any(|task| task.review.is_some()).then_some(&reviewer));
     let known = |name: &RoleName| Some((name.clone(), context.roles.get(name)?.clone()));
     played.into_iter().filter_map(known).collect()
 }
 
-fn agent_of(task: &Task) -> Option<&AgentName> {
-    match &task.verb {
+fn agents_of(task: &Task) -> impl Iterator<Item = &AgentName> {
+    let own = match &task.verb {
         Verb::Agent { agent, .. } => Some(agent),
         Verb::Run { .. } => None,
-    }
+    };
+    own.into_iter().chain(task.review.as_ref().map(|review| &review.agent))
 }
 
 /// Adds the project's agents that the graph uses, so that the graph says all that its run needs.

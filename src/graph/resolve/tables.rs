@@ -92,6 +92,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         let gate = self.reader.gate(gate, values);
         let env = self.reader.env(&file.env, values);
         let contract = self.contract(task);
+        let review = self.review_of(file, values);
         let verb = verb?;
         let (diff, as_prompt) = match &verb {
             Verb::Agent { prompt, .. } => {
@@ -119,6 +120,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
             priority: file.priority.value().map_or(0, |number| number.0),
             retry: file.retry.value().map(retry),
             contract: contract?,
+            review,
         })
     }
 

@@ -68,11 +68,13 @@ role = "poet"
 paths = { src = ["src/api/**", "src/lib.rs"], test = ["tests/api.rs"] }
 inputs = [{ task = "spec", category = "stubs" }]
 adr = { level = "detailed", folder = "decisions" }
+review = { agent = "claude", model = "huge", prompt = "Look at ${task.id}.", timeout = "10m" }
 
 [[tasks]]
 id = "pages"
 workstream = "web"
 run = ["make", "pages", "LANE=${lane.id}"]
+review = "mine"
 needs = ["types"]
 when = "${tasks.types.outcome} != 'skipped'"
 retry = {}

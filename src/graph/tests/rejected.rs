@@ -213,6 +213,36 @@ outputs = [{ category = "stubs" }]
         ],
     ),
     case(
+        "ar16_bad_reviews",
+        r#"name = "x"
+agent = "claude"
+[[tasks]]
+id = "a"
+prompt = "p"
+review = "claud"
+[[tasks]]
+id = "b"
+prompt = "p"
+review = { agent = "plain", model = "large", prompt = "${nothing}" }
+[[tasks]]
+id = "c"
+prompt = "p"
+review = { prompt = "p" }
+[[tasks]]
+id = "d"
+run = "true"
+diff = "none"
+review = "claude"
+"#,
+        &[
+            Code::UnknownAgent,
+            Code::UnusedModel,
+            Code::UnknownSubstitution,
+            Code::MissingKey,
+            Code::Contradiction,
+        ],
+    ),
+    case(
         "bad_conditions",
         r#"name = "x"
 [[tasks]]

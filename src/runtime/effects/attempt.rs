@@ -228,7 +228,7 @@ pub(super) fn tag(context: &Context, task: &TaskId, number: u32, iteration: u32)
     format!("{}/{task}/{number}/{iteration}", context.plan.uuid)
 }
 
-fn id_of(process: &ProcessRef) -> ProcessId {
+pub(super) fn id_of(process: &ProcessRef) -> ProcessId {
     ProcessId {
         pid: process.pid,
         start_time: process.start_time,
@@ -237,7 +237,7 @@ fn id_of(process: &ProcessRef) -> ProcessId {
     }
 }
 
-fn exit_of(exit: Exit) -> ExitStatus {
+pub(super) fn exit_of(exit: Exit) -> ExitStatus {
     match exit {
         Exit::Code(code) => ExitStatus::Code(code),
         Exit::Signal(signal) => ExitStatus::Signal(signal),
@@ -246,7 +246,7 @@ fn exit_of(exit: Exit) -> ExitStatus {
 }
 
 /// A command line for people, cut: a prompt by argument can be long.
-fn shown(argv: &[OsString]) -> String {
+pub(super) fn shown(argv: &[OsString]) -> String {
     let text = argv.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let line = text.lines().next().unwrap_or_default();
     if line.chars().count() <= 200 && line.len() == text.len() {

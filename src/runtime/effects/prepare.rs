@@ -9,7 +9,7 @@ use super::{blocking, gate, git_failure, keep, permanent};
 use crate::agent::{self, AgentCommand, Fill};
 use crate::event::{Draft, Effect, Failure};
 use crate::exec::{Launch, StdinFrom};
-use crate::graph::{Adr, AdrLevel, DiffPolicy, ExpectedOutput, PromptBy};
+use crate::graph::{Adr, AdrLevel, AgentDef, DiffPolicy, ExpectedOutput, PromptBy};
 use crate::id::TaskId;
 use crate::plan::{Work, task_branch};
 use crate::runtime::Context;
@@ -271,12 +271,21 @@ fn command(
         lane: job.lane.clone(),
         prompt_file: prompt_file.clone(),
     };
+    let stdin = stdin(def.prompt == PromptBy::Stdin, prompt_file);
+    Ok((agent::argv(&template(def), &fill), stdin))
+}
+
+/// An agent's command line as the adapter fills it in.
+pub(super) fn template(def: &AgentDef) -> AgentCommand {
     let prompt = match def.prompt {
         PromptBy::File => agent::PromptBy::File,
         PromptBy::Stdin => agent::PromptBy::Stdin,
         PromptBy::Arg => agent::PromptBy::Arg,
     };
-    let template = AgentCommand { command: def.command.clone(), prompt, model: def.model.clone() };
-    let stdin = if def.prompt == PromptBy::Stdin { StdinFrom::File(prompt_file) } else { StdinFrom::Null };
-    Ok((agent::argv(&template, &fill), stdin))
+    AgentCommand { command: def.command.clone(), prompt, model: def.model.clone() }
+}
+
+/// Where an agent's standard input comes from.
+pub(super) fn stdin(reads_prompt: bool, prompt_file: PathBuf) -> StdinFrom {
+    if reads_prompt { StdinFrom::File(prompt_file) } else { StdinFrom::Null }
 }

@@ -5,6 +5,7 @@ mod hostile;
 mod landing;
 mod lanes;
 mod resume;
+mod review;
 mod surroundings;
 
 use std::path::Path;
