@@ -641,3 +641,47 @@ fn a13_an_answered_attempt_does_not_move_into_a_worktree_that_another_took_meanw
     assert_eq!(place(2), Some((AttemptStatus::Started, Place::Lane)));
     assert_eq!(place(0), Some((AttemptStatus::Started, Place::Own)));
 }
+
+#[test]
+fn ar20_the_task_that_most_hangs_on_goes_first_unless_a_priority_says_otherwise() {
+    let order = |priority: i32| {
+        let plan = planned(&format!(
+            r#"
+name = "g"
+agent = "a"
+[agents.a]
+command = ["a"]
+[[workstreams]]
+id = "x"
+[[workstreams]]
+id = "y"
+[[tasks]]
+id = "alone"
+workstream = "x"
+prompt = "p"
+priority = {priority}
+[[tasks]]
+id = "one"
+workstream = "y"
+prompt = "p"
+[[tasks]]
+id = "two"
+workstream = "y"
+prompt = "p"
+needs = ["one"]
+[[tasks]]
+id = "three"
+workstream = "y"
+prompt = "p"
+needs = ["two"]
+"#
+        ));
+        let mut plan = Arc::unwrap_or_clone(plan);
+        plan.settings.max_parallel = 1;
+        let (mut core, mut world, mut log) = (Core::new(Arc::new(plan)), world(&[]), Vec::new());
+        drive(&mut core, &mut world, begin(), &mut log);
+        world.started.into_iter().map(|(task, _)| task).collect::<Vec<_>>()
+    };
+    assert_eq!(order(0)[..2], ["one", "two"], "the critical path first");
+    assert_eq!(order(1)[0], "alone");
+}

@@ -33,5 +33,7 @@ fn ar16_reviewed_shows_the_findings_of_a_reviewer_to_the_next_attempt() {
     assert!(told.contains("+7 max 3 = 7") && told.contains("## Your role: reviewer"), "{told}");
     let body = scratch.laneway(&["pr", "show", &status.pr("default")]).success();
     assert!(body.text().contains("review"), "{}", body.text());
+    let log = scratch.laneway(&["logs", "maximum", "--attempt", "1", "--review"]).success();
+    assert!(log.stdout().contains("$ cat checks/max.txt\n7 max 3 = 7"), "{}", log.stdout());
     run_again(&scratch, "reviewed");
 }

@@ -77,6 +77,43 @@ fn ar13_what_a_task_knows_and_must_deliver_is_all_there() {
     insta::assert_snapshot!(instructions(&InstructionInput { assignment, writes, ..input() }));
 }
 
+fn review() -> (ReviewInput, ReviewedChange) {
+    let input = ReviewInput {
+        graph: GraphName::new("checkout").expect("an id"),
+        task: TaskId::new("cart-api").expect("an id"),
+        lane: LaneId::new("api").expect("an id"),
+        attempt: 2,
+        asked: None,
+        role: Some((RoleName::new("reviewer").expect("an id"), "You review.\n".into())),
+        prompt: "Add `DELETE /cart/{id}`.\n\n```\nlike this\n```\n".into(),
+        said: Some("added it".into()),
+        gate: Some("cargo test".into()),
+        earlier: vec![EarlierAttempt {
+            attempt: 1,
+            reason: "the reviewer `codex` rejects the work".into(),
+            output: Some("cart.rs:3 loses the lock".into()),
+            rejected: Vec::new(),
+        }],
+    };
+    let patch = "diff --git a/cart.rs b/cart.rs\n+fn delete() {}\n".into();
+    (input, ReviewedChange { base: "0123".into(), commit: "4567".into(), patch })
+}
+
+#[test]
+fn ar16_a_reviewer_reads_what_was_asked_and_what_was_done() {
+    let (input, change) = review();
+    insta::assert_snapshot!(review_instructions(&input, &change));
+}
+
+#[test]
+fn ar16_a_long_change_is_cut_after_its_beginning() {
+    let (input, change) = review();
+    let patch = format!("THE BEGINNING\n{}", "ä\n".repeat(1 << 20));
+    let text = review_instructions(&input, &ReviewedChange { patch, ..change });
+    assert!(text.len() < 80 << 10, "{} bytes", text.len());
+    assert!(text.contains("THE BEGINNING") && text.contains("bytes left out"));
+}
+
 #[test]
 fn ar15_what_failed_before_is_bounded_and_keeps_its_end() {
     let output = format!("{}THE END", "é\n".repeat(1 << 20));
