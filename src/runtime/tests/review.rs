@@ -18,6 +18,10 @@ review = {{ agent = "critic", timeout = "60s" }}
     ))
 }
 
+fn is_reviewer(envelope: &Envelope) -> bool {
+    matches!(&envelope.event, Event::ProcessStarted(started) if started.role == ProcessRole::Reviewer)
+}
+
 fn review_of(bench: &Bench) -> Vec<(String, String)> {
     let envelopes = bench.envelopes();
     let checks = envelopes.iter().filter_map(|e| match &e.event {
@@ -126,4 +130,68 @@ async fn ar16_an_orchestrator_that_dies_during_a_review_begins_it_again_or_takes
         assert_eq!(rounds, if sealed { "x\n" } else { "x\nx\n" });
         assert_eq!(review_of(&bench), [("pass".to_owned(), "fine".to_owned())]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar16_calling_a_task_off_stops_its_reviewer_and_what_that_started() {
+    let bench = Bench::new(&reviewed("sleep 600 & echo $! > $R/pid; wait", "attempts = 1"));
+    let (tell, mut told) = mpsc::unbounded_channel::<Vec<Envelope>>();
+    let board = bench.project.board(&bench.plan.graph, RunNo(1));
+    let task = bench.plan.tasks[0].id.clone();
+    let cancel = async {
+        while let Some(envelopes) = told.recv().await {
+            if envelopes.iter().any(is_reviewer) {
+                let target = crate::signal::Target::Task(task.clone());
+                crate::signal::submit(&board, crate::signal::Verb::Cancel { target }, "ann", None, None)
+                    .unwrap();
+                break;
+            }
+        }
+        // The run goes on telling.
+        while told.recv().await.is_some() {}
+    };
+    let (state, ()) = tokio::join!(bench.drive_telling(Some(tell)), cancel);
+    assert_eq!(state.tasks[0].status, TaskStatus::Cancelled, "{}", bench.told());
+    let exits = bench.envelopes().into_iter().filter_map(|e| match e.event {
+        Event::ProcessExited(exited) if exited.role == ProcessRole::Reviewer => Some(exited.exit),
+        _ => None,
+    });
+    assert!(exits.last().is_some_and(|exit| !exit.success()), "it was stopped");
+    if let Ok(pid) = std::fs::read_to_string(bench.dir.path().join("pid")) {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "what it started lives on: {stat}");
+    }
+    assert_eq!(bench.git("log --format=%s main..laneway/g/default/integration"), "", "nothing landed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar16_a_reviewer_whose_orchestrator_died_is_stopped_and_another_begins_in_the_same_round() {
+    let bench = Bench::new(&reviewed(
+        "if test -e $R/pid; then echo fine > $LANEWAY_SIGNALS/done; exit 0; fi; echo $$ > $R/.pid; mv $R/.pid $R/pid;
+         exec sleep 100000",
+        "attempts = 1",
+    ));
+    let (tell, mut told) = mpsc::unbounded_channel::<Vec<Envelope>>();
+    let pid = bench.dir.path().join("pid");
+    let began = async {
+        while let Some(batch) = told.recv().await {
+            if batch.iter().any(is_reviewer) {
+                while !pid.exists() {
+                    tokio::task::yield_now().await;
+                }
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        state = bench.drive_telling(Some(tell)) => panic!("the run ended: {:?}", state.run),
+        () = began => {}
+    }
+    let state = bench.drive().await;
+    assert_eq!(state.tasks[0].status, TaskStatus::Merged, "{}", bench.told());
+    assert_eq!(state.tasks[0].attempts[0].reviews, 1);
+    assert_eq!(bench.envelopes().iter().filter(|e| is_reviewer(e)).count(), 2);
+    let first = std::fs::read_to_string(&pid).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", first.trim())).unwrap_or_default();
+    assert!(stat.is_empty() || stat.contains(") Z "), "the first one lives on: {stat}");
 }
