@@ -160,6 +160,14 @@ id_type!(
     /// The name of an agent in `[agents]`.
     AgentName
 );
+id_type!(
+    /// The name of a role: an instruction template for agents.
+    RoleName
+);
+id_type!(
+    /// The name of a group of paths or outputs, such as `stubs`.
+    Category
+);
 
 /// The number of a run of one graph, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

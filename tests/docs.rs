@@ -186,7 +186,8 @@ fn every_page_of_the_docs_is_looked_at_and_can_be_found() {
 #[track_caller]
 fn expect_graph(path: &str, text: &str) {
     let source = laneway::graph::Source { path: path.to_owned(), text: text.to_owned() };
-    let known = laneway::graph::ProjectDefaults { agents: laneway::agent::built_in().clone() };
+    let agents = laneway::agent::built_in().clone();
+    let known = laneway::graph::ProjectDefaults { agents, ..Default::default() };
     if let Err(problems) = laneway::graph::parse(&source, &known) {
         panic!("{}", problems.render(&source, false));
     }

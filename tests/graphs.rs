@@ -1,10 +1,13 @@
 //! Each shipped graph, run by the real program in a repository that its user is at work in.
 
 mod auto;
+mod conditions;
 mod failure;
+mod handover;
 mod loops;
 mod parallel;
 mod review;
+mod reviewed;
 
 use crate::harness::{Answer, Scratch, Setup, Status, UserState};
 

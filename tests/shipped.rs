@@ -11,20 +11,23 @@ use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
 use crate::harness::{Scratch, Stage};
 
 /// Every graph that ships. A new one wants a test of its run in `graphs.rs` too.
-const SHIPPED: [&str; 13] = [
+const SHIPPED: [&str; 16] = [
     "chain",
     "commands",
     "concerns",
+    "conditions",
     "conflict",
     "diamond-auto",
     "diamond-review",
     "failure-isolated",
     "gate-retry",
+    "handover",
     "loop",
     "no-diff",
     "parallel",
     "quickstart",
     "retry-exhausted",
+    "reviewed",
 ];
 
 fn folder() -> PathBuf {

@@ -1,6 +1,12 @@
 //! The text that an agent reads at the start of an attempt.
 
+mod assignment;
+mod review;
+
 use std::fmt::Write as _;
+
+pub use assignment::{Assignment, GivenInput};
+pub use review::{ReviewInput, ReviewedChange, review_instructions};
 
 use crate::id::{GraphName, LaneId, TaskId};
 
@@ -37,6 +43,8 @@ pub struct InstructionInput {
     pub attempts: u32,
     /// What is to be done, in the words of the graph.
     pub prompt: String,
+    /// What the task knows beside that, and what it must deliver.
+    pub assignment: Assignment,
     /// The commit that the work starts from, as text.
     pub base: String,
     /// The branch that the lane's work will be proposed to.
@@ -134,7 +142,9 @@ pub fn instructions(input: &InstructionInput) -> String {
         format_args!("# Task `{task}` of graph `{graph}`, lane `{lane}`, attempt {attempt} of {attempts}\n"),
     );
     line(&mut text, format_args!("{}\n", input.prompt.trim()));
+    assignment::role(&mut text, &input.assignment);
     rules(&mut text, input);
+    assignment::sections(&mut text, &input.assignment);
     signals(&mut text);
     iteration(&mut text, input.iteration.as_ref());
     upstream(&mut text, &input.upstream);
@@ -178,7 +188,8 @@ fn rules(text: &mut String, input: &InstructionInput) {
         }
     }
     if !input.writes.is_empty() {
-        let globs: Vec<String> = input.writes.iter().map(|glob| format!("`{glob}`")).collect();
+        let adr = input.assignment.adr.as_ref().map(|adr| format!("{}/**", adr.folder));
+        let globs: Vec<String> = input.writes.iter().chain(&adr).map(|glob| format!("`{glob}`")).collect();
         line(
             text,
             format_args!(
@@ -187,6 +198,7 @@ fn rules(text: &mut String, input: &InstructionInput) {
             ),
         );
     }
+    assignment::overview(text, &input.assignment);
     if let Some(gate) = &input.gate {
         line(text, format_args!("- This command must pass on the merged result:\n"));
         quote(text, gate);
@@ -336,7 +348,11 @@ fn one_line(text: &str) -> String {
 
 /// Quotes text that others wrote, so that nothing in it can end the quotation and pass for instructions.
 fn quote(text: &mut String, quoted: &str) {
-    let quoted = bounded(quoted.trim_end());
+    fenced(text, &bounded(quoted.trim_end()));
+}
+
+/// Quotes all of a text.
+fn fenced(text: &mut String, quoted: &str) {
     let longest = quoted.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     line(text, format_args!("{fence}text\n{quoted}\n{fence}"));

@@ -15,7 +15,8 @@ pub use built_in::built_in;
 pub use command::{AgentCommand, Fill, PromptBy, argv};
 pub use environment::environment;
 pub use instructions::{
-    Commits, ConflictShown, ConflictSide, EarlierAttempt, InstructionInput, IterationShown, RejectedSignal,
-    UpstreamSummary, instructions,
+    Assignment, Commits, ConflictShown, ConflictSide, EarlierAttempt, GivenInput, InstructionInput,
+    IterationShown, RejectedSignal, ReviewInput, ReviewedChange, UpstreamSummary, instructions,
+    review_instructions,
 };
 pub use usage::{UsageReader, Used};

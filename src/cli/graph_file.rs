@@ -1,14 +1,19 @@
 //! The graph file that a command is given.
 #![expect(clippy::disallowed_methods, reason = "reads graph files")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::config::Layers;
 use super::error::CliError;
 use super::exit::Exit;
 use super::session::Session;
-use crate::graph::{self, Graph, Source};
+use crate::graph::{self, Graph, ProjectDefaults, Role, RoleSource, Source};
+use crate::id::RoleName;
 use crate::runtime::Project;
+
+/// How large the text of a role may be, in bytes; every attempt reads it.
+const ROLE_BYTES: usize = 32 << 10;
 
 /// A graph and the file that it was read from.
 #[derive(Debug)]
@@ -36,9 +41,37 @@ pub(super) fn read(
         }
     };
     let source = Source { path: shown(project, &full, path), text };
-    match graph::parse(&source, &layers.project_defaults()) {
+    let known = ProjectDefaults { roles: roles(project, &full, path)?, ..layers.project_defaults() };
+    match graph::parse(&source, &known) {
         Ok(graph) => Ok(GraphFile { source, graph }),
         Err(problems) => Err(CliError::graph(&problems, &source)),
+    }
+}
+
+/// The roles that stand in `roles/` beside the graph file. A file whose name is no id, such as a README, is none.
+fn roles(project: Option<&Project>, full: &Path, given: &Path) -> Result<BTreeMap<RoleName, Role>, CliError> {
+    let mut roles = BTreeMap::new();
+    let beside = |path: &Path| path.parent().unwrap_or(Path::new("")).join("roles");
+    let dir = beside(full);
+    for file in files_in(&dir, "md").map_err(|error| CliError::file("read", &dir, &error))? {
+        let name = file.file_stem().and_then(|stem| RoleName::new(stem.to_str()?).ok());
+        let (Some(name), Some(file_name)) = (name, file.file_name()) else { continue };
+        let path = shown(project, &file, &beside(given).join(file_name));
+        roles.insert(name, Role::new(role_text(&file, &path)?, RoleSource::File(path)));
+    }
+    Ok(roles)
+}
+
+/// The text of a role, which a person may have mistaken for a place to put a whole manual.
+fn role_text(file: &Path, shown: &str) -> Result<String, CliError> {
+    let refused = |why: String| {
+        CliError::new("role_file", Exit::Usage, format!("the role {shown} cannot be used: {why}"))
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| refused(error.to_string()))?;
+    match text.len() {
+        0..=ROLE_BYTES if text.trim().is_empty() => Err(refused("it says nothing".to_owned())),
+        0..=ROLE_BYTES => Ok(text),
+        size => Err(refused(format!("it has {size} bytes, and {ROLE_BYTES} are the most"))),
     }
 }
 
@@ -73,8 +106,12 @@ fn instead(project: Option<&Project>, path: &Path) -> Option<String> {
 
 /// The files `graphs/*.toml` of the repository, by name.
 pub(super) fn shipped(root: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let dir = root.join("graphs");
-    let entries = match std::fs::read_dir(&dir) {
+    files_in(&root.join("graphs"), "toml")
+}
+
+/// The files of a folder with this extension, by name; none where there is no folder.
+fn files_in(dir: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
@@ -82,7 +119,7 @@ pub(super) fn shipped(root: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_some_and(|ext| ext == "toml") {
+        if path.extension().is_some_and(|ext| ext == extension) {
             files.push(path);
         }
     }

@@ -23,8 +23,9 @@ use crate::runtime::Loaded;
 /// How often a log is looked at where the system does not tell of changes.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Show what an agent, a command or a gate has written
+/// Show what an agent, a command, a gate or a reviewer has written
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = "Example:\n  laneway logs types --follow\n  laneway logs types --attempt 1 --gate")]
 pub(super) struct LogsArgs {
     /// The task
@@ -38,6 +39,9 @@ pub(super) struct LogsArgs {
     /// What the gate has written
     #[arg(long)]
     gate: bool,
+    /// What the reviewer has written; where there were several, the last one
+    #[arg(long, conflicts_with = "gate")]
+    review: bool,
     /// Go on while the attempt does
     #[arg(long, short)]
     follow: bool,
@@ -52,7 +56,7 @@ impl LogsArgs {
         let loaded = chosen.load()?;
         let (task, attempt) = self.attempt(&loaded)?;
         let dir = chosen.project.record.attempt_dir(&chosen.graph, chosen.run, &task, attempt);
-        let log = dir.join(if self.gate { "gate.log" } else { "agent.log" });
+        let log = dir.join(self.file(&loaded, &task, attempt));
         if session.json() {
             return answer_json(session, &task, attempt, &log);
         }
@@ -61,11 +65,28 @@ impl LogsArgs {
         if self.follow {
             follow(&chosen, &task, attempt, &mut printer)?;
         } else if !found {
-            let what = if self.gate { "its gate" } else { "it" };
+            let what = match () {
+                () if self.gate => "its gate",
+                () if self.review => "its reviewer",
+                () => "it",
+            };
             session
                 .note(&format!("attempt {attempt} of task {task} is there, but {what} has written nothing"));
         }
         Ok(Exit::Achieved)
+    }
+
+    /// The name of the log in the attempt's record.
+    fn file(&self, loaded: &Loaded, task: &TaskId, attempt: u32) -> String {
+        if self.gate {
+            return "gate.log".to_owned();
+        }
+        if !self.review {
+            return "agent.log".to_owned();
+        }
+        let attempts = loaded.state.index().task(task).map(|ix| loaded.state.tasks[ix].attempts.as_slice());
+        let reviewed = attempts.unwrap_or_default().iter().find(|one| one.number == attempt);
+        format!("review-{}.log", reviewed.map_or(1, |one| one.reviews.max(1)))
     }
 
     /// The task and the number of its attempt, if both exist.

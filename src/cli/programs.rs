@@ -33,18 +33,39 @@ pub(super) fn missing(session: &Session, plan: &Plan) -> Result<BTreeMap<TaskId,
         let own = task.env.get("PATH").or(of_agent).map(OsStr::new);
         let path = own.or(session.env_os("PATH")).unwrap_or_default();
         let why = match &task.work {
-            Work::Agent { by, def, .. } => match absent_agent(def, path) {
-                Some(why) => Some(why),
-                None => probed_once(&mut probed, &by.agent, || probe(session, def, path, &plan.places.repo))?,
-            },
+            Work::Agent { by, def, .. } => cannot_start(session, plan, &mut probed, &by.agent, def, path)?,
             Work::Run { command: Command::Argv(argv) } => {
                 argv.first().and_then(|program| absent(program, path))
             }
             Work::Run { command: Command::Shell(_) } => absent("sh", path),
         };
-        missing.extend(why.map(|why| (task.id.clone(), why)));
+        let reviewer = match &task.review {
+            Some(review) if why.is_none() => {
+                let path = review.def.env.get("PATH").map(OsStr::new).or(session.env_os("PATH"));
+                let (agent, def) = (&review.agent, &review.def);
+                cannot_start(session, plan, &mut probed, agent, def, path.unwrap_or_default())?
+                    .map(|why| format!("its reviewer: {why}"))
+            }
+            _ => None,
+        };
+        missing.extend(why.or(reviewer).map(|why| (task.id.clone(), why)));
     }
     Ok(missing)
+}
+
+/// Why an agent cannot be started, if it cannot.
+fn cannot_start<'a>(
+    session: &Session,
+    plan: &Plan,
+    probed: &mut BTreeMap<&'a AgentName, Option<String>>,
+    agent: &'a AgentName,
+    def: &AgentDef,
+    path: &OsStr,
+) -> Result<Option<String>, CliError> {
+    match absent_agent(def, path) {
+        Some(why) => Ok(Some(why)),
+        None => probed_once(probed, agent, || probe(session, def, path, &plan.places.repo)),
+    }
 }
 
 /// Each agent is probed once, however many tasks it has.
@@ -81,11 +102,16 @@ pub(super) fn require(session: &Session, plan: &Plan) -> Result<(), CliError> {
 pub(super) fn absent_agents(session: &Session, graph: &Graph) -> Vec<(AgentName, String)> {
     let mut absent: BTreeMap<AgentName, String> = BTreeMap::new();
     for task in &graph.tasks {
-        let Verb::Agent { by, .. } = &task.verb else { continue };
-        let Some(def) = graph.agents.get(&by.agent) else { continue };
-        let own = task.env.get("PATH").or(def.env.get("PATH")).map(OsStr::new);
-        let path = own.or(session.env_os("PATH")).unwrap_or_default();
-        absent.extend(absent_agent(def, path).map(|why| (by.agent.clone(), why)));
+        let own = match &task.verb {
+            Verb::Agent { by, .. } => Some((&by.agent, task.env.get("PATH"))),
+            Verb::Run { .. } => None,
+        };
+        let reviewer = task.review.as_ref().map(|review| (&review.agent, None));
+        for (agent, path) in own.into_iter().chain(reviewer) {
+            let Some(def) = graph.agents.get(agent) else { continue };
+            let path = path.or(def.env.get("PATH")).map(OsStr::new).or(session.env_os("PATH"));
+            absent.extend(absent_agent(def, path.unwrap_or_default()).map(|why| (agent.clone(), why)));
+        }
     }
     absent.into_iter().collect()
 }

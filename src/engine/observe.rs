@@ -119,7 +119,7 @@ fn skip_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
 
 /// Why there is nothing to try again.
 fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
-    let failed = |t: &crate::state::Task| t.status.is_terminal() && !t.status.is_success();
+    let failed = crate::state::Task::ended_badly;
     let refused = |t: &crate::state::Task| {
         t.attempt().is_some_and(|a| a.status == AttemptStatus::Waiting && a.refusal().is_some())
     };
@@ -188,7 +188,11 @@ fn reported(state: &State, report: Report) -> Vec<Draft> {
 fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option<crate::id::TaskId>)> {
     use crate::event::Effect as E;
     match effect {
-        E::Attempt { task, .. } | E::Stop { task, .. } | E::Collect { task, .. } | E::Land { task, .. } => {
+        E::Attempt { task, .. }
+        | E::Stop { task, .. }
+        | E::Collect { task, .. }
+        | E::Examine { task, .. }
+        | E::Land { task, .. } => {
             let ix = state.index().task(task)?;
             Some((state.plan().tasks[ix].lane.clone(), Some(task.clone())))
         }

@@ -1,6 +1,8 @@
 //! The core against a small scripted world: every effect is answered in memory, on a virtual clock.
 
+mod conditions;
 mod loops;
+mod review;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,8 +12,8 @@ use super::{Core, Input, Report};
 use crate::event::*;
 use crate::graph::{self, ProjectDefaults, parse};
 use crate::graph::{
-    AgentDef, AgentUse, Command, CommitPolicy, DiffPolicy, Gate, Handoff, MergePolicy, Millis, SessionPolicy,
-    Teardown,
+    AgentDef, AgentUse, Command, CommitPolicy, Contract, DiffPolicy, Gate, Handoff, MergePolicy, Millis,
+    SessionPolicy, Teardown,
 };
 use crate::id::{AgentName, GraphName, LaneId, RunNo, Sha, TaskId};
 use crate::plan::{
@@ -91,6 +93,8 @@ impl Draw {
             env: BTreeMap::new(),
             priority: 0,
             retry: None,
+            contract: Contract::default(),
+            review: None,
             wave: 1,
             depth_below: 1,
         });
@@ -116,6 +120,7 @@ impl Draw {
                 forge: ForgeKind::Local,
                 github: None,
             },
+            roles: BTreeMap::new(),
             lanes: lanes.collect(),
             tasks: tasks.collect(),
         })
@@ -137,6 +142,10 @@ enum Outcome {
     LoopsUntil(u32),
     /// No process of a loop claims, nor changes anything from this one on.
     IdleFrom(u32),
+    Rejected,
+    NoVerdict,
+    /// The first reviewer gives none.
+    LateVerdict,
 }
 
 type Which = fn(&Effect) -> bool;
@@ -226,6 +235,16 @@ impl World {
                     facts.push(Draft::world(at, check));
                 }
                 done(facts)
+            }
+            Effect::Examine { task, attempt, round, .. } => {
+                let status = match (self.outcome(task, *attempt), round) {
+                    (Outcome::Rejected, _) => CheckStatus::Fail,
+                    (Outcome::NoVerdict, _) | (Outcome::LateVerdict, 1) => CheckStatus::Skip,
+                    _ => CheckStatus::Pass,
+                };
+                let detail = "said".into();
+                let check = CheckRecorded { name: CHECK_REVIEW.into(), status, detail, duration_ms: 0 };
+                done(vec![Draft::world(Self::at(core, task, *attempt), check)])
             }
             Effect::Land { task, attempt, tip, .. } => {
                 let at = Self::at(core, task, *attempt);
@@ -393,40 +412,60 @@ fn a06_every_prefix_of_the_journal_leads_to_the_same_end() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the shipped graphs are files")]
-/// The plans of the graphs that are shipped, as a repository with one commit would give them.
+/// The plans of the graphs that are shipped.
 fn shipped() -> Vec<(String, Arc<Plan>)> {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs");
-    let mut plans = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        let source =
-            graph::Source { path: path.display().to_string(), text: std::fs::read_to_string(&path).unwrap() };
-        let graph = parse(&source, &ProjectDefaults::default()).unwrap();
-        let base = LaneBase { base: "main".into(), base_sha: sha(1), target: "main".into() };
-        let inputs = Inputs {
-            run: RunNo(1),
-            uuid: "u".into(),
-            path: source.path.clone(),
-            author: Identity { name: "A".into(), email: "a@x".into() },
-            repo: "/r".into(),
-            record: "/r".into(),
-            board: "/r".into(),
-            worktrees: "/w".into(),
-            remote: None,
-            bases: graph.workstreams.iter().map(|w| (w.id.clone(), base.clone())).collect(),
-            agents: BTreeMap::new(),
-            attempts: 2,
-            timeout: Millis(60_000),
-            gate: None,
-            max_parallel: 4,
-            handoff: Handoff::Ready,
-            grace: Millis(10_000),
-            forge: ForgeKind::Local,
-            github: None,
-        };
-        plans.push((source.path.clone(), Arc::new(build(&graph, &inputs).unwrap())));
+    let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .map(|path| (path.display().to_string(), planned(&std::fs::read_to_string(&path).unwrap())))
+        .collect()
+}
+
+/// The plan of a graph, as a repository with one commit would give it.
+fn planned(text: &str) -> Arc<Plan> {
+    let source = graph::Source { path: "g.toml".into(), text: text.into() };
+    let graph = parse(&source, &ProjectDefaults::default()).unwrap();
+    let base = LaneBase { base: "main".into(), base_sha: sha(1), target: "main".into() };
+    let inputs = Inputs {
+        run: RunNo(1),
+        uuid: "u".into(),
+        path: source.path,
+        author: Identity { name: "A".into(), email: "a@x".into() },
+        repo: "/r".into(),
+        record: "/r".into(),
+        board: "/r".into(),
+        worktrees: "/w".into(),
+        remote: None,
+        bases: graph.workstreams.iter().map(|w| (w.id.clone(), base.clone())).collect(),
+        agents: BTreeMap::new(),
+        attempts: 2,
+        timeout: Millis(60_000),
+        gate: None,
+        max_parallel: 4,
+        handoff: Handoff::Ready,
+        grace: Millis(10_000),
+        forge: ForgeKind::Local,
+        github: None,
+    };
+    Arc::new(build(&graph, &inputs).unwrap())
+}
+
+/// Expects the same end from every prefix of the journal that a run with this script writes.
+fn same_end_from_every_prefix(name: &str, plan: &Arc<Plan>, script: &[(&str, u32, Outcome)]) {
+    let (mut whole, mut log) = (Core::new(Arc::clone(plan)), Vec::new());
+    drive(&mut whole, &mut world(script), begin(), &mut log);
+    for cut in 0..log.len() {
+        let mut core = Core::new(Arc::clone(plan));
+        log[..cut].iter().for_each(|e| core.replay(e).unwrap());
+        core.recount();
+        let mut again = log[..cut].to_vec();
+        let mut inputs = begin();
+        if let Input::Control(control) = &mut inputs[1] {
+            control.id = "attach-again".into();
+        }
+        drive(&mut core, &mut world(script), inputs, &mut again);
+        assert_eq!(statuses(&core), statuses(&whole), "{name} restarted after event {cut}");
     }
-    plans
 }
 
 #[test]
@@ -434,21 +473,7 @@ fn a06_every_prefix_of_every_shipped_graph_leads_to_the_same_end() {
     for (path, plan) in shipped() {
         let first = plan.tasks.last().unwrap().id.to_string();
         for outcome in [Outcome::Done, Outcome::GateFails, Outcome::Silent] {
-            let script = [(first.as_str(), 1, outcome)];
-            let (mut whole, mut log) = (Core::new(Arc::clone(&plan)), Vec::new());
-            drive(&mut whole, &mut world(&script), begin(), &mut log);
-            for cut in 0..log.len() {
-                let mut core = Core::new(Arc::clone(&plan));
-                log[..cut].iter().for_each(|e| core.replay(e).unwrap());
-                core.recount();
-                let mut again = log[..cut].to_vec();
-                let mut inputs = begin();
-                if let Input::Control(control) = &mut inputs[1] {
-                    control.id = "attach-again".into();
-                }
-                drive(&mut core, &mut world(&script), inputs, &mut again);
-                assert_eq!(statuses(&core), statuses(&whole), "{path} restarted after event {cut}");
-            }
+            same_end_from_every_prefix(&path, &plan, &[(first.as_str(), 1, outcome)]);
         }
     }
 }
@@ -908,4 +933,48 @@ fn ar22_a_lane_goes_on_without_a_task_that_failed_until_a_retry() {
     let again = control("again", ControlVerb::Skip { tasks: vec![TaskId::new("a1").unwrap()] });
     drive(&mut core, &mut world, vec![again], &mut log);
     assert_eq!(log.last().unwrap().event.kind(), "control.rejected", "what is merged is not undone by it");
+}
+
+#[test]
+fn ar20_the_task_that_most_hangs_on_goes_first_unless_a_priority_says_otherwise() {
+    let order = |priority: i32| {
+        let plan = planned(&format!(
+            r#"
+name = "g"
+agent = "a"
+[agents.a]
+command = ["a"]
+[[workstreams]]
+id = "x"
+[[workstreams]]
+id = "y"
+[[tasks]]
+id = "alone"
+workstream = "x"
+prompt = "p"
+priority = {priority}
+[[tasks]]
+id = "one"
+workstream = "y"
+prompt = "p"
+[[tasks]]
+id = "two"
+workstream = "y"
+prompt = "p"
+needs = ["one"]
+[[tasks]]
+id = "three"
+workstream = "y"
+prompt = "p"
+needs = ["two"]
+"#
+        ));
+        let mut plan = Arc::unwrap_or_clone(plan);
+        plan.settings.max_parallel = 1;
+        let (mut core, mut world, mut log) = (Core::new(Arc::new(plan)), world(&[]), Vec::new());
+        drive(&mut core, &mut world, begin(), &mut log);
+        world.started.into_iter().map(|(task, _)| task).collect::<Vec<_>>()
+    };
+    assert_eq!(order(0)[..2], ["one", "two"], "the critical path first");
+    assert_eq!(order(1)[0], "alone");
 }

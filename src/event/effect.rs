@@ -58,6 +58,17 @@ pub enum Effect {
         /// The attempt.
         attempt: u32,
     },
+    /// Have another agent review an attempt's work, in a worktree of its own.
+    Examine {
+        /// The task.
+        task: TaskId,
+        /// The attempt.
+        attempt: u32,
+        /// 1-based count of reviewers of this attempt; one that gave no verdict is followed by another.
+        round: u32,
+        /// The commit that is reviewed.
+        commit: Sha,
+    },
     /// Merge an attempt's commit into the lane, gate the merged tree, move the lane.
     Land {
         /// The task.
@@ -211,6 +222,7 @@ impl Effect {
             Self::Attempt { task, attempt, iteration, .. } => format!("attempt/{task}/{attempt}/{iteration}"),
             Self::Stop { task, attempt, reason } => format!("stop/{task}/{attempt}/{}", reason.word()),
             Self::Collect { task, attempt } => format!("collect/{task}/{attempt}"),
+            Self::Examine { task, attempt, round, .. } => format!("examine/{task}/{attempt}/{round}"),
             Self::Land { task, attempt, tip, .. } => format!("land/{task}/{attempt}/{}", tip.short()),
             Self::OpenPr { lane, tip, base, draft } => {
                 let draft = if *draft { "/draft" } else { "" };

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{LaneId, TaskId};
 
+/// The check of an attempt that says what a reviewer thinks of its work.
+pub const CHECK_REVIEW: &str = "review";
+
 /// The check of a lane that says whether it has anything that its target does not have.
 pub const CHECK_AHEAD: &str = "ahead";
 /// The check that says whether the lane and its target merge.
@@ -61,6 +64,15 @@ pub enum ProcessRole {
     Command,
     /// A gate.
     Gate,
+    /// An agent that reviews an attempt's work.
+    Reviewer,
+}
+
+impl ProcessRole {
+    /// Whether it does the attempt's work, and is not only asked about it.
+    pub const fn does_the_work(self) -> bool {
+        matches!(self, Self::Agent | Self::Command)
+    }
 }
 
 /// A process, so that it can be proven ours after a crash.
@@ -204,6 +216,16 @@ impl SignalKind {
             _ => 64,
         }
     }
+}
+
+/// What a task made for others: a file or a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// A file of its work, from the root of the repository.
+    Path(String),
+    /// A value.
+    Value(serde_json::Value),
 }
 
 /// A changed file of a diff.

@@ -1,14 +1,16 @@
 //! The event kinds: one struct each, one enum around them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::fact::{
-    CheckStatus, ConcernClass, Control, DiffFile, DiffStat, ExitStatus, PrRef, ProcessId, ProcessRole,
-    SignalKind, StopReason,
+    CheckStatus, ConcernClass, Control, DiffFile, DiffStat, ExitStatus, Output, PrRef, ProcessId,
+    ProcessRole, SignalKind, StopReason,
 };
 use super::{Effect, EffectId, Entity, Failure};
-use crate::id::{GraphName, LaneId, Sha};
+use crate::id::{Category, GraphName, LaneId, Sha};
 
 /// An event of a kind that this version does not know; kept as it came.
 #[derive(Debug, Clone)]
@@ -175,7 +177,8 @@ events! {
     }
     /// A piece of evidence.
     CheckRecorded = "check.recorded" {
-        /// What was looked at: `claim`, `exit`, `base`, `clean`, `diff`, `writes`, `stash`, `gate`, `progress`, ...
+        /// What was looked at: `claim`, `exit`, `base`, `clean`, `diff`, `writes`, `conflict`, `stash`, `outputs`, `adr`,
+        /// `review`, `gate`, `progress`, ...
         name: String,
         /// The result.
         status: CheckStatus,
@@ -250,6 +253,11 @@ events! {
         digest: String,
         /// Its size in bytes.
         bytes: u64,
+    }
+    /// The outputs that an attempt declared hold: each is in its commit, and there are as many as were asked for.
+    OutputsRecorded = "outputs.recorded" {
+        /// What was declared, by category.
+        outputs: BTreeMap<Category, Vec<Output>>,
     }
     /// An effect is about to be tried.
     EffectIntended = "effect.intended" {

@@ -234,6 +234,9 @@ fn lane(from: LaneStatus, to: LaneStatus) -> bool {
             | (MergeReady, PrCreated | Merged)
             | (PrCreated | Failed, Merged)
             | (Pending | Active | MergeReady | PrCreated, Failed)
+            // A lane whose tasks were all skipped by choice has nothing to bring, until one can run after all.
+            | (Pending, Merged)
+            | (Merged, Pending)
             // A reset or a retry takes a lane back to where its work can go on.
             | (Failed, Pending | Active | PrCreated)
             | (MergeReady | PrCreated, Active)

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, ObjectType, Oid, Repository, Signature, Sort};
 
@@ -30,6 +30,22 @@ impl Repo {
         self.with(|repo| {
             let commit = find_commit(repo, commit)?;
             Ok(sha(commit.tree_id()))
+        })
+    }
+
+    /// Those of `paths` that a commit does not have, neither as a file nor as a folder.
+    pub fn missing_paths(&self, commit: &Sha, paths: &[String]) -> Result<Vec<String>, GitError> {
+        self.with(|repo| {
+            let tree = find_commit(repo, commit)?.tree().map_err(GitError::library("reading a tree"))?;
+            let mut missing = Vec::new();
+            for path in paths {
+                match tree.get_path(Path::new(path)) {
+                    Ok(_) => {}
+                    Err(error) if error.code() == ErrorCode::NotFound => missing.push(path.clone()),
+                    Err(error) => return Err(GitError::library("looking a path up")(error)),
+                }
+            }
+            Ok(missing)
         })
     }
 

@@ -58,7 +58,7 @@ codes! {
     ParentCycle = "G020" "parent-cycle": "Workstreams are nested in each other in a circle. A parent is the workstream whose integration branch the child is cut from, so the chain of parents must end.",
     TooDeep = "G021" "too-deep": "Workstreams are nested deeper than `max_depth` allows (3 where the file does not say); a workstream without a parent has depth 1.",
     NothingToDo = "G022" "nothing-to-do": "The task has no `prompt`, no `description` and no `run`, so there is nothing to give to an agent and no command to execute.",
-    TwoVerbs = "G023" "two-verbs": "A task either has an agent work on a `prompt` or executes a `run` command, and `prompt` and `agent` mean nothing to a command. Keep one, or make two tasks.",
+    TwoVerbs = "G023" "two-verbs": "A task either has an agent work on a `prompt` or executes a `run` command, and `prompt`, `agent`, `role`, `paths`, `inputs` and `adr` mean nothing to a command. Keep one, or make two tasks.",
     UnknownAgent = "G024" "unknown-agent": "The agent is neither defined in the file's `[agents]` nor known to the project. Define it with `[agents.NAME]` and a `command`.",
     NoAgent = "G025" "no-agent": "The task is for an agent, but neither the task nor the graph says which. Set `agent` at the top of the file, or in the task.",
     BadPath = "G026" "bad-path": "`writes` takes paths from the root of the repository, with globs. Absolute paths, `..`, `.` and empty parts can never match a file of the repository.",
@@ -69,6 +69,10 @@ codes! {
     UnknownPlaceholder = "G031" "unknown-placeholder": "An agent's command has a `{name}` that Laneway does not fill in. The placeholders are `{prompt_file}`, `{prompt}`, `{model}`, `{session}`, `{signals}` and `{lane}`.",
     UnusedModel = "G032" "unused-model": "A model is given for an agent whose command has no `{model}`, so the model would never reach it. Add `{model}` to the command, or remove the model.",
     NestedBase = "G033" "nested-base": "A workstream with a `parent` is cut from the parent's integration branch and merged back into it, so `base` and `target` have nothing to say there. Remove them, or the `parent`.",
+    UnknownRole = "G040" "unknown-role": "The role is neither built in nor a file `roles/ROLE.md` beside the graph file. The built-in ones are `generic`, `implementer`, `reviewer`, `spec_writer`, `test_writer` and `test_reviewer`; a file of the same name takes the place of a built-in one.",
+    InputFromNowhere = "G041" "input-from-nowhere": "An input is an output of a task that comes before this one: a task that it needs, itself or through others, and that declares `outputs` of that category. Otherwise nothing would say that the files are there when the task starts.",
+    Contradiction = "G042" "contradiction": "Two keys of the task cannot both hold, such as a least number above the most, or a record that is asked for where nothing may be changed. Change or remove one of them.",
+    BadCondition = "G043" "bad-condition": "`when` compares how tasks ended, and how many outputs they declared, with words and numbers: `${tasks.spec.outcome} == 'merged' && ${tasks.spec.outputs.stubs} != 0`, with `==`, `!=`, `&&`, `||`, `!` and brackets. It can look only at tasks in the task's `needs`, since others may not have ended when it is asked. A need that `when` looks at may end in any way: `merged`, `completed`, `failed`, `skipped` or `cancelled`; every other need must succeed.",
 }
 
 impl fmt::Display for Code {

@@ -8,10 +8,11 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::agent::{ClaimBy, SessionPolicy};
+use super::contract::AdrLevel;
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Field, Free, Read, Reader, Whole, field, table};
-use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope};
-use crate::id::{AgentName, GraphName, LaneId, TaskId};
+use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope, WhenText};
+use crate::id::{AgentName, Category, GraphName, LaneId, RoleName, TaskId};
 
 /// Whether a table can do without a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,10 +221,24 @@ tables! {
         "run" run: CommandText = "run = \"make docs\"";
         /// The agent that works on it: its name, or a table. Default: that of the graph.
         "agent" agent: Short<AgentChoice> = "agent = \"claude\"";
+        /// The role that its agent plays: an instruction template, built in or in `roles/ROLE.md` beside the graph. Default: `generic`.
+        "role" role: RoleName = "role = \"implementer\"";
         /// The tasks that must be done before it, in any workstream.
         "needs" needs: Vec<At<TaskId>> = "needs = [\"spec\"]";
+        /// The condition under which it runs; where it does not hold, the task is skipped without harm to its lane. A need that the condition looks at may end in any way; every other need must succeed, so a task that needs a skipped one is skipped too.
+        "when" when: WhenText = "when = \"${tasks.spec.outcome} == 'merged'\"";
         /// The paths that it may change, as globs from the root of the repository. Default: any.
         "writes" writes: Vec<At<Scope>> = "writes = [\"src/api/**\"]";
+        /// Paths that its agent should know, by category.
+        "paths" paths: Named<Category, Vec<At<Scope>>> = "paths = { src = [\"src/api.rs\"] }";
+        /// Outputs of earlier tasks that its agent is given: each of a task that this one needs, itself or through others.
+        "inputs" inputs: Vec<At<InputFile>> = "inputs = [{ task = \"spec\", category = \"stubs\" }]";
+        /// Outputs that it must declare with `laneway signal output`, and that must be in its commit.
+        "outputs" outputs: Vec<At<OutputFile>> = "outputs = [{ category = \"stubs\", min = 1 }]";
+        /// Whether its agent is asked for an architecture decision record: `none`, `standard` or `detailed`, or a table. Default: `none`.
+        "adr" adr: Short<AdrFile> = "adr = \"standard\"";
+        /// The agent that reviews the work of each attempt before it is merged: its name, or a table. Default: none.
+        "review" review: Short<ReviewFile> = "review = { agent = \"codex\" }";
         /// The command that must pass before its work is merged.
         "gate" gate: Short<GateFile> = "gate = \"make test\"";
         /// How often the work may fail before the task has failed. Default: 2.
@@ -240,7 +255,7 @@ tables! {
         "priority" priority: Whole<{ i32::MIN }, { i32::MAX }> = "priority = 0";
         /// What to do about errors of the surroundings, which use up no attempt.
         "retry" retry: RetryFile = "retry = { on = [\"transient\"], backoff = \"5s\", max = 3 }";
-    } later ["role", "paths", "inputs", "outputs", "review", "adr", "profile", "when", "foreach", "artifacts",
+    } later ["profile", "foreach", "artifacts",
         "on_failure", "idempotency_key", "ask", "assert", "set", "switch", "wait", "publish", "graph", "fail"]
 
     /// A command that must pass.
@@ -273,6 +288,44 @@ tables! {
         "max_iterations" max_iterations: Whole<1, 1000> [Required] = "max_iterations = 5";
         /// A file in the lane that the processes hand on to each other.
         "tracker" tracker: Scope = "tracker = \"TRACKER.md\"";
+    } later []
+
+    /// Outputs of an earlier task.
+    InputFile = "an input" {
+        /// The task that declares them.
+        "task" task: TaskId [Required] = "task = \"spec\"";
+        /// Their category.
+        "category" category: Category [Required] = "category = \"stubs\"";
+    } later []
+
+    /// Outputs that a task must declare.
+    OutputFile = "an output" {
+        /// Their category.
+        "category" category: Category [Required] = "category = \"stubs\"";
+        /// How many there are at least. Default: 1.
+        "min" min: Whole<0, 100_000> = "min = 1";
+        /// How many there are at most. Default: any number.
+        "max" max: Whole<0, 100_000> = "max = 3";
+    } later []
+
+    /// A review of an attempt's work.
+    ReviewFile = "`review`" {
+        /// The agent that reviews.
+        "agent" agent: AgentName [Required] = "agent = \"codex\"";
+        /// Its model. Default: that of the agent.
+        "model" model: String = "model = \"large\"";
+        /// What it is asked, beside what the role `reviewer` says.
+        "prompt" prompt: String = "prompt = \"Look at the locking.\"";
+        /// How long it may take. Default: 30m.
+        "timeout" timeout: Millis = "timeout = \"10m\"";
+    } later []
+
+    /// The architecture decision record that an agent is asked for.
+    AdrFile = "`adr`" {
+        /// How much it says: `none`, `standard` or `detailed`.
+        "level" level: AdrLevel [Required] = "level = \"standard\"";
+        /// The folder of the records, from the root of the repository. Default: `docs/adr`.
+        "folder" folder: Scope = "folder = \"docs/adr\"";
     } later []
 
     /// What to do about errors of the surroundings.
@@ -326,5 +379,23 @@ impl Shorthand for AgentChoice {
     fn from_short(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
         AgentName::read(value, key, reader)
             .map(|name| Self { name: Field::Good(At { value: name, span: value.span() }), ..Self::default() })
+    }
+}
+
+impl Shorthand for AdrFile {
+    fn from_short(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        AdrLevel::read(value, key, reader).map(|level| Self {
+            level: Field::Good(At { value: level, span: value.span() }),
+            ..Self::default()
+        })
+    }
+}
+
+impl Shorthand for ReviewFile {
+    fn from_short(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        AgentName::read(value, key, reader).map(|agent| Self {
+            agent: Field::Good(At { value: agent, span: value.span() }),
+            ..Self::default()
+        })
     }
 }

@@ -12,6 +12,7 @@ mod agent;
 mod branch;
 mod caret;
 mod code;
+mod contract;
 mod cycle;
 mod diagnostic;
 mod duration;
@@ -21,10 +22,12 @@ mod nearest;
 mod parse;
 mod read;
 mod resolve;
+mod role;
 pub mod schema;
 mod scope;
 mod substitution;
 mod values;
+mod when;
 mod words;
 
 #[cfg(test)]
@@ -32,9 +35,12 @@ mod tests;
 
 pub use agent::{AgentDef, AgentUse, ClaimBy, JsonUsage, Loop, OutputRules, SessionPolicy};
 pub use code::{Code, reference_page};
+pub use contract::{Adr, AdrLevel, Contract, ExpectedOutput, InputFrom, Review};
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Related, Severity};
 pub use model::{
     Command, CommitPolicy, Defaults, DiffPolicy, Gate, Graph, Handoff, MergePolicy, Millis, PromptBy, Retry,
     RetryOn, Task, Teardown, Verb, Workstream, lane_needs,
 };
 pub use parse::{ProjectDefaults, Source, parse};
+pub use role::{REVIEWER, Role, RoleSource};
+pub use when::{Condition, OUTCOMES, Operand, When};

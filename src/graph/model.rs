@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::agent::{AgentDef, AgentUse};
-use crate::id::{AgentName, GraphName, LaneId, TaskId};
+use super::contract::{Contract, Review};
+use super::role::Role;
+use crate::id::{AgentName, GraphName, LaneId, RoleName, TaskId};
 
 /// A checked graph. Substitutions are made and defaults are filled in, so nothing of the file has to be read again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,9 @@ pub struct Graph {
     pub handoff: Option<Handoff>,
     /// Every agent that the file defines, and those of the project that the graph uses.
     pub agents: BTreeMap<AgentName, AgentDef>,
+    /// The roles that its tasks play.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<RoleName, Role>,
     /// `[defaults]` as written, before substitution; the tasks have them already.
     pub defaults: Defaults,
     /// The workstreams, as declared; one `default` where the file declares none.
@@ -151,6 +156,12 @@ pub struct Task {
     pub priority: i32,
     /// What to do about transient errors of the surroundings.
     pub retry: Option<Retry>,
+    /// What it knows and must deliver.
+    #[serde(default)]
+    pub contract: Contract,
+    /// Who reviews its work before it lands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
 }
 
 /// What a task does.

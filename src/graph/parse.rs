@@ -15,7 +15,8 @@ use super::file::GraphFile;
 use super::model::Graph;
 use super::read::{Read, Reader};
 use super::resolve;
-use crate::id::AgentName;
+use super::role::Role;
+use crate::id::{AgentName, RoleName};
 
 /// A graph file that has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Source {
 pub struct ProjectDefaults {
     /// The agents that a graph may name without defining them.
     pub agents: BTreeMap<AgentName, AgentDef>,
+    /// The roles that stand beside the graph, in addition to the built-in ones or instead of them.
+    pub roles: BTreeMap<RoleName, Role>,
 }
 
 /// Reads and checks a graph file: all or nothing.
@@ -113,7 +116,7 @@ fn place_of(error: &toml::de::Error) -> usize {
     error.span().map_or(0, |span| span.start)
 }
 
-fn digest(text: &str) -> String {
+pub(super) fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("a string takes every text");
         hex

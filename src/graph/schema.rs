@@ -7,15 +7,16 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 
 use super::agent::{ClaimBy, SessionPolicy};
+use super::contract::AdrLevel;
 use super::file::{
-    AgentChoice, AgentFile, DefaultsFile, GateFile, GraphFile, Keys, LoopFile, Presence, RetryFile,
-    SchemaVersion, Short, TaskFile, WorkstreamFile,
+    AdrFile, AgentChoice, AgentFile, DefaultsFile, GateFile, GraphFile, InputFile, Keys, LoopFile,
+    OutputFile, Presence, RetryFile, ReviewFile, SchemaVersion, Short, TaskFile, WorkstreamFile,
 };
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Free, Whole};
-use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope};
+use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope, WhenText};
 use super::words::Words;
-use crate::id::{AgentName, GraphName, LaneId, MAX_ID_LEN, TaskId};
+use crate::id::{AgentName, Category, GraphName, LaneId, MAX_ID_LEN, RoleName, TaskId};
 
 /// Returns the JSON Schema (draft 2020-12) of a graph file, for editors and for programs that write graphs.
 pub fn json_schema() -> Value {
@@ -66,8 +67,8 @@ macro_rules! table_schemas {
 
 table_schemas!(
     GraphFile "Graph", DefaultsFile "Defaults", AgentFile "Agent", WorkstreamFile "Workstream", TaskFile "Task",
-    GateFile "Gate", AgentChoice "AgentChoice", RetryFile "Retry",
-    LoopFile "Loop"
+    GateFile "Gate", AgentChoice "AgentChoice", RetryFile "Retry", LoopFile "Loop", AdrFile "Adr",
+    InputFile "Input", OutputFile "Output", ReviewFile "Review"
 );
 
 macro_rules! inline_schemas {
@@ -96,8 +97,12 @@ inline_schemas! {
     LaneId: id_schema();
     TaskId: id_schema();
     AgentName: id_schema();
+    RoleName: id_schema();
+    Category: id_schema();
+    AdrLevel: words_schema::<Self>();
     Branch: text_schema();
     Scope: text_schema();
+    WhenText: text_schema();
     Free: json_schema!({ "type": "string" });
     EnvName: json_schema!({ "type": "string", "pattern": "^(?!LANEWAY_)[A-Za-z_][A-Za-z0-9_]*$" });
     Millis: json_schema!({

@@ -7,7 +7,7 @@ mod schema;
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::id::AgentName;
+use crate::id::{AgentName, RoleName};
 
 /// A project that knows the agents `claude` (which takes a model) and `plain` (which does not).
 fn known() -> ProjectDefaults {
@@ -19,7 +19,8 @@ fn known() -> ProjectDefaults {
         (name("claude"), agent(&["claude", "--model", "{model}", "{prompt_file}"])),
         (name("plain"), agent(&["plain", "{prompt_file}"])),
     ];
-    ProjectDefaults { agents: agents.into() }
+    let own = Role::new("Speak in verse.\n".to_owned(), RoleSource::File("graphs/roles/poet.md".to_owned()));
+    ProjectDefaults { agents: agents.into(), roles: [(RoleName::new("poet").expect("an id"), own)].into() }
 }
 
 fn name(text: &str) -> AgentName {

@@ -7,6 +7,7 @@ use super::code::Code;
 use super::diagnostic::Diagnostic;
 use super::model::{Command, Millis};
 use super::read::{At, Free, Read, Reader, table};
+use super::when::{self, When};
 use super::{branch, duration, scope};
 
 impl Read for Millis {
@@ -146,6 +147,36 @@ impl Read for CommandText {
             }
             _ => {
                 reader.wrong_type(value, key, Self::TAKES);
+                None
+            }
+        }
+    }
+}
+
+/// A condition.
+#[derive(Debug, Clone)]
+pub(super) struct WhenText(pub(super) When);
+
+impl Read for WhenText {
+    const TAKES: &'static str = "a condition";
+
+    fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        if !value.get_ref().is_str() {
+            reader.wrong_type(value, key, Self::TAKES);
+            return None;
+        }
+        let text = String::read(value, key, reader)?;
+        match when::read(&text, &mut reader.nearest) {
+            Ok(when) => Some(Self(when)),
+            Err(when::Problem { span, message, hint }) => {
+                let whole = value.span();
+                // Where escapes hide the text, the whole value is marked.
+                let place = match reader.text.get(whole.clone()).and_then(|raw| raw.find(&text)) {
+                    Some(at) => whole.start + at + span.start..whole.start + at + span.end,
+                    None => whole,
+                };
+                let label = "not a condition";
+                reader.push(Diagnostic::new(Code::BadCondition, place, message, label).hint(hint));
                 None
             }
         }

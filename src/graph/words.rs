@@ -5,12 +5,13 @@ use toml::de::DeValue;
 
 use super::agent::{ClaimBy, SessionPolicy};
 use super::code::Code;
+use super::contract::AdrLevel;
 use super::diagnostic::Diagnostic;
 use super::file::SchemaVersion;
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, PromptBy, RetryOn, Teardown};
 use super::nearest::did_you_mean;
 use super::read::{Read, Reader};
-use crate::id::{self, AgentName, GraphName, LaneId, TaskId};
+use crate::id::{self, AgentName, Category, GraphName, LaneId, RoleName, TaskId};
 
 /// A type whose values are words.
 pub(super) trait Words: Copy + 'static {
@@ -49,6 +50,7 @@ words! {
     DiffPolicy: "required" Required "optional" Optional "none" None;
     CommitPolicy: "auto" Auto "agent" Agent;
     RetryOn: "transient" Transient;
+    AdrLevel: "none" None "standard" Standard "detailed" Detailed;
 }
 
 fn word<T: Words + Read>(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<T> {
@@ -84,7 +86,7 @@ macro_rules! ids {
     };
 }
 
-ids! { GraphName LaneId TaskId }
+ids! { GraphName LaneId TaskId RoleName Category }
 
 impl Read for AgentName {
     const TAKES: &'static str = "a string";

@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use super::{
     ForgeKind, GitHubPlace, Identity, Index, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, RemotePlan,
-    Settings, TaskPlan, Work, integration_branch,
+    ReviewPlan, Settings, TaskPlan, Work, integration_branch,
 };
 use crate::graph::{AgentDef, DiffPolicy, Gate, Graph, Handoff, Millis, Task, Verb, Workstream, lane_needs};
 use crate::id::{AgentName, LaneId, RunNo, Sha};
+
+/// How long a review may take where nobody says.
+const REVIEW_TIMEOUT: Millis = Millis(30 * 60 * 1000);
 
 /// The branches and commits that a lane is cut from and goes to, as observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +123,7 @@ pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
             forge: inputs.forge,
             github: inputs.github.clone(),
         },
+        roles: graph.roles.clone(),
         lanes,
         tasks,
     })
@@ -130,12 +134,7 @@ fn plan_task(graph: &Graph, task: &Task, inputs: &Inputs) -> Result<TaskPlan, Pl
         Verb::Run { command } => Work::Run { command: command.clone() },
         Verb::Agent { prompt, by } => Work::Agent {
             prompt: prompt.clone(),
-            def: graph
-                .agents
-                .get(&by.agent)
-                .or_else(|| inputs.agents.get(&by.agent))
-                .map(|def| Arc::new(def.clone()))
-                .ok_or_else(|| PlanError::NoAgent { task: task.id.clone(), agent: by.agent.clone() })?,
+            def: agent_def(graph, task, &by.agent, inputs)?,
             by: by.clone(),
         },
     };
@@ -154,9 +153,34 @@ fn plan_task(graph: &Graph, task: &Task, inputs: &Inputs) -> Result<TaskPlan, Pl
         env: task.env.clone(),
         priority: task.priority,
         retry: task.retry.clone(),
+        contract: task.contract.clone(),
+        review: plan_review(graph, task, inputs)?,
         wave: 0,
         depth_below: 0,
     })
+}
+
+fn agent_def(
+    graph: &Graph,
+    task: &Task,
+    agent: &AgentName,
+    inputs: &Inputs,
+) -> Result<Arc<AgentDef>, PlanError> {
+    let known = graph.agents.get(agent).or_else(|| inputs.agents.get(agent));
+    known
+        .map(|def| Arc::new(def.clone()))
+        .ok_or_else(|| PlanError::NoAgent { task: task.id.clone(), agent: agent.clone() })
+}
+
+fn plan_review(graph: &Graph, task: &Task, inputs: &Inputs) -> Result<Option<ReviewPlan>, PlanError> {
+    let Some(review) = &task.review else { return Ok(None) };
+    Ok(Some(ReviewPlan {
+        agent: review.agent.clone(),
+        def: agent_def(graph, task, &review.agent, inputs)?,
+        model: review.model.clone(),
+        prompt: review.prompt.clone(),
+        timeout: review.timeout.unwrap_or(REVIEW_TIMEOUT),
+    }))
 }
 
 /// The default gate proves changes; a task that has no diff by declaration is not asked for it.

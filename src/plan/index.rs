@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Plan, Scope};
+use super::{Plan, Scope, TaskPlan};
 use crate::id::{LaneId, TaskId};
 
 /// The position of a task in [`Plan::tasks`].
@@ -19,6 +19,8 @@ pub struct Index {
     pub lane_of: Vec<LaneIx>,
     /// The needs of each task.
     pub needs: Vec<Vec<TaskIx>>,
+    /// Those of its needs that each task's `when` looks at; they may end in any way.
+    pub judged: Vec<Vec<TaskIx>>,
     /// The tasks that need each task.
     pub dependents: Vec<Vec<TaskIx>>,
     /// The tasks of each lane, in the order of the file.
@@ -52,6 +54,7 @@ impl Index {
             tasks_of[lane].push(task);
         }
         Self {
+            judged: plan.tasks.iter().map(|t| judged(t, &tasks)).collect(),
             dependents: reversed(&needs),
             downstream: reversed(&upstream),
             children: reversed(&up),
@@ -80,6 +83,14 @@ impl Index {
     pub fn lane(&self, id: &LaneId) -> Option<LaneIx> {
         self.lanes.get(id).copied()
     }
+}
+
+fn judged(task: &TaskPlan, tasks: &HashMap<TaskId, TaskIx>) -> Vec<TaskIx> {
+    let looks_at = task.contract.when.iter().flat_map(|when| when.condition.looks_at());
+    let mut judged: Vec<TaskIx> = looks_at.map(|(id, _)| tasks[id]).collect();
+    judged.sort_unstable();
+    judged.dedup();
+    judged
 }
 
 fn reversed(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {

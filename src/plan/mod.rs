@@ -13,9 +13,9 @@ mod scope;
 pub use build::{Inputs, LaneBase, PlanError, build};
 pub use index::{Index, LaneIx, TaskIx};
 pub use model::{
-    ForgeKind, GitHubPlace, Identity, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, RemotePlan, Settings,
-    TaskPlan, Work,
+    ForgeKind, GitHubPlace, Identity, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, RemotePlan,
+    ReviewPlan, Settings, TaskPlan, Work,
 };
-pub use names::{custody_ref, integration_branch, pr_marker, task_branch, task_worktree};
+pub use names::{custody_ref, integration_branch, pr_marker, review_worktree, task_branch, task_worktree};
 pub use picture::{dot, mermaid};
 pub use scope::Scope;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{
-    AgentDef, AgentUse, Command, CommitPolicy, DiffPolicy, Gate, Handoff, MergePolicy, Millis, Retry,
-    Teardown,
+    AgentDef, AgentUse, Command, CommitPolicy, Contract, DiffPolicy, Gate, Handoff, MergePolicy, Millis,
+    Retry, Role, Teardown,
 };
-use crate::id::{GraphName, LaneId, RunNo, Sha, TaskId};
+use crate::id::{AgentName, GraphName, LaneId, RoleName, RunNo, Sha, TaskId};
 
 /// The version of `plan.json`.
 pub const PLAN_SCHEMA: u16 = 1;
@@ -38,6 +38,9 @@ pub struct Plan {
     pub remote: Option<RemotePlan>,
     /// What decides when there is a choice.
     pub settings: Settings,
+    /// What its agents are told of their roles.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<RoleName, Role>,
     /// The lanes, in the order of the file.
     pub lanes: Vec<LanePlan>,
     /// The tasks, in the order of the file.
@@ -175,6 +178,21 @@ pub enum Work {
     },
 }
 
+/// A review of an attempt's work, before it lands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReviewPlan {
+    /// The agent that reviews.
+    pub agent: AgentName,
+    /// How it is launched.
+    pub def: Arc<AgentDef>,
+    /// Its model, where the graph names one.
+    pub model: Option<String>,
+    /// What it is asked beside what every reviewer is.
+    pub prompt: Option<String>,
+    /// How long it may take.
+    pub timeout: Millis,
+}
+
 /// What a task is going to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskPlan {
@@ -207,6 +225,12 @@ pub struct TaskPlan {
     pub priority: i32,
     /// How failures of the surroundings are tried again.
     pub retry: Option<Retry>,
+    /// What it knows and must deliver.
+    #[serde(default, skip_serializing_if = "Contract::is_empty")]
+    pub contract: Contract,
+    /// Who reviews its work before it lands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<ReviewPlan>,
     /// How deep it lies in the graph, from 1.
     pub wave: u32,
     /// How many tasks hang below it on the longest path, itself included.

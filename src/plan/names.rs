@@ -26,6 +26,11 @@ pub fn task_worktree(worktrees: &Path, lane: &LaneId, task: &TaskId) -> PathBuf 
     worktrees.join(format!("{lane}.{task}"))
 }
 
+/// The worktree in which an attempt's work is reviewed.
+pub fn review_worktree(worktrees: &Path, lane: &LaneId, task: &TaskId) -> PathBuf {
+    worktrees.join(format!("{lane}.{task}.review"))
+}
+
 /// What makes a pull request recognisable as the one of this run and lane.
 pub fn pr_marker(plan: &Plan, lane: &LaneId) -> String {
     format!("laneway:{}:{}:{lane}", plan.graph, plan.uuid)

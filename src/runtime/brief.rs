@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use crate::agent::{
-    Commits, ConflictShown, ConflictSide, EarlierAttempt, InstructionInput, IterationShown, RejectedSignal,
-    UpstreamSummary,
+    Assignment, Commits, ConflictShown, ConflictSide, EarlierAttempt, GivenInput, InstructionInput,
+    IterationShown, RejectedSignal, ReviewInput, UpstreamSummary,
 };
-use crate::event::{AttemptStatus, Effect};
-use crate::graph::{CommitPolicy, SessionPolicy};
-use crate::id::{Sha, TaskId};
+use crate::event::{AttemptStatus, CHECK_REVIEW, Effect, Output};
+use crate::graph::{CommitPolicy, REVIEWER, SessionPolicy};
+use crate::id::{RoleName, Sha, TaskId};
 use crate::plan::{Plan, TaskIx, TaskPlan, Work};
 use crate::signal;
 use crate::state::{Attempt, Note, State};
+use crate::view;
 
 /// What one effect takes along.
 pub(super) struct Brief {
@@ -33,10 +34,18 @@ pub(super) struct AttemptBrief {
     pub(super) attempt: Attempt,
     /// What its agent is told.
     pub(super) instructions: Option<InstructionInput>,
+    /// What a reviewer of its work is told.
+    pub(super) review: Option<ReviewInput>,
+    /// A page about the whole graph.
+    pub(super) overview: Option<String>,
+    /// The outputs of earlier tasks that its task is given.
+    pub(super) inputs: Vec<signal::GivenInput>,
     /// The needs of its task, with what they said.
     pub(super) needs: Vec<(TaskId, Option<String>)>,
     /// What became of the attempts before.
     pub(super) earlier: Vec<signal::EarlierAttempt>,
+    /// Whether work of an attempt before is in the lane.
+    pub(super) landed_before: bool,
     /// Where the lane stands.
     pub(super) tip: Option<Sha>,
     /// Trees that passed a gate in this lane, with its command.
@@ -54,13 +63,18 @@ impl Brief {
         let attempt = match &effect {
             Effect::Attempt { task, attempt, .. }
             | Effect::Collect { task, attempt }
+            | Effect::Examine { task, attempt, .. }
             | Effect::Land { task, attempt, .. } => {
                 let ix = state.index().task(task).expect("effects name tasks of the plan");
                 let iteration = match &effect {
                     Effect::Attempt { iteration, .. } => Some(*iteration),
                     _ => None,
                 };
-                AttemptBrief::new(state, ix, *attempt, iteration)
+                AttemptBrief::new(state, ix, *attempt, iteration).map(|mut known| {
+                    let reviewed = matches!(effect, Effect::Examine { .. });
+                    known.review = reviewed.then(|| review(state, ix, &known.attempt));
+                    known
+                })
             }
             _ => None,
         };
@@ -97,12 +111,18 @@ impl AttemptBrief {
         let needs = if told { needs(state, task) } else { Vec::new() };
         let earlier = if told { earlier(&state.tasks[task].attempts[..position]) } else { Vec::new() };
         let is_agent = matches!(state.plan().tasks[task].work, Work::Agent { .. });
+        let told_in_words = told && is_agent;
+        let inputs = if told_in_words { inputs(state, task) } else { Vec::new() };
         Some(Self {
-            instructions: (told && is_agent).then(|| instructions(state, task, &attempt)),
+            instructions: told_in_words.then(|| instructions(state, task, &attempt, &inputs)),
+            overview: told_in_words.then(|| view::overview(state.plan(), state, state.index().lane_of[task])),
+            inputs,
+            review: None,
             notes: if told { state.tasks[task].notes.clone() } else { Vec::new() },
             session: session(state, task, position),
             needs,
             earlier,
+            landed_before: state.tasks[task].attempts[..position].iter().any(|a| a.landed),
             tip: lane.tip.clone(),
             gated: lane.gated.clone(),
             goes_on_from: iteration
@@ -152,7 +172,51 @@ fn earlier(attempts: &[Attempt]) -> Vec<signal::EarlierAttempt> {
         .collect()
 }
 
-fn instructions(state: &State, task: TaskIx, attempt: &Attempt) -> InstructionInput {
+/// What the tasks before have made for this one.
+fn inputs(state: &State, task: TaskIx) -> Vec<signal::GivenInput> {
+    let wanted = state.plan().tasks[task].contract.inputs.iter();
+    wanted
+        .map(|input| {
+            let upstream = state.index().task(&input.task).and_then(|ix| state.tasks[ix].outputs());
+            let made = upstream.and_then(|outputs| outputs.get(&input.category)).into_iter().flatten();
+            let (mut paths, mut values) = (Vec::new(), Vec::new());
+            for output in made {
+                match output {
+                    Output::Path(path) => paths.push(path.clone()),
+                    Output::Value(value) => values.push(value.clone()),
+                }
+            }
+            signal::GivenInput { task: input.task.clone(), category: input.category.clone(), paths, values }
+        })
+        .collect()
+}
+
+fn assignment(plan: &Plan, task: TaskIx, inputs: &[signal::GivenInput]) -> Assignment {
+    let contract = &plan.tasks[task].contract;
+    let role =
+        contract.role.as_ref().and_then(|name| Some((name.clone(), plan.roles.get(name)?.text.clone())));
+    let given = |input: &signal::GivenInput| GivenInput {
+        task: input.task.clone(),
+        category: input.category.clone(),
+        paths: input.paths.clone(),
+        values: input.values.iter().map(ToString::to_string).collect(),
+    };
+    Assignment {
+        role,
+        paths: contract.paths.clone(),
+        inputs: inputs.iter().map(given).collect(),
+        outputs: contract.outputs.clone(),
+        adr: contract.adr.clone(),
+        overview: true,
+    }
+}
+
+fn instructions(
+    state: &State,
+    task: TaskIx,
+    attempt: &Attempt,
+    inputs: &[signal::GivenInput],
+) -> InstructionInput {
     let plan: &Plan = state.plan();
     let (task_plan, task_state) = (&plan.tasks[task], &state.tasks[task]);
     let lane = &plan.lanes[state.index().lane_of[task]];
@@ -173,6 +237,7 @@ fn instructions(state: &State, task: TaskIx, attempt: &Attempt) -> InstructionIn
         attempt: attempt.number,
         attempts: task_plan.attempts.max(attempt.number),
         prompt,
+        assignment: assignment(plan, task, inputs),
         base: attempt.start.as_ref().map(ToString::to_string).unwrap_or_default(),
         target: lane.target.clone(),
         writes: task_plan.writes.clone(),
@@ -226,12 +291,37 @@ fn rejected(attempt: &Attempt) -> Vec<RejectedSignal> {
     rejected.map(|(path, reason)| RejectedSignal { path: path.clone(), reason: reason.clone() }).collect()
 }
 
+fn review(state: &State, task: TaskIx, attempt: &Attempt) -> ReviewInput {
+    let plan: &Plan = state.plan();
+    let (task_plan, task_state) = (&plan.tasks[task], &state.tasks[task]);
+    let before = task_state.attempts.iter().filter(|a| a.number < attempt.number);
+    let claimed = attempt.claims.done.as_ref().map(|(_, words)| words.trim());
+    let said: Vec<&str> =
+        claimed.into_iter().chain(task_state.summary.as_deref()).filter(|said| !said.is_empty()).collect();
+    let role = plan.roles.get(REVIEWER).map(|role| role.text.clone());
+    ReviewInput {
+        graph: plan.graph.clone(),
+        task: task_plan.id.clone(),
+        lane: task_plan.lane.clone(),
+        attempt: attempt.number,
+        asked: task_plan.review.as_ref().and_then(|review| review.prompt.clone()),
+        role: role.and_then(|text| Some((RoleName::new(REVIEWER).ok()?, text))),
+        prompt: match &task_plan.work {
+            Work::Agent { prompt, .. } => prompt.clone(),
+            Work::Run { command } => command.to_string(),
+        },
+        said: (!said.is_empty()).then(|| said.join("\n\n")),
+        gate: task_plan.gate.as_ref().map(|g| g.command.to_string()),
+        earlier: before.filter(|a| a.status != AttemptStatus::Cancelled).map(told_of).collect(),
+    }
+}
+
 fn told_of(attempt: &Attempt) -> EarlierAttempt {
-    let gate = attempt.failed_checks().find(|c| c.name == "gate");
+    let shown = attempt.failed_checks().find(|c| c.name == "gate" || c.name == CHECK_REVIEW);
     EarlierAttempt {
         attempt: attempt.number,
         reason: attempt.reason.clone().unwrap_or_else(|| attempt.status.word().to_owned()),
-        output: gate.map(|c| c.detail.clone()),
+        output: shown.map(|c| c.detail.clone()),
         rejected: rejected(attempt),
     }
 }

@@ -308,6 +308,10 @@ impl Orchestrator {
                 self.context.live().insert((task.clone(), *attempt), Live::Preparing);
                 Some((task.clone(), *attempt))
             }
+            Effect::Examine { task, attempt, .. } => {
+                self.context.live().insert((task.clone(), *attempt), Live::Preparing);
+                None
+            }
             _ => None,
         };
         let brief = Brief::new(self.core.state(), effect, resumed);

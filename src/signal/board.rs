@@ -164,6 +164,16 @@ impl Board {
         self.attempt_dir(task, attempt).join("context")
     }
 
+    /// What reviewer `round` (from 1) of the attempt's work reads and writes.
+    pub fn review_dir(&self, task: &TaskId, attempt: u32, round: u32) -> PathBuf {
+        self.attempt_dir(task, attempt).join(format!("review-{round}"))
+    }
+
+    /// What that reviewer writes: its `LANEWAY_SIGNALS`.
+    pub fn review_signals_dir(&self, task: &TaskId, attempt: u32, round: u32) -> PathBuf {
+        self.review_dir(task, attempt, round).join("signals")
+    }
+
     /// Requests to the run.
     pub fn control_dir(&self) -> PathBuf {
         self.root.join("control")
@@ -196,6 +206,18 @@ impl Board {
         }
         let signals = self.signals_dir(task, attempt);
         let stood = up.directory_in(&self.root, &attempt_dir, signals.clone())?;
+        for folder in Folder::ALL {
+            up.directory_in(&self.root, &stood, signals.join(folder.name()))?;
+        }
+        Ok(up)
+    }
+
+    /// Makes the directories of a review that are missing; any number of times.
+    pub fn put_up_review(&self, task: &TaskId, attempt: u32, round: u32) -> Result<PutUp, BoardError> {
+        let mut up = PutUp::default();
+        let dir = folder::make_dir(&self.root, &self.review_dir(task, attempt, round))?;
+        let signals = self.review_signals_dir(task, attempt, round);
+        let stood = up.directory_in(&self.root, &dir, signals.clone())?;
         for folder in Folder::ALL {
             up.directory_in(&self.root, &stood, signals.join(folder.name()))?;
         }

@@ -38,14 +38,17 @@ pub use conformance::{Exit, Finding, Level, judge};
 pub use control::{ControlReject, RejectedRequest, Requests, read_requests, submit, take};
 pub use digest::digest;
 pub use kind::{Limits, SignalKind};
-pub use manifest::{EarlierAttempt, Need, PROTOCOL, TaskManifest, manifest_schema};
+pub use manifest::{
+    Branches, EarlierAttempt, ExpectedOutput, GivenInput, Need, PROTOCOL, RecordAsked, TaskManifest,
+    manifest_schema,
+};
 pub use notice::{Changed, Notice, WatchKey};
 pub use outputs::{OutputItem, Outputs, OutputsError};
 pub use question::Question;
 pub use reject::{NodeKind, RejectReason, Rejected};
 pub use request::{Request, StopMode, Target, Verb, VerbName};
 pub use scan::{Body, Claim, Scan, SignalFile, scan};
-pub use seal::{SealError, Sealed, SealedFile, read_seal, seal};
+pub use seal::{SealError, Sealed, SealedFile, read_seal, seal, sealed_outputs};
 pub use settle::Settle;
 pub use status::{Found, LaneStatus, Projection, Touched, project, read_lane};
 pub use watch::{WatchError, Watcher};

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::board::{BoardError, Deed};
 use super::folder::{self, Durable};
 use super::kind::Limits;
+use super::outputs::{Outputs, OutputsError};
 use super::reject::{RejectReason, Rejected};
 use super::scan::{Scan, SignalFile, scan};
 use super::settle::Settle;
@@ -41,7 +42,19 @@ pub enum SealError {
         #[source]
         source: serde_json::Error,
     },
+    /// The sealed outputs are damaged.
+    #[error("{} is not a declaration of outputs", path.display())]
+    Outputs {
+        /// The copy.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: OutputsError,
+    },
 }
+
+/// The name of the file with an attempt's outputs.
+const OUTPUTS: &str = "outputs.json";
 
 /// One sealed file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +117,17 @@ pub fn read_seal(record: &Path) -> Result<Option<Sealed>, SealError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(BoardError::io(Deed::Read, &path, error).into()),
     }
+}
+
+/// The outputs that a sealed attempt declared; `None` where it declared none, or has no seal.
+pub fn sealed_outputs(record: &Path) -> Result<Option<Outputs>, SealError> {
+    let sealed = read_seal(record)?.and_then(|mut sealed| sealed.files.remove(OUTPUTS));
+    let Some(file) = sealed else { return Ok(None) };
+    let path = record.join("signals").join(&file.digest);
+    let text = fs::read_to_string(&path).map_err(|e| BoardError::io(Deed::Read, &path, e))?;
+    // What was sealed had been accepted, and a byte order mark is no obstacle to that.
+    let parsed = Outputs::parse(text.trim_start_matches('\u{feff}'));
+    parsed.map(Some).map_err(|source| SealError::Outputs { path, source })
 }
 
 enum Copied {

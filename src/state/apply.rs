@@ -139,6 +139,7 @@ impl State {
             }
             Effect::Attempt { task, attempt, .. }
             | Effect::Collect { task, attempt }
+            | Effect::Examine { task, attempt, .. }
             | Effect::Land { task, attempt, .. } => {
                 let task = self.task_named(Some(task)).ok_or(ApplyError::NoTask { seq: at.seq })?;
                 let lane = self.index.lane_of[task];
@@ -147,6 +148,9 @@ impl State {
                 if let Effect::Attempt { iteration, start, place, .. } = effect {
                     begin_iteration(attempt, *iteration, start, *place);
                     attempt.resolves = attempt.resolves.take().or(resolves);
+                }
+                if let Effect::Examine { round, .. } = effect {
+                    attempt.reviews = *round;
                 }
                 attempt.step = Some(next_step(attempt.step.as_ref(), effect));
                 if matches!(effect, Effect::Land { .. }) {
@@ -222,6 +226,7 @@ impl State {
             }
             Effect::Attempt { task, attempt, .. }
             | Effect::Collect { task, attempt }
+            | Effect::Examine { task, attempt, .. }
             | Effect::Land { task, attempt, .. } => {
                 let task = self.task_named(Some(task)).ok_or(ApplyError::NoTask { seq: at.seq })?;
                 if matches!(effect, Effect::Land { .. }) {
@@ -388,7 +393,7 @@ impl State {
     /// The unsuccessful tasks that a retry of `tasks` is about: themselves, what kept them from running, and what was
     /// skipped for no other reason than these.
     fn to_retry(&self, tasks: &[TaskId]) -> BTreeSet<TaskIx> {
-        let bad = |t: TaskIx| self.tasks[t].status.is_terminal() && !self.tasks[t].status.is_success();
+        let bad = |t: TaskIx| self.tasks[t].ended_badly();
         let all = 0..self.plan.tasks.len();
         let named = |t: &TaskIx| tasks.is_empty() || tasks.contains(&self.plan.tasks[*t].id);
         let mut wanted: BTreeSet<TaskIx> = all.filter(named).filter(|&t| bad(t)).collect();

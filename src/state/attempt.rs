@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Conflict, Unresolved};
 use crate::event::{
-    AttemptStatus, CHECK_PROGRESS, CheckStatus, DiffStat, Effect, ExitStatus, Failure, FailureKind, Place,
-    ProcessId, StopReason, TaskStatus, Timestamp,
+    AttemptStatus, CHECK_PROGRESS, CheckStatus, DiffStat, Effect, ExitStatus, Failure, FailureKind, Output,
+    Place, ProcessId, StopReason, TaskStatus, Timestamp,
 };
 use crate::graph::ClaimBy;
-use crate::id::{Sha, TaskId};
+use crate::id::{Category, Sha, TaskId};
 use crate::plan::Work;
 
 /// A piece of evidence.
@@ -175,8 +175,12 @@ pub struct Attempt {
     pub collected: Option<Option<Sha>>,
     /// What the process before the newest one left, by the same rule.
     pub collected_before: Option<Option<Sha>>,
+    /// The outputs that it declared and that hold.
+    pub outputs: BTreeMap<Category, Vec<Output>>,
     /// Whether its work is in the lane, or its gate alone has passed.
     pub landed: bool,
+    /// Reviewers of its work so far.
+    pub reviews: u32,
     /// The size of its change.
     pub diff: Option<DiffStat>,
     /// A conflict that it ran into.
@@ -221,7 +225,9 @@ impl Attempt {
             checks: Vec::new(),
             collected: None,
             collected_before: None,
+            outputs: BTreeMap::new(),
             landed: false,
+            reviews: 0,
             diff: None,
             conflict: None,
             resolves: None,
@@ -277,6 +283,10 @@ impl Attempt {
 
 /// Where a task stands.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and any of them may hold together"
+)]
 pub struct Task {
     /// Its status.
     pub status: TaskStatus,
@@ -286,6 +296,8 @@ pub struct Task {
     pub attempts: Vec<Attempt>,
     /// Attempts that count against it.
     pub failures: u32,
+    /// Whether it was skipped because a `when` does not hold: nothing went wrong.
+    pub passed_over: bool,
     /// What its agent said for the pull request.
     pub summary: Option<String>,
     /// When it ended.
@@ -318,6 +330,7 @@ impl Default for Task {
             reason: None,
             attempts: Vec::new(),
             failures: 0,
+            passed_over: false,
             summary: None,
             ended_at: None,
             cancel_wanted: false,
@@ -334,14 +347,30 @@ impl Task {
         self.status.is_success() || self.set_aside
     }
 
+    /// Whether it has ended in a way from which its lane can go on.
+    pub fn is_over(&self) -> bool {
+        self.status.is_terminal() && (self.is_settled() || self.passed_over)
+    }
+
     /// The newest attempt.
     pub fn attempt(&self) -> Option<&Attempt> {
         self.attempts.last()
     }
 
+    /// What it made for other tasks: the outputs of the attempt that succeeded.
+    pub fn outputs(&self) -> Option<&BTreeMap<Category, Vec<Output>>> {
+        let well = self.attempts.iter().rev().find(|a| a.status == AttemptStatus::Succeeded);
+        well.map(|attempt| &attempt.outputs)
+    }
+
     /// The attempt with this number.
     pub fn attempt_mut(&mut self, number: u32) -> Option<&mut Attempt> {
         self.attempts.get_mut(usize::try_from(number).ok()?.checked_sub(1)?)
+    }
+
+    /// Whether it ended without success, and not by choice.
+    pub fn ended_badly(&self) -> bool {
+        self.status.is_terminal() && !self.status.is_success() && !self.passed_over
     }
 
     /// Whether an attempt holds a place: it is started and not over.

@@ -51,11 +51,11 @@ impl State {
                 *attempt.taken.entry(super::REJECTED).or_default() += 1;
                 attempt.rejected.push((event.name.clone(), event.reason.clone()));
             }
-            Event::ProcessStarted(event) if event.role != crate::event::ProcessRole::Gate => {
+            Event::ProcessStarted(event) if event.role.does_the_work() => {
                 attempt.process =
                     Some(Process { id: event.process.clone(), mono: event.mono, at: at.at, exit: None });
             }
-            Event::ProcessExited(event) if event.role != crate::event::ProcessRole::Gate => {
+            Event::ProcessExited(event) if event.role.does_the_work() => {
                 if let Some(process) = &mut attempt.process {
                     process.exit = Some(event.exit);
                 }
@@ -63,6 +63,7 @@ impl State {
             Event::UsageRecorded(event) => used(attempt, at, event),
             Event::CheckRecorded(event) => record(&mut attempt.checks, event),
             Event::WorkCollected(event) => attempt.collected = Some(event.commit.clone()),
+            Event::OutputsRecorded(event) => attempt.outputs = event.outputs.clone(),
             Event::DiffRecorded(event) => attempt.diff = Some(event.stat),
             Event::MergeRecorded(event) => {
                 lane.tip = Some(event.to.clone());

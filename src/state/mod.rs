@@ -5,6 +5,7 @@
 
 mod apply;
 mod attempt;
+mod condition;
 mod facts;
 mod lane;
 mod run;

@@ -90,9 +90,11 @@ impl State {
     }
 
     fn task_to(&mut self, task: TaskIx, to: TaskStatus, reason: Option<String>, at: Timestamp) {
+        let passed_over = to == TaskStatus::Skipped && self.by_choice(task);
         let task = &mut self.tasks[task];
         task.status = to;
         task.reason = reason;
+        task.passed_over = passed_over;
         task.ended_at = to.is_terminal().then_some(at);
         if to == TaskStatus::Pending {
             task.failures = 0;

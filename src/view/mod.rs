@@ -12,6 +12,7 @@
 
 mod board;
 mod elapsed;
+mod overview;
 pub mod plain;
 mod plan_text;
 pub mod pr;
@@ -29,6 +30,7 @@ mod tests;
 
 pub use board::{lane_files, status_files};
 pub use elapsed::{clock, elapsed};
+pub use overview::overview;
 pub use plan_text::{plan_json, plan_text};
 pub use pr::{PrText, pull_request};
 pub use progress::{LaneLine, Phase, Progress, TaskLine, progress};

@@ -79,6 +79,28 @@ fn task_text(out: &mut String, task: &TaskPlan) {
     if !task.needs.is_empty() {
         put(out, format_args!("    needs {}", joined(&task.needs)));
     }
+    contract_text(out, task);
+}
+
+/// What it knows and must deliver, where the graph says more than what holds for every task.
+fn contract_text(out: &mut String, task: &TaskPlan) {
+    let contract = &task.contract;
+    if let Some(when) = &contract.when {
+        put(out, format_args!("    when {}", one_line(&when.text, WORDS_SHOWN)));
+    }
+    for input in &contract.inputs {
+        put(out, format_args!("    takes {} of {}", input.category, input.task));
+    }
+    if !contract.outputs.is_empty() {
+        let categories: Vec<&str> = contract.outputs.iter().map(|output| output.category.as_str()).collect();
+        put(out, format_args!("    declares {}", categories.join(", ")));
+    }
+    if let Some(adr) = &contract.adr {
+        put(out, format_args!("    writes a decision record into {}", one_line(&adr.folder, WORDS_SHOWN)));
+    }
+    if let Some(review) = &task.review {
+        put(out, format_args!("    reviewed by agent {}", review.agent));
+    }
 }
 
 /// The plan for programs: `{graph, run, lanes, waves, tasks, steps}`.
@@ -129,6 +151,11 @@ fn task_json(task: &TaskPlan) -> Value {
         "command": command,
         "attempts": task.attempts,
         "writes": task.writes,
+        "role": task.contract.role,
+        "when": task.contract.when.as_ref().map(|when| &when.text),
+        "inputs": task.contract.inputs,
+        "outputs": task.contract.outputs,
+        "reviewer": task.review.as_ref().map(|review| &review.agent),
     })
 }
 

@@ -85,6 +85,8 @@ pub enum Phase {
     Landing,
     /// The gate of a task without a change runs.
     Gate,
+    /// Another agent reviews its work.
+    Reviewing,
     /// A pause before the next try.
     Pausing,
     /// An agent asked something.
@@ -120,6 +122,7 @@ impl fmt::Display for Phase {
             Self::Checking => "checking the work",
             Self::Landing => "merging and gate",
             Self::Gate => "gate",
+            Self::Reviewing => "in review",
             Self::Pausing => "pausing before another try",
             Self::Person => "waiting for a person",
             Self::Opening => "opening its pull request",
@@ -250,6 +253,7 @@ fn attempt_phase(plan: &Plan, task: TaskIx, attempt: &Attempt) -> Phase {
             Work::Agent { .. } => Phase::Agent,
             Work::Run { .. } => Phase::Command,
         },
+        Some(Step { effect: Effect::Examine { .. }, .. }) => Phase::Reviewing,
         Some(Step { effect: Effect::Land { commit: None, .. }, .. }) => Phase::Gate,
         Some(Step { effect: Effect::Land { .. }, .. }) => Phase::Landing,
         _ => Phase::Checking,

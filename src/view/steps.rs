@@ -48,6 +48,7 @@ pub fn recorded(plan: &Plan, envelope: &Envelope) -> Option<String> {
             }
             Effect::Attempt { task: id, attempt, iteration: 1, .. } => Some(start(task(id)?, *attempt)),
             Effect::Collect { task, .. } => Some(collect(task)),
+            Effect::Examine { task: id, round: 1, .. } => review(task(id)?),
             Effect::Land { task: id, .. } => Some(land(task(id)?)),
             Effect::OpenPr { lane: id, .. } => Some(open_pr(lane(id)?)),
             Effect::Prove { lane: id, .. } => Some(prove(lane(id)?)),
@@ -55,6 +56,7 @@ pub fn recorded(plan: &Plan, envelope: &Envelope) -> Option<String> {
             Effect::Teardown { lane, .. } => Some(teardown(lane)),
             Effect::Attempt { .. }
             | Effect::Stop { .. }
+            | Effect::Examine { .. }
             | Effect::CheckMerged { .. }
             | Effect::Review { .. } => None,
         },
@@ -123,9 +125,10 @@ impl Order<'_> {
     fn work(&mut self, task: TaskIx) {
         let plan = &self.plan.tasks[task];
         self.steps.push(start(plan, 1));
-        if plan.diff != DiffPolicy::None {
+        if plan.diff != DiffPolicy::None || !plan.contract.outputs.is_empty() {
             self.steps.push(collect(&plan.id));
         }
+        self.steps.extend(review(plan));
         if plan.diff != DiffPolicy::None || plan.gate.is_some() {
             self.steps.push(land(plan));
         }
@@ -176,6 +179,11 @@ fn start(task: &TaskPlan, attempt: u32) -> String {
 
 fn collect(task: &TaskId) -> String {
     format!("check the work of task {task}")
+}
+
+fn review(task: &TaskPlan) -> Option<String> {
+    let reviewer = &task.review.as_ref()?.agent;
+    Some(format!("have the work of task {} reviewed by agent {reviewer}", task.id))
 }
 
 fn land(task: &TaskPlan) -> String {

@@ -423,12 +423,17 @@ fn ar11_the_plan_says_lanes_waves_and_what_proves_them() {
       "command": "npm run build",
       "gate": "make test",
       "id": "page",
+      "inputs": [],
       "lane": "web",
       "needs": [
         "routes"
       ],
+      "outputs": [],
+      "reviewer": null,
+      "role": null,
       "verb": "run",
       "wave": 3,
+      "when": null,
       "writes": []
     }
     "#);

@@ -109,6 +109,10 @@ fn work_text(event: &Event) -> Option<String> {
             Some(commit) => format!("work collected as {}", commit.short()),
             None => "no change was made".to_owned(),
         },
+        Event::OutputsRecorded(e) => {
+            let counts = e.outputs.iter().map(|(category, all)| format!("{} {category}", all.len()));
+            format!("outputs hold: {}", counts.collect::<Vec<_>>().join(", "))
+        }
         Event::DiffRecorded(e) => {
             let files = if e.stat.files == 1 { "file" } else { "files" };
             format!("changes {} {files}, +{} -{}", e.stat.files, e.stat.additions, e.stat.deletions)
@@ -223,6 +227,7 @@ fn intent(effect: &Effect) -> String {
         }
         Effect::Stop { task, reason, .. } => format!("stop task {task}: {}", stop(*reason)),
         Effect::Collect { task, .. } => format!("check the work of task {task}"),
+        Effect::Examine { task, .. } => format!("have the work of task {task} reviewed"),
         Effect::Land { task, tip, .. } => format!("land task {task} on {}", tip.short()),
         Effect::OpenPr { lane, tip, .. } => {
             format!("open the pull request of lane {lane} at {}", tip.short())
@@ -294,6 +299,7 @@ const fn role(role: ProcessRole) -> &'static str {
         ProcessRole::Agent => "agent",
         ProcessRole::Command => "command",
         ProcessRole::Gate => "gate",
+        ProcessRole::Reviewer => "reviewer",
     }
 }
 

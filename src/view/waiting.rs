@@ -148,7 +148,7 @@ fn failed_by_itself(state: &State, lane: LaneIx) -> Option<String> {
     let mut bad = state.index().tasks_of[lane]
         .iter()
         .map(|&t| &state.tasks[t])
-        .filter(|t| !t.status.is_success())
+        .filter(|t| !t.status.is_success() && !t.passed_over)
         .peekable();
     let own = bad.peek().is_none()
         || bad.any(|t| {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use laneway::agent::{Commits, EarlierAttempt, InstructionInput, instructions};
+use laneway::agent::{Assignment, Commits, EarlierAttempt, InstructionInput, instructions};
 use laneway::id::{GraphName, LaneId, TaskId};
 use laneway::signal::Board;
 
@@ -44,6 +44,7 @@ impl<'s> Stage<'s> {
             attempt,
             attempts: 2,
             prompt: prompt.to_owned(),
+            assignment: Assignment::default(),
             base: self.scratch.git(&["rev-parse", "HEAD"]),
             target: "main".to_owned(),
             writes: Vec::new(),

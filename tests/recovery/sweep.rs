@@ -193,14 +193,17 @@ sweeps! {
     a06_a19_chain_survives_crashes: "chain", 0;
     a06_a19_commands_survives_crashes: "commands", 0;
     a06_a19_concerns_survives_crashes: "concerns", 0;
+    a06_a19_conditions_survives_crashes: "conditions", 0;
     a06_a19_conflict_survives_crashes: "conflict", 0;
     a06_a19_diamond_auto_survives_crashes: "diamond-auto", 0;
     a06_a19_diamond_review_survives_crashes: "diamond-review", 0;
     a06_a19_failure_isolated_survives_crashes: "failure-isolated", 1;
     a06_a19_gate_retry_survives_crashes: "gate-retry", 0;
+    a06_a19_handover_survives_crashes: "handover", 0;
     a06_a19_loop_survives_crashes: "loop", 0;
     a06_a19_no_diff_survives_crashes: "no-diff", 0;
     a06_a19_parallel_survives_crashes: "parallel", 0;
     a06_a19_quickstart_survives_crashes: "quickstart", 0;
     a06_a19_retry_exhausted_survives_crashes: "retry-exhausted", 1;
+    a06_a19_reviewed_survives_crashes: "reviewed", 0;
 }

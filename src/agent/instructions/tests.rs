@@ -1,4 +1,6 @@
 use super::*;
+use crate::graph::{Adr, AdrLevel, ExpectedOutput};
+use crate::id::{Category, RoleName};
 
 fn input() -> InstructionInput {
     InstructionInput {
@@ -8,6 +10,7 @@ fn input() -> InstructionInput {
         attempt: 1,
         attempts: 3,
         prompt: "  Add `DELETE /cart/{id}`.\n".into(),
+        assignment: Assignment::default(),
         base: "0123456789".into(),
         target: "main".into(),
         writes: Vec::new(),
@@ -51,6 +54,66 @@ fn ar15_a_later_attempt_sees_why_the_earlier_one_failed_and_what_conflicts() {
         ..input()
     };
     insta::assert_snapshot!(instructions(&full));
+}
+
+#[test]
+fn ar13_what_a_task_knows_and_must_deliver_is_all_there() {
+    let category = |text| Category::new(text).expect("an id");
+    let assignment = Assignment {
+        role: Some((RoleName::new("implementer").expect("an id"), "You implement.\n".into())),
+        paths: [(category("src"), vec!["src/api.rs".into(), "src/**".into()])].into(),
+        inputs: vec![GivenInput {
+            task: TaskId::new("spec").expect("an id"),
+            category: category("stubs"),
+            paths: vec!["src/stubs.rs".into()],
+            values: vec!["{\"major\":2}".into()],
+        }],
+        outputs: vec![
+            ExpectedOutput { category: category("types"), min: 1, max: None },
+            ExpectedOutput { category: category("notes"), min: 0, max: Some(2) },
+        ],
+        adr: Some(Adr { level: AdrLevel::Standard, folder: "docs/adr".into() }),
+        overview: true,
+    };
+    let writes = vec!["src/**".into()];
+    insta::assert_snapshot!(instructions(&InstructionInput { assignment, writes, ..input() }));
+}
+
+fn review() -> (ReviewInput, ReviewedChange) {
+    let input = ReviewInput {
+        graph: GraphName::new("checkout").expect("an id"),
+        task: TaskId::new("cart-api").expect("an id"),
+        lane: LaneId::new("api").expect("an id"),
+        attempt: 2,
+        asked: None,
+        role: Some((RoleName::new("reviewer").expect("an id"), "You review.\n".into())),
+        prompt: "Add `DELETE /cart/{id}`.\n\n```\nlike this\n```\n".into(),
+        said: Some("added it".into()),
+        gate: Some("cargo test".into()),
+        earlier: vec![EarlierAttempt {
+            attempt: 1,
+            reason: "the reviewer `codex` rejects the work".into(),
+            output: Some("cart.rs:3 loses the lock".into()),
+            rejected: Vec::new(),
+        }],
+    };
+    let patch = "diff --git a/cart.rs b/cart.rs\n+fn delete() {}\n".into();
+    (input, ReviewedChange { base: "0123".into(), commit: "4567".into(), patch })
+}
+
+#[test]
+fn ar16_a_reviewer_reads_what_was_asked_and_what_was_done() {
+    let (input, change) = review();
+    insta::assert_snapshot!(review_instructions(&input, &change));
+}
+
+#[test]
+fn ar16_a_long_change_is_cut_after_its_beginning() {
+    let (input, change) = review();
+    let patch = format!("THE BEGINNING\n{}", "ä\n".repeat(1 << 20));
+    let text = review_instructions(&input, &ReviewedChange { patch, ..change });
+    assert!(text.len() < 80 << 10, "{} bytes", text.len());
+    assert!(text.contains("THE BEGINNING") && text.contains("bytes left out"));
 }
 
 #[test]

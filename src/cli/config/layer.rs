@@ -162,7 +162,8 @@ impl Layers {
     /// The agents as the graph reader wants them.
     pub(in crate::cli) fn project_defaults(&self) -> ProjectDefaults {
         let agents = self.agents().into_iter();
-        ProjectDefaults { agents: agents.map(|(name, (def, _))| (name.clone(), def.clone())).collect() }
+        let agents = agents.map(|(name, (def, _))| (name.clone(), def.clone())).collect();
+        ProjectDefaults { agents, ..ProjectDefaults::default() }
     }
 
     /// Puts what is stronger than the graph into the graph.

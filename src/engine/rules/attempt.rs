@@ -3,7 +3,7 @@
 use super::super::EngineError;
 use super::super::agenda::Item;
 use super::super::core::Core;
-use super::Remedy;
+use super::{Remedy, review};
 use crate::event::{
     AttemptStatus, CheckRecorded, CheckStatus, Effect, FailureKind, HumanTaskOpened, HumanTaskResolved,
     LaneStatus, Status, StopReason, TimerFired,
@@ -45,7 +45,7 @@ pub(super) fn started(core: &mut Core, task: TaskIx) -> Result<(), EngineError> 
     } else if in_flight && !attempt.over {
         at_work(core, task)
     } else if in_flight {
-        landing(core, task)
+        after_work(core, task)
     } else if !attempt.over {
         // The intent was lost together with the step; begin the same iteration again.
         core.begin_process(task, attempt.iteration.max(1))
@@ -71,11 +71,11 @@ fn at_work(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     reason.map_or(Ok(()), |reason| stop(core, task, reason))
 }
 
-/// Its work lands: where it is called off, a gate that runs has no reason to go on.
-fn landing(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+/// Its work is reviewed, or lands: where it is called off, a reviewer or a gate that runs has no reason to go on.
+fn after_work(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     let attempt = core.newest(task);
-    let lands = attempt.step.as_ref().is_some_and(|s| matches!(s.effect, Effect::Land { .. }));
-    if !lands || attempt.is_called_off() {
+    let may_run = |effect: &Effect| matches!(effect, Effect::Examine { .. } | Effect::Land { .. });
+    if !attempt.step.as_ref().is_some_and(|s| may_run(&s.effect)) || attempt.is_called_off() {
         return Ok(());
     }
     core.called_off(task).map_or(Ok(()), |reason| stop(core, task, reason))
@@ -101,7 +101,9 @@ fn judge(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
             core.check(task, name, status, &remark)?;
         }
     }
-    if core.plan.tasks[task].diff == DiffPolicy::None || core.newest(task).process.is_none() {
+    let plan = &core.plan.tasks[task];
+    let leaves_nothing = plan.diff == DiffPolicy::None && plan.contract.outputs.is_empty();
+    if leaves_nothing || core.newest(task).process.is_none() {
         return finish(core, task);
     }
     let effect = Effect::Collect { task: core.plan.tasks[task].id.clone(), attempt: number };
@@ -123,7 +125,7 @@ fn finish(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
         Claim::Against { .. } | Claim::Holds { .. } => {}
     }
     let attempt = core.newest(task);
-    let against: Vec<String> = attempt.failed_checks().map(|c| c.detail.clone()).collect();
+    let against: Vec<&str> = attempt.failed_checks().map(|c| brief(&c.detail)).collect();
     if !against.is_empty() {
         return core.attempt_to(task, AttemptStatus::Failed, Some(against.join("; ")));
     }
@@ -250,6 +252,11 @@ fn proven(core: &mut Core, task: TaskIx, commit: Option<crate::id::Sha>) -> Resu
     if commit.is_none() && core.plan.tasks[task].gate.is_none() {
         return core.attempt_to(task, AttemptStatus::Succeeded, None);
     }
+    if let Some(commit) = &commit
+        && review::is_wanted(core, task)
+    {
+        return review::next(core, task, commit.clone());
+    }
     let lane = core.index.lane_of[task];
     if core.state.lanes[lane].is_busy() {
         return Ok(());
@@ -359,7 +366,7 @@ impl Core {
         if resumed { Ok(()) } else { self.begin_process(task, iteration) }
     }
 
-    fn check(
+    pub(super) fn check(
         &mut self,
         task: TaskIx,
         name: &str,

@@ -4,7 +4,9 @@ use super::super::EngineError;
 use super::super::agenda::Item;
 use super::super::core::Core;
 use super::Remedy;
-use crate::event::{CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status};
+use crate::event::{
+    CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status, TaskStatus,
+};
 use crate::graph::{MergePolicy, Teardown};
 use crate::plan::LaneIx;
 use crate::state::{Outside, Step};
@@ -23,6 +25,9 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
         LaneStatus::Active => active(core, lane),
         LaneStatus::MergeReady => merge_ready(core, lane),
         LaneStatus::PrCreated => pr_created(core, lane),
+        LaneStatus::Merged if core.is_wanted_again(lane) => {
+            core.lane_to(lane, LaneStatus::Pending, Some("a task of it can run after all".to_owned()))
+        }
         LaneStatus::Merged => teardown(core, lane, core.plan.lanes[lane].teardown != Teardown::Never),
         LaneStatus::Failed => failed(core, lane),
     }
@@ -47,6 +52,13 @@ fn pending(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if let Some(why) = gave_up(core, state.step.as_ref()) {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
+    if state.step.is_none() && core.has_nothing_to_do(lane) {
+        return core.lane_to(
+            lane,
+            LaneStatus::Merged,
+            Some("nothing to do: its tasks were skipped".to_owned()),
+        );
+    }
     ended_without_success(core, lane)
 }
 
@@ -58,9 +70,7 @@ fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
-    let over = |&t: &crate::plan::TaskIx| {
-        core.state.tasks[t].is_settled() && core.state.tasks[t].status.is_terminal()
-    };
+    let over = |&t: &crate::plan::TaskIx| core.state.tasks[t].is_over();
     if core.index.tasks_of[lane].iter().all(over) {
         return with_children(core, lane);
     }
@@ -96,7 +106,7 @@ fn ended_without_success(core: &mut Core, lane: LaneIx) -> Result<(), EngineErro
     }
     let bad: Vec<String> = tasks
         .iter()
-        .filter(|&&t| !core.state.tasks[t].is_settled())
+        .filter(|&&t| core.state.tasks[t].ended_badly() && !core.state.tasks[t].set_aside)
         .map(|&t| format!("task `{}` {}", core.plan.tasks[t].id, core.state.tasks[t].status))
         .collect();
     if bad.is_empty() {
@@ -346,6 +356,27 @@ impl Core {
     /// Whether the lane that this one would be merged into is being moved.
     fn parent_is_busy(&self, lane: LaneIx) -> bool {
         self.index.parent[lane].is_some_and(|parent| self.state.lanes[parent].is_busy())
+    }
+
+    /// Whether a lane that was never begun has nothing to do: its tasks were skipped, and nothing nested in it is left.
+    fn has_nothing_to_do(&self, lane: LaneIx) -> bool {
+        let (tasks, children) = (&self.index.tasks_of[lane], &self.index.children[lane]);
+        let chosen = tasks.iter().any(|&t| self.state.tasks[t].passed_over) || tasks.is_empty();
+        chosen
+            && tasks.iter().all(|&t| self.state.tasks[t].is_over())
+            && children
+                .iter()
+                .all(|&c| self.state.lanes[c].status == LaneStatus::Merged || self.goes_on_without(c))
+    }
+
+    /// Whether a lane that had nothing to do, and so was never begun, has something to do now.
+    fn is_wanted_again(&self, lane: LaneIx) -> bool {
+        let mut tasks = self.index.tasks_of[lane].iter();
+        let mut children = self.index.children[lane].iter();
+        self.state.lanes[lane].tip.is_none()
+            && (tasks.any(|&t| self.state.tasks[t].status == TaskStatus::Pending)
+                || children
+                    .any(|&c| self.state.lanes[c].status == LaneStatus::Pending && !self.goes_on_without(c)))
     }
 
     fn nothing_ahead(&self, lane: LaneIx) -> bool {

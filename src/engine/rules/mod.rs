@@ -2,6 +2,7 @@
 
 mod attempt;
 mod lane;
+mod review;
 mod run;
 mod schedule;
 mod stack;

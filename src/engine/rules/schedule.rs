@@ -84,8 +84,10 @@ fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 
 /// What the lane has to take in before the task can start.
 fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
-    let needs = core.index.needs[task].iter().filter(|&&n| !core.state.tasks[n].set_aside);
-    let mut lanes: Vec<LaneIx> = needs.map(|&n| core.index.lane_of[n]).collect();
+    // Neither what a need did not achieve is taken in, whose task's `when` has asked for that, nor what a person set aside.
+    let needs = core.index.needs[task].iter().map(|&n| (n, &core.state.tasks[n]));
+    let achieved = needs.filter(|(_, need)| need.status.is_success() && !need.set_aside);
+    let mut lanes: Vec<LaneIx> = achieved.map(|(n, _)| core.index.lane_of[n]).collect();
     lanes.sort_unstable();
     lanes.dedup();
     let mut landed = Vec::new();

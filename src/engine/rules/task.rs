@@ -6,14 +6,14 @@ use super::super::core::Core;
 use super::{BACKOFF_MS, attempt, backoff};
 use crate::event::{AttemptStatus, LaneStatus, Status, TaskStatus};
 use crate::graph::Handoff;
-use crate::plan::TaskIx;
+use crate::plan::{LaneIx, TaskIx};
 
 /// Looks at one task.
 pub(in crate::engine) fn task(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     match core.state.tasks[task].status {
         TaskStatus::Pending => pending(core, task),
         TaskStatus::Running => running(core, task),
-        TaskStatus::Skipped if !core.state.tasks[task].set_aside && core.why_never(task).is_none() => {
+        TaskStatus::Skipped if core.why_never(task).is_none() && core.may_revive(task) => {
             core.task_to(task, TaskStatus::Pending, None)
         }
         TaskStatus::Failed | TaskStatus::Cancelled if core.state.tasks[task].retry_wanted => {
@@ -141,6 +141,9 @@ impl Core {
             }
             let status = self.state.tasks[need].status;
             let id = &self.plan.tasks[need].id;
+            if self.index.judged[task].contains(&need) && !status.is_success() {
+                continue;
+            }
             if status.is_terminal() && !status.is_success() && !self.state.tasks[need].retry_wanted {
                 return Some(format!("it needs `{id}`, which {}", said(status)));
             }
@@ -153,7 +156,25 @@ impl Core {
                 ));
             }
         }
+        if self.state.condition(task) == Some(false) {
+            let when = self.plan.tasks[task].contract.when.as_ref();
+            return Some(format!("its `when` does not hold: {}", when.map_or("", |when| &when.text)));
+        }
         None
+    }
+
+    /// Whether the lane of a skipped task can still take its work in, and the task is not skipped by a person's choice.
+    fn may_revive(&self, task: TaskIx) -> bool {
+        let open = |lane: LaneIx| match self.state.lanes[lane].status {
+            LaneStatus::Pending | LaneStatus::Active | LaneStatus::Failed => true,
+            LaneStatus::Merged => self.state.lanes[lane].tip.is_none(),
+            LaneStatus::MergeReady | LaneStatus::PrCreated => false,
+        };
+        let lane = self.index.lane_of[task];
+        // A lane that had nothing to do needs its parents once more.
+        let idle = self.state.lanes[lane].status == LaneStatus::Merged;
+        let mut parents = std::iter::successors(self.index.parent[lane], |&up| self.index.parent[up]);
+        !self.state.tasks[task].set_aside && open(lane) && (!idle || parents.all(open))
     }
 
     /// Whether everything that the task waits for is there.
@@ -161,7 +182,14 @@ impl Core {
         let lane = self.index.lane_of[task];
         self.index.needs[task].iter().all(|&need| {
             let upstream = self.index.lane_of[need];
-            self.state.tasks[need].set_aside || self.state.tasks[need].status.is_success()
+            let (needed, status) = (&self.state.tasks[need], self.state.tasks[need].status);
+            if needed.set_aside {
+                return true;
+            }
+            if self.index.judged[task].contains(&need) && status.is_terminal() && !status.is_success() {
+                return !needed.retry_wanted;
+            }
+            status.is_success()
                 && (upstream == lane
                     // Inside one chain of parents work is handed over task by task: down as it lands, up as it is merged.
                     || self.index.is_within(lane, upstream)

@@ -5,9 +5,11 @@ use std::ops::Range;
 
 use crate::graph::agent::{AgentDef, AgentUse, Loop, SessionPolicy};
 use crate::graph::code::Code;
+use crate::graph::contract::Review;
 use crate::graph::diagnostic::Diagnostic;
-use crate::graph::file::{AgentChoice, AgentFile, LoopFile, TaskFile};
-use crate::graph::read::At;
+use crate::graph::file::{AgentChoice, AgentFile, LoopFile, ReviewFile, TaskFile};
+use crate::graph::model::DiffPolicy;
+use crate::graph::read::{At, Field};
 use crate::graph::substitution::Values;
 use crate::id::AgentName;
 
@@ -182,33 +184,34 @@ impl Context<'_, '_, '_> {
         };
         let AgentChoice { name, model, session, repeat } = &choice.value.0;
         let name = name.get()?;
-        if !self.known_agent(name) {
-            return None;
-        }
-        let (takes_model, continues) =
-            self.def_of(&name.value).map_or((true, true), |def| (def.takes_model(), def.continues()));
-        if let Some(model) = model.get()
-            && !takes_model
-        {
-            self.unused_model(&name.value, &model.span);
-        }
+        let (agent, model) = self.chosen(name, model)?;
+        let continues = self.def_of(&agent).is_none_or(AgentDef::continues);
         if let Some(session) = session.get()
             && session.value == SessionPolicy::Continue
             && !continues
         {
-            self.no_session(&name.value, &session.span);
+            self.no_session(&agent, &session.span);
         }
         let repeat = match repeat.get() {
             Some(repeat) => Some(self.repeat(&repeat.value)?),
             None => None,
         };
+        Some(AgentUse { agent, model, session: session.value().copied().unwrap_or_default(), repeat })
+    }
+
+    /// An agent that is named, and the model that it uses there.
+    fn chosen(&mut self, name: &At<AgentName>, model: &Field<String>) -> Option<(AgentName, Option<String>)> {
+        if !self.known_agent(name) {
+            return None;
+        }
+        let takes_model = self.def_of(&name.value).is_none_or(AgentDef::takes_model);
+        if let Some(model) = model.get()
+            && !takes_model
+        {
+            self.unused_model(&name.value, &model.span);
+        }
         let own = || self.def_of(&name.value).and_then(|def| def.model.clone());
-        Some(AgentUse {
-            agent: name.value.clone(),
-            model: model.value().cloned().or_else(own),
-            session: session.value().copied().unwrap_or_default(),
-            repeat,
-        })
+        Some((name.value.clone(), model.value().cloned().or_else(own)))
     }
 
     fn repeat(&mut self, file: &LoopFile) -> Option<Loop> {
@@ -225,6 +228,22 @@ impl Context<'_, '_, '_> {
             max_iterations: file.max_iterations.value()?.count(),
             tracker: file.tracker.value().map(|path| path.0.clone()),
         })
+    }
+
+    /// Who reviews the work of the task.
+    pub(super) fn review_of(&mut self, file: &TaskFile, values: Values<'_>) -> Option<Review> {
+        let at = file.review.get()?;
+        let ReviewFile { agent, model, prompt, timeout } = &at.value.0;
+        let prompt = prompt.get().map(|at| self.reader.fill_at(&at.value, &at.span, values));
+        if file.diff.value() == Some(&DiffPolicy::None) {
+            let message = "a review is asked for, and `diff = \"none\"` leaves nothing to review";
+            let hint = "remove `review` or `diff`".to_owned();
+            let label = "would look at nothing";
+            self.reader
+                .push(Diagnostic::new(Code::Contradiction, at.span.clone(), message, label).hint(hint));
+        }
+        let (agent, model) = self.chosen(agent.get()?, model)?;
+        Some(Review { agent, model, prompt, timeout: timeout.value().copied() })
     }
 
     fn no_session(&mut self, agent: &AgentName, span: &Range<usize>) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::declarations::Declarations;
+use super::inputs;
 use crate::graph::code::Code;
 use crate::graph::cycle::{self, Cycle};
 use crate::graph::diagnostic::Diagnostic;
@@ -21,6 +22,7 @@ pub(super) fn check(file: &GraphFile, declared: &Declarations<'_>, reader: &mut 
         task_cycle(file, &needs, found, reader);
     }
     lane_cycles(file, declared, &needs, &cycles, reader);
+    inputs::check(file, declared, &needs.edges, reader);
     empty_lanes(file, declared, reader);
     parents(file, declared, reader);
 }

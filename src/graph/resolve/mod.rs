@@ -4,7 +4,10 @@
 //! table into its part of the model, `texts` fills in substitutions. All of them note problems and go on.
 
 mod agents;
+mod conditions;
+mod contract;
 mod declarations;
+mod inputs;
 mod links;
 mod tables;
 mod texts;
@@ -16,7 +19,8 @@ use super::file::GraphFile;
 use super::model::{Defaults, Graph, Task, Verb};
 use super::parse::ProjectDefaults;
 use super::read::Reader;
-use crate::id::AgentName;
+use super::role::{REVIEWER, Role};
+use crate::id::{AgentName, RoleName};
 use declarations::Declarations;
 use tables::Context;
 
@@ -29,15 +33,16 @@ pub(super) fn graph(
 ) -> Option<Graph> {
     let declared = Declarations::gather(file, reader);
     links::check(file, &declared, reader);
+    conditions::check(file, &declared, reader);
     let name = file.name.value();
     let mut context = Context::new(file, known, name.map_or("", |name| name.as_str()), reader);
     let agents = context.agents();
     let agent = context.default_agent();
     let workstreams = context.workstreams();
     let tasks = context.tasks();
-    let used: BTreeSet<&AgentName> =
-        agent.iter().chain(tasks.iter().flatten().filter_map(agent_of)).collect();
+    let used: BTreeSet<&AgentName> = agent.iter().chain(tasks.iter().flatten().flat_map(agents_of)).collect();
     let agents = with_used(agents, known, &used);
+    let roles = roles(&context, tasks.as_deref().unwrap_or_default());
     Some(Graph {
         name: name?.clone(),
         description: file.description.value().cloned(),
@@ -47,6 +52,7 @@ pub(super) fn graph(
         handoff: file.handoff.value().copied(),
         agents,
         agent,
+        roles,
         defaults: defaults(file),
         workstreams: workstreams?,
         tasks: tasks?,
@@ -54,11 +60,22 @@ pub(super) fn graph(
     })
 }
 
-fn agent_of(task: &Task) -> Option<&AgentName> {
-    match &task.verb {
+/// The roles that the tasks play, so that the graph says all that its run needs.
+fn roles(context: &Context<'_, '_, '_>, tasks: &[Task]) -> BTreeMap<RoleName, Role> {
+    let reviewer = RoleName::new(REVIEWER).expect("the word is an id");
+    let mut played: BTreeSet<&RoleName> =
+        tasks.iter().filter_map(|task| task.contract.role.as_ref()).collect();
+    played.extend(tasks.iter().any(|task| task.review.is_some()).then_some(&reviewer));
+    let known = |name: &RoleName| Some((name.clone(), context.roles.get(name)?.clone()));
+    played.into_iter().filter_map(known).collect()
+}
+
+fn agents_of(task: &Task) -> impl Iterator<Item = &AgentName> {
+    let own = match &task.verb {
         Verb::Agent { by, .. } => Some(&by.agent),
         Verb::Run { .. } => None,
-    }
+    };
+    own.into_iter().chain(task.review.as_ref().map(|review| &review.agent))
 }
 
 /// Adds the project's agents that the graph uses, so that the graph says all that its run needs.

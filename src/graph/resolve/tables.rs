@@ -13,8 +13,9 @@ use crate::graph::model::{
 };
 use crate::graph::parse::ProjectDefaults;
 use crate::graph::read::{At, Field, Reader};
+use crate::graph::role::{self, Role};
 use crate::graph::substitution::Values;
-use crate::id::{AgentName, LaneId};
+use crate::id::{AgentName, LaneId, RoleName};
 
 /// The pause before the first retry where the file does not say.
 const BACKOFF: Millis = Millis(5_000);
@@ -30,6 +31,8 @@ pub(super) struct Context<'a, 'f, 't> {
     pub(super) own: BTreeMap<&'f AgentName, &'f At<AgentFile>>,
     /// What became of them.
     pub(super) made: BTreeMap<AgentName, AgentDef>,
+    /// The roles that a task may play.
+    pub(super) roles: BTreeMap<RoleName, Role>,
     pub(super) reader: &'a mut Reader<'t>,
 }
 
@@ -43,7 +46,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         let own = file.agents.value().map_or_else(BTreeMap::new, |agents| {
             agents.0.iter().map(|(name, agent)| (&name.value, agent)).collect()
         });
-        Self { file, known, graph, own, made: BTreeMap::new(), reader }
+        Self { file, known, graph, own, made: BTreeMap::new(), roles: role::known(&known.roles), reader }
     }
 
     /// The workstreams; one `default` where the file declares none.
@@ -91,6 +94,8 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         let gate = file.gate.get().or_else(|| defaults?.gate.get());
         let gate = self.reader.gate(gate, values);
         let env = self.reader.env(&file.env, values);
+        let contract = self.contract(task);
+        let review = self.review_of(file, values);
         let verb = verb?;
         let (diff, as_prompt) = match &verb {
             Verb::Agent { prompt, .. } => {
@@ -117,6 +122,8 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
             env,
             priority: file.priority.value().map_or(0, |number| number.0),
             retry: file.retry.value().map(retry),
+            contract: contract?,
+            review,
         })
     }
 
@@ -146,6 +153,10 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         let stray = [
             ("prompt", file.prompt.get().map(|at| &at.span)),
             ("agent", file.agent.get().map(|at| &at.span)),
+            ("role", file.role.get().map(|at| &at.span)),
+            ("paths", file.paths.get().map(|at| &at.span)),
+            ("inputs", file.inputs.get().map(|at| &at.span)),
+            ("adr", file.adr.get().map(|at| &at.span)),
         ];
         for (key, span) in stray {
             if let Some(span) = span {

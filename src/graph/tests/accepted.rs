@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::id::{LaneId, TaskId};
+use crate::id::{LaneId, RoleName, TaskId};
 
 const EVERYTHING: &str = r#"schema = 1
 name = "checkout"
@@ -46,6 +46,8 @@ parent = "api"
 id = "spec"
 workstream = "api"
 description = "Write the spec of ${graph.name}"
+outputs = [{ category = "stubs", min = 2, max = 3 }, { category = "notes" }]
+adr = "none"
 
 [[tasks]]
 id = "types"
@@ -66,12 +68,19 @@ commit = "agent"
 env = { RUST_LOG = "info", TASK = "${task.id}" }
 priority = -3
 retry = { on = ["transient"], backoff = "500ms", max = 5 }
+role = "poet"
+paths = { src = ["src/api/**", "src/lib.rs"], test = ["tests/api.rs"] }
+inputs = [{ task = "spec", category = "stubs" }]
+adr = { level = "detailed", folder = "decisions" }
+review = { agent = "claude", model = "huge", prompt = "Look at ${task.id}.", timeout = "10m" }
 
 [[tasks]]
 id = "pages"
 workstream = "web"
 run = ["make", "pages", "LANE=${lane.id}"]
+review = "mine"
 needs = ["types"]
+when = "${tasks.types.outcome} != 'skipped'"
 retry = {}
 "#;
 
@@ -138,7 +147,8 @@ fn s26_an_agent_of_the_file_adds_to_the_one_it_is_like_field_by_field() {
         exclude: vec!["/.claude".into()],
         ..AgentDef::default()
     };
-    let known = ProjectDefaults { agents: [(name("claude"), base.clone())].into() };
+    let known =
+        ProjectDefaults { agents: [(name("claude"), base.clone())].into(), ..ProjectDefaults::default() };
     let text = "name = \"x\"\nagent = \"claude\"\ntasks = [{ id = \"a\", prompt = \"p\" }]\n\
         [agents.claude]\nmodel = \"small\"\nenv = { B = \"own\" }\n\
         [agents.fast]\nlike = \"claude\"\nclaim = \"exit\"\nprompt = \"arg\"\n\
@@ -182,6 +192,34 @@ fn the_default_gate_is_filled_in_for_each_task() {
         .collect();
     assert_eq!(gates, ["g a", "g b"]);
     assert_eq!(graph.defaults.gate.expect("as written").command, Command::Shell("g ${task.id}".to_owned()));
+}
+
+#[test]
+fn ar12_an_agent_task_plays_generic_and_a_role_beside_the_graph_takes_the_place_of_a_built_in_one() {
+    let text = "name = \"x\"\nagent = \"claude\"\ntasks = [{ id = \"a\", run = \"true\" }, { id = \"b\", prompt = \"p\" }]";
+    let graph = accept(text);
+    let role = |task: usize| graph.tasks[task].contract.role.as_ref().map(RoleName::as_str);
+    assert_eq!((role(0), role(1)), (None, Some("generic")));
+    let generic = RoleName::new("generic").expect("an id");
+    assert_eq!(graph.roles.keys().collect::<Vec<_>>(), [&generic]);
+    assert_eq!(graph.roles[&generic].source, RoleSource::BuiltIn);
+
+    let own = Role::new("Mine.\n".to_owned(), RoleSource::File("graphs/roles/generic.md".to_owned()));
+    let known = ProjectDefaults { roles: [(generic.clone(), own.clone())].into(), ..known() };
+    let graph = parse(&source(text), &known).expect("a good graph");
+    assert_eq!(graph.roles[&generic], own);
+}
+
+#[test]
+fn ar14_an_input_may_come_from_a_task_that_a_need_needs() {
+    let graph = accept(
+        "name = \"x\"\nagent = \"claude\"\n[[tasks]]\nid = \"a\"\nprompt = \"p\"\noutputs = [{ category = \"c\" }]\n\
+         [[tasks]]\nid = \"b\"\nrun = \"true\"\nneeds = [\"a\"]\n\
+         [[tasks]]\nid = \"d\"\nprompt = \"p\"\nneeds = [\"b\"]\ninputs = [{ task = \"a\", category = \"c\" }]\n",
+    );
+    assert_eq!(graph.tasks[2].contract.inputs[0].task.as_str(), "a");
+    let wanted = &graph.tasks[0].contract.outputs[0];
+    assert_eq!((wanted.min, wanted.max), (1, None));
 }
 
 #[test]

@@ -77,7 +77,7 @@ id = "a"
 workstream = "api"
 prompt = "Use ${input.version}"
 agent = "claude"
-role = "implementer"
+foreach = ["x"]
 [[tasks]]
 id = "b"
 workstream = "web"
@@ -150,6 +150,161 @@ tasks = [
 ]
 "#,
         &[Code::Blank, Code::Blank, Code::Blank, Code::Blank, Code::Blank, Code::Blank, Code::Blank],
+    ),
+    case(
+        "ar12_unknown_roles",
+        r#"name = "x"
+agent = "claude"
+[[tasks]]
+id = "a"
+prompt = "p"
+role = "implementor"
+[[tasks]]
+id = "b"
+prompt = "p"
+role = "zzz"
+[[tasks]]
+id = "c"
+run = "true"
+role = "poet"
+paths = { src = ["a"] }
+adr = "standard"
+"#,
+        &[Code::UnknownRole, Code::UnknownRole, Code::TwoVerbs, Code::TwoVerbs, Code::TwoVerbs],
+    ),
+    case(
+        "ar14_inputs_from_nowhere",
+        r#"name = "x"
+agent = "claude"
+[[tasks]]
+id = "spec"
+prompt = "p"
+outputs = [{ category = "stubs" }]
+[[tasks]]
+id = "other"
+prompt = "p"
+[[tasks]]
+id = "a"
+prompt = "p"
+needs = ["spec", "other"]
+inputs = [
+  { task = "spce", category = "stubs" },
+  { task = "spec", category = "stub" },
+  { task = "other", category = "stubs" },
+  { task = "later", category = "stubs" },
+  { task = "a", category = "stubs" },
+]
+[[tasks]]
+id = "later"
+prompt = "p"
+needs = ["a"]
+outputs = [{ category = "stubs" }]
+"#,
+        &[
+            Code::InputFromNowhere,
+            Code::InputFromNowhere,
+            Code::InputFromNowhere,
+            Code::InputFromNowhere,
+            Code::InputFromNowhere,
+        ],
+    ),
+    case(
+        "ar16_bad_reviews",
+        r#"name = "x"
+agent = "claude"
+[[tasks]]
+id = "a"
+prompt = "p"
+review = "claud"
+[[tasks]]
+id = "b"
+prompt = "p"
+review = { agent = "plain", model = "large", prompt = "${nothing}" }
+[[tasks]]
+id = "c"
+prompt = "p"
+review = { prompt = "p" }
+[[tasks]]
+id = "d"
+run = "true"
+diff = "none"
+review = "claude"
+"#,
+        &[
+            Code::UnknownAgent,
+            Code::UnusedModel,
+            Code::UnknownSubstitution,
+            Code::MissingKey,
+            Code::Contradiction,
+        ],
+    ),
+    case(
+        "bad_conditions",
+        r#"name = "x"
+[[tasks]]
+id = "spec"
+run = "true"
+[[tasks]]
+id = "far"
+run = "true"
+[[tasks]]
+id = "a"
+run = "true"
+needs = ["spec"]
+when = "${tasks.spec.outcome} == 'merge'"
+[[tasks]]
+id = "b"
+run = "true"
+needs = ["spec"]
+when = """
+${tasks.spec.outcome} == 'merged' && ${tasks.far.outcome} == 'merged'
+  || ${tasks.spce.outcome} == 'merged' || ${tasks.spec.outputs.stubs} == 0
+"""
+[[tasks]]
+id = "c"
+run = "true"
+needs = ["spec"]
+when = "${tasks.spec.outcome} == \"\u006derged"
+[[tasks]]
+id = "d"
+run = "true"
+when = 3
+"#,
+        &[
+            Code::BadCondition,
+            Code::BadCondition,
+            Code::BadCondition,
+            Code::InputFromNowhere,
+            Code::BadCondition,
+            Code::WrongType,
+        ],
+    ),
+    case(
+        "ar14_bad_contracts",
+        r#"name = "x"
+agent = "claude"
+[[tasks]]
+id = "a"
+prompt = "p"
+paths = { "Bad Name" = ["x"], src = ["/etc"] }
+outputs = [{ category = "c", min = 3, max = 2 }, { category = "c" }, { min = -1 }]
+adr = "long"
+[[tasks]]
+id = "b"
+prompt = "p"
+diff = "none"
+adr = "standard"
+"#,
+        &[
+            Code::BadId,
+            Code::BadPath,
+            Code::Contradiction,
+            Code::Duplicate,
+            Code::MissingKey,
+            Code::OutOfRange,
+            Code::UnknownValue,
+            Code::Contradiction,
+        ],
     ),
     case("no_tasks", "name = \"x\"\ntasks = []\n", &[Code::Blank]),
     case(

@@ -47,6 +47,10 @@ fn with_line(table: &str, line: &str) -> String {
         "a gate" => format!("[defaults.gate]\n{line}\n"),
         "`loop`" => format!("[[tasks]]\n[tasks.agent.loop]\n{line}\n"),
         "`agent`" => format!("[[tasks]]\n[tasks.agent]\n{line}\n"),
+        "an input" => format!("[[tasks]]\n[[tasks.inputs]]\n{line}\n"),
+        "an output" => format!("[[tasks]]\n[[tasks.outputs]]\n{line}\n"),
+        "`review`" => format!("[[tasks]]\n[tasks.review]\n{line}\n"),
+        "`adr`" => format!("[[tasks]]\n[tasks.adr]\n{line}\n"),
         "`retry`" => format!("[[tasks]]\n[tasks.retry]\n{line}\n"),
         other => panic!("a table that this test does not know: {other}"),
     }

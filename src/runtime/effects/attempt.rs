@@ -196,8 +196,7 @@ fn seal(
     if scan.accepted.is_empty() {
         return Ok(noticeboard::facts(subject, task, number, &scan));
     }
-    // Each process of an attempt has a seal of its own, or the second would find the first one's.
-    let place = if iteration == 1 { record } else { record.join(format!("iteration-{iteration}")) };
+    let place = sealed_place(context, task, number, iteration);
     std::fs::create_dir_all(&place)
         .map_err(|e| permanent(format!("{} could not be made: {e}", place.display())))?;
     match signal::seal(&signals, &place, &Limits::default()) {
@@ -206,6 +205,13 @@ fn seal(
             Err(permanent(format!("the signals of `{task}` could not be sealed: {}", super::chain(&error))))
         }
     }
+}
+
+/// Where the signals of a process are sealed. Each process of an attempt has a seal of its own, or the second would
+/// find the first one's.
+pub(super) fn sealed_place(context: &Context, task: &TaskId, number: u32, iteration: u32) -> PathBuf {
+    let record = context.attempt_record(task, number);
+    if iteration <= 1 { record } else { record.join(format!("iteration-{iteration}")) }
 }
 
 /// The variables of the protocol.
@@ -231,7 +237,7 @@ pub(super) fn tag(context: &Context, task: &TaskId, number: u32, iteration: u32)
     format!("{}/{task}/{number}/{iteration}", context.plan.uuid)
 }
 
-fn id_of(process: &ProcessRef) -> ProcessId {
+pub(super) fn id_of(process: &ProcessRef) -> ProcessId {
     ProcessId {
         pid: process.pid,
         start_time: process.start_time,
@@ -240,7 +246,7 @@ fn id_of(process: &ProcessRef) -> ProcessId {
     }
 }
 
-fn exit_of(exit: Exit) -> ExitStatus {
+pub(super) fn exit_of(exit: Exit) -> ExitStatus {
     match exit {
         Exit::Code(code) => ExitStatus::Code(code),
         Exit::Signal(signal) => ExitStatus::Signal(signal),
@@ -249,7 +255,7 @@ fn exit_of(exit: Exit) -> ExitStatus {
 }
 
 /// A command line for people, cut: a prompt by argument can be long.
-fn shown(argv: &[OsString]) -> String {
+pub(super) fn shown(argv: &[OsString]) -> String {
     let text = argv.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let line = text.lines().next().unwrap_or_default();
     if line.chars().count() <= 200 && line.len() == text.len() {

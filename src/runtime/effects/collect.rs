@@ -1,5 +1,7 @@
 //! What an attempt left becomes a commit, with evidence for and against it.
 
+mod delivered;
+
 use std::collections::BTreeSet;
 
 use super::{Done, attempt, git_failure, keep, prepare, tracker};
@@ -51,6 +53,11 @@ impl Look<'_> {
         let Some(start) = self.known.attempt.start.clone() else {
             return Ok(());
         };
+        if self.task.diff == DiffPolicy::None {
+            self.judge_outputs(&start)?;
+            self.fact(WorkCollected { commit: None });
+            return Ok(());
+        }
         let path = attempt::place_of(self.context, self.task, self.known.attempt.place);
         let found = self.repo.reopen(&path).map_err(|e| self.failed(&e))?;
         let Some(worktree) = found else {
@@ -223,12 +230,14 @@ impl Look<'_> {
                 _ => (CheckStatus::Skip, "nothing was changed"),
             };
             self.check("diff", status, detail);
-            if self.known.attempt.resolves.is_none() {
-                self.fact(WorkCollected { commit: None });
-                return Ok(());
-            }
         } else {
-            self.judge_files(files)?;
+            self.judge_files(&files)?;
+        }
+        self.judge_record(&files);
+        self.judge_outputs(commit)?;
+        if files.is_empty() && self.known.attempt.resolves.is_none() {
+            self.fact(WorkCollected { commit: None });
+            return Ok(());
         }
         self.judge_conflict(commit)?;
         self.put_branch(commit)?;
@@ -237,9 +246,9 @@ impl Look<'_> {
     }
 
     /// A loop's tracker is its own to change, and no work.
-    fn judge_files(&mut self, files: Vec<DiffFile>) -> Result<(), Failure> {
+    fn judge_files(&mut self, files: &[DiffFile]) -> Result<(), Failure> {
         let tracker = tracker::of(self.task).and_then(|repeat| repeat.tracker.as_deref());
-        let work: Vec<DiffFile> = files.into_iter().filter(|f| Some(f.path.as_str()) != tracker).collect();
+        let work: Vec<&DiffFile> = files.iter().filter(|f| Some(f.path.as_str()) != tracker).collect();
         if work.is_empty() && self.task.diff == DiffPolicy::Required && self.is_claimed() {
             self.check("diff", CheckStatus::Fail, "nothing was changed but the tracker");
         } else {
@@ -326,15 +335,19 @@ impl Look<'_> {
             && attempt.failed_checks().next().is_none()
     }
 
-    fn judge_scope(&mut self, files: &[DiffFile]) -> Result<(), Failure> {
+    fn judge_scope(&mut self, files: &[&DiffFile]) -> Result<(), Failure> {
         let scope = Scope::new(&self.task.writes);
         if !scope.is_declared() {
             return Ok(());
         }
         let given: BTreeSet<String> = self.in_conflict()?.into_iter().collect();
         let paths = files.iter().flat_map(|f| std::iter::once(&f.path).chain(&f.old_path));
-        let outside: Vec<&str> =
-            paths.filter(|p| !scope.holds(p) && !given.contains(*p)).map(String::as_str).collect();
+        // The record that was asked for may be written whatever else may.
+        let adr = self.task.contract.adr.as_ref();
+        let held = |path: &String| {
+            scope.holds(path) || given.contains(path) || adr.is_some_and(|adr| adr.holds(path))
+        };
+        let outside: Vec<&str> = paths.filter(|path| !held(path)).map(String::as_str).collect();
         if outside.is_empty() {
             self.check("writes", CheckStatus::Pass, "");
         } else {

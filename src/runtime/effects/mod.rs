@@ -3,6 +3,7 @@
 
 mod attempt;
 mod collect;
+mod examine;
 mod gate;
 mod keep;
 mod land;
@@ -55,6 +56,7 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
     let done = match &brief.effect {
         Effect::Attempt { .. } => attempt::run(&context, &brief).await,
         Effect::Stop { .. } => stop::run(&context, &brief.effect).await,
+        Effect::Examine { .. } => examine::run(&context, &brief).await,
         Effect::Land { .. } => land::run(&context, &brief).await,
         Effect::OpenPr { .. } => pull_request::open(&context, &brief).await,
         Effect::Review { .. } => outside::review(&context, &brief.effect).await,
@@ -75,6 +77,7 @@ fn quick(context: &Context, brief: &Brief) -> Done {
         Effect::Teardown { lane, .. } => teardown::run(context, brief, lane),
         Effect::Attempt { .. }
         | Effect::Stop { .. }
+        | Effect::Examine { .. }
         | Effect::Land { .. }
         | Effect::OpenPr { .. }
         | Effect::CheckMerged { .. }

@@ -10,9 +10,9 @@ use crate::agent::{self, AgentCommand, Fill};
 use crate::event::{CustodyRestored, Draft, Effect, Event, Failure, listed};
 use crate::exec::{Launch, StdinFrom};
 use crate::git::{GitError, Overlaid, Worktree};
-use crate::graph::{AgentDef, DiffPolicy, PromptBy};
+use crate::graph::{Adr, AdrLevel, AgentDef, DiffPolicy, ExpectedOutput, PromptBy};
 use crate::id::TaskId;
-use crate::plan::Work;
+use crate::plan::{Work, task_branch};
 use crate::runtime::Context;
 use crate::runtime::brief::AttemptBrief;
 use crate::signal::{self, Need, TaskManifest};
@@ -37,8 +37,7 @@ pub(super) async fn prepare(
         exclude(context, def).map_err(plain)?;
         usage::begin(&record, job.iteration);
         given.push(("LANEWAY_ITERATION".into(), job.iteration.to_string().into()));
-        let as_root = rustix::process::geteuid().is_root().then_some(&def.root_env);
-        given.extend(as_root.into_iter().flatten().chain(&def.env).map(|(k, v)| (k.into(), v.into())));
+        given.extend(own_env(def));
     }
     given.extend(job.task.env.iter().map(|(k, v)| (k.into(), v.into())));
     Ok(Launch {
@@ -157,8 +156,14 @@ fn instructions(record: &Path, lane: &Path, known: &AttemptBrief, job: &Job<'_>)
     Some(agent::instructions(&input))
 }
 
+/// The environment variables that the agent itself asks for.
+pub(super) fn own_env(def: &AgentDef) -> impl Iterator<Item = (OsString, OsString)> {
+    let as_root = rustix::process::geteuid().is_root().then_some(&def.root_env);
+    as_root.into_iter().flatten().chain(&def.env).map(|(name, value)| (name.into(), value.into()))
+}
+
 /// What the agent is known to leave behind is no work.
-fn exclude(context: &Context, def: &AgentDef) -> Result<(), Failure> {
+pub(super) fn exclude(context: &Context, def: &AgentDef) -> Result<(), Failure> {
     if def.exclude.is_empty() {
         return Ok(());
     }
@@ -200,11 +205,24 @@ fn put_up(
     }
     for (need, summary) in &known.needs {
         if let Some(summary) = summary {
-            let path = board.context_dir(task, number).join(format!("{need}.md"));
-            board.write_file(&path, summary.as_bytes()).map_err(failed)?;
+            board.write_file(&summary_file(context, job, need), summary.as_bytes()).map_err(failed)?;
         }
     }
+    if let Some(page) = &known.overview {
+        board.write_file(&overview_file(context, job), page.as_bytes()).map_err(failed)?;
+    }
     Ok(())
+}
+
+/// The page about the whole graph.
+fn overview_file(context: &Context, job: &Job<'_>) -> PathBuf {
+    context.board.context_dir(&job.task.id, job.number).join("graph.md")
+}
+
+/// The summary of a task that this one needs. One that is called like the page about the graph makes way for it.
+fn summary_file(context: &Context, job: &Job<'_>, need: &TaskId) -> PathBuf {
+    let name = if need.as_str() == "graph" { "graph.task.md".to_owned() } else { format!("{need}.md") };
+    context.board.context_dir(&job.task.id, job.number).join(name)
 }
 
 /// The name of the file that answers a question, or a `blocked` claim.
@@ -240,6 +258,13 @@ fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManif
         description: job.task.description.clone().unwrap_or_else(|| job.task.id.to_string()),
         base: job.start.clone(),
         branch: context.lane(&job.task.lane).branch.clone(),
+        branches: Some(branches(context, job)),
+        role: job.task.contract.role.clone(),
+        paths: job.task.contract.paths.clone(),
+        inputs: known.inputs.clone(),
+        outputs: job.task.contract.outputs.iter().map(expected).collect(),
+        adr: job.task.contract.adr.as_ref().map(record_asked),
+        overview: known.overview.as_ref().map(|_| overview_file(context, job)),
         worktree: job.lane.clone(),
         signals: context.board.signals_dir(&job.task.id, job.number),
         writes: job.task.writes.clone(),
@@ -249,14 +274,34 @@ fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManif
             .iter()
             .map(|(need, summary)| Need {
                 task: need.clone(),
-                summary: summary
-                    .as_ref()
-                    .map(|_| context.board.context_dir(&job.task.id, job.number).join(format!("{need}.md"))),
+                summary: summary.as_ref().map(|_| summary_file(context, job, need)),
                 artifacts: None,
             })
             .collect(),
         earlier: known.earlier.clone(),
     }
+}
+
+fn branches(context: &Context, job: &Job<'_>) -> signal::Branches {
+    let (plan, lane) = (&context.plan, context.lane(&job.task.lane));
+    signal::Branches {
+        integration: lane.branch.clone(),
+        attempt: task_branch(&plan.graph, plan.run, &lane.id, &job.task.id, job.number),
+        base: lane.base.clone(),
+        target: lane.target.clone(),
+    }
+}
+
+fn expected(output: &ExpectedOutput) -> signal::ExpectedOutput {
+    signal::ExpectedOutput { category: output.category.clone(), min: output.min, max: output.max }
+}
+
+fn record_asked(adr: &Adr) -> signal::RecordAsked {
+    let level = match adr.level {
+        AdrLevel::Detailed => "detailed",
+        AdrLevel::Standard | AdrLevel::None => "standard",
+    };
+    signal::RecordAsked { level: level.to_owned(), folder: adr.folder.clone() }
 }
 
 fn command(
@@ -281,14 +326,25 @@ fn command(
         lane: job.lane.clone(),
         prompt_file: prompt_file.clone(),
     };
+    let stdin = stdin(def.prompt == PromptBy::Stdin, prompt_file);
+    let mut template = template(def);
+    if let Some(resume) = def.resume.as_ref().filter(|_| known.session.is_some()) {
+        template.command.clone_from(resume);
+    }
+    Ok((agent::argv(&template, &fill), stdin))
+}
+
+/// An agent's command line as the adapter fills it in.
+pub(super) fn template(def: &AgentDef) -> AgentCommand {
     let prompt = match def.prompt {
         PromptBy::File => agent::PromptBy::File,
         PromptBy::Stdin => agent::PromptBy::Stdin,
         PromptBy::Arg => agent::PromptBy::Arg,
     };
-    let resumed = def.resume.as_ref().filter(|_| known.session.is_some());
-    let command = resumed.unwrap_or(&def.command).clone();
-    let template = AgentCommand { command, prompt, model: def.model.clone() };
-    let stdin = if def.prompt == PromptBy::Stdin { StdinFrom::File(prompt_file) } else { StdinFrom::Null };
-    Ok((agent::argv(&template, &fill), stdin))
+    AgentCommand { command: def.command.clone(), prompt, model: def.model.clone() }
+}
+
+/// Where an agent's standard input comes from.
+pub(super) fn stdin(reads_prompt: bool, prompt_file: PathBuf) -> StdinFrom {
+    if reads_prompt { StdinFrom::File(prompt_file) } else { StdinFrom::Null }
 }

@@ -42,9 +42,10 @@ struct Removal<'a> {
 impl Removal<'_> {
     fn worktrees(&mut self, ix: plan::LaneIx) {
         let root = &self.context.plan.places.worktrees;
-        let own = self.context.index.tasks_of[ix]
-            .iter()
-            .map(|&t| plan::task_worktree(root, self.lane, &self.context.plan.tasks[t].id));
+        let own = self.context.index.tasks_of[ix].iter().flat_map(|&t| {
+            let task = &self.context.plan.tasks[t].id;
+            [plan::task_worktree(root, self.lane, task), plan::review_worktree(root, self.lane, task)]
+        });
         let paths: Vec<_> =
             std::iter::once(self.context.lane(self.lane).worktree.clone()).chain(own).collect();
         for path in paths {

@@ -2,11 +2,13 @@
 
 mod called_off;
 mod conflicts;
+mod contracts;
 mod going_on;
 mod hostile;
 mod landing;
 mod lanes;
 mod resume;
+mod review;
 mod surroundings;
 
 use std::path::Path;
