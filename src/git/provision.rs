@@ -57,7 +57,7 @@ impl Repo {
     }
 
     /// A directory can be taken if it is missing, empty, or holds what a crash left of ours: a `.git` file that points into
-    /// this repository's worktrees, at nothing.
+    /// this repository's worktrees, at nothing, or that was not written to its end.
     fn ensure_free(&self, path: &Path) -> Result<(), GitError> {
         let occupied = || Err(GitError::PathOccupied { path: path.to_owned() });
         let entries = match std::fs::read_dir(path) {
@@ -73,13 +73,18 @@ impl Repo {
         if names.is_empty() {
             return Ok(());
         }
-        let line = std::fs::read(path.join(".git")).unwrap_or_default();
+        let gitfile = path.join(".git");
+        if names != [".git"] || !std::fs::symlink_metadata(&gitfile).is_ok_and(|found| found.is_file()) {
+            return occupied();
+        }
+        let line = std::fs::read(&gitfile).map_err(GitError::io("read", &gitfile))?;
         let ours = [b"gitdir: ", self.common_dir().join("worktrees").as_os_str().as_bytes(), b"/"].concat();
         let pointed = line
             .strip_prefix(b"gitdir: ")
             .map(|rest| Path::new(std::ffi::OsStr::from_bytes(rest.trim_ascii())));
         let at_nothing = pointed.is_some_and(|admin| !admin.exists());
-        if names == [".git"] && line.starts_with(&ours) && at_nothing { Ok(()) } else { occupied() }
+        // The crash may have come before the whole of the line, or any of it, was written.
+        if ours.starts_with(&line) || (line.starts_with(&ours) && at_nothing) { Ok(()) } else { occupied() }
     }
 
     /// A name that is not taken, made from the last two parts of the path (the graph and the lane).
