@@ -11,7 +11,7 @@ use crate::graph::{CommitPolicy, SessionPolicy};
 use crate::id::{Sha, TaskId};
 use crate::plan::{Plan, TaskIx, TaskPlan, Work};
 use crate::signal;
-use crate::state::{Attempt, Note, State};
+use crate::state::{Attempt, Note, PullRequest, State};
 
 /// What one effect takes along.
 pub(super) struct Brief {
@@ -47,6 +47,12 @@ pub(super) struct AttemptBrief {
     pub(super) session: Option<String>,
     /// What agents of other tasks said to this one's.
     pub(super) notes: Vec<Note>,
+    /// What its agent said for the pull request.
+    pub(super) summary: Option<String>,
+    /// The task's own pull request.
+    pub(super) pr: Option<PullRequest>,
+    /// Attempts that counted against the task before this one.
+    pub(super) failures: u32,
 }
 
 impl Brief {
@@ -101,6 +107,9 @@ impl AttemptBrief {
             instructions: (told && is_agent).then(|| instructions(state, task, &attempt)),
             notes: if told { state.tasks[task].notes.clone() } else { Vec::new() },
             session: session(state, task, position),
+            summary: state.tasks[task].summary.clone(),
+            pr: state.tasks[task].pr.clone(),
+            failures: state.tasks[task].failures,
             needs,
             earlier,
             tip: lane.tip.clone(),

@@ -203,4 +203,5 @@ sweeps! {
     a06_a19_parallel_survives_crashes: "parallel", 0;
     a06_a19_quickstart_survives_crashes: "quickstart", 0;
     a06_a19_retry_exhausted_survives_crashes: "retry-exhausted", 1;
+    ar33_a06_a19_task_prs_survives_crashes: "task-prs", 0;
 }
