@@ -77,6 +77,10 @@ fn ar33_a_github_that_is_away_holds_no_landing_up() {
 #[test]
 fn ar33_a_merge_whose_answers_are_lost_is_asked_for_again() {
     let hub = hub();
+    let text = std::fs::read_to_string(hub.scratch.repo().join("graphs/hub.toml")).expect("it was written");
+    // So that the first one is the task's.
+    let after = text.replace("id = \"write-docs\"\n", "id = \"write-docs\"\nneeds = [\"write-core\"]\n");
+    hub.scratch.write("graphs/hub.toml", &after);
     hub.fake.fail(Fault::Cut, 2, "GET", "/pulls/1");
     hub.fake.fail(Fault::Lost, 1, "PATCH", "/pulls/1");
     hub.run().success();
