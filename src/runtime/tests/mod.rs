@@ -8,6 +8,7 @@ mod landing;
 mod lanes;
 mod resume;
 mod surroundings;
+mod task_prs;
 
 use std::path::Path;
 use std::process::Command;
