@@ -8,3 +8,4 @@ mod news;
 mod openapi;
 mod refused;
 mod runs;
+mod task_prs;

@@ -11,7 +11,7 @@ use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
 use crate::harness::{Scratch, Stage};
 
 /// Every graph that ships. A new one wants a test of its run in `graphs.rs` too.
-const SHIPPED: [&str; 16] = [
+const SHIPPED: [&str; 17] = [
     "chain",
     "commands",
     "concerns",
@@ -28,6 +28,7 @@ const SHIPPED: [&str; 16] = [
     "quickstart",
     "retry-exhausted",
     "reviewed",
+    "task-prs",
 ];
 
 fn folder() -> PathBuf {
@@ -162,7 +163,7 @@ fn the_scripts_of_the_shipped_graphs_do_what_their_graphs_say() {
         for planned in tasks {
             let task = graph.tasks.iter().find(|task| task.id == planned.id).expect("of the graph");
             let expected = match (name, task.id.as_str()) {
-                ("gate-retry", _) => Some(2),
+                ("gate-retry", _) | ("task-prs", "double") => Some(2),
                 ("retry-exhausted", _) | ("failure-isolated", "broken") => None,
                 _ => Some(1),
             };

@@ -59,6 +59,7 @@ impl Draw {
                 parallel: 1,
                 gates: vec![],
                 teardown: Teardown::OnSuccess,
+                task_prs: false,
                 branch: format!("laneway/g/{lane}/integration"),
                 worktree: PathBuf::from("/w").join(lane),
                 needs,

@@ -15,6 +15,9 @@ pub const CHECK_MERGEABLE: &str = "mergeable";
 /// The check that says whether one of the processes of an attempt changed anything.
 pub const CHECK_PROGRESS: &str = "progress";
 
+/// The check of an attempt that says what became of its task's own pull request, where that did not go as it should.
+pub const CHECK_TASK_PR: &str = "task-pr";
+
 /// The check of a lane that says whether its pull request still shows what the run has put there.
 pub const CHECK_HEAD: &str = "head";
 

@@ -346,6 +346,29 @@ events! {
         /// Who closed it.
         by: String,
     }
+    /// A task's own pull request was opened, or shows the work of another attempt now.
+    TaskPrOpened = "task_pr.opened" {
+        /// Which.
+        pr: PrRef,
+        /// The attempt's commit, which it shows.
+        tip: Sha,
+        /// The branch it goes to: the lane's integration branch.
+        base: String,
+    }
+    /// What a task's own pull request shows is in the lane.
+    TaskPrMerged = "task_pr.merged" {
+        /// Which.
+        pr: PrRef,
+        /// The commit of the integration branch that holds it.
+        commit: Sha,
+    }
+    /// A task's own pull request was closed by Laneway.
+    TaskPrClosed = "task_pr.closed" {
+        /// Which.
+        pr: PrRef,
+        /// Why.
+        reason: String,
+    }
     /// A person looked at a pull request.
     ReviewObserved = "review.observed" {
         /// What they did: `approve`, `request_changes` or `comment`.

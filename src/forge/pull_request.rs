@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{GraphName, LaneId, RunNo, Sha};
+use crate::id::{GraphName, LaneId, RunNo, Sha, TaskId};
 
 /// Where a pull request stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -100,6 +100,15 @@ pub struct PullRequest {
     pub reviewers: Vec<String>,
     /// The evidence shown with it.
     pub checks: Vec<PrCheck>,
+}
+
+impl PullRequest {
+    /// The task that it is about, as its marker says; `None` for the integration pull request of a lane.
+    #[must_use]
+    pub fn task(&self) -> Option<TaskId> {
+        // `laneway:GRAPH:RUN:LANE:TASK`, of a later pull request of the same task with the attempt after it.
+        TaskId::new(self.marker.split(':').nth(4)?).ok()
+    }
 }
 
 /// How a pull request landed.

@@ -205,7 +205,9 @@ tables! {
         "teardown" teardown: Teardown = "teardown = \"on_success\"";
         /// The workstream that this one is nested in: it is cut from that one's integration branch and merged into it.
         "parent" parent: LaneId = "parent = \"core\"";
-    } later ["ports", "setup", "copy", "sparse", "task_prs", "profile", "repo"]
+        /// Whether each task opens a pull request of its own into the integration branch. Default: false.
+        "task_prs" task_prs: bool = "task_prs = true";
+    } later ["ports", "setup", "copy", "sparse", "profile", "repo"]
 
     /// A task: an agent works on its prompt, or a command runs.
     TaskFile = "`[[tasks]]`" {

@@ -88,6 +88,8 @@ pub struct Workstream {
     pub gate: Option<Gate>,
     /// What happens to its worktree when it has ended.
     pub teardown: Teardown,
+    /// Whether each of its tasks opens a pull request of its own.
+    pub task_prs: bool,
 }
 
 /// Who merges an integration pull request.

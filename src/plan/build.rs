@@ -219,6 +219,7 @@ fn plan_lane(
         parallel: workstream.parallel,
         gates,
         teardown: workstream.teardown,
+        task_prs: workstream.task_prs,
         branch: integration_branch(&graph.name, inputs.run, id),
         worktree: inputs.worktrees.join(id.as_str()),
         needs,

@@ -16,6 +16,9 @@ pub use model::{
     ForgeKind, GitHubPlace, Identity, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, RemotePlan,
     ReviewPlan, Settings, TaskPlan, Work,
 };
-pub use names::{custody_ref, integration_branch, pr_marker, review_worktree, task_branch, task_worktree};
+pub use names::{
+    custody_ref, integration_branch, pr_marker, review_worktree, task_branch, task_pr_branch, task_pr_marker,
+    task_worktree,
+};
 pub use picture::{dot, mermaid};
 pub use scope::Scope;

@@ -149,6 +149,9 @@ pub struct LanePlan {
     pub gates: Vec<Gate>,
     /// What happens to its worktree at the end.
     pub teardown: Teardown,
+    /// Whether each of its tasks opens a pull request of its own into the integration branch.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub task_prs: bool,
     /// Its integration branch, without `refs/heads/`.
     pub branch: String,
     /// Its worktree.

@@ -16,6 +16,11 @@ pub fn task_branch(graph: &GraphName, run: RunNo, lane: &LaneId, task: &TaskId, 
     format!("laneway/{graph}{}/{lane}/task/{task}/{attempt}", suffix(run))
 }
 
+/// The branch that a task's pull request shows, without `refs/heads/`: the same one for all attempts.
+pub fn task_pr_branch(graph: &GraphName, run: RunNo, lane: &LaneId, task: &TaskId) -> String {
+    format!("laneway/{graph}{}/{lane}/task/{task}/pr", suffix(run))
+}
+
 /// The ref that keeps something of `what` which would be lost otherwise.
 pub fn custody_ref(graph: &GraphName, run: RunNo, what: &str) -> String {
     format!("refs/laneway/custody/{graph}/{run}/{what}")
@@ -34,6 +39,11 @@ pub fn review_worktree(worktrees: &Path, lane: &LaneId, task: &TaskId) -> PathBu
 /// What makes a pull request recognisable as the one of this run and lane.
 pub fn pr_marker(plan: &Plan, lane: &LaneId) -> String {
     format!("laneway:{}:{}:{lane}", plan.graph, plan.uuid)
+}
+
+/// What makes a pull request recognisable as the one of this run and task.
+pub fn task_pr_marker(plan: &Plan, lane: &LaneId, task: &TaskId) -> String {
+    format!("{}:{task}", pr_marker(plan, lane))
 }
 
 fn suffix(run: RunNo) -> String {

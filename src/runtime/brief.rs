@@ -11,7 +11,7 @@ use crate::graph::{CommitPolicy, REVIEWER, SessionPolicy};
 use crate::id::{RoleName, Sha, TaskId};
 use crate::plan::{Plan, TaskIx, TaskPlan, Work};
 use crate::signal;
-use crate::state::{Attempt, Note, State};
+use crate::state::{Attempt, Note, PullRequest, State};
 use crate::view;
 
 /// What one effect takes along.
@@ -56,6 +56,12 @@ pub(super) struct AttemptBrief {
     pub(super) session: Option<String>,
     /// What agents of other tasks said to this one's.
     pub(super) notes: Vec<Note>,
+    /// What its agent said for the pull request.
+    pub(super) summary: Option<String>,
+    /// The task's own pull request.
+    pub(super) pr: Option<PullRequest>,
+    /// Attempts that counted against the task before this one.
+    pub(super) failures: u32,
 }
 
 impl Brief {
@@ -120,6 +126,9 @@ impl AttemptBrief {
             review: None,
             notes: if told { state.tasks[task].notes.clone() } else { Vec::new() },
             session: session(state, task, position),
+            summary: state.tasks[task].summary.clone(),
+            pr: state.tasks[task].pr.clone(),
+            failures: state.tasks[task].failures,
             needs,
             earlier,
             landed_before: state.tasks[task].attempts[..position].iter().any(|a| a.landed),

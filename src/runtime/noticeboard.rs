@@ -285,11 +285,23 @@ fn tasks_of(plan: &Plan, tasks: &[TaskId], lanes: &[LaneId]) -> Vec<TaskId> {
     tasks.iter().cloned().chain(theirs).collect()
 }
 
+/// Why nothing can be asked of a pull request that is no lane's.
+fn of_task(plan: &Plan, state: &State, pr: u64) -> String {
+    let known = |t: &crate::state::Task| t.pr.as_ref().is_some_and(|p| p.at.number == pr);
+    match state.tasks.iter().position(known).map(|ix| &plan.tasks[ix]) {
+        None => format!("this run has no pull request #{pr}"),
+        Some(task) => format!(
+            "pull request #{pr} is the one of task `{}`: Laneway merges it as its evidence holds; ask this of the pull \
+             request of lane `{}`",
+            task.id, task.lane
+        ),
+    }
+}
+
 /// The lane of a pull request, whose head has to be `head` where one is given.
 fn lane_of(plan: &Plan, state: &State, pr: u64, head: Option<&crate::id::Sha>) -> Result<LaneId, String> {
     let known = |l: &crate::state::Lane| l.pr.as_ref().is_some_and(|p| p.at.number == pr);
-    let lane =
-        state.lanes.iter().position(known).ok_or_else(|| format!("this run has no pull request #{pr}"))?;
+    let lane = state.lanes.iter().position(known).ok_or_else(|| of_task(plan, state, pr))?;
     match (head, &state.lanes[lane].tip) {
         (Some(seen), Some(tip)) if seen != tip => Err(format!(
             "pull request #{pr} has moved from {} to {} since it was looked at",

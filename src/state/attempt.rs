@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Conflict, Unresolved};
+use super::{Conflict, PullRequest, Unresolved};
 use crate::event::{
     AttemptStatus, CHECK_PROGRESS, CheckStatus, DiffStat, Effect, ExitStatus, Failure, FailureKind, Output,
     Place, ProcessId, StopReason, TaskStatus, Timestamp,
@@ -310,6 +310,8 @@ pub struct Task {
     pub set_aside: bool,
     /// What agents of other tasks had to say to this one's.
     pub notes: Vec<Note>,
+    /// Its own pull request, in a lane that has them.
+    pub pr: Option<PullRequest>,
 }
 
 /// A word of one task's agent to another's.
@@ -337,6 +339,7 @@ impl Default for Task {
             retry_wanted: false,
             set_aside: false,
             notes: Vec::new(),
+            pr: None,
         }
     }
 }

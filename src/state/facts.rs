@@ -62,6 +62,17 @@ impl State {
             }
             Event::UsageRecorded(event) => used(attempt, at, event),
             Event::CheckRecorded(event) => record(&mut attempt.checks, event),
+            Event::TaskPrOpened(event) => task.pr = Some(shown(event)),
+            Event::TaskPrMerged(event) => {
+                if let Some(pr) = task.pr.as_mut().filter(|pr| pr.at == event.pr) {
+                    pr.merged = Some(event.commit.clone());
+                }
+            }
+            Event::TaskPrClosed(event) => {
+                if let Some(pr) = task.pr.as_mut().filter(|pr| pr.at == event.pr) {
+                    pr.closed_by = Some(name(&at.actor).to_owned());
+                }
+            }
             Event::WorkCollected(event) => attempt.collected = Some(event.commit.clone()),
             Event::OutputsRecorded(event) => attempt.outputs = event.outputs.clone(),
             Event::DiffRecorded(event) => attempt.diff = Some(event.stat),
@@ -222,6 +233,18 @@ fn unresolved(lane: &mut super::Lane, index: &crate::plan::Index, event: &crate:
     let brings = from.iter().flat_map(crate::event::SyncSource::lanes);
     let brings = brings.filter_map(|(lane, tip)| Some((index.lane(&lane)?, tip))).collect();
     lane.unresolved = Some(Unresolved { tip: tip.clone(), brings, marked: marked.clone(), conflict });
+}
+
+/// A task's own pull request that is open.
+fn shown(event: &crate::event::TaskPrOpened) -> PullRequest {
+    PullRequest {
+        at: event.pr.clone(),
+        tip: event.tip.clone(),
+        base: event.base.clone(),
+        draft: false,
+        merged: None,
+        closed_by: None,
+    }
 }
 
 fn mark_seen(attempt: &mut Attempt, at: &Envelope) {

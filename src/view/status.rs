@@ -108,6 +108,8 @@ pub struct TaskView {
     pub attempts: usize,
     /// Failures of the work after which it has failed.
     pub attempts_allowed: u32,
+    /// Its own pull request, in a lane that has them.
+    pub pr: Option<PrView>,
     /// The newest attempt's status.
     pub attempt_status: Option<AttemptStatus>,
     /// The newest attempt's evidence.
@@ -236,6 +238,7 @@ fn task_view(plan: &Plan, state: &State, ix: TaskIx) -> TaskView {
         status: task.status,
         attempts: task.attempts.len(),
         attempts_allowed: plan.attempts,
+        pr: task.pr.as_ref().map(PrView::new),
         attempt_status: newest.map(|a| a.status),
         checks: newest.map(|a| checks(&a.checks)).unwrap_or_default(),
         error: ended_badly.then(|| task.reason.clone().unwrap_or_else(|| "no reason given".to_owned())),

@@ -84,6 +84,7 @@ fn ar30_status_has_the_documented_form() {
       "error": null,
       "id": "types",
       "lane": "api",
+      "pr": null,
       "progress": null,
       "question": null,
       "reason": null,

@@ -46,6 +46,8 @@ pub fn important(envelope: &Envelope) -> bool {
         | Event::PrUpdated(_)
         | Event::PrMerged(_)
         | Event::PrClosed(_)
+        | Event::TaskPrOpened(_)
+        | Event::TaskPrClosed(_)
         | Event::ReviewObserved(_)
         | Event::HumanTaskOpened(_)
         | Event::HumanTaskResolved(_)
@@ -187,6 +189,15 @@ fn lane_text(event: &Event) -> Option<String> {
         Event::PrUpdated(e) => format!("pull request #{} shows {} now", e.pr.number, e.tip.short()),
         Event::PrMerged(e) => format!("pull request merged as {} by {}", e.commit.short(), said(&e.by)),
         Event::PrClosed(e) => format!("pull request closed unmerged by {}", said(&e.by)),
+        Event::TaskPrOpened(e) => {
+            format!("pull request #{} of the task shows {}: {}", e.pr.number, e.tip.short(), said(&e.pr.url))
+        }
+        Event::TaskPrMerged(e) => {
+            format!("pull request #{} of the task merged as {}", e.pr.number, e.commit.short())
+        }
+        Event::TaskPrClosed(e) => {
+            format!("pull request #{} of the task closed: {}", e.pr.number, said(&e.reason))
+        }
         Event::ReviewObserved(e) => format!("{} by {}{}", act(e.act), said(&e.by), quoted(&e.text)),
         _ => return None,
     })

@@ -27,6 +27,8 @@ struct End {
     pull_requests: BTreeMap<String, usize>,
     /// Pull requests that the journal says were opened, by lane.
     opened: BTreeMap<String, usize>,
+    /// What the journal says of the pull requests of tasks: shown and merged, by task.
+    of_tasks: [BTreeMap<String, usize>; 2],
     /// Commits that the target's first-parent history has.
     target: usize,
     /// What the lanes hold and how many attempts it took; unless it depends on who was first.
@@ -47,6 +49,7 @@ impl End {
             landings: landed(scratch, &status),
             pull_requests: count(prs.iter().map(|pr| pr["head"].to_string())),
             opened: counted(&events, "pr.opened", "lane"),
+            of_tasks: ["task_pr.opened", "task_pr.merged"].map(|kind| counted(&events, kind, "task")),
             target: history.lines().count(),
             settled: (graph != "conflict").then(|| settled(scratch, &status)),
         }
@@ -206,4 +209,5 @@ sweeps! {
     a06_a19_quickstart_survives_crashes: "quickstart", 0;
     a06_a19_retry_exhausted_survives_crashes: "retry-exhausted", 1;
     a06_a19_reviewed_survives_crashes: "reviewed", 0;
+    ar33_a06_a19_task_prs_survives_crashes: "task-prs", 0;
 }

@@ -6,7 +6,7 @@ use super::wire;
 use crate::forge::pull_request::{
     CheckStatus, Closed, Comment, Merged, PrCheck, PrState, PullRequest, Review, Verdict,
 };
-use crate::id::{GraphName, LaneId, RunNo, Sha};
+use crate::id::{GraphName, LaneId, RunNo, Sha, TaskId};
 
 /// Ends what a person asked Laneway to write, so that it is recognised as written.
 const KEY: &str = "<!-- laneway-request:";
@@ -28,7 +28,10 @@ impl Owner {
         let inner = inner.trim();
         let mut parts = inner.split(':');
         let (graph, _uuid, lane) = (parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() {
+        if parts.next().is_some_and(|task| TaskId::new(task).is_err())
+            || parts.next().is_some_and(|attempt| attempt.parse::<u32>().is_err())
+            || parts.next().is_some()
+        {
             return None;
         }
         let rest = branch.strip_prefix("laneway/")?.strip_prefix(graph)?;

@@ -17,6 +17,8 @@ use crate::id::Sha;
 pub(super) const PAGE: usize = 100;
 /// Pages that are read before a list counts as endless.
 pub(super) const PAGES: usize = 20;
+/// Looks whether a push has merged a pull request.
+const LOOKS: u32 = 5;
 /// Tries to open a pull request whose answer does not come.
 const TRIES: u32 = 3;
 
@@ -314,6 +316,17 @@ impl GitHub {
             }
             tries += 1;
         }
+    }
+
+    /// Whether a push to its base has merged it; GitHub takes a moment to see that, and is asked a few times.
+    pub async fn sees_merged(&self, number: u64) -> Result<bool, ForgeError> {
+        for tries in 1..=LOOKS {
+            if self.merged_as(number).await?.is_some() {
+                return Ok(true);
+            }
+            self.rest(tries).await;
+        }
+        Ok(false)
     }
 
     fn landed(&self, number: u64, sha: &str) -> Result<Sha, ForgeError> {

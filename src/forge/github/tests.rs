@@ -61,6 +61,12 @@ fn s13_whose_a_pull_request_is_stands_in_the_last_marker() {
     assert!(Owner::of("<!-- laneway:demo:u1:core -->", "feature").is_none());
     assert!(Owner::of("<!-- laneway:demo:u1 -->", branch).is_none());
     assert!(Owner::of("<!-- laneway:demo:u1:core", branch).is_none());
+    for (marker, known) in
+        [("u1:core:task", true), ("u1:core:task:2", true), ("u1:core:A task", false), ("u1:c:t:x", false)]
+    {
+        let owner = Owner::of(&format!("<!-- laneway:demo:{marker} -->"), branch);
+        assert_eq!(owner.map(|owner| owner.marker), known.then(|| format!("laneway:demo:{marker}")));
+    }
     assert_eq!(marked(body, "laneway:demo:u1:core"), body);
     assert!(marked("x", "laneway:a:b:c").ends_with("<!-- laneway:a:b:c -->\n"));
 }

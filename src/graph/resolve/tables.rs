@@ -182,6 +182,7 @@ fn workstream(id: LaneId, file: &WorkstreamFile, gate: Option<Gate>) -> Workstre
         parallel: file.parallel.value().map_or(1, |number| number.count()),
         gate,
         teardown: file.teardown.value().copied().unwrap_or(Teardown::OnSuccess),
+        task_prs: file.task_prs.value().copied().unwrap_or_default(),
     }
 }
 

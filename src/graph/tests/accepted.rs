@@ -36,6 +36,7 @@ target = "next"
 merge = "auto"
 gate = { run = ["make", "ci-${lane.id}"], timeout = "10m", attempts = 2, fresh = true }
 teardown = "never"
+task_prs = true
 parallel = 2
 
 [[workstreams]]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Done, attempt, blocking, gate, git_failure, permanent};
+use super::{Done, attempt, blocking, gate, git_failure, permanent, task_pr};
 use crate::event::{
     CheckRecorded, CheckStatus, ConflictPredicted, CustodyKept, Draft, Effect, Failure, FailureKind,
     MergeRecorded, Subject, named,
@@ -39,20 +39,26 @@ pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
         super::stop::unrecorded(context, landing.gate_tag()).await;
     }
     let mut facts = Vec::new();
-    match landing.go(&mut facts).await {
+    let shown = task_pr::show(&landing, &brief.effect.id(), &mut facts).await;
+    let outcome = landing.go(&mut facts).await;
+    if let Some(shown) = shown {
+        task_pr::settle(&landing, &shown, outcome.as_ref().err(), &mut facts).await;
+    }
+    match outcome {
         Ok(()) => Done::well(facts),
         Err(failure) => Done::failed(facts, failure),
     }
 }
 
-struct Landing<'a> {
-    context: &'a Arc<Context>,
-    known: &'a AttemptBrief,
-    task: TaskPlan,
-    number: u32,
-    tip: &'a Sha,
-    commit: Option<&'a Sha>,
-    subject: Subject,
+/// A landing under way.
+pub(super) struct Landing<'a> {
+    pub(super) context: &'a Arc<Context>,
+    pub(super) known: &'a AttemptBrief,
+    pub(super) task: TaskPlan,
+    pub(super) number: u32,
+    pub(super) tip: &'a Sha,
+    pub(super) commit: Option<&'a Sha>,
+    pub(super) subject: Subject,
 }
 
 impl Landing<'_> {
@@ -233,11 +239,11 @@ impl Landing<'_> {
         facts.push(Draft::world(self.subject.clone(), event));
     }
 
-    fn branch(&self) -> String {
+    pub(super) fn branch(&self) -> String {
         self.context.lane(&self.task.lane).branch.clone()
     }
 
-    fn key(&self) -> AttemptKey {
+    pub(super) fn key(&self) -> AttemptKey {
         (self.task.id.clone(), self.number)
     }
 
@@ -272,7 +278,7 @@ impl Landing<'_> {
         )
     }
 
-    fn check(&self, facts: &mut Vec<Draft>, name: &str, status: CheckStatus, detail: &str) {
+    pub(super) fn check(&self, facts: &mut Vec<Draft>, name: &str, status: CheckStatus, detail: &str) {
         let event =
             CheckRecorded { name: name.to_owned(), status, detail: detail.to_owned(), duration_ms: 0 };
         facts.push(Draft::world(self.subject.clone(), event));

@@ -14,6 +14,7 @@ mod provision;
 mod pull_request;
 mod stop;
 mod sync;
+mod task_pr;
 mod teardown;
 mod tracker;
 mod usage;

@@ -137,7 +137,7 @@ fn make_ready(
 }
 
 /// The lane goes to origin with its pull request; the local forge does without where it cannot.
-fn push(context: &Context, lane: &LaneId, tip: &Sha) -> Result<(), Failure> {
+pub(super) fn push(context: &Context, lane: &LaneId, tip: &Sha) -> Result<(), Failure> {
     let branch = &context.lane(lane).branch;
     let Some(remote) = context.push_remote() else {
         if context.github.is_none() {
@@ -419,7 +419,7 @@ fn shown(
     Ok(PrUpdate { body: Some(text.body), checks: Some(checks.collect()), ..PrUpdate::default() })
 }
 
-fn status_of(status: CheckStatus) -> forge::CheckStatus {
+pub(super) fn status_of(status: CheckStatus) -> forge::CheckStatus {
     match status {
         CheckStatus::Pass => forge::CheckStatus::Pass,
         CheckStatus::Warn => forge::CheckStatus::Warn,

@@ -10,6 +10,7 @@ mod lanes;
 mod resume;
 mod review;
 mod surroundings;
+mod task_prs;
 
 use std::path::Path;
 use std::process::Command;

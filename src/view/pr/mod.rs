@@ -8,8 +8,10 @@ mod body;
 pub mod neutral;
 mod sections;
 mod summaries;
+mod task;
 
 #[cfg(test)]
 mod tests;
 
 pub use body::{MOST_CHARACTERS, PrText, pull_request};
+pub use task::{task_pr_closed, task_pull_request};

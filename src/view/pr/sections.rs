@@ -98,8 +98,9 @@ impl Section<'_> {
         });
         let checks = newest.map_or(String::new(), |a| results(&a.checks));
         let change = newest.and_then(|a| a.diff).map_or(String::new(), stat);
+        let pr = task.pr.as_ref().map_or(String::new(), super::task::link);
         format!(
-            "| `{}`{about} | {}{why} | {attempts} | {} | {checks} | {change} |\n",
+            "| `{}`{pr}{about} | {}{why} | {attempts} | {} | {checks} | {change} |\n",
             plan.id,
             task.status,
             worked(task)
@@ -266,7 +267,7 @@ fn worked(task: &Task) -> String {
     elapsed(times.sum())
 }
 
-fn stat(stat: DiffStat) -> String {
+pub(super) fn stat(stat: DiffStat) -> String {
     let files = if stat.files == 1 { "file" } else { "files" };
     format!("{} {files} +{} -{}", stat.files, stat.additions, stat.deletions)
 }

@@ -157,6 +157,19 @@ proptest! {
     }
 
     #[test]
+    fn ar33_hostile_words_stay_inert_in_the_pull_request_of_a_task(text in hostile()) {
+        let story = told(&text);
+        let (mut task, state) = (story.plan.tasks[0].clone(), &story.state.tasks[0]);
+        task.description = Some(text.clone());
+        let attempt = state.attempt().expect("it has begun");
+        let PrText { title, body } = task_pull_request(&story.plan.graph, &task, attempt, Some(&text));
+        prop_assert_eq!(active(&title), None);
+        for line in body.lines().chain(task_pr_closed(&text).lines()) {
+            prop_assert_eq!(active(line), None, "{:?}", line);
+        }
+    }
+
+    #[test]
     fn ar10_words_lose_nothing_but_what_cannot_be_seen(text in "[ -~]{0,80}") {
         let gap = '\u{200b}';
         let quoted = neutral::quote(&text, 1000).text.replace(gap, "");

@@ -81,6 +81,11 @@ impl FakeGitHub {
         self.world().down = down;
     }
 
+    /// Leaves open what a push has brought into its base.
+    pub(crate) fn overlook_pushes(&self) {
+        self.world().sees_pushes = false;
+    }
+
     /// Whether the token may write.
     pub(crate) fn set_scope(&self, may_write: bool) {
         self.world().may_write = may_write;

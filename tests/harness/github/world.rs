@@ -72,6 +72,8 @@ pub(super) struct World {
     pub(super) ids: u64,
     pub(super) clock: i64,
     pub(super) left: i64,
+    /// Whether a push to the base merges what it brings.
+    pub(super) sees_pushes: bool,
 }
 
 impl World {
@@ -94,6 +96,7 @@ impl World {
             ids: 0,
             clock: 1_767_225_600,
             left: 5000,
+            sees_pushes: true,
         }
     }
 
@@ -121,6 +124,30 @@ impl World {
             let pull = self.pulls.get_mut(&number).expect("it was just seen");
             pull.head_sha = tip;
             pull.updated = at;
+        }
+        if self.sees_pushes {
+            self.take_pushes();
+        }
+    }
+
+    /// Merges what a push has brought into its base.
+    fn take_pushes(&mut self) {
+        let mut landed = Vec::new();
+        for pull in self.pulls.values().filter(|pull| pull.open) {
+            let Some(base) = tip(&self.bare, &pull.base).filter(|base| *base != pull.base_sha) else {
+                continue;
+            };
+            if git(&self.bare, &["merge-base", "--is-ancestor", &pull.head_sha, &base]).is_ok() {
+                landed.push((pull.number, base));
+            }
+        }
+        for (number, base) in landed {
+            let at = self.tick();
+            self.change(number, |pull| {
+                pull.open = false;
+                pull.closed = Some(("laneway-bot".to_owned(), at.clone()));
+                pull.merged = Some((base, "laneway-bot".to_owned(), at));
+            });
         }
     }
 
