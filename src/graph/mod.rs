@@ -20,6 +20,7 @@ mod model;
 mod nearest;
 mod parse;
 mod read;
+mod reference;
 mod resolve;
 pub mod schema;
 mod scope;
@@ -38,3 +39,4 @@ pub use model::{
     RetryOn, Task, Teardown, Verb, Workstream, lane_needs,
 };
 pub use parse::{ProjectDefaults, Source, parse};
+pub use reference::graph_page;
