@@ -61,7 +61,10 @@ impl Section<'_> {
         ] {
             let count = lane.concerns.iter().filter(|c| c.class == class).count();
             if count > 0 {
-                put(&mut out, format_args!("- {} went in with it; see above", counted(count, one, many)));
+                put(
+                    &mut out,
+                    format_args!("- {} went in with it; see the description", counted(count, one, many)),
+                );
             }
         }
         out

@@ -450,7 +450,7 @@ fn ar10_the_last_word_says_what_became_of_a_merged_lane() {
 
     - 2 tasks in 2 attempts, 4m 12s of work
     - 4m 23s from the first attempt to the merge
-    - 1 ops concern went in with it; see above
+    - 1 ops concern went in with it; see the description
 
     Lanes that build on it:
 
