@@ -134,6 +134,7 @@ const PAGES: &[&str] = &[
     "docs/signals.md",
     "docs/diagnostics.md",
     "docs/forges.md",
+    "docs/graph.md",
 ];
 
 /// What the links of a page point to, without those to the network and within the page.
@@ -204,6 +205,16 @@ fn the_example_graph_of_the_readme_is_one() {
     let readme = read("README.md");
     let blocks = toml_blocks(&readme);
     expect_graph("README.md", blocks.first().expect("README.md shows a graph"));
+}
+
+#[test]
+fn the_example_graphs_of_the_reference_are_graphs() {
+    let page = read("docs/graph.md");
+    let blocks = toml_blocks(&page);
+    assert!(blocks.len() >= 2, "the page shows graphs");
+    for block in blocks {
+        expect_graph("docs/graph.md", block);
+    }
 }
 
 #[test]

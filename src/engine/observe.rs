@@ -203,6 +203,7 @@ fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option
         | E::MergePr { lane, .. }
         | E::CheckMerged { lane, .. }
         | E::Teardown { lane, .. }
+        | E::Conclude { lane }
         | E::Review { lane, .. } => Some((lane.clone(), None)),
     }
 }

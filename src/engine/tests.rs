@@ -157,6 +157,8 @@ struct World {
     /// Effects that fail, and how.
     refuses: Option<(Which, FailureKind)>,
     started: Vec<(String, u32)>,
+    /// Lanes whose pull requests were told what became of them.
+    concluded: Vec<String>,
 }
 
 impl World {
@@ -288,6 +290,10 @@ impl World {
             Effect::Teardown { lane: l, .. } => {
                 done(vec![Draft::world(lane(l), LaneRemoved { remarks: vec![] })])
             }
+            Effect::Conclude { lane: l } => {
+                self.concluded.push(l.to_string());
+                done(vec![])
+            }
             Effect::CheckMerged { lane: l, .. } => {
                 done(vec![Draft::world(lane(l), PrMerged { commit: sha(77), by: "outside".into() })])
             }
@@ -348,6 +354,7 @@ fn world(script: &[(&str, u32, Outcome)]) -> World {
         script: script.iter().map(|(t, a, o)| (((*t).to_owned(), *a), *o)).collect(),
         refuses: None,
         started: Vec::new(),
+        concluded: Vec::new(),
     }
 }
 
@@ -641,6 +648,35 @@ fn a05_what_moves_again_and_again_is_met_with_pauses_and_comes_to_an_end() {
     assert_eq!(core.state().lanes[0].status, LaneStatus::Failed);
     let took = log.last().unwrap().at.since(log[0].at);
     assert!(took > 60_000, "it was tried again without a pause");
+}
+
+#[test]
+fn ar10_a_merged_lane_is_summed_up_once_after_its_worktree_is_gone() {
+    let (core, world, log) = run(&diamond(MergePolicy::Auto, Handoff::Ready), &[]);
+    assert_eq!(core.state().run.status, Some(RunStatus::Completed));
+    let mut concluded = world.concluded.clone();
+    concluded.sort_unstable();
+    assert_eq!(concluded, ["a", "b", "c", "d"]);
+    for lane in &concluded {
+        let at = |wanted: String| {
+            let done = |e: &Envelope| matches!(&e.event, Event::EffectConfirmed(c) if c.id.0 == wanted);
+            log.iter().position(done).expect("it was done")
+        };
+        assert!(at(format!("teardown/{lane}/1")) < at(format!("conclude/{lane}")), "{lane}");
+    }
+}
+
+#[test]
+fn ar10_words_that_nobody_takes_fail_no_lane_and_hold_no_run() {
+    let which: Which = |e| matches!(e, Effect::Conclude { .. });
+    for class in [FailureKind::Permanent, FailureKind::Refused, FailureKind::Transient] {
+        let (core, log) = run_refusing(&one_lane(MergePolicy::Auto, &["t"]), which, class);
+        let tries =
+            log.iter().filter(|e| matches!(&e.event, Event::EffectIntended(i) if which(&i.effect))).count();
+        assert_eq!(tries, if class == FailureKind::Transient { 4 } else { 1 }, "{class:?}");
+        assert_eq!(core.state().run.status, Some(RunStatus::Completed), "{class:?}");
+        assert_eq!(core.state().lanes[0].status, LaneStatus::Merged, "{class:?}");
+    }
 }
 
 #[test]

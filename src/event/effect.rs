@@ -123,6 +123,11 @@ pub enum Effect {
         /// 1-based count of teardowns of this lane.
         n: u32,
     },
+    /// Say on the lane's pull request, once it is merged, what became of it.
+    Conclude {
+        /// The lane.
+        lane: LaneId,
+    },
     /// Do what a person asked of a pull request that is not a merge.
     Review {
         /// The lane.
@@ -234,6 +239,7 @@ impl Effect {
             }
             Self::CheckMerged { lane, tip } => format!("check-merged/{lane}/{}", tip.short()),
             Self::Teardown { lane, n } => format!("teardown/{lane}/{n}"),
+            Self::Conclude { lane } => format!("conclude/{lane}"),
             Self::Review { lane, request, .. } => format!("review/{lane}/{request}"),
         })
     }

@@ -185,6 +185,9 @@ pub struct Review {
     pub sha: Sha,
     /// RFC 3339.
     pub at: String,
+    /// In the local forge the request that it answers, by which a repeat is recognised; GitHub keeps it in the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 impl Review {
@@ -210,6 +213,9 @@ pub struct Comment {
     pub path: Option<String>,
     /// The line of the file, from 1.
     pub line: Option<u32>,
+    /// As in [`Review`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// A pull request to open; fields as in [`PullRequest`].
@@ -357,7 +363,7 @@ pub struct NewReview {
     pub body: String,
     pub sha: Sha,
     pub at: String,
-    /// The request that asks for it; on a forge that others write to too, what has been added is found again by it.
+    /// The request that asks for it; what has been added is found again by it.
     pub key: Option<String>,
 }
 

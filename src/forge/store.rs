@@ -142,12 +142,16 @@ impl LocalForge {
         })
     }
 
-    /// Adds a review of the head that it names; [`Review::covers`] tells whether that is still the head.
+    /// Adds a review of the head that it names, once for a key; [`Review::covers`] tells whether that is still the head.
     pub fn add_review(&self, number: u64, new: NewReview) -> Result<Review, ForgeError> {
         self.with_lock(|| {
             let mut sheet = self.shelf.read(number)?;
-            let NewReview { author, verdict, body, sha, at, key: _ } = new;
-            let review = Review { id: sheet.next_id(), author, verdict, body, sha, at };
+            let known = sheet.reviews.iter().find(|known| known.key.is_some() && known.key == new.key);
+            if let Some(known) = known {
+                return Ok(known.clone());
+            }
+            let NewReview { author, verdict, body, sha, at, key } = new;
+            let review = Review { id: sheet.next_id(), author, verdict, body, sha, at, key };
             sheet.pull.updated_at.clone_from(&review.at);
             sheet.reviews.push(review.clone());
             self.shelf.write(&sheet)?;
@@ -155,12 +159,16 @@ impl LocalForge {
         })
     }
 
-    /// Adds a comment.
+    /// Adds a comment, once for a key.
     pub fn add_comment(&self, number: u64, new: NewComment) -> Result<Comment, ForgeError> {
         self.with_lock(|| {
             let mut sheet = self.shelf.read(number)?;
-            let NewComment { author, body, at, path, line, key: _ } = new;
-            let comment = Comment { id: sheet.next_id(), author, body, at, path, line };
+            let known = sheet.comments.iter().find(|known| known.key.is_some() && known.key == new.key);
+            if let Some(known) = known {
+                return Ok(known.clone());
+            }
+            let NewComment { author, body, at, path, line, key } = new;
+            let comment = Comment { id: sheet.next_id(), author, body, at, path, line, key };
             sheet.pull.updated_at.clone_from(&comment.at);
             sheet.comments.push(comment.clone());
             self.shelf.write(&sheet)?;

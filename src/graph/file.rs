@@ -139,7 +139,7 @@ tables! {
         "agent" agent: AgentName = "agent = \"claude\"";
         /// How many attempts run at once. Default: 4.
         "max_parallel" max_parallel: Whole<1, 1024> = "max_parallel = 4";
-        /// When a lane's work may flow into a dependent lane: when it is ready (the default), or when it is merged.
+        /// When a lane's work may flow into a dependent lane: when that is ready (`ready`, the default), or when it is merged (`merged`).
         "handoff" handoff: Handoff = "handoff = \"ready\"";
         /// How deep workstreams may be nested. Default: 3.
         "max_depth" max_depth: Whole<1, 16> = "max_depth = 3";
@@ -175,7 +175,7 @@ tables! {
         "claim" claim: ClaimBy = "claim = \"signal\"";
         /// How the program is installed, for people who lack it.
         "install" install: String = "install = \"npm install -g my-agent\"";
-        /// How the prompt reaches it: in a file (the default), on standard input, or as an argument.
+        /// How the prompt reaches it: in a file (`file`, the default), on standard input (`stdin`), or as an argument (`arg`).
         "prompt" prompt: PromptBy = "prompt = \"file\"";
         /// A command that shows that the program is there.
         "probe" probe: Argv = "probe = [\"./agent.sh\", \"--version\"]";
@@ -201,7 +201,7 @@ tables! {
         "parallel" parallel: Whole<1, 64> = "parallel = 1";
         /// The command that must pass on the merge of target and lane. Default: the distinct gates of its tasks.
         "gate" gate: Short<GateFile> = "gate = \"make ci\"";
-        /// When the worktree of an ended lane is removed: `always`, `on_success` (the default) or `never`.
+        /// When the worktree of an ended lane is removed: where it was merged (`on_success`, the default), `always` or `never`.
         "teardown" teardown: Teardown = "teardown = \"on_success\"";
         /// The workstream that this one is nested in: it is cut from that one's integration branch and merged into it.
         "parent" parent: LaneId = "parent = \"core\"";
@@ -209,7 +209,7 @@ tables! {
         "task_prs" task_prs: bool = "task_prs = true";
     } later ["ports", "setup", "copy", "sparse", "profile", "repo"]
 
-    /// A task: an agent works on its prompt, or a command runs.
+    /// A task: an agent works on its prompt, or a command runs. One of `prompt`, `description` and `run` is needed.
     TaskFile = "`[[tasks]]`" {
         /// The id, unique among the tasks.
         "id" id: TaskId [Required] = "id = \"types\"";

@@ -21,6 +21,7 @@ mod model;
 mod nearest;
 mod parse;
 mod read;
+mod reference;
 mod resolve;
 mod role;
 pub mod schema;
@@ -42,5 +43,6 @@ pub use model::{
     RetryOn, Task, Teardown, Verb, Workstream, lane_needs,
 };
 pub use parse::{ProjectDefaults, Source, parse};
+pub use reference::graph_page;
 pub use role::{REVIEWER, Role, RoleSource};
 pub use when::{Condition, OUTCOMES, Operand, When};

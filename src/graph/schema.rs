@@ -105,10 +105,7 @@ inline_schemas! {
     WhenText: text_schema();
     Free: json_schema!({ "type": "string" });
     EnvName: json_schema!({ "type": "string", "pattern": "^(?!LANEWAY_)[A-Za-z_][A-Za-z0-9_]*$" });
-    Millis: json_schema!({
-        "type": "string",
-        "pattern": r"^(?=.)\s*([0-9]+\s*h)?\s*([0-9]+\s*m)?\s*([0-9]+\s*s)?\s*([0-9]+\s*ms)?\s*$",
-    });
+    Millis: duration_schema();
     Argv: argv_schema();
     CommandText: json_schema!({ "anyOf": [text_schema(), argv_schema()] });
     Handoff: words_schema::<Self>();
@@ -128,6 +125,24 @@ fn id_schema() -> Schema {
 
 fn text_schema() -> Schema {
     json_schema!({ "type": "string", "pattern": r"\S" })
+}
+
+fn duration_schema() -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": r"^(?=.)\s*([0-9]+\s*h)?\s*([0-9]+\s*m)?\s*([0-9]+\s*s)?\s*([0-9]+\s*ms)?\s*$",
+    })
+}
+
+/// What people call a text that has to be of this form.
+pub(super) fn name_of_text(schema: &Value) -> &'static str {
+    if *schema == id_schema().to_value() {
+        "id"
+    } else if *schema == duration_schema().to_value() {
+        "duration"
+    } else {
+        "text"
+    }
 }
 
 fn argv_schema() -> Schema {

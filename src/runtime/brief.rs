@@ -89,6 +89,7 @@ impl Brief {
             | Effect::Prove { lane, .. }
             | Effect::MergePr { lane, .. }
             | Effect::Teardown { lane, .. }
+            | Effect::Conclude { lane }
             | Effect::CheckMerged { lane, .. } => state.index().lane(lane),
             _ => None,
         };

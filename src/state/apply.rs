@@ -256,6 +256,10 @@ impl State {
                 if let (Effect::Prove { tip, .. }, None) = (&effect, failure) {
                     lane_state.proven = Some(tip.clone());
                 }
+                if let Effect::Conclude { .. } = effect {
+                    let passes = |f: &Failure| f.class == FailureKind::Transient;
+                    lane_state.concluded = !failure.is_some_and(passes);
+                }
                 if let Effect::CheckMerged { .. } = effect {
                     lane_state.outside = None;
                 }

@@ -3,7 +3,7 @@
 use super::apply::{ApplyError, Touched};
 use super::lane::name;
 use super::{
-    Attempt, Check, Concern, Conflict, Outside, Process, PullRequest, ReviewNote, State, Unresolved,
+    Attempt, Check, Concern, Conflict, Kept, Outside, Process, PullRequest, ReviewNote, State, Unresolved,
 };
 use crate::event::{
     CHECK_MERGEABLE, CheckStatus, Effect, Envelope, Event, LaneStatus, SignalKind, SignalObserved,
@@ -100,6 +100,7 @@ impl State {
                     lane.concerns.push(concern);
                 }
             }
+            Event::CustodyKept(event) => keep(lane, event),
             Event::SummaryRecorded(event) => task.summary = Some(event.text.clone()),
             Event::HumanTaskOpened(event) => attempt.question = Some(event.question.clone()),
             Event::HumanTaskResolved(_) => {
@@ -156,7 +157,8 @@ impl State {
             | Event::PrUpdated(crate::event::PrUpdated { pr, tip, base, draft }) => {
                 // One that was closed and is shown again was opened again.
                 let known = lane.pr.as_ref().filter(|known| known.at == *pr);
-                let merged = known.and_then(|k| k.merged.clone());
+                let (merged, merged_by) =
+                    known.map(|k| (k.merged.clone(), k.merged_by.clone())).unwrap_or_default();
                 if known.is_some_and(|k| k.closed_by.is_some()) && lane.status == LaneStatus::Failed {
                     // What it failed of is gone, unless its work failed too.
                     let tasks = &self.index.tasks_of[lane_ix];
@@ -168,12 +170,14 @@ impl State {
                     base: base.clone(),
                     draft: *draft,
                     merged,
+                    merged_by,
                     closed_by: None,
                 });
             }
             Event::PrMerged(event) => {
                 if let Some(pr) = &mut lane.pr {
                     pr.merged = Some(event.commit.clone());
+                    pr.merged_by = Some(event.by.clone());
                 }
                 if let (Some(parent), Some(tip)) = (index.parent[lane_ix], lane.tip.clone()) {
                     self.lanes[parent].tip = Some(event.commit.clone());
@@ -189,6 +193,7 @@ impl State {
                 lane.behind |= event.name == CHECK_MERGEABLE && event.status == CheckStatus::Fail;
                 record(&mut lane.checks, event);
             }
+            Event::CustodyKept(event) => keep(lane, event),
             Event::ReviewObserved(event) => lane.reviews.push(ReviewNote {
                 act: event.act,
                 by: event.by.clone(),
@@ -243,7 +248,16 @@ fn shown(event: &crate::event::TaskPrOpened) -> PullRequest {
         base: event.base.clone(),
         draft: false,
         merged: None,
+        merged_by: None,
         closed_by: None,
+    }
+}
+
+/// What was kept once more after a crash lies under the same ref.
+fn keep(lane: &mut super::Lane, event: &crate::event::CustodyKept) {
+    let kept = Kept { reference: event.reference.clone(), reason: event.reason.clone() };
+    if !lane.kept.contains(&kept) {
+        lane.kept.push(kept);
     }
 }
 

@@ -70,8 +70,19 @@ pub struct PullRequest {
     pub draft: bool,
     /// The commit of the target that holds it, once merged.
     pub merged: Option<Sha>,
+    /// Who merged it.
+    pub merged_by: Option<String>,
     /// Who closed it unmerged.
     pub closed_by: Option<String>,
+}
+
+/// Work of a lane that no branch holds, kept under a ref.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// The ref.
+    pub reference: String,
+    /// Why it was kept.
+    pub reason: String,
 }
 
 /// What a person did on a pull request.
@@ -158,6 +169,10 @@ pub struct Lane {
     pub gated: Vec<(Sha, String)>,
     /// What could not be done without stopping the lane.
     pub remarks: Vec<String>,
+    /// What was put where it can be brought back from.
+    pub kept: Vec<Kept>,
+    /// Whether its pull request says what became of it, or cannot be made to.
+    pub concluded: bool,
 }
 
 impl Default for Lane {
@@ -187,6 +202,8 @@ impl Default for Lane {
             retry_wanted: false,
             gated: Vec::new(),
             remarks: Vec::new(),
+            kept: Vec::new(),
+            concluded: false,
         }
     }
 }

@@ -16,5 +16,5 @@ mod tests;
 
 pub use apply::{ApplyError, Touched};
 pub use attempt::{Attempt, Check, Claims, Note, Process, REJECTED, Step, StepPhase, Task, Usage};
-pub use lane::{Concern, Conflict, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved};
+pub use lane::{Concern, Conflict, Kept, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved};
 pub use run::{Run, State};

@@ -88,15 +88,22 @@ impl State {
         &self.index
     }
 
-    /// What there is to know of `lane` as a whole: itself, its tasks, and the lanes that it holds; the rest is blank.
+    /// What there is to know of `lane` as a whole: itself, its tasks, and the lanes next to it; of those that other lanes
+    /// wait for beside it the status; the rest is blank.
     /// For those who look at one lane while the run goes on; a copy of everything costs what there is.
     #[must_use]
     pub fn about(&self, lane: LaneIx) -> Self {
         let mut about = Self::new(Arc::clone(&self.plan), Arc::clone(&self.index));
         about.seq = self.seq;
         about.run = self.run.clone();
-        for held in self.lanes[lane].contains.keys().copied().chain([lane]) {
-            about.lanes[held] = self.lanes[held].clone();
+        let index = &self.index;
+        let beside = index.upstream[lane].iter().chain(&index.children[lane]).chain(&index.parent[lane]);
+        let held = self.lanes[lane].contains.keys().chain(beside).chain(&index.downstream[lane]);
+        for &near in held.chain([&lane]) {
+            about.lanes[near] = self.lanes[near].clone();
+        }
+        for &near in index.downstream[lane].iter().flat_map(|&down| &index.upstream[down]) {
+            about.lanes[near].status = self.lanes[near].status;
         }
         for &task in &self.index.tasks_of[lane] {
             about.tasks[task] = self.tasks[task].clone();
@@ -115,6 +122,20 @@ impl State {
         let holds = self.lanes[lane].contains.keys().copied();
         holds
             .filter(move |&up| self.lanes[up].status != LaneStatus::Merged && !self.index.is_within(lane, up))
+    }
+
+    /// Where the pull request of `lane` goes, and whether as a draft: on the one lane that it stands on and that has not
+    /// landed; where there are several, to the target, once they have.
+    pub fn base_of(&self, lane: LaneIx) -> (String, bool) {
+        let mut unmerged = self.unmerged_upstreams(lane);
+        let target = &self.plan.lanes[lane].target;
+        match (unmerged.next(), unmerged.next()) {
+            (Some(up), None) if self.plan.lanes[up].target == *target && self.lanes[up].pr.is_some() => {
+                (self.plan.lanes[up].branch.clone(), false)
+            }
+            (Some(_), _) => (target.clone(), true),
+            (None, _) => (target.clone(), false),
+        }
     }
 
     /// Whether the content of `lane` may flow on, as far as its own status says.

@@ -3,7 +3,7 @@
 //! ```text
 //! Plan  -------> plan_text, plan_json, steps                 before a run
 //! Plan + State -> status -> waiting                          `status`, `waiting`, exit code
-//!             \-> lane_files, progress, summary, pull_request
+//!             \-> lane_files, progress, summary, pull_request, last_word
 //! Envelope ----> line, important                             `events`, and `run` in a pipe
 //! ```
 //!
@@ -32,7 +32,7 @@ pub use board::{lane_files, status_files};
 pub use elapsed::{clock, elapsed};
 pub use overview::overview;
 pub use plan_text::{plan_json, plan_text};
-pub use pr::{PrText, pull_request, task_pr_closed, task_pull_request};
+pub use pr::{PrText, last_word, pull_request, task_pr_closed, task_pull_request};
 pub use progress::{LaneLine, Phase, Progress, TaskLine, progress};
 pub use status::{CheckView, ConcernView, LaneView, PrState, PrView, Status, TaskView, status};
 pub use steps::{recorded, steps};

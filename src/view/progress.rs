@@ -225,7 +225,7 @@ fn current_task(state: &State, lane: LaneIx) -> Option<TaskIx> {
 fn lane_phase(lane: &Lane) -> Option<Phase> {
     let doing = lane.step.as_ref().filter(|s| s.is_in_flight()).map(|s| &s.effect);
     match (lane.status, doing) {
-        (_, Some(Effect::Teardown { .. })) => Some(Phase::TidyingUp),
+        (_, Some(Effect::Teardown { .. } | Effect::Conclude { .. })) => Some(Phase::TidyingUp),
         (LaneStatus::Merged, _) => Some(Phase::Merged),
         (LaneStatus::Failed, _) => Some(Phase::Failed),
         (LaneStatus::Pending, Some(_)) => Some(Phase::Preparing),

@@ -54,6 +54,7 @@ pub fn recorded(plan: &Plan, envelope: &Envelope) -> Option<String> {
             Effect::Prove { lane: id, .. } => Some(prove(lane(id)?)),
             Effect::MergePr { lane: id, .. } => Some(merge(lane(id)?)),
             Effect::Teardown { lane, .. } => Some(teardown(lane)),
+            Effect::Conclude { lane } => Some(conclude(lane)),
             Effect::Attempt { .. }
             | Effect::Stop { .. }
             | Effect::Examine { .. }
@@ -142,7 +143,8 @@ impl Order<'_> {
         self.ended[lane] = true;
         let plan = &self.plan.lanes[lane];
         let changes = self.index.tasks_of[lane].iter().any(|&t| self.plan.tasks[t].diff != DiffPolicy::None);
-        if changes || !self.holds[lane].is_empty() {
+        let shown = changes || !self.holds[lane].is_empty();
+        if shown {
             self.steps.push(open_pr(plan));
             self.steps.push(prove(plan));
             if plan.merge == MergePolicy::Review {
@@ -152,6 +154,9 @@ impl Order<'_> {
         }
         if plan.teardown != Teardown::Never {
             self.steps.push(teardown(&plan.id));
+        }
+        if shown {
+            self.steps.push(conclude(&plan.id));
         }
     }
 }
@@ -217,6 +222,10 @@ fn leave(lane: &LanePlan) -> String {
 
 fn teardown(lane: &LaneId) -> String {
     format!("remove the worktree of lane {lane}")
+}
+
+fn conclude(lane: &LaneId) -> String {
+    format!("say on the pull request of lane {lane} what became of it")
 }
 
 /// What does a task's work, in few words.

@@ -407,6 +407,7 @@ fn ar11_the_plan_says_lanes_waves_and_what_proves_them() {
       "prove the merge of lane api into main: gate `make test`",
       "merge the pull request of lane api into main",
       "remove the worktree of lane api",
+      "say on the pull request of lane api what became of it",
       "prepare lane web: branch laneway/shop/web/integration from main at 1000000000",
       "bring lane api into lane web",
       "start task page in lane web: run `npm run build`",

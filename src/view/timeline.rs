@@ -249,6 +249,7 @@ fn intent(effect: &Effect) -> String {
         }
         Effect::CheckMerged { lane, .. } => format!("look whether lane {lane} is in its target"),
         Effect::Teardown { lane, .. } => format!("remove the worktrees of lane {lane}"),
+        Effect::Conclude { lane } => format!("sum lane {lane} up on its pull request"),
         Effect::Review { lane, act: what, by, .. } => {
             format!("{} of {} on the pull request of lane {lane}", act(*what), said(by))
         }

@@ -154,8 +154,11 @@ fn s20_reviews_and_comments_are_kept_in_order_and_a_review_holds_for_its_head() 
             line: None,
             key: Some("k2".to_owned()),
         };
+        let again = comment.clone();
         let comment = bench.run(bench.forge.add_comment(pull.number, comment)).expect("a comment");
         assert_eq!(comment.body, "why?", "{name}");
+        let again = bench.run(bench.forge.add_comment(pull.number, again)).expect("it has been said");
+        assert_eq!(again.id, comment.id, "{name}: one key, one comment");
         let head = bench.commit(&[pull.head_sha.as_str()], "work.txt", "2");
         bench.set(HEAD, &head);
         let moved = PrUpdate { head_sha: Some(bench.tip(HEAD)), ..PrUpdate::default() };

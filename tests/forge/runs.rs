@@ -39,6 +39,7 @@ fn ar07_a_run_opens_its_pull_requests_on_github_and_a_person_merges_them_there()
 fn ar18_an_automatic_merge_waits_for_the_checks_on_github_and_lands_the_gated_head() {
     let hub = Hub::new();
     hub.fake.fail(Fault::Lost, 1, "PUT", "/merge");
+    hub.fake.fail(Fault::Lost, 1, "POST", "/comments");
     hub.graph(Merge::Auto).run().success();
     let status = hub.expect("merged", "merged");
     for lane in ["core", "docs"] {
@@ -48,6 +49,10 @@ fn ar18_an_automatic_merge_waits_for_the_checks_on_github_and_lands_the_gated_he
         assert_eq!(pull["merged"], true);
         let head = pull["head"]["sha"].as_str().expect("a commit");
         hub.scratch.git_in(&hub.scratch.origin(), &["merge-base", "--is-ancestor", head, "main"]);
+        let said = hub.fake.comments(number);
+        assert_eq!(said.len(), 1, "{said:#?}");
+        let word = said[0]["body"].as_str().expect("a text");
+        assert!(word.starts_with("**Merged** into `main` by `laneway`, as "), "{word}");
     }
     let merges: Vec<_> = hub.fake.log().into_iter().filter(|one| one.path.ends_with("/merge")).collect();
     assert!(merges.iter().all(|one| one.sent["sha"].is_string()), "{merges:#?}");

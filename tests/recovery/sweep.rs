@@ -25,6 +25,8 @@ struct End {
     landings: BTreeMap<String, usize>,
     /// Pull requests of each branch.
     pull_requests: BTreeMap<String, usize>,
+    /// Last words on the pull requests that were merged.
+    last_words: BTreeMap<String, usize>,
     /// Pull requests that the journal says were opened, by lane.
     opened: BTreeMap<String, usize>,
     /// What the journal says of the pull requests of tasks: shown and merged, by task.
@@ -48,12 +50,27 @@ impl End {
             merges: counted(&events, "merge.recorded", "task"),
             landings: landed(scratch, &status),
             pull_requests: count(prs.iter().map(|pr| pr["head"].to_string())),
+            last_words: last_words(scratch, prs),
             opened: counted(&events, "pr.opened", "lane"),
             of_tasks: ["task_pr.opened", "task_pr.merged"].map(|kind| counted(&events, kind, "task")),
             target: history.lines().count(),
             settled: (graph != "conflict").then(|| settled(scratch, &status)),
         }
     }
+}
+
+/// How often each pull request was told what became of it.
+#[track_caller]
+fn last_words(scratch: &Scratch, prs: &[Value]) -> BTreeMap<String, usize> {
+    let merged = prs.iter().filter(|pr| pr["state"] == "merged");
+    let words = merged.map(|pr| {
+        let shown = scratch.laneway(&["pr", "show", &pr["number"].to_string(), "--json"]).success().json();
+        let comments = shown["comments"].as_array().map_or(&[][..], Vec::as_slice);
+        let is_word =
+            |one: &&Value| one["body"].as_str().is_some_and(|body| body.starts_with("**Merged** into"));
+        (pr["head"].to_string(), comments.iter().filter(is_word).count())
+    });
+    words.collect()
 }
 
 fn counted(events: &[Value], kind: &str, by: &str) -> BTreeMap<String, usize> {
@@ -132,6 +149,7 @@ fn sweep(graph: &str, code: i32) {
     scratch.laneway(&["run", &format!("graphs/{graph}.toml")]).code(code);
     let undisturbed = End::of(&scratch, graph);
     assert!(undisturbed.merges.values().all(|merges| *merges == 1), "{undisturbed:#?}");
+    assert!(undisturbed.last_words.values().all(|words| *words == 1), "{undisturbed:#?}");
     let events = scratch.events(graph).len();
     let asked: Option<usize> =
         std::env::var("LANEWAY_SWEEP").ok().map(|text| text.parse().expect("LANEWAY_SWEEP is a number"));
@@ -177,6 +195,9 @@ fn a19_a_merge_that_a_person_asked_for_survives_crashes_and_happens_once() {
         assert_eq!(status.lane("math")["status"], "merged", "{later} events later: {:#}", status.value());
         assert_eq!(merged(&scratch), 1, "{later} events later");
         assert_eq!(scratch.git(&["status", "--porcelain"]), "", "{later} events later");
+        let prs = scratch.laneway(&["pr", "list", "--json"]).success().json();
+        let words = last_words(&scratch, prs.as_array().expect("a list"));
+        assert_eq!(words.values().sum::<usize>(), 1, "{later} events later: {words:?}");
         scratch.laneway(&["verify", "quickstart"]).success();
     }
 }

@@ -28,7 +28,7 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
         LaneStatus::Merged if core.is_wanted_again(lane) => {
             core.lane_to(lane, LaneStatus::Pending, Some("a task of it can run after all".to_owned()))
         }
-        LaneStatus::Merged => teardown(core, lane, core.plan.lanes[lane].teardown != Teardown::Never),
+        LaneStatus::Merged => merged(core, lane),
         LaneStatus::Failed => failed(core, lane),
     }
 }
@@ -151,7 +151,7 @@ fn merge_ready(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 
 /// Opens the lane's pull request, or brings it up to date.
 fn open_pr(core: &mut Core, lane: LaneIx, tip: crate::id::Sha) -> Result<(), EngineError> {
-    let (base, draft) = core.base_of(lane);
+    let (base, draft) = core.state.base_of(lane);
     let effect = Effect::OpenPr { lane: core.plan.lanes[lane].id.clone(), tip, base, draft };
     core.intend(core.lane_subject(lane), effect)
 }
@@ -160,7 +160,7 @@ fn open_pr(core: &mut Core, lane: LaneIx, tip: crate::id::Sha) -> Result<(), Eng
 fn is_outdated(core: &Core, lane: LaneIx) -> bool {
     let state = &core.state.lanes[lane];
     let shown = |pr: &crate::state::PullRequest| {
-        let (base, draft) = core.base_of(lane);
+        let (base, draft) = core.state.base_of(lane);
         (Some(&pr.tip), &pr.base, pr.draft) != (state.tip.as_ref(), &base, draft)
     };
     state.pr.as_ref().is_some_and(shown)
@@ -273,10 +273,36 @@ fn failed(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     teardown(core, lane, core.plan.lanes[lane].teardown == Teardown::Always)
 }
 
+/// What is not needed any more goes, and then the pull request says how it went.
+fn merged(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    let wanted = core.plan.lanes[lane].teardown != Teardown::Never;
+    teardown(core, lane, wanted)?;
+    let state = &core.state.lanes[lane];
+    let shown = state.pr.as_ref().is_some_and(|pr| pr.merged.is_some());
+    let tidy = !wanted || state.worktree.is_none() || tried_teardown(state.step.as_ref());
+    if state.concluded || state.is_busy() || !shown || !tidy {
+        return Ok(());
+    }
+    let step = state.step.as_ref().filter(|s| is_conclude(&s.effect));
+    match step.and_then(|s| core.remedy(s, None)) {
+        Some(Remedy::Wait(due)) => core.agenda.wait_wall(due, Item::Lane(lane)),
+        Some(Remedy::Give(_)) => {}
+        Some(Remedy::Again) | None => {
+            let effect = Effect::Conclude { lane: core.plan.lanes[lane].id.clone() };
+            core.intend(core.lane_subject(lane), effect)?;
+        }
+    }
+    Ok(())
+}
+
+fn tried_teardown(step: Option<&Step>) -> bool {
+    matches!(step, Some(Step { effect: Effect::Teardown { .. }, .. }))
+}
+
 fn teardown(core: &mut Core, lane: LaneIx, wanted: bool) -> Result<(), EngineError> {
     let state = &core.state.lanes[lane];
     let live = core.state.live_tasks(lane).next().is_some();
-    let tried = matches!(&state.step, Some(Step { effect: Effect::Teardown { .. }, .. }));
+    let tried = tried_teardown(state.step.as_ref());
     if !wanted || state.worktree.is_none() || state.is_busy() || live || tried || core.is_stacked_on(lane) {
         return Ok(());
     }
@@ -303,6 +329,11 @@ fn is_open(effect: &Effect) -> bool {
 
 fn is_prove(effect: &Effect) -> bool {
     matches!(effect, Effect::Prove { .. })
+}
+
+/// Whether it only tells what happened, which nothing waits for.
+pub(super) fn is_conclude(effect: &Effect) -> bool {
+    matches!(effect, Effect::Conclude { .. })
 }
 
 fn is_merge(effect: &Effect) -> bool {

@@ -109,14 +109,19 @@ impl Core {
         open.map(|(lane, _)| self.plan.lanes[lane].id.as_str()).collect()
     }
 
+    /// Whether a pause runs that the run is held open for. Nobody waits long for what only tells how it went.
+    fn holds_the_run(&self, step: &crate::state::Step) -> bool {
+        let most = self.now.wall.plus(super::MOST_BACKOFF_MS);
+        match self.remedy(step, None) {
+            Some(super::Remedy::Wait(due)) => !super::lane::is_conclude(&step.effect) || due <= most,
+            _ => false,
+        }
+    }
+
     /// Whether a lane has a step to take that needs nobody: a pause runs, or a merge is near.
     fn lane_can_move(&self) -> bool {
         self.state.lanes.iter().any(|lane| {
-            let pausing = lane
-                .step
-                .as_ref()
-                .is_some_and(|s| matches!(self.remedy(s, None), Some(super::Remedy::Wait(_))));
-            pausing
+            lane.step.as_ref().is_some_and(|step| self.holds_the_run(step))
                 || matches!(lane.status, LaneStatus::MergeReady)
                     && !lane.step.as_ref().is_some_and(super::lane::refused)
         })

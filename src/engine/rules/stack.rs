@@ -88,22 +88,6 @@ impl Core {
         tasks.filter(wrote).max_by_key(|&t| self.state.tasks[t].ended_at)
     }
 
-    /// Where the lane's pull request goes, and whether as a draft: on the one lane that it stands on and that has not
-    /// landed; where there are several, to the target, once they have.
-    pub(super) fn base_of(&self, lane: LaneIx) -> (String, bool) {
-        let mut unmerged = self.state.unmerged_upstreams(lane);
-        let target = &self.plan.lanes[lane].target;
-        match (unmerged.next(), unmerged.next()) {
-            (Some(up), None)
-                if self.plan.lanes[up].target == *target && self.state.lanes[up].pr.is_some() =>
-            {
-                (self.plan.lanes[up].branch.clone(), false)
-            }
-            (Some(_), _) => (target.clone(), true),
-            (None, _) => (target.clone(), false),
-        }
-    }
-
     /// Whether a pull request is stacked on the lane's branch, which therefore has to stay.
     pub(super) fn is_stacked_on(&self, lane: LaneIx) -> bool {
         let branch = &self.plan.lanes[lane].branch;

@@ -187,6 +187,7 @@ impl GitHub {
             body: wire.body.unwrap_or_default(),
             sha: self.sha(&commit)?,
             at: wire.submitted_at.unwrap_or_default(),
+            key: None,
         }))
     }
 }
@@ -200,6 +201,7 @@ pub(super) fn comment(wire: wire::Comment) -> Comment {
         at: wire.created_at,
         path: wire.path,
         line: wire.line,
+        key: None,
     }
 }
 

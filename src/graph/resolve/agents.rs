@@ -17,7 +17,8 @@ use super::declarations::head;
 use super::tables::Context;
 
 /// What `{...}` in an agent's command may be.
-const PLACEHOLDERS: [&str; 6] = ["prompt_file", "prompt", "model", "session", "signals", "lane"];
+pub(in crate::graph) const PLACEHOLDERS: [&str; 6] =
+    ["prompt_file", "prompt", "model", "session", "signals", "lane"];
 
 impl Context<'_, '_, '_> {
     /// The agents that the file defines.

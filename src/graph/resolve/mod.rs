@@ -24,6 +24,8 @@ use crate::id::{AgentName, RoleName};
 use declarations::Declarations;
 use tables::Context;
 
+pub(super) use agents::PLACEHOLDERS;
+
 /// Resolves the file. `None` means that a diagnostic has been noted.
 pub(super) fn graph(
     file: &GraphFile,

@@ -92,3 +92,22 @@ fn the_schema_is_what_editors_get() {
         insta::assert_json_snapshot!("json_schema", json_schema());
     });
 }
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the page is a file of the repository; LANEWAY_BLESS=1 writes it"
+)]
+fn the_page_of_keys_says_what_the_reader_reads() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/graph.md");
+    if std::env::var_os("LANEWAY_BLESS").is_some() {
+        std::fs::write(path, graph_page()).expect("docs/ is writable");
+    }
+    let page = std::fs::read_to_string(path).expect("the page is there; LANEWAY_BLESS=1 writes it");
+    assert!(page == graph_page(), "docs/graph.md is out of date; LANEWAY_BLESS=1 writes it anew");
+    for keys in TABLES {
+        for key in keys.names() {
+            assert!(page.contains(&format!("\n| `{key}` | ")), "{key} of {}", keys.table);
+        }
+    }
+}

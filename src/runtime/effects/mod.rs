@@ -3,6 +3,7 @@
 
 mod attempt;
 mod collect;
+mod conclude;
 mod examine;
 mod gate;
 mod keep;
@@ -60,6 +61,7 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
         Effect::Examine { .. } => examine::run(&context, &brief).await,
         Effect::Land { .. } => land::run(&context, &brief).await,
         Effect::OpenPr { .. } => pull_request::open(&context, &brief).await,
+        Effect::Conclude { .. } => conclude::run(&context, &brief).await,
         Effect::Review { .. } => outside::review(&context, &brief.effect).await,
         Effect::CheckMerged { lane, tip } => outside::check_merged(&context, &brief, lane, tip).await,
         Effect::Prove { .. } => pull_request::prove(&context, &brief).await,
@@ -82,6 +84,7 @@ fn quick(context: &Context, brief: &Brief) -> Done {
         | Effect::Land { .. }
         | Effect::OpenPr { .. }
         | Effect::CheckMerged { .. }
+        | Effect::Conclude { .. }
         | Effect::Review { .. }
         | Effect::Prove { .. }
         | Effect::MergePr { .. } => {

@@ -142,3 +142,41 @@ run = "git -C ../../.. worktree add -q mine laneway/g/default/integration; echo 
     assert_eq!(state.tasks[0].attempts.len(), 1, "the work that waited landed");
     assert_eq!(std::fs::read_to_string(bench.dir.path().join("mine/x")).unwrap(), "x\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar10_a_merged_lane_gets_one_last_comment_though_its_writer_was_killed() {
+    use crate::forge::NewComment;
+    for killed_after in [false, true] {
+        let bench = Bench::new(&graph(
+            r#"
+[[workstreams]]
+id = "a"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo x > x"
+"#,
+        ));
+        bench.drive().await;
+        let forge = crate::forge::LocalForge::open(&bench.project.record.forge_dir()).unwrap();
+        if killed_after {
+            // What an orchestrator leaves that dies before it has written down that it is done.
+            let comment = NewComment {
+                author: "laneway".into(),
+                body: "**Merged**".into(),
+                at: "2026-01-01T00:00:00Z".into(),
+                path: None,
+                line: None,
+                key: Some(format!("{}:end", crate::plan::pr_marker(&bench.plan, &bench.plan.lanes[0].id))),
+            };
+            forge.add_comment(1, comment).unwrap();
+        }
+        bench.ask(crate::signal::Verb::Merge { pr: 1, sha: None }).await;
+        let state = bench.drive().await;
+        assert!(state.lanes[0].concluded, "{}", bench.told());
+        let said = forge.comments(1).unwrap();
+        assert_eq!(said.len(), 1, "{said:#?}");
+        assert!(said[0].body.starts_with("**Merged**"), "{said:#?}");
+        assert_eq!(said[0].body.contains("by `ann`, as "), !killed_after, "{said:#?}");
+    }
+}

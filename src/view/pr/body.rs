@@ -30,10 +30,13 @@ pub fn pull_request(plan: &Plan, state: &State, lane: LaneIx, diff: &[DiffFile])
     let head = [
         section.opening(),
         section.concerns(),
+        section.trouble(),
         section.tasks(),
-        section.checks(),
-        section.upstream(),
+        section.used(),
+        section.picture(),
         sections::files(diff),
+        section.checks(),
+        section.lanes(),
     ];
     let tail = format!(
         "{}\n{}\n<!-- {} -->\n",

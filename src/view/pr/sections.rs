@@ -1,10 +1,11 @@
 //! The parts of a body. Each ends with a line end and is empty where there is nothing to say.
 
 use super::neutral::{code, inline, prose, quote};
-use crate::event::{CheckStatus, ConcernClass, DiffFile, DiffStat, LaneStatus};
+use super::room::{Room, fence};
+use crate::event::{CheckStatus, ConcernClass, DiffFile, DiffStat};
 use crate::graph::{Command, MergePolicy};
 use crate::plan::{LaneIx, LanePlan, Plan, TaskIx};
-use crate::state::{Check, Concern, State, Task};
+use crate::state::{Check, Concern, State, Task, Usage};
 use crate::view::elapsed::elapsed;
 use crate::view::plain::put;
 use crate::view::progress::last_attempt;
@@ -14,14 +15,13 @@ const CONCERNS: usize = 16_000;
 const CONCERN: usize = 4_000;
 /// Room for the table of tasks.
 const TASKS: usize = 14_000;
-/// Room for the lane's checks, for the upstream lanes and for the list of files.
+/// Room for the lane's checks and for the list of files.
 const CHECKS: usize = 4_000;
-const UPSTREAM: usize = 2_000;
 const FILES: usize = 4_000;
 /// Room for the commands that reproduce the gates.
 const COMMANDS: usize = 6_000;
 /// How much of a description, a reason or a path is shown.
-const WORDS: usize = 300;
+pub(super) const WORDS: usize = 300;
 
 /// The lane that a body is about.
 pub(super) struct Section<'a> {
@@ -34,7 +34,7 @@ pub(super) struct Section<'a> {
 }
 
 impl Section<'_> {
-    fn lane_plan(&self) -> &LanePlan {
+    pub(super) fn lane_plan(&self) -> &LanePlan {
         &self.plan.lanes[self.lane]
     }
 
@@ -103,7 +103,33 @@ impl Section<'_> {
             "| `{}`{pr}{about} | {}{why} | {attempts} | {} | {checks} | {change} |\n",
             plan.id,
             task.status,
-            worked(task)
+            elapsed(worked(task))
+        )
+    }
+
+    /// What the agents of the lane used, as far as they say; one line.
+    pub(super) fn used(&self) -> String {
+        let tasks = self.state.index().tasks_of[self.lane].iter();
+        let attempts = tasks.flat_map(|&task| &self.state.tasks[task].attempts);
+        let used: Usage = attempts.flat_map(|a| a.usage.values().copied()).sum();
+        if used == Usage::default() {
+            return String::new();
+        }
+        let cached = match used.cached_tokens {
+            0 => String::new(),
+            cached => format!(" ({} of them cached)", grouped(cached)),
+        };
+        let cost = match used.cost_micros {
+            0 => String::new(),
+            // In whole cents, rounded up: what was paid is not shown as nothing.
+            micros => {
+                let cents = micros.div_ceil(10_000);
+                format!(", ${}.{:02}", cents / 100, cents % 100)
+            }
+        };
+        let (input, output) = (grouped(used.input_tokens), grouped(used.output_tokens));
+        format!(
+            "Used, as far as the agents say: {input} input tokens{cached}, {output} output tokens{cost}.\n"
         )
     }
 
@@ -121,29 +147,6 @@ impl Section<'_> {
             rows.put(&mut out, &check_row(check));
         }
         rows.close(&mut out, "check");
-        out
-    }
-
-    /// The lanes whose work this one holds.
-    pub(super) fn upstream(&self) -> String {
-        let holds = &self.state.lanes[self.lane].contains;
-        if holds.is_empty() {
-            return String::new();
-        }
-        let mut out = String::from("## Holds the work of\n\n");
-        let mut list = Room::new(UPSTREAM);
-        for (&up, tip) in holds {
-            let (plan, lane) = (&self.plan.lanes[up], &self.state.lanes[up]);
-            let number = lane.pr.as_ref().map_or(String::new(), |pr| format!(", #{}", pr.at.number));
-            let first = match lane.status {
-                LaneStatus::Merged => "merged",
-                LaneStatus::Failed => "failed",
-                _ => "to be merged first",
-            };
-            let text = format!("- lane `{}` at `{}`{number}: {first}\n", plan.id, tip.short());
-            list.put(&mut out, &text);
-        }
-        list.close(&mut out, "lane");
         out
     }
 
@@ -261,10 +264,10 @@ fn check_row(check: &Check) -> String {
     )
 }
 
-/// The time that the attempts of a task took together.
-fn worked(task: &Task) -> String {
+/// The time that the attempts of a task took together, in milliseconds.
+pub(super) fn worked(task: &Task) -> u64 {
     let times = task.attempts.iter().filter_map(|a| Some(a.ended_at?.since(a.started_at?)));
-    elapsed(times.sum())
+    times.sum()
 }
 
 pub(super) fn stat(stat: DiffStat) -> String {
@@ -272,53 +275,20 @@ pub(super) fn stat(stat: DiffStat) -> String {
     format!("{} {files} +{} -{}", stat.files, stat.additions, stat.deletions)
 }
 
+/// A number with its digits in groups of three: `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (ix, digit) in digits.chars().enumerate() {
+        if ix > 0 && (digits.len() - ix).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 fn command(out: &mut String, words: &[&str]) {
     let argv = Command::Argv(words.iter().map(|&w| w.to_owned()).collect());
     put(out, format_args!("{argv}"));
-}
-
-/// A fence that nothing in `text` can close.
-fn fence(text: &str) -> String {
-    let mut longest = 0;
-    let mut run = 0;
-    for c in text.chars() {
-        run = if c == '`' { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    "`".repeat(3.max(longest + 1))
-}
-
-/// The room of a list: what does not fit is counted, and from there on nothing is taken.
-struct Room {
-    left: usize,
-    left_out: usize,
-}
-
-impl Room {
-    fn new(characters: usize) -> Self {
-        Self { left: characters, left_out: 0 }
-    }
-
-    fn put(&mut self, out: &mut String, text: &str) {
-        let size = text.chars().count();
-        if self.left_out > 0 || size > self.left {
-            self.left_out += 1;
-        } else {
-            self.left -= size;
-            out.push_str(text);
-        }
-    }
-
-    fn close(self, out: &mut String, noun: &str) {
-        if self.left_out > 0 {
-            let s = if self.left_out == 1 { "" } else { "s" };
-            put(
-                out,
-                format_args!(
-                    "\n{} more {noun}{s} left out here; `laneway status --json` has them all.",
-                    self.left_out
-                ),
-            );
-        }
-    }
 }

@@ -150,7 +150,7 @@ proptest! {
         prop_assert!(!code, "a fence was left open");
         let count = |what: &str| body.lines().filter(|l| l.starts_with(what)).count();
         prop_assert_eq!(count("<details>"), count("</details>"));
-        prop_assert_eq!(count("```"), 2, "only the commands are fenced");
+        prop_assert_eq!(count("```"), 4, "only the picture and the commands are fenced");
         for row in body.lines().filter(|l| l.starts_with("| `")) {
             prop_assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{:?}", row);
         }
@@ -257,17 +257,35 @@ fn ar10_a_body_shows_concerns_first_then_what_was_done_and_how_to_check_it() {
     | `types` API types | merged | 1 of 2 | 2m 06s | pass: claim, gate | 2 files +40 -3 |
     | `routes` | merged | 1 of 2 | 2m 06s | pass: claim, gate |  |
 
-    ## Checks on the merge with `main`
-
-    | check | result | time | detail |
-    |---|---|---|---|
-    | make test | pass | 4.2s |  |
+    ```mermaid
+    flowchart LR
+      subgraph lane0["api"]
+        t0["types"]
+        t1["routes"]
+      end
+      subgraph lane1["web"]
+        t2["page"]
+      end
+      t0 --> t1
+      t1 --> t2
+      style lane1 stroke-dasharray: 4 4
+    ```
 
     <details><summary>Change: 1 file +3 -1</summary>
 
     - `src/api.rs` renamed from `src/api.rs`, +3 -1
 
     </details>
+
+    ## Checks on the merge with `main`
+
+    | check | result | time | detail |
+    |---|---|---|---|
+    | make test | pass | 4.2s |  |
+
+    ## Other lanes
+
+    - lane `web` builds on this one
 
     ## What the agents say
 
@@ -303,8 +321,162 @@ fn ar10_a_lane_that_holds_another_says_what_is_merged_first() {
     let synced = LaneSynced { upstream: vec![(lane("api"), sha(11))], tip: sha(20) };
     story.provision("web").tell(Subject::lane(&lane("web")), synced).land("page", 21).open("web", 2);
     let body = pull_request(&story.plan, &story.state, 1, &[]).body;
-    assert!(body.contains("- lane `api` at `b000000000`, #1: to be merged first\n"), "{body}");
+    assert!(body.contains("- holds lane `api` (#1) at `b000000000`: to be merged first\n"), "{body}");
+    assert!(body.contains("- stacked: it goes to `laneway/shop/api/integration` until"), "{body}");
     assert!(!body.contains("## Concerns"));
+}
+
+#[test]
+fn ar10_a_body_stays_as_it_is_while_others_work() {
+    let mut story = half_way();
+    let body = |story: &Story| pull_request(&story.plan, &story.state, 0, &[]);
+    let before = body(&story);
+    story.pass(3600).provision("web").land("page", 21);
+    assert_eq!(body(&story), before);
+    story.open("web", 2);
+    assert!(body(&story).body.contains("- lane `web` (#2) builds on this one\n"));
+}
+
+#[test]
+fn ar10_a_body_says_what_is_known_to_go_wrong() {
+    let mut story = half_way();
+    let api = Subject::lane(&lane("api"));
+    let body = |story: &Story| pull_request(&story.plan, &story.state, 0, &[]).body;
+    assert!(!body(&story).contains("Trouble"));
+    story.check(api.clone(), CHECK_MERGEABLE, CheckStatus::Fail, "lane and `main` both changed src/@api.rs");
+    let text = body(&story);
+    let trouble =
+        "## Trouble ahead\n\n- It does not merge: lane and 'main' both changed src/@\u{200b}api.rs.\n";
+    assert!(text.contains(trouble), "{text}");
+    assert!(text.find(trouble) < text.find("## Tasks"), "{text}");
+    story.check(api.clone(), CHECK_MERGEABLE, CheckStatus::Pass, "");
+    assert!(body(&story).contains("- main has moved since, in a way that conflicts with it.\n"));
+    let from = vec![SyncSource::Target { landed: vec![] }];
+    let mut conflict = ConflictPredicted::over("`main`".into(), vec!["src/api.rs".into()], String::new());
+    conflict.marked = Some(sha(40));
+    let sync = Effect::Sync { lane: lane("api"), n: 1, tip: sha(11), from };
+    story.intend(api.clone(), sync).tell(api, conflict);
+    let text = body(&story);
+    assert!(text.contains("- It does not merge with 'main': both changed src/api.rs.\n"), "{text}");
+}
+
+#[test]
+fn ar10_a_body_says_what_the_agents_used() {
+    let mut story = half_way();
+    assert!(!pull_request(&story.plan, &story.state, 0, &[]).body.contains("Used"));
+    for (task, cost_micros) in [("types", Some(1_230_001)), ("routes", None)] {
+        let used = UsageRecorded {
+            agent: "claude".into(),
+            session: None,
+            input_tokens: Some(600_100),
+            cached_tokens: Some(1_000),
+            output_tokens: Some(42),
+            cost_micros,
+        };
+        story.of(task, used);
+    }
+    let body = pull_request(&story.plan, &story.state, 0, &[]).body;
+    let used = "Used, as far as the agents say: 1,200,200 input tokens (2,000 of them cached), 84 output tokens, $1.24.";
+    assert!(body.contains(used), "{body}");
+}
+
+const NESTED: &str = r#"
+name = "shop"
+[[workstreams]]
+id = "core"
+[[workstreams]]
+id = "part"
+parent = "core"
+[[tasks]]
+id = "whole"
+workstream = "core"
+run = "make"
+[[tasks]]
+id = "piece"
+workstream = "part"
+run = "make"
+"#;
+
+#[test]
+fn ar10_a_nested_lane_and_its_parent_name_each_other() {
+    let mut story = Story::begun(NESTED);
+    story.provision("core").provision("part").land("piece", 30).open("part", 1);
+    let part = pull_request(&story.plan, &story.state, 1, &[]).body;
+    assert!(
+        part.contains("- nested in lane `core`: it is merged into that one, and reaches `main` with it\n"),
+        "{part}"
+    );
+    assert!(!part.contains("merged first") && !part.contains("mermaid"), "{part}");
+    let core = pull_request(&story.plan, &story.state, 0, &[]).body;
+    assert!(core.contains("- without nested lane `part` (#1): pr_created\n"), "{core}");
+    let merged = PrMerged { commit: sha(31), by: "ann".into() };
+    story.tell(Subject::lane(&lane("part")), merged).lane_to("part", LaneStatus::Merged, None);
+    let core = pull_request(&story.plan, &story.state, 0, &[]).body;
+    assert!(
+        core.contains("- holds nested lane `part` (#1) at `1e00000000`: merged into this one\n"),
+        "{core}"
+    );
+}
+
+#[test]
+fn ar10_a_picture_that_nobody_could_read_is_left_out_and_said() {
+    use std::fmt::Write as _;
+    let mut text = String::from("name = \"g\"\n");
+    for n in 0..70 {
+        let needs = if n == 0 { String::new() } else { format!("needs = [\"t{}\"]\n", n - 1) };
+        write!(text, "[[tasks]]\nid = \"t{n}\"\nrun = \"x\"\n{needs}").unwrap();
+    }
+    let story = Story::begun(&text);
+    let body = pull_request(&story.plan, &story.state, 0, &[]).body;
+    assert!(!body.contains("mermaid") && body.contains("A picture of these 70 tasks"), "{body}");
+}
+
+/// The sample's first lane, merged, with something left behind.
+fn merged() -> Story {
+    let mut story = half_way();
+    let api = Subject::lane(&lane("api"));
+    story.of("types", ConcernRecorded { class: ConcernClass::Ops, text: "migrate".into() });
+    let merged = PrMerged { commit: sha(50), by: "ann".into() };
+    let kept = CustodyKept {
+        reference: "refs/laneway/custody/shop/1/teardown/api".into(),
+        commit: sha(51),
+        reason: "what lane api held when it was removed".into(),
+    };
+    let remarks = vec!["/repo/.worktrees/shop/api stays: @ann is in it".into()];
+    story
+        .tell(api.clone(), merged)
+        .lane_to("api", LaneStatus::Merged, None)
+        .tell(api.clone(), kept)
+        .tell(api, LaneRemoved { remarks });
+    story
+}
+
+#[test]
+fn ar10_the_last_word_says_what_became_of_a_merged_lane() {
+    let mut story = half_way();
+    assert_eq!(last_word(&story.plan, &story.state, 0), "", "it is not merged");
+    story = merged();
+    let text = last_word(&story.plan, &story.state, 0);
+    assert_eq!(text, last_word(&story.plan, &story.state.about(0), 0), "a lane's part says as much");
+    insta::assert_snapshot!(text.replace('\u{200b}', "~"), @r"
+    **Merged** into `main` by `ann`, as 3200000000000000000000000000000000000000.
+
+    - 2 tasks in 2 attempts, 4m 12s of work
+    - 4m 23s from the first attempt to the merge
+    - 1 ops concern went in with it; see the description
+
+    Lanes that build on it:
+
+    - `web`: nothing else is in its way
+
+    Remarks:
+
+    - .worktrees/shop/api stays: @~ann is in it
+
+    Kept on the machine of the run; `git branch NAME REF` brings one back:
+
+    - `refs/laneway/custody/shop/1/teardown/api`: what lane api held when it was removed
+    ");
 }
 
 #[test]

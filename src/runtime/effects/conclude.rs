@@ -1,0 +1,37 @@
+//! The last comment on a merged lane's pull request.
+
+use super::pull_request::{forge_failure, open_forge};
+use super::{Done, permanent};
+use crate::event::{Effect, Failure};
+use crate::forge::NewComment;
+use crate::plan;
+use crate::runtime::brief::Brief;
+use crate::runtime::{Context, clock};
+use crate::view;
+
+/// Says what became of the lane, once: a comment that is there is found again by its key.
+pub(super) async fn run(context: &Context, brief: &Brief) -> Done {
+    match say(context, brief).await {
+        Ok(()) => Done::well(Vec::new()),
+        Err(failure) => failure.into(),
+    }
+}
+
+async fn say(context: &Context, brief: &Brief) -> Result<(), Failure> {
+    let (Effect::Conclude { lane }, Some(state)) = (&brief.effect, &brief.state) else {
+        return Err(permanent("there is nothing to conclude".to_owned()));
+    };
+    let ix = context.index.lane(lane).expect("effects name lanes of the plan");
+    let Some(pr) = &state.lanes[ix].pr else { return Ok(()) };
+    let comment = NewComment {
+        author: "laneway".to_owned(),
+        body: view::last_word(&context.plan, state, ix),
+        at: clock::wall().to_string(),
+        path: None,
+        line: None,
+        key: Some(format!("{}:end", plan::pr_marker(&context.plan, lane))),
+    };
+    let said = open_forge(context)?.add_comment(pr.at.number, comment).await;
+    said.map_err(|e| forge_failure("saying what became of the lane", &e))?;
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! What is known to go wrong when the lane is merged.
+
+use super::neutral::inline;
+use super::sections::{Section, WORDS};
+use crate::event::{CHECK_MERGEABLE, CheckStatus, named};
+use crate::view::plain::put;
+
+/// How much of what is wrong is shown, in characters.
+const DETAIL: usize = 2 * WORDS;
+
+impl Section<'_> {
+    /// Conflicts with what the lane has to take in, or with what it goes into; and what a person wants changed.
+    pub(super) fn trouble(&self) -> String {
+        let lane = &self.state.lanes[self.lane];
+        let target = &self.lane_plan().target;
+        let against = |c: &&crate::state::Check| c.name == CHECK_MERGEABLE && c.status == CheckStatus::Fail;
+        let mut lines = Vec::new();
+        if let Some(open) = &lane.unresolved {
+            let paths = named(&open.conflict.paths);
+            lines.push(format!("It does not merge with {}: both changed {paths}.", open.conflict.with));
+        }
+        match lane.checks.iter().find(against) {
+            Some(check) => lines.push(format!("It does not merge: {}.", check.detail)),
+            None if lane.behind && lane.unresolved.is_none() => {
+                lines.push(format!("{target} has moved since, in a way that conflicts with it."));
+            }
+            None => {}
+        }
+        if lines.is_empty() {
+            return String::new();
+        }
+        let mut out = String::from("## Trouble ahead\n\n");
+        for line in lines {
+            put(&mut out, format_args!("- {}", inline(&line, DETAIL)));
+        }
+        out
+    }
+}
