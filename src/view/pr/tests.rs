@@ -480,6 +480,29 @@ fn ar10_the_last_word_says_what_became_of_a_merged_lane() {
 }
 
 #[test]
+fn ar10_the_last_word_names_what_a_lane_still_waits_for() {
+    let lane_of = |lane: &str, needs: &str| {
+        format!(
+            "[[workstreams]]\nid = \"{lane}\"\n[[tasks]]\nid = \"{lane}1\"\nworkstream = \"{lane}\"\nrun = \"x\"\n{needs}\n"
+        )
+    };
+    let lanes = [lane_of("a", ""), lane_of("b", ""), lane_of("c", "needs = [\"a1\", \"b1\"]")];
+    let text = format!("name = \"g\"\n{}", lanes.concat());
+    let mut story = Story::begun(&text);
+    for (ix, id) in [(0, "a"), (1, "b")] {
+        let tip = 20 + ix;
+        story.provision(id).land(&format!("{id}1"), tip).open(id, tip);
+        let merged = PrMerged { commit: sha(50), by: "ann".into() };
+        story.tell(Subject::lane(&lane(id)), merged).lane_to(id, LaneStatus::Merged, None);
+        let last = |state: &crate::state::State| last_word(&story.plan, state, usize::try_from(ix).unwrap());
+        let way =
+            if id == "a" { "- `c`: builds on `b` too\n" } else { "- `c`: nothing else is in its way\n" };
+        assert!(last(&story.state).contains(way), "{}", last(&story.state));
+        assert_eq!(last(&story.state), last(&story.state.about(usize::try_from(ix).unwrap())));
+    }
+}
+
+#[test]
 fn ar10_summaries_are_cut_first_and_the_cut_is_said() {
     let mut story = half_way();
     let long = "word ".repeat(40_000);
