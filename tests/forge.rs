@@ -2,6 +2,7 @@
 
 mod bench;
 mod conformance;
+mod diamond;
 mod faults;
 mod hub;
 mod news;

@@ -112,9 +112,13 @@ impl State {
     /// The lanes whose content `lane` holds and that have not reached the target; the ones that it is nested in are no
     /// matter of its own.
     pub fn unmerged_upstreams(&self, lane: LaneIx) -> impl Iterator<Item = LaneIx> + '_ {
+        self.upstreams(lane).filter(|&up| self.lanes[up].status != LaneStatus::Merged)
+    }
+
+    /// The lanes whose content `lane` has taken in, landed or not, but those that it is nested in.
+    pub fn upstreams(&self, lane: LaneIx) -> impl Iterator<Item = LaneIx> + '_ {
         let holds = self.lanes[lane].contains.keys().copied();
-        holds
-            .filter(move |&up| self.lanes[up].status != LaneStatus::Merged && !self.index.is_within(lane, up))
+        holds.filter(move |&up| !self.index.is_within(lane, up))
     }
 
     /// Whether the content of `lane` may flow on, as far as its own status says.

@@ -91,26 +91,30 @@ impl Core {
     /// Where the lane's pull request goes, and whether as a draft: on the one lane that it stands on and that has not
     /// landed; where there are several, to the target, once they have.
     pub(super) fn base_of(&self, lane: LaneIx) -> (String, bool) {
-        let mut unmerged = self.state.unmerged_upstreams(lane);
+        let Some(up) = self.state.unmerged_upstreams(lane).next() else {
+            return (self.plan.lanes[lane].target.clone(), false);
+        };
         let target = &self.plan.lanes[lane].target;
-        match (unmerged.next(), unmerged.next()) {
-            (Some(up), None)
-                if self.plan.lanes[up].target == *target && self.state.lanes[up].pr.is_some() =>
-            {
-                (self.plan.lanes[up].branch.clone(), false)
-            }
-            (Some(_), _) => (target.clone(), true),
-            (None, _) => (target.clone(), false),
+        let several = self.state.upstreams(lane).nth(1).is_some();
+        if !several && self.plan.lanes[up].target == *target && self.state.lanes[up].pr.is_some() {
+            return (self.plan.lanes[up].branch.clone(), false);
         }
+        (target.clone(), true)
     }
 
-    /// Whether a pull request is stacked on the lane's branch, which therefore has to stay.
+    /// Whether a pull request is stacked on the lane's branch, or is about to be, so that it has to stay.
     pub(super) fn is_stacked_on(&self, lane: LaneIx) -> bool {
         let branch = &self.plan.lanes[lane].branch;
         self.index.downstream[lane].iter().any(|&down| {
             let down = &self.state.lanes[down];
             let open = |pr: &&crate::state::PullRequest| pr.merged.is_none() && pr.closed_by.is_none();
-            !down.status.is_terminal() && down.pr.as_ref().filter(open).is_some_and(|pr| pr.base == *branch)
+            let shown = down.pr.as_ref().filter(open).is_some_and(|pr| pr.base == *branch);
+            let opens = |step: &&crate::state::Step| step.is_in_flight();
+            let goes =
+                down.step.as_ref().filter(opens).is_some_and(
+                    |step| matches!(&step.effect, Effect::OpenPr { base, .. } if base == branch),
+                );
+            goes || shown && !down.status.is_terminal()
         })
     }
 }
