@@ -98,7 +98,8 @@ impl Diamond {
         let number = self.status().pr(LANES[n]);
         if self.case.github {
             let method = [Method::Merge, Method::Squash, Method::Rebase][(self.case.first + n) % 3];
-            self.hub.fake.merge(number.parse().expect("a number"), method, "bob");
+            // What was squashed below makes a rebase impossible, on GitHub too.
+            self.hub.fake.merge_somehow(number.parse().expect("a number"), method, "bob");
         } else {
             self.laneway(&["pr", "merge", &number]).success();
         }
@@ -242,4 +243,30 @@ fn ar21_a_diamond_on_github_flows_on_when_merged_and_people_merge_it() {
 #[test]
 fn ar21_a_diamond_on_github_flows_on_when_merged_and_merges_itself() {
     play(true, "merged", Merge::Auto, 0);
+}
+
+/// Requests that change something, or find what is to be changed. The others look for news: of most of them GitHub says
+/// that nothing changed, which costs nothing.
+fn asked(hub: &Hub) -> usize {
+    let looks = ["/reviews", "/check-runs", "/status", "sort=updated"];
+    let log = hub.fake.log();
+    log.iter().filter(|one| one.method != "GET" || !looks.iter().any(|look| one.path.contains(look))).count()
+}
+
+#[test]
+fn p08_a_diamond_on_github_takes_at_most_six_requests_a_lane() {
+    for (handoff, merge) in [("ready", Merge::Auto), ("merged", Merge::Auto), ("ready", Merge::Review)] {
+        let diamond = Diamond::new(Case { github: true, handoff, merge, first: 0 });
+        diamond.run(LANES.len());
+        let (asked, all, paid) =
+            (asked(&diamond.hub), diamond.hub.fake.log().len(), diamond.hub.fake.spent());
+        println!(
+            "{handoff}, {merge:?}: {asked} requests for four lanes; {all} with looks for news, {paid} of them paid for"
+        );
+        assert!(
+            asked <= 6 * LANES.len(),
+            "{handoff}, {merge:?}: {asked} requests: {:#?}",
+            diamond.hub.fake.log()
+        );
+    }
 }

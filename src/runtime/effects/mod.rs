@@ -11,6 +11,7 @@ mod outside;
 mod prepare;
 mod provision;
 mod pull_request;
+mod retarget;
 mod stop;
 mod sync;
 mod teardown;
