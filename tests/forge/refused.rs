@@ -132,6 +132,7 @@ fn ar18_failing_checks_keep_an_automatic_merge_back() {
     run.wait_for_nth_line(2, |line| line.contains("pr.opened"));
     hub.fake.check(1, "build", Some("failure"));
     hub.fake.check(2, "build", Some("success"));
+    run.wait_for_line(|line| line.contains("github/build") && line.contains("\"fail\""));
     hub.fake.protect(None);
     run.wait().failure();
     let status = hub.status();
