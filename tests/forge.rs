@@ -3,9 +3,11 @@
 mod bench;
 mod conformance;
 mod diamond;
+mod fan_in;
 mod faults;
 mod hub;
 mod news;
 mod openapi;
 mod refused;
 mod runs;
+mod skipped;

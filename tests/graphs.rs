@@ -5,6 +5,7 @@ mod failure;
 mod loops;
 mod parallel;
 mod review;
+mod shapes;
 
 use crate::harness::{Answer, Scratch, Setup, Status, UserState};
 
