@@ -121,6 +121,11 @@ impl State {
         holds.filter(move |&up| !self.index.is_within(lane, up))
     }
 
+    /// Whether a person chose to go on without the whole lane.
+    pub fn goes_on_without(&self, lane: LaneIx) -> bool {
+        self.index.tasks_of[lane].iter().all(|&task| self.tasks[task].set_aside)
+    }
+
     /// Whether the content of `lane` may flow on, as far as its own status says.
     pub fn is_ready(&self, lane: LaneIx) -> bool {
         matches!(self.lanes[lane].status, LaneStatus::MergeReady | LaneStatus::PrCreated | LaneStatus::Merged)

@@ -1,6 +1,7 @@
 //! The diamond of four lanes, on both forges, with both handoffs, merged by people and without them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -38,14 +39,18 @@ impl Case {
         let merge = if self.merge == Merge::Auto { "auto" } else { "review" };
         let mut text = format!("schema = 1\nname = \"hub\"\nhandoff = \"{}\"\n", self.handoff);
         for lane in LANES {
-            text += &format!(
+            write!(
+                text,
                 "\n[[workstreams]]\nid = \"{lane}\"\nmerge = \"{merge}\"\ngate = \"test -s list\"\n"
-            );
+            )
+            .expect("a string takes every text");
         }
         for (id, lane, needs, run) in TASKS {
-            text += &format!(
+            write!(
+                text,
                 "\n[[tasks]]\nid = \"{id}\"\nworkstream = \"{lane}\"\nneeds = [{needs}]\nrun = \"{run}\"\ndiff = \"required\"\n"
-            );
+            )
+            .expect("a string takes every text");
         }
         text
     }
@@ -115,10 +120,10 @@ impl Diamond {
                 [(main.clone(), false), (core.clone(), false), (core, false), (main.clone(), true)];
             assert_eq!(shown, expected, "{:?}", self.case);
         }
-        for n in 0..LANES.len() {
+        for (n, lane) in LANES.into_iter().enumerate() {
             self.merge(n);
             let status = self.status();
-            assert_eq!(status.lane(LANES[n])["status"], "merged", "{:?}: {:#}", self.case, status.value());
+            assert_eq!(status.lane(lane)["status"], "merged", "{:?}: {:#}", self.case, status.value());
             if stacked && n == 0 {
                 assert_eq!(self.shown("left"), (main.clone(), false), "{:?}", self.case);
                 assert_eq!(self.shown("right"), (main.clone(), false), "{:?}", self.case);

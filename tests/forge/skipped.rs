@@ -1,5 +1,7 @@
 //! Going on without a lane whose pull request was closed unmerged.
 
+use std::fmt::Write as _;
+
 use super::hub::{Hub, Token};
 use crate::harness::{Output, Status};
 
@@ -14,10 +16,12 @@ impl Stand {
         let hub = Hub::new();
         let mut text = "schema = 1\nname = \"hub\"\nhandoff = \"merged\"\n".to_owned();
         for (lane, needs) in [("core", ""), ("docs", "\"write-core\"")] {
-            text += &format!(
+            write!(
+                text,
                 "\n[[workstreams]]\nid = \"{lane}\"\n\n[[tasks]]\nid = \"write-{lane}\"\nworkstream = \"{lane}\"\n\
                  needs = [{needs}]\nrun = \"mkdir -p new && echo {lane} > new/{lane}.txt\"\ndiff = \"required\"\n"
-            );
+            )
+            .expect("a string takes every text");
         }
         hub.scratch.write("graphs/hub.toml", &text);
         Self { hub, token }

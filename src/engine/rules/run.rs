@@ -92,7 +92,7 @@ fn list(names: &[&str]) -> String {
 impl Core {
     /// Whether a person chose to go on without the whole lane.
     pub(super) fn goes_on_without(&self, lane: crate::plan::LaneIx) -> bool {
-        self.index.tasks_of[lane].iter().all(|&t| self.state.tasks[t].set_aside)
+        self.state.goes_on_without(lane)
     }
 
     /// Nested lanes that a person has to merge before the ones that hold them can go on.
