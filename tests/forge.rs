@@ -2,10 +2,13 @@
 
 mod bench;
 mod conformance;
+mod diamond;
+mod fan_in;
 mod faults;
 mod hub;
 mod news;
 mod openapi;
 mod refused;
 mod runs;
+mod skipped;
 mod task_prs;

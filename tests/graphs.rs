@@ -8,6 +8,7 @@ mod loops;
 mod parallel;
 mod review;
 mod reviewed;
+mod shapes;
 mod task_prs;
 
 use crate::harness::{Answer, Scratch, Setup, Status, UserState};

@@ -11,7 +11,7 @@ use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
 use crate::harness::{Scratch, Stage};
 
 /// Every graph that ships. A new one wants a test of its run in `graphs.rs` too.
-const SHIPPED: [&str; 17] = [
+const SHIPPED: [&str; 21] = [
     "chain",
     "commands",
     "concerns",
@@ -20,15 +20,19 @@ const SHIPPED: [&str; 17] = [
     "diamond-auto",
     "diamond-review",
     "failure-isolated",
+    "fan-in",
     "gate-retry",
     "handover",
     "loop",
+    "nested",
     "no-diff",
+    "one-by-one",
     "parallel",
     "quickstart",
     "retry-exhausted",
     "reviewed",
     "task-prs",
+    "stacked",
 ];
 
 fn folder() -> PathBuf {
@@ -90,7 +94,7 @@ fn every_shipped_graph_is_read_planned_and_introduced() {
         assert_eq!(graph.name.as_str(), name);
         let plan = plan(&graph);
         assert_eq!(plan.tasks.len(), graph.tasks.len());
-        assert!(plan.lanes.iter().all(|lane| lane.target == "main"), "{name}");
+        assert!(plan.lanes.iter().all(|lane| lane.parent.is_some() || lane.target == "main"), "{name}");
         let text = fs::read_to_string(folder().join(format!("{name}.toml"))).expect("it ships");
         assert!(text.starts_with("# "), "{name} does not say what it shows");
     }
@@ -116,6 +120,11 @@ fn the_shapes_of_the_shipped_graphs_are_as_they_say() {
     assert_eq!(lanes("diamond-auto"), diamond);
     assert_eq!(plan(&graph("diamond-review")).settings.handoff, Handoff::Ready);
     assert_eq!(plan(&graph("diamond-auto")).settings.handoff, Handoff::Merged);
+    let line = shape(&[("base", &[]), ("middle", &["base"]), ("top", &["middle"])]);
+    assert_eq!((lanes("stacked"), lanes("one-by-one")), (line.clone(), line));
+    assert_eq!(plan(&graph("stacked")).settings.handoff, Handoff::Ready);
+    assert_eq!(plan(&graph("one-by-one")).settings.handoff, Handoff::Merged);
+    assert_eq!(lanes("fan-in").last().map(|(lane, needs)| (lane.as_str(), needs.len())), Some(("table", 10)));
     assert!(plan(&graph("parallel")).tasks.iter().all(|task| task.wave == 1));
 }
 

@@ -151,7 +151,16 @@ impl Core {
         let after = self.live_of(&envelope);
         self.live = self.live + usize::from(after) - usize::from(before);
         self.agenda.touch(touched, &self.plan, &self.index);
-        if let (Event::PrUpdated(_), Some(lane)) = (&envelope.event, touched.lane) {
+        if let (
+            Event::PrOpened(_)
+            | Event::PrUpdated(_)
+            | Event::PrClosed(_)
+            | Event::EffectFailed(_)
+            | Event::EffectConfirmed(_)
+            | Event::WorkflowTransition(_),
+            Some(lane),
+        ) = (&envelope.event, touched.lane)
+        {
             // An upstream lane waits with its teardown until nothing is stacked on its branch.
             self.agenda.touch_lanes(self.state.lanes[lane].contains.keys().copied());
         }

@@ -20,4 +20,4 @@ mod tests;
 pub use self::core::{Core, EngineError};
 pub use agenda::Deadline;
 pub use input::{Input, Report};
-pub use observe::is_news;
+pub use observe::news;

@@ -1,13 +1,13 @@
 //! Inputs become facts. Nothing is decided here; what cannot be true is rejected.
 
 use crate::event::{
-    Actor, ArtifactStored, AttemptStatus, CHECK_HEAD, CheckStatus, ConcernClass, ConcernRecorded, Control,
-    ControlReceived, ControlRejected, ControlVerb, Draft, EffectConfirmed, EffectFailed, EffectUnknown,
-    Event, LaneStatus, LossRecorded, ProcessRole, SignalKind, SignalObserved, SignalRejected, Source,
-    Subject, SummaryRecorded, WorkflowIteration, WorkflowStart,
+    Actor, ArtifactStored, AttemptStatus, CHECK_HEAD, CheckRecorded, CheckStatus, ConcernClass,
+    ConcernRecorded, Control, ControlReceived, ControlRejected, ControlVerb, Draft, EffectConfirmed,
+    EffectFailed, EffectUnknown, Event, LaneStatus, LossRecorded, ProcessRole, SignalKind, SignalObserved,
+    SignalRejected, Source, Subject, SummaryRecorded, WorkflowIteration, WorkflowStart,
 };
-use crate::id::LaneId;
-use crate::state::{REJECTED, State};
+use crate::id::{LaneId, Sha};
+use crate::state::{Lane, PullRequest, REJECTED, State};
 
 use super::{Input, Report};
 
@@ -25,7 +25,7 @@ pub(super) fn observe(state: &State, input: Input) -> Vec<Draft> {
         }
         Input::Loss { what } => vec![Draft::world(Subject::default(), LossRecorded { what })],
         Input::News { facts, problem } => {
-            let mut drafts: Vec<Draft> = facts.into_iter().filter(|fact| is_news(state, fact)).collect();
+            let mut drafts = news(state, facts);
             drafts.extend(problem.map(|what| Draft::world(Subject::default(), LossRecorded { what })));
             drafts
         }
@@ -208,27 +208,53 @@ fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option
     }
 }
 
-/// Whether what the forge shows is not known yet.
-pub fn is_news(state: &State, fact: &Draft) -> bool {
-    let Some(lane) = fact.subject.lane.as_ref().and_then(|lane| state.index().lane(lane)) else {
-        return false;
-    };
-    let lane = &state.lanes[lane];
-    let Some(pr) = lane.pr.as_ref().filter(|pr| pr.merged.is_none()) else { return false };
-    match &fact.event {
+/// What of the things that the forge shows is not known yet.
+pub fn news(state: &State, facts: Vec<Draft>) -> Vec<Draft> {
+    facts.into_iter().flat_map(|fact| news_of(state, fact)).collect()
+}
+
+fn news_of(state: &State, mut fact: Draft) -> Vec<Draft> {
+    let lane = fact.subject.lane.as_ref().and_then(|lane| state.index().lane(lane));
+    let Some(lane) = lane.map(|lane| &state.lanes[lane]) else { return Vec::new() };
+    let Some(pr) = lane.pr.as_ref().filter(|pr| pr.merged.is_none()) else { return Vec::new() };
+    let is_news = match &mut fact.event {
         Event::PrMerged(_) => true,
         Event::PrClosed(_) => pr.closed_by.is_none(),
-        // It is open; that is news of one that was closed.
-        Event::PrUpdated(event) => pr.closed_by.is_some() && pr.at == event.pr,
+        Event::PrUpdated(event) if pr.at == event.pr => {
+            let shown = std::mem::replace(&mut event.tip, pr.tip.clone());
+            let head = head(lane, pr, &shown).map(|event| Draft::world(fact.subject.clone(), event));
+            // It is open; that is news of one that was closed.
+            let reopened = pr.closed_by.is_some().then_some(fact);
+            return head.into_iter().chain(reopened).collect();
+        }
         Event::ReviewObserved(event) => !lane.reviews.iter().any(|known| {
             (known.act, &known.by, &known.text, &known.tip) == (event.act, &event.by, &event.text, &event.tip)
         }),
-        Event::CheckRecorded(event) => match lane.checks.iter().find(|known| known.name == event.name) {
-            Some(known) => (known.status, &known.detail) != (event.status, &event.detail),
-            None => event.name != CHECK_HEAD || event.status != CheckStatus::Pass,
-        },
+        Event::CheckRecorded(event) => is_other(lane, event),
         _ => false,
-    }
+    };
+    if is_news { vec![fact] } else { Vec::new() }
+}
+
+fn is_other(lane: &Lane, event: &CheckRecorded) -> bool {
+    let known = lane.checks.iter().find(|known| known.name == event.name);
+    known.is_none_or(|known| (known.status, &known.detail) != (event.status, &event.detail))
+}
+
+/// What it means that the pull request shows `shown`, as far as that is news. The run may be about to move it, and a
+/// forge may be late in showing that it was moved: neither is the work of other hands.
+fn head(lane: &Lane, pr: &PullRequest, shown: &Sha) -> Option<CheckRecorded> {
+    let (status, detail) = if *shown == pr.tip {
+        (CheckStatus::Pass, String::new())
+    } else if lane.tip.as_ref() == Some(shown) || pr.earlier.contains(shown) {
+        return None;
+    } else {
+        let (shown, ours) = (shown.short(), pr.tip.short());
+        (CheckStatus::Fail, format!("it was moved to {shown} by other hands; what was proven is {ours}"))
+    };
+    let event = CheckRecorded { name: CHECK_HEAD.to_owned(), status, detail, duration_ms: 0 };
+    let never_moved = status == CheckStatus::Pass && lane.checks.iter().all(|known| known.name != CHECK_HEAD);
+    (!never_moved && is_other(lane, &event)).then_some(event)
 }
 
 /// Files of one attempt that are rejected with a reason each; more are dropped.

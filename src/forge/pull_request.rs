@@ -313,6 +313,13 @@ impl PrUpdate {
             || self.base_sha.as_ref().is_some_and(|sha| *sha != pr.base_sha)
     }
 
+    /// Whether it would change anything.
+    pub(super) fn differs(&self, pr: &PullRequest) -> bool {
+        let mut after = pr.clone();
+        self.clone().apply(&mut after);
+        after != *pr
+    }
+
     pub(super) fn apply(self, pr: &mut PullRequest) {
         set(&mut pr.title, self.title);
         set(&mut pr.body, self.body);

@@ -1,5 +1,7 @@
 //! Merging in the object database: no worktree, no index, no ref is touched.
 
+use std::io::Write as _;
+
 use super::command::{Answer, Git};
 use super::repo::{oid, sha};
 use super::{GitError, Repo};
@@ -29,18 +31,40 @@ pub enum Merge {
     },
 }
 
+/// Work that has landed, whether the commit that brought it names it as a parent or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landed {
+    /// The commit of the target that brought it.
+    pub commit: Sha,
+    /// The tip that was landed.
+    pub head: Sha,
+}
+
 impl Repo {
     /// Merges two commits. Where one contains the other, or only one side changed anything, no process is run.
     ///
     /// Commits without common history are [`GitError::UnrelatedHistories`].
     pub fn merge(&self, ours: &Sha, theirs: &Sha) -> Result<Merge, GitError> {
+        self.merge_knowing(ours, theirs, &[])
+    }
+
+    /// Merges two commits as if each of `landings` were a merge of the work that it brought, however it was made.
+    pub fn merge_knowing(&self, ours: &Sha, theirs: &Sha, landings: &[Landed]) -> Result<Merge, GitError> {
         if let Some(merge) = self.merge_trivially(ours, theirs)? {
             return Ok(merge);
         }
         // Attributes (merge drivers, eol) come from our side, not from whatever the user has checked out.
-        let mut git = Git::configured(self.scope(), "merge-tree", &["merge.conflictStyle=diff3"]);
+        let mut git = Git::configured(
+            self.scope(),
+            "merge-tree",
+            &["merge.conflictStyle=diff3", "advice.graftFileDeprecated=false"],
+        );
         if self.version() >= (2, 41) {
             git = git.env("GIT_ATTR_SOURCE", ours.as_str());
+        }
+        let grafts = self.grafts(landings)?;
+        if let Some(file) = &grafts {
+            git = git.env("GIT_GRAFT_FILE", file.path());
         }
         let answer = git
             .args(["--write-tree", "-z", "--name-only", "--messages", ours.as_str(), theirs.as_str()])
@@ -51,6 +75,28 @@ impl Repo {
             return Ok(Merge::Clean { tree, ff: false });
         }
         self.conflict(&answer)
+    }
+
+    /// A file that tells git of more parents than the commits name; `None` where there is nothing to tell.
+    fn grafts(&self, landings: &[Landed]) -> Result<Option<tempfile::NamedTempFile>, GitError> {
+        let mut lines = String::new();
+        for Landed { commit, head } in landings {
+            let here = |one: &Sha| Ok::<_, GitError>(self.resolve_commit(one.as_str())?.is_some());
+            if here(commit)? && here(head)? && !self.is_ancestor(head, commit)? {
+                let parents = self.parents(commit)?;
+                let all = std::iter::once(commit).chain(&parents).chain([head]).map(Sha::as_str);
+                lines.push_str(&all.collect::<Vec<_>>().join(" "));
+                lines.push('\n');
+            }
+        }
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        let dir = std::env::temp_dir();
+        let failed = || GitError::io("written to", &dir);
+        let mut file = tempfile::NamedTempFile::new_in(&dir).map_err(failed())?;
+        file.write_all(lines.as_bytes()).map_err(failed())?;
+        Ok(Some(file))
     }
 
     fn merge_trivially(&self, ours: &Sha, theirs: &Sha) -> Result<Option<Merge>, GitError> {

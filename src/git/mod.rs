@@ -42,7 +42,7 @@ pub use advance::Advanced;
 pub use diff::{Change, DiffFile};
 pub use error::{GitError, Rejection, Unsupported};
 pub use lock::RepoLock;
-pub use merge::Merge;
+pub use merge::{Landed, Merge};
 pub use objects::CommitInfo;
 pub use remote::Remote;
 pub use repo::{Identity, Repo};

@@ -6,7 +6,7 @@
 //! commit with the target's content whose parents are the landing *and* the upstream work that landed.
 //! Merging that is an ordinary merge with the right base, and what is recorded names only the landing.
 
-use super::{GitError, Identity, Merge, Repo};
+use super::{GitError, Identity, Landed, Merge, Repo};
 use crate::id::Sha;
 
 /// How upstream work reached the target.
@@ -23,10 +23,19 @@ pub struct Landing {
 impl Repo {
     /// Merges a landing into a lane whose tip is `tip`; the commit to make of it has the parents `tip` and
     /// [`Landing::landed`]. A fast-forward is one to the landing itself.
-    pub fn restack(&self, tip: &Sha, landing: &Landing, author: &Identity) -> Result<Merge, GitError> {
+    ///
+    /// `others` have landed too. Where one of those was squashed or rebased and the lane holds its work by way of the
+    /// upstream, git has to be told that they are the same.
+    pub fn restack(
+        &self,
+        tip: &Sha,
+        landing: &Landing,
+        others: &[Landed],
+        author: &Identity,
+    ) -> Result<Merge, GitError> {
         let Landing { landed, head, held } = landing;
         if self.is_ancestor(head, landed)? && self.is_ancestor(held, landed)? {
-            return self.merge(tip, landed);
+            return self.merge_knowing(tip, landed, others);
         }
         let mut parents = vec![landed.clone(), head.clone()];
         if held != head {
@@ -34,7 +43,7 @@ impl Repo {
         }
         let message = "The content of the target, with the work that landed in it\n";
         let joined = self.commit_tree(&self.tree_of(landed)?, &parents, message, author)?;
-        Ok(match self.merge(tip, &joined)? {
+        Ok(match self.merge_knowing(tip, &joined, others)? {
             // The joint commit is a means to an end and is never part of a lane.
             Merge::Clean { tree, ff: true } => Merge::Clean { tree, ff: false },
             other => other,

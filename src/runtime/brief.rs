@@ -7,6 +7,7 @@ use crate::agent::{
     IterationShown, RejectedSignal, ReviewInput, UpstreamSummary,
 };
 use crate::event::{AttemptStatus, CHECK_REVIEW, Effect, Output};
+use crate::git::Landed;
 use crate::graph::{CommitPolicy, REVIEWER, SessionPolicy};
 use crate::id::{RoleName, Sha, TaskId};
 use crate::plan::{Plan, TaskIx, TaskPlan, Work};
@@ -26,6 +27,8 @@ pub(super) struct Brief {
     pub(super) tip: Option<Sha>,
     /// What was known of its lane at its start, and of those that the lane holds.
     pub(super) state: Option<Arc<State>>,
+    /// For a sync: what has landed where the lane goes.
+    pub(super) landed: Vec<Landed>,
 }
 
 /// What an attempt's effects have to know.
@@ -97,9 +100,25 @@ impl Brief {
             Effect::Provision { lane } => state.index().lane(lane).and_then(|ix| begins_at(state, ix)),
             _ => None,
         };
+        let landed = match &effect {
+            Effect::Sync { lane, .. } => state.index().lane(lane).map(|lane| landed(state, lane)),
+            _ => None,
+        };
         let state = whole.map(|lane| Arc::new(state.about(lane)));
-        Self { effect, resumed, attempt, tip, state }
+        Self { effect, resumed, attempt, tip, state, landed: landed.unwrap_or_default() }
     }
+}
+
+/// What has landed on the lane's target in this run, with the commits that brought it.
+fn landed(state: &State, lane: crate::plan::LaneIx) -> Vec<Landed> {
+    let plan = &state.plan().lanes;
+    let beside = plan.iter().zip(&state.lanes).filter(|(other, _)| other.target == plan[lane].target);
+    beside
+        .filter_map(|(_, lane)| {
+            let pr = lane.pr.as_ref()?;
+            Some(Landed { commit: pr.merged.clone()?, head: pr.tip.clone() })
+        })
+        .collect()
 }
 
 /// Where a lane stands, or is cut from: a nested one from where its parent stands.

@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, watch};
 use super::clock;
 use crate::engine::Input;
 use crate::event::{
-    CHECK_HEAD, CheckRecorded, CheckStatus, Draft, LaneStatus, PrClosed, PrMerged, PrRef, PrUpdated,
-    ReviewAct, ReviewObserved, Subject,
+    CheckRecorded, CheckStatus, Draft, LaneStatus, PrClosed, PrMerged, PrRef, PrUpdated, ReviewAct,
+    ReviewObserved, Subject,
 };
 use crate::forge::{self, ForgeError, GitHub, PrCheck, PrNews, PrState, Verdict, Watch};
-use crate::id::{LaneId, Sha};
+use crate::id::LaneId;
 use crate::state::State;
 
 /// A lane whose pull request is watched.
@@ -22,8 +22,6 @@ use crate::state::State;
 pub(super) struct Watched {
     lane: LaneId,
     pr: PrRef,
-    /// What the run has shown there.
-    tip: Sha,
 }
 
 /// The lanes that wait for news: their pull request is open, or was closed by somebody who may think again.
@@ -37,7 +35,7 @@ pub(super) fn watched(state: &State) -> Vec<Watched> {
                 LaneStatus::Failed => pr.closed_by.is_some(),
                 _ => false,
             };
-            waits.then(|| Watched { lane: plan.id.clone(), pr: pr.at.clone(), tip: pr.tip.clone() })
+            waits.then(|| Watched { lane: plan.id.clone(), pr: pr.at.clone() })
         })
         .collect()
 }
@@ -146,9 +144,8 @@ fn facts(watched: &[Watched], news: &PrNews) -> Vec<Draft> {
         (None, Some(closed)) => facts.push(Draft::world(subject(), PrClosed { by: closed.by.clone() })),
         (None, None) => {
             debug_assert_eq!(pull.state, PrState::Open, "merged and closed ones say how");
-            facts.push(head(known, &pull.head_sha));
             facts.extend(pull.checks.iter().filter_map(|one| check(&known.lane, one)));
-            let (pr, tip) = (known.pr.clone(), known.tip.clone());
+            let (pr, tip) = (known.pr.clone(), pull.head_sha.clone());
             let event = PrUpdated { pr, tip, base: pull.base.clone(), draft: pull.draft };
             facts.push(Draft::world(subject(), event));
         }
@@ -161,19 +158,6 @@ const MOST_WORDS: usize = 4000;
 
 fn bounded(text: &str) -> String {
     text.chars().take(MOST_WORDS).collect()
-}
-
-/// Whether the pull request still shows what the run has put there.
-fn head(known: &Watched, shown: &Sha) -> Draft {
-    let (status, detail) = if *shown == known.tip {
-        (CheckStatus::Pass, String::new())
-    } else {
-        let (shown, ours) = (shown.short(), known.tip.short());
-        let detail = format!("it was moved to {shown} by other hands; what was proven is {ours}");
-        (CheckStatus::Fail, detail)
-    };
-    let event = CheckRecorded { name: CHECK_HEAD.to_owned(), status, detail, duration_ms: 0 };
-    Draft::world(Subject::lane(&known.lane), event)
 }
 
 /// A check on GitHub as evidence about the lane; `None` while it runs.

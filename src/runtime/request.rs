@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::orchestrator::{Drive, drive};
 use super::{Project, RuntimeError, poller, store};
-use crate::engine::is_news;
+use crate::engine::news;
 use crate::event::{Effect, Envelope, Event, RunStatus};
 use crate::id::{GraphName, RunNo};
 use crate::journal::{Follow, Journal, LockError, Mode, RunLock};
@@ -92,8 +92,11 @@ pub async fn ask_for_news(
     };
     match poller::look(&github, &loaded.state).await {
         Err(error) => return Ok(Some(poller::problem(&error))),
-        Ok(facts) if !facts.iter().any(|fact| is_news(&loaded.state, fact)) => return Ok(None),
-        Ok(_) => {}
+        Ok(facts) => {
+            if news(&loaded.state, facts).is_empty() {
+                return Ok(None);
+            }
+        }
     }
     match store::lock(project, graph) {
         Ok(lock) => settle(project, &loaded.plan, lock, environment).await.map(|()| None),

@@ -6,7 +6,7 @@ use super::{
     Attempt, Check, Concern, Conflict, Kept, Outside, Process, PullRequest, ReviewNote, State, Unresolved,
 };
 use crate::event::{
-    CHECK_MERGEABLE, CheckStatus, Effect, Envelope, Event, LaneStatus, SignalKind, SignalObserved,
+    CHECK_HEAD, CHECK_MERGEABLE, CheckStatus, Effect, Envelope, Event, LaneStatus, SignalKind, SignalObserved,
 };
 use crate::plan::LaneIx;
 
@@ -164,9 +164,17 @@ impl State {
                     let tasks = &self.index.tasks_of[lane_ix];
                     lane.retry_wanted |= tasks.iter().all(|&t| self.tasks[t].status.is_success());
                 }
+                let mut earlier = known.map(|known| known.earlier.clone()).unwrap_or_default();
+                if let Some(moved) = known.filter(|known| known.tip != *tip) {
+                    earlier.insert(moved.tip.clone());
+                    // Whoever had moved it before: it was just moved from where the run knew it to be.
+                    lane.checks.retain(|check| check.name != CHECK_HEAD);
+                }
+                earlier.remove(tip);
                 lane.pr = Some(PullRequest {
                     at: pr.clone(),
                     tip: tip.clone(),
+                    earlier,
                     base: base.clone(),
                     draft: *draft,
                     merged,
@@ -247,6 +255,7 @@ fn shown(event: &crate::event::TaskPrOpened) -> PullRequest {
         tip: event.tip.clone(),
         base: event.base.clone(),
         draft: false,
+        earlier: std::collections::BTreeSet::new(),
         merged: None,
         merged_by: None,
         closed_by: None,

@@ -64,6 +64,8 @@ pub struct PullRequest {
     pub at: PrRef,
     /// The tip that it shows.
     pub tip: Sha,
+    /// The tips that it showed before.
+    pub earlier: BTreeSet<Sha>,
     /// The branch it goes to.
     pub base: String,
     /// Whether it is a draft.

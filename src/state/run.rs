@@ -119,23 +119,37 @@ impl State {
     /// The lanes whose content `lane` holds and that have not reached the target; the ones that it is nested in are no
     /// matter of its own.
     pub fn unmerged_upstreams(&self, lane: LaneIx) -> impl Iterator<Item = LaneIx> + '_ {
+        self.upstreams(lane).filter(|&up| self.lanes[up].status != LaneStatus::Merged)
+    }
+
+    /// The lanes whose content `lane` has taken in, landed or not, but those that it is nested in.
+    pub fn upstreams(&self, lane: LaneIx) -> impl Iterator<Item = LaneIx> + '_ {
         let holds = self.lanes[lane].contains.keys().copied();
-        holds
-            .filter(move |&up| self.lanes[up].status != LaneStatus::Merged && !self.index.is_within(lane, up))
+        holds.filter(move |&up| !self.index.is_within(lane, up))
+    }
+
+    /// Whether a person chose to go on without the whole lane.
+    pub fn goes_on_without(&self, lane: LaneIx) -> bool {
+        let (tasks, children) = (&self.index.tasks_of[lane], &self.index.children[lane]);
+        // One that only holds others together is gone without where they are.
+        if tasks.is_empty() {
+            return !children.is_empty() && children.iter().all(|&child| self.goes_on_without(child));
+        }
+        tasks.iter().all(|&task| self.tasks[task].set_aside)
     }
 
     /// Where the pull request of `lane` goes, and whether as a draft: on the one lane that it stands on and that has not
     /// landed; where there are several, to the target, once they have.
     pub fn base_of(&self, lane: LaneIx) -> (String, bool) {
-        let mut unmerged = self.unmerged_upstreams(lane);
+        let Some(up) = self.unmerged_upstreams(lane).next() else {
+            return (self.plan.lanes[lane].target.clone(), false);
+        };
         let target = &self.plan.lanes[lane].target;
-        match (unmerged.next(), unmerged.next()) {
-            (Some(up), None) if self.plan.lanes[up].target == *target && self.lanes[up].pr.is_some() => {
-                (self.plan.lanes[up].branch.clone(), false)
-            }
-            (Some(_), _) => (target.clone(), true),
-            (None, _) => (target.clone(), false),
+        let several = self.upstreams(lane).nth(1).is_some();
+        if !several && self.plan.lanes[up].target == *target && self.lanes[up].pr.is_some() {
+            return (self.plan.lanes[up].branch.clone(), false);
         }
+        (target.clone(), true)
     }
 
     /// Whether the content of `lane` may flow on, as far as its own status says.

@@ -120,6 +120,7 @@ pub(super) fn asks(attempt: &Attempt) -> bool {
 fn lane_waits(plan: &Plan, state: &State, lane: LaneIx) -> Option<Waiting> {
     let (kind, question, hint) = match state.lanes[lane].status {
         LaneStatus::PrCreated => pull_request_waits(plan, state, lane)?,
+        LaneStatus::Failed if state.goes_on_without(lane) => return None,
         LaneStatus::Failed => {
             let why = failed_by_itself(state, lane)?;
             (

@@ -1,6 +1,7 @@
 //! What keeps a run from GitHub, and how it goes on when that is put right.
 
 use super::hub::{Hub, Merge, Token};
+use crate::harness::Method;
 
 #[test]
 fn s22_without_a_token_the_local_forge_serves_and_that_is_said() {
@@ -134,6 +135,7 @@ fn ar18_failing_checks_keep_an_automatic_merge_back() {
     run.wait_for_nth_line(2, |line| line.contains("pr.opened"));
     hub.fake.check(1, "build", Some("failure"));
     hub.fake.check(2, "build", Some("success"));
+    run.wait_for_line(|line| line.contains("github/build") && line.contains("\"fail\""));
     hub.fake.protect(None);
     run.wait().failure();
     let status = hub.status();
@@ -187,4 +189,22 @@ fn s20_a_base_that_is_gone_is_said_and_made_good() {
     hub.laneway(&["retry", "hub"]).success();
     hub.laneway(&["resume", "hub"]).success();
     assert_eq!(hub.status().lane("core")["status"], "pr_created");
+}
+
+#[test]
+fn s20_one_that_a_person_merges_before_its_checks_are_over_is_merged_once() {
+    let hub = Hub::new();
+    hub.graph(Merge::Auto);
+    hub.fake.protect(Some("Required status check \"build\" is expected."));
+    let mut run = hub.spawn(&["run", "graphs/hub.toml", "--json"]);
+    run.wait_for_nth_line(2, |line| line.contains("pr.opened"));
+    hub.fake.check(1, "build", None);
+    let landed = hub.fake.merge(1, Method::Squash, "bob");
+    run.wait_for_line(|line| line.contains("pr.merged"));
+    hub.fake.protect(None);
+    run.wait().success();
+    hub.expect("merged", "merged");
+    let merged = hub.events("pr.merged");
+    assert_eq!((merged.len(), &merged[0]["payload"]["commit"]), (2, &landed.as_str().into()));
+    assert_eq!(hub.events("process.started").len(), 2, "the work was done again");
 }

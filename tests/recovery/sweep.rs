@@ -222,6 +222,10 @@ sweeps! {
     a06_a19_diamond_auto_survives_crashes: "diamond-auto", 0;
     a06_a19_diamond_review_survives_crashes: "diamond-review", 0;
     a06_a19_failure_isolated_survives_crashes: "failure-isolated", 1;
+    a06_a19_fan_in_survives_crashes: "fan-in", 0;
+    a06_a19_nested_survives_crashes: "nested", 0;
+    a06_a19_one_by_one_survives_crashes: "one-by-one", 0;
+    a06_a19_stacked_survives_crashes: "stacked", 0;
     a06_a19_gate_retry_survives_crashes: "gate-retry", 0;
     a06_a19_handover_survives_crashes: "handover", 0;
     a06_a19_loop_survives_crashes: "loop", 0;

@@ -188,7 +188,7 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if super::stack::restack(core, lane)? {
         return Ok(());
     }
-    if is_outdated(core, lane) && !gave_up_on(core, lane, is_open) {
+    if is_outdated(core, lane) && !gave_up_opening(core, lane, &tip) {
         let waits = retry_later(core, lane);
         return if waits { Ok(()) } else { open_pr(core, lane, tip) };
     }
@@ -323,8 +323,12 @@ fn gave_up_on(core: &Core, lane: LaneIx, which: fn(&Effect) -> bool) -> bool {
     gave_up(core, step).is_some()
 }
 
-fn is_open(effect: &Effect) -> bool {
-    matches!(effect, Effect::OpenPr { .. })
+/// Whether it was refused to show just this; what was refused before the lane or its base moved says nothing.
+fn gave_up_opening(core: &Core, lane: LaneIx, tip: &crate::id::Sha) -> bool {
+    let (base, draft) = core.state.base_of(lane);
+    let wanted = Effect::OpenPr { lane: core.plan.lanes[lane].id.clone(), tip: tip.clone(), base, draft };
+    let step = core.state.lanes[lane].step.as_ref().filter(|step| step.effect == wanted);
+    gave_up(core, step).is_some()
 }
 
 fn is_prove(effect: &Effect) -> bool {

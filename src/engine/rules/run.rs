@@ -92,12 +92,7 @@ fn list(names: &[&str]) -> String {
 impl Core {
     /// Whether a person chose to go on without the whole lane.
     pub(super) fn goes_on_without(&self, lane: crate::plan::LaneIx) -> bool {
-        let (tasks, children) = (&self.index.tasks_of[lane], &self.index.children[lane]);
-        // One that only holds others together is gone without where they are.
-        if tasks.is_empty() {
-            return children.iter().all(|&child| self.goes_on_without(child));
-        }
-        tasks.iter().all(|&t| self.state.tasks[t].set_aside)
+        self.state.goes_on_without(lane)
     }
 
     /// Nested lanes that a person has to merge before the ones that hold them can go on.

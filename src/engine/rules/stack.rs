@@ -88,13 +88,19 @@ impl Core {
         tasks.filter(wrote).max_by_key(|&t| self.state.tasks[t].ended_at)
     }
 
-    /// Whether a pull request is stacked on the lane's branch, which therefore has to stay.
+    /// Whether a pull request is stacked on the lane's branch, or is about to be, so that it has to stay.
     pub(super) fn is_stacked_on(&self, lane: LaneIx) -> bool {
         let branch = &self.plan.lanes[lane].branch;
         self.index.downstream[lane].iter().any(|&down| {
             let down = &self.state.lanes[down];
             let open = |pr: &&crate::state::PullRequest| pr.merged.is_none() && pr.closed_by.is_none();
-            !down.status.is_terminal() && down.pr.as_ref().filter(open).is_some_and(|pr| pr.base == *branch)
+            let shown = down.pr.as_ref().filter(open).is_some_and(|pr| pr.base == *branch);
+            let opens = |step: &&crate::state::Step| step.is_in_flight();
+            let goes =
+                down.step.as_ref().filter(opens).is_some_and(
+                    |step| matches!(&step.effect, Effect::OpenPr { base, .. } if base == branch),
+                );
+            goes || shown && !down.status.is_terminal()
         })
     }
 }

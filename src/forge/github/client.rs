@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::GitHubError;
+use super::kept::Kept;
 use super::pace::Pace;
 use super::wire::Refusal;
 use crate::event::Timestamp;
@@ -29,6 +30,7 @@ pub struct GitHub {
     crab: Option<Octocrab>,
     pub(super) place: GitHubPlace,
     pub(super) pace: Pace,
+    pub(super) kept: Kept,
 }
 
 /// A request.
@@ -106,7 +108,7 @@ impl GitHub {
                     .map_err(failed)?,
             ),
         };
-        Ok(GitHub { crab, place: at, pace })
+        Ok(GitHub { crab, place: at, pace, kept: Kept::default() })
     }
 
     /// Where it speaks to.

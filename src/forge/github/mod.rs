@@ -7,6 +7,7 @@
 mod client;
 mod error;
 mod found;
+mod kept;
 mod news;
 mod pace;
 mod place;

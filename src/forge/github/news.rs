@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use serde::de::DeserializeOwned;
-
 use super::client::{Ask, GitHub, Reply};
 use super::error::GitHubError;
 use super::found;
@@ -11,7 +9,6 @@ use super::pulls::{PAGE, PAGES};
 use super::wire;
 use crate::forge::error::ForgeError;
 use crate::forge::pull_request::{PrCheck, PrState, PullRequest, Review};
-use crate::id::Sha;
 
 /// What was seen last, so that GitHub can say that nothing changed; such an answer costs none of the quota.
 #[derive(Debug, Default)]
@@ -20,8 +17,6 @@ pub struct Watch {
     list: Option<String>,
     /// When each pull request was changed last.
     seen: HashMap<u64, Seen>,
-    /// Answers by their path.
-    kept: HashMap<String, (String, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -48,21 +43,19 @@ impl GitHub {
         let mut news = Vec::new();
         for number in numbers {
             let known = watch.seen.get(number).cloned();
-            let updated = listed.iter().find(|pull| pull.number == *number).map(|pull| &pull.updated_at);
-            let changed = match (&known, updated) {
+            let shown = listed.iter().find(|pull| pull.number == *number);
+            let changed = match (&known, shown) {
                 (None, _) => true,
-                (Some(known), Some(updated)) => known.updated != *updated,
+                (Some(known), Some(shown)) => known.updated != shown.updated_at,
                 (Some(_), None) => false,
             };
-            if let Some(one) = self.news_of(watch, *number, known, changed).await? {
+            let shown = shown.cloned();
+            if let Some(one) = self.news_of(watch, *number, known, (changed, shown)).await? {
                 news.push(one);
             }
         }
         // Only now: what was missed because of an error is asked for again.
         watch.list = tag;
-        watch
-            .kept
-            .retain(|path, _| watch.seen.values().any(|seen| path.contains(seen.pull.head_sha.as_str())));
         Ok(news)
     }
 
@@ -71,12 +64,20 @@ impl GitHub {
         watch: &mut Watch,
         number: u64,
         known: Option<Seen>,
-        changed: bool,
+        (changed, shown): (bool, Option<wire::Pull>),
     ) -> Result<Option<PrNews>, ForgeError> {
         let (mut pull, reviews) = if let Some(known) = known.as_ref().filter(|_| !changed) {
             (known.pull.clone(), Vec::new())
         } else {
-            let mut pull = self.pull(self.raw(number).await?)?;
+            // A list has all there is to say of an open one, but not who has merged one.
+            let raw = match shown.filter(|pull| pull.state == wire::OpenOrClosed::Open) {
+                Some(open) => {
+                    self.kept.keep_pull(&open);
+                    open
+                }
+                None => self.raw(number).await?,
+            };
+            let mut pull = self.pull(raw)?;
             if let Some(closed) = &mut pull.closed {
                 closed.by = self.closed_by(number).await?;
             }
@@ -85,7 +86,7 @@ impl GitHub {
             (pull, reviews)
         };
         if pull.state == PrState::Open {
-            pull.checks = self.kept_checks(watch, &pull.head_sha).await?;
+            pull.checks = self.checks(&pull.head_sha).await?;
         }
         let same = known.is_some_and(|known| !changed && known.checks == pull.checks);
         let seen = Seen { updated: pull.updated_at.clone(), checks: pull.checks.clone(), pull: pull.clone() };
@@ -121,29 +122,5 @@ impl GitHub {
             }
         }
         Ok((all, tag))
-    }
-
-    async fn kept_checks(&self, watch: &mut Watch, head: &Sha) -> Result<Vec<PrCheck>, GitHubError> {
-        let runs = self.kept(watch, self.runs_of(head)).await?;
-        let statuses = self.kept(watch, self.statuses_of(head)).await?;
-        Ok(found::checks(runs, statuses))
-    }
-
-    async fn kept<T: DeserializeOwned>(&self, watch: &mut Watch, path: String) -> Result<T, GitHubError> {
-        let tag = watch.kept.get(&path).map(|(tag, _)| tag.clone());
-        let ask = Ask::get(path.clone()).unless(tag);
-        match self.ask(&ask).await.map_err(|fault| self.plain(fault))? {
-            Reply::Same => {
-                let text = watch.kept.get(&path).map_or("", |(_, text)| text.as_str());
-                self.parse(text)
-            }
-            Reply::Fresh { text, etag } => {
-                let read = self.parse(&text)?;
-                if let Some(etag) = etag {
-                    watch.kept.insert(path, (etag, text));
-                }
-                Ok(read)
-            }
-        }
     }
 }

@@ -74,16 +74,20 @@ impl GitHub {
         let super::client::Reply::Fresh { text, .. } = self.once(ask).await? else {
             return Err(Fault::Known(self.parse::<()>("").expect_err("nothing is no answer")));
         };
-        Ok(self.pull(self.parse(&text)?)?)
+        let pull = self.parse(&text)?;
+        self.kept.keep_pull(&pull);
+        Ok(self.pull(pull)?)
     }
 
     /// The pull request that `new` would be a second one of. One that a person opened for the branch is taken over.
     async fn existing(&self, new: &NewPr) -> Result<Option<PullRequest>, ForgeError> {
-        if let Some(found) = self.find_by_marker(&new.marker, &new.head).await? {
+        let all = self.of_branch(&new.head).await?;
+        if let Some(found) = self.with_marker(&all, &new.marker)? {
             return Ok(Some(found));
         }
-        let open = self.of_branch(&new.head, "open").await?;
-        let Some(theirs) = open.into_iter().find(|pull| pull.base.r#ref == new.base) else {
+        let stands =
+            |pull: &wire::Pull| pull.state == wire::OpenOrClosed::Open && pull.base.r#ref == new.base;
+        let Some(theirs) = all.into_iter().find(stands) else {
             return Ok(None);
         };
         let body = theirs.body.clone().unwrap_or_default();
@@ -93,29 +97,35 @@ impl GitHub {
         let change = json!({ "title": new.title, "body": marked(&new.body, &new.marker) });
         let path = self.of_repo(&format!("pulls/{}", theirs.number));
         let pull: wire::Pull = self.fetch(&Ask::send(Method::PATCH, path, change)).await?;
+        self.kept.keep_pull(&pull);
         Ok(Some(self.pull(pull)?))
     }
 
-    async fn of_branch(&self, head: &str, state: &str) -> Result<Vec<wire::Pull>, GitHubError> {
+    /// All that ever showed the branch `head`.
+    async fn of_branch(&self, head: &str) -> Result<Vec<wire::Pull>, GitHubError> {
         let (owner, head) = (self.place.owner(), escaped(head));
-        let path = self.of_repo(&format!("pulls?head={owner}:{head}&state={state}&per_page={PAGE}"));
+        let path = self.of_repo(&format!("pulls?head={owner}:{head}&state=all&per_page={PAGE}"));
         self.fetch(&Ask::get(path)).await
+    }
+
+    fn with_marker(&self, pulls: &[wire::Pull], marker: &str) -> Result<Option<PullRequest>, GitHubError> {
+        let found = pulls.iter().find(|pull| {
+            let owner = Owner::of(pull.body.as_deref().unwrap_or_default(), &pull.head.r#ref);
+            owner.is_some_and(|owner| owner.marker == marker)
+        });
+        found.map(|pull| self.pull(pull.clone())).transpose()
     }
 
     /// The pull request of a lane of a run, which shows the branch `head`.
     pub async fn find_by_marker(&self, marker: &str, head: &str) -> Result<Option<PullRequest>, ForgeError> {
-        for pull in self.of_branch(head, "all").await? {
-            let owner = Owner::of(pull.body.as_deref().unwrap_or_default(), &pull.head.r#ref);
-            if owner.is_some_and(|owner| owner.marker == marker) {
-                return Ok(Some(self.pull(pull)?));
-            }
-        }
-        Ok(None)
+        Ok(self.with_marker(&self.of_branch(head).await?, marker)?)
     }
 
     pub(super) async fn raw(&self, number: u64) -> Result<wire::Pull, ForgeError> {
         let path = self.of_repo(&format!("pulls/{number}"));
-        self.read(&Ask::get(path)).await.map_err(|fault| self.of_pull(number, fault))
+        let pull = self.read(&Ask::get(path)).await.map_err(|fault| self.of_pull(number, fault))?;
+        self.kept.keep_pull(&pull);
+        Ok(pull)
     }
 
     /// A refusal about one pull request.
@@ -143,17 +153,10 @@ impl GitHub {
 
     /// The checks of a commit.
     pub async fn checks(&self, head: &Sha) -> Result<Vec<PrCheck>, GitHubError> {
-        let runs = self.fetch(&Ask::get(self.runs_of(head))).await?;
-        let statuses = self.fetch(&Ask::get(self.statuses_of(head))).await?;
+        let of = |what: &str| self.of_repo(&format!("commits/{head}/{what}?per_page={PAGE}"));
+        let runs = self.read_again(of("check-runs")).await.map_err(|fault| self.plain(fault))?;
+        let statuses = self.read_again(of("status")).await.map_err(|fault| self.plain(fault))?;
         Ok(found::checks(runs, statuses))
-    }
-
-    pub(super) fn runs_of(&self, head: &Sha) -> String {
-        self.of_repo(&format!("commits/{head}/check-runs?per_page={PAGE}"))
-    }
-
-    pub(super) fn statuses_of(&self, head: &Sha) -> String {
-        self.of_repo(&format!("commits/{head}/status?per_page={PAGE}"))
     }
 
     /// Those of Laneway's that `filter` admits, by number, without their checks.
@@ -185,11 +188,27 @@ impl GitHub {
     }
 
     /// Changes what `update` names. Head and checks are GitHub's own to tell: the head moves by a push.
+    ///
+    /// One that was open when it was last shown is not looked at first; where the change is refused, it is.
     pub async fn update(&self, number: u64, update: PrUpdate) -> Result<PullRequest, ForgeError> {
-        let mut raw = self.raw(number).await?;
-        let before = self.pull(raw.clone())?;
         // What GitHub tells itself is not sent.
         let update = PrUpdate { head_sha: None, base_sha: None, checks: None, ..update };
+        let known = self.kept.pull(number).filter(|pull| pull.state == wire::OpenOrClosed::Open);
+        let sends = |known: &wire::Pull| self.pull(known.clone()).is_ok_and(|before| update.differs(&before));
+        if let Some(known) = known.filter(sends) {
+            match self.change(known, update.clone()).await {
+                Err(ForgeError::GitHub(GitHubError::Invalid { .. })) => {}
+                done => return done,
+            }
+        }
+        let now = self.raw(number).await?;
+        self.change(now, update).await
+    }
+
+    /// Changes one that is shown as `raw`.
+    async fn change(&self, mut raw: wire::Pull, update: PrUpdate) -> Result<PullRequest, ForgeError> {
+        let number = raw.number;
+        let before = self.pull(raw.clone())?;
         if update.moves(&before) && before.state != PrState::Open {
             return Err(ForgeError::WrongState { number, state: before.state, action: PrAction::Move });
         }
@@ -208,35 +227,47 @@ impl GitHub {
         if let Some(labels) = update.labels.filter(|labels| *labels != before.labels) {
             let path = self.of_repo(&format!("issues/{number}/labels"));
             let ask = Ask::send(Method::PUT, path, json!({ "labels": labels }));
-            let _set: Vec<wire::Label> =
-                self.read(&ask).await.map_err(|fault| self.of_pull(number, fault))?;
+            raw.labels = self.read(&ask).await.map_err(|fault| self.of_pull(number, fault))?;
         }
-        if let Some(reviewers) = update.reviewers.filter(|wanted| *wanted != before.reviewers) {
-            self.set_reviewers(number, &before.reviewers, &reviewers).await?;
+        if let Some(reviewers) = update.reviewers.filter(|wanted| *wanted != before.reviewers)
+            && let Some(after) = self.set_reviewers(number, &before.reviewers, &reviewers).await?
+        {
+            raw.requested_reviewers = after.requested_reviewers;
         }
         if let Some(draft) = update.draft.filter(|draft| *draft != before.draft) {
             self.set_draft(&raw.node_id, draft).await?;
+            raw.draft = draft;
         }
-        Ok(self.pull(self.raw(number).await?)?)
+        self.kept.keep_pull(&raw);
+        Ok(self.pull(raw)?)
     }
 
     async fn patch(&self, number: u64, change: Value) -> Result<wire::Pull, ForgeError> {
         let path = self.of_repo(&format!("pulls/{number}"));
         let ask = Ask::send(Method::PATCH, path, change);
-        self.read(&ask).await.map_err(|fault| self.of_pull(number, fault))
+        let pull = self.read(&ask).await.map_err(|fault| self.of_pull(number, fault))?;
+        self.kept.keep_pull(&pull);
+        Ok(pull)
     }
 
-    async fn set_reviewers(&self, number: u64, now: &[String], wanted: &[String]) -> Result<(), ForgeError> {
+    async fn set_reviewers(
+        &self,
+        number: u64,
+        now: &[String],
+        wanted: &[String],
+    ) -> Result<Option<wire::Pull>, ForgeError> {
+        let mut after = None;
         let path = self.of_repo(&format!("pulls/{number}/requested_reviewers"));
         let gone: Vec<_> = now.iter().filter(|one| !wanted.contains(one)).collect();
         let come: Vec<_> = wanted.iter().filter(|one| !now.contains(one)).collect();
         for (method, people) in [(Method::DELETE, gone), (Method::POST, come)] {
             if !people.is_empty() {
                 let ask = Ask::send(method, path.clone(), json!({ "reviewers": people }));
-                let _pull: wire::Pull = self.read(&ask).await.map_err(|fault| self.of_pull(number, fault))?;
+                let pull: wire::Pull = self.read(&ask).await.map_err(|fault| self.of_pull(number, fault))?;
+                after = Some(pull);
             }
         }
-        Ok(())
+        Ok(after)
     }
 
     /// The draft mark is out of reach of the REST interface.

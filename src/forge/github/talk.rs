@@ -112,8 +112,8 @@ impl GitHub {
     ) -> Result<Vec<T>, ForgeError> {
         let mut all = Vec::new();
         for page in 1..=PAGES {
-            let ask = Ask::get(format!("{path}?per_page={PAGE}&page={page}"));
-            let found: Vec<T> = self.read(&ask).await.map_err(|fault| self.of_pull(number, fault))?;
+            let page = format!("{path}?per_page={PAGE}&page={page}");
+            let found: Vec<T> = self.read_again(page).await.map_err(|fault| self.of_pull(number, fault))?;
             let last = found.len() < PAGE;
             all.extend(found);
             if last {

@@ -234,7 +234,7 @@ fn story(fixture: &Fixture, seed: u64, how: How, upstreams: usize) -> Option<(An
         let (landed, merged) = history.land(head, how)?;
         let landing = Landing { landed: landed.clone(), head: head.clone(), held };
         ours = ours.and_then(|tip| {
-            match fixture.repo.restack(&tip, &landing, &identity()).expect("a restack") {
+            match fixture.repo.restack(&tip, &landing, &[], &identity()).expect("a restack") {
                 Merge::Clean { ff: true, .. } => Some(landed.clone()),
                 Merge::Clean { tree, .. } => Some(history.tree_as(&tree, &[&tip, &landed])),
                 Merge::Conflict { .. } => None,

@@ -13,6 +13,7 @@ mod outside;
 mod prepare;
 mod provision;
 mod pull_request;
+mod retarget;
 mod stop;
 mod sync;
 mod task_pr;
@@ -75,7 +76,7 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
 fn quick(context: &Context, brief: &Brief) -> Done {
     match &brief.effect {
         Effect::Provision { lane } => provision::run(context, lane, brief.tip.as_ref()),
-        Effect::Sync { lane, tip, from, n } => sync::run(context, lane, tip, from, *n),
+        Effect::Sync { lane, tip, from, n } => sync::run(context, brief, (lane, tip), from, *n),
         Effect::Collect { task, attempt } => collect::run(context, brief, task, *attempt),
         Effect::Teardown { lane, .. } => teardown::run(context, brief, lane),
         Effect::Attempt { .. }

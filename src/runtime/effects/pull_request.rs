@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Done, blocking, chain, collect, gate, git_failure, keep, permanent, sync};
+use super::{Done, blocking, chain, collect, gate, git_failure, keep, permanent, retarget, sync};
 use crate::event::{
     CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrMerged,
     PrOpened, PrRef, PrUpdated, Subject, named,
@@ -55,6 +55,7 @@ async fn try_open(
     facts: &mut Vec<Draft>,
 ) -> Result<(), Failure> {
     let state = brief.state.clone().ok_or_else(|| permanent("the state is missing".to_owned()))?;
+    let known = retarget::known(context, &state, lane);
     let (shared, id, at) = (Arc::clone(context), lane.clone(), tip.clone());
     let onto = (base.to_owned(), draft);
     let (found, ready) = blocking(move || make_ready(&shared, &state, (&id, &at), onto)).await?;
@@ -62,6 +63,17 @@ async fn try_open(
     let Some(new) = ready else { return Ok(()) };
     let forge = open_forge(context)?;
     let (at, base_sha) = (new.at.clone(), new.base_sha.clone());
+    let update = PrUpdate {
+        head_sha: Some(tip.clone()),
+        base: Some(base.to_owned()),
+        base_sha: Some(base_sha),
+        draft: Some(draft),
+        ..PrUpdate::default()
+    };
+    if let Some(updated) = retarget::known_one(&forge, known, &update, &at).await? {
+        facts.push(Draft::world(Subject::lane(lane), updated));
+        return Ok(());
+    }
     let opened = forge.create(new).await.map_err(|e| forge_failure("opening the pull request", &e))?;
     let (new, pull) = (matches!(opened, forge::Opened::New(_)), opened.into_pull());
     let pr = PrRef { number: pull.number, url: pull.url.clone() };
@@ -79,13 +91,6 @@ async fn try_open(
     if new || (pull.head_sha == tip && pull.base == base && pull.draft == draft) {
         facts.push(Draft::world(subject, PrOpened { pr, tip, base, draft }));
     } else {
-        let update = PrUpdate {
-            head_sha: Some(tip.clone()),
-            base: Some(base.clone()),
-            base_sha: Some(base_sha),
-            draft: Some(draft),
-            ..PrUpdate::default()
-        };
         let updated = forge.update(pull.number, update, &at).await;
         updated.map_err(|e| forge_failure("updating the pull request", &e))?;
         facts.push(Draft::world(subject, PrUpdated { pr, tip, base, draft }));

@@ -2,14 +2,21 @@
 
 use super::{Done, git_failure, permanent};
 use crate::event::{ConflictPredicted, Draft, Failure, FailureKind, LaneSynced, Subject, SyncSource, named};
-use crate::git::{GitError, Landing, Merge, Remote};
+use crate::git::{GitError, Landed, Landing, Merge, Remote};
 use crate::id::{LaneId, Sha};
 use crate::runtime::Context;
+use crate::runtime::brief::Brief;
 
 /// Merges `from` into the lane, in order.
-pub(super) fn run(context: &Context, lane: &LaneId, tip: &Sha, from: &[SyncSource], n: u32) -> Done {
+pub(super) fn run(
+    context: &Context,
+    brief: &Brief,
+    (lane, tip): (&LaneId, &Sha),
+    from: &[SyncSource],
+    n: u32,
+) -> Done {
     let mut facts = Vec::new();
-    match merge(context, lane, tip, from, n, &mut facts) {
+    match merge(context, (lane, tip), from, &brief.landed, n, &mut facts) {
         Ok(event) => {
             facts.push(Draft::world(Subject::lane(lane), event));
             Done::well(facts)
@@ -20,9 +27,9 @@ pub(super) fn run(context: &Context, lane: &LaneId, tip: &Sha, from: &[SyncSourc
 
 fn merge(
     context: &Context,
-    lane: &LaneId,
-    tip: &Sha,
+    (lane, tip): (&LaneId, &Sha),
     from: &[SyncSource],
+    landed: &[Landed],
     n: u32,
     facts: &mut Vec<Draft>,
 ) -> Result<LaneSynced, Failure> {
@@ -45,10 +52,10 @@ fn merge(
     for source in &in_order(context, from).map_err(doing)? {
         let (name, commit) = match source {
             SyncSource::Lane { lane, tip } => (format!("lane {lane}"), tip.clone()),
-            SyncSource::Landing { lane: up, landed, head, held } => {
-                let landing = Landing { landed: landed.clone(), head: head.clone(), held: held.clone() };
+            SyncSource::Landing { lane: up, landed: commit, head, held } => {
+                let landing = Landing { landed: commit.clone(), head: head.clone(), held: held.clone() };
                 let name = format!("the landing of lane {up}");
-                let joined = join(context, lane, &now, &Theirs::Landing(landing), &name, n)?;
+                let joined = join(context, lane, &now, &Theirs::Landing(landing), (&name, landed), n)?;
                 now = joined.commit;
                 in_conflict.extend(joined.conflict);
                 continue;
@@ -57,7 +64,7 @@ fn merge(
                 (plan.target.clone(), target_tip(context, &plan.target).map_err(doing)?)
             }
         };
-        let joined = join(context, lane, &now, &Theirs::Commit(commit), &name, n)?;
+        let joined = join(context, lane, &now, &Theirs::Commit(commit), (&name, landed), n)?;
         now = joined.commit;
         in_conflict.extend(joined.conflict);
     }
@@ -130,15 +137,19 @@ fn join(
     lane: &LaneId,
     ours: &Sha,
     theirs: &Theirs,
-    name: &str,
+    (name, landed): (&str, &[Landed]),
     n: u32,
 ) -> Result<Joined, Failure> {
     let repo = &context.project.repo;
     let doing = |error: GitError| git_failure(&format!("merging {name} into lane `{lane}`"), &error);
     let clean = |commit| Joined { commit, conflict: None };
     let (theirs, merged) = match theirs {
-        Theirs::Commit(commit) => (commit, repo.merge(ours, commit)),
-        Theirs::Landing(landing) => (&landing.landed, repo.restack(ours, landing, &context.author)),
+        Theirs::Commit(commit) => (commit, repo.merge_knowing(ours, commit, landed)),
+        Theirs::Landing(landing) => {
+            let others: Vec<Landed> =
+                landed.iter().filter(|one| one.commit != landing.landed).cloned().collect();
+            (&landing.landed, repo.restack(ours, landing, &others, &context.author))
+        }
     };
     if repo.is_ancestor(theirs, ours).map_err(doing)? {
         return Ok(clean(ours.clone()));

@@ -325,6 +325,10 @@ fn open(world: &mut World, sent: &Value) -> Said {
 fn patch(world: &mut World, number: u64, sent: &Value) -> Said {
     let text = |key: &str| sent[key].as_str().map(str::to_owned);
     if let Some(base) = text("base") {
+        if !world.pulls[&number].open {
+            let message = "Cannot change the base branch of a closed pull request.";
+            return invalid(&json!({ "resource": "PullRequest", "code": "custom", "message": message }));
+        }
         let Some(sha) = tip(&world.bare, &base) else {
             return invalid(&json!({ "resource": "PullRequest", "field": "base", "code": "invalid" }));
         };

@@ -123,6 +123,13 @@ impl FakeGitHub {
         self.world().change(number, |pull| pull.body = Some(body.to_owned()));
     }
 
+    /// Merges as `by` in the browser, as one commit where GitHub will not merge it as it was asked to.
+    pub(crate) fn merge_somehow(&self, number: u64, method: Method, by: &str) -> String {
+        let mut world = self.world();
+        let merged = world.merge(number, method, by, "Merge pull request");
+        merged.or_else(|_| world.merge(number, Method::Squash, by, "")).expect("it merges")
+    }
+
     /// Closes as `by` in the browser.
     pub(crate) fn close(&self, number: u64, by: &str) {
         self.world().close(number, by);

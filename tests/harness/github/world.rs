@@ -111,8 +111,14 @@ impl World {
         self.ids
     }
 
-    /// Lets open pull requests show where their branches stand.
+    /// Lets open pull requests show where their branches stand. Those that lost one of theirs are closed.
     pub(super) fn look(&mut self) {
+        let open = self.pulls.values().filter(|pull| pull.open);
+        let lost =
+            open.filter(|pull| [&pull.base, &pull.head].iter().any(|one| tip(&self.bare, one).is_none()));
+        for number in lost.map(|pull| pull.number).collect::<Vec<_>>() {
+            self.close(number, "github");
+        }
         let mut moved = Vec::new();
         for pull in self.pulls.values().filter(|pull| pull.open) {
             if let Some(tip) = tip(&self.bare, &pull.head).filter(|tip| *tip != pull.head_sha) {
