@@ -1,5 +1,6 @@
 //! The core against a small scripted world: every effect is answered in memory, on a virtual clock.
 
+mod defects;
 mod loops;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 mod called_off;
 mod conflicts;
+mod defects;
 mod going_on;
 mod hostile;
 mod landing;
