@@ -338,3 +338,68 @@ fn ar21_a_request_that_waits_is_answered_when_its_lane_ends() {
     assert_eq!(core.state().lanes[0].status, LaneStatus::Merged);
     assert!(core.state().lanes[0].requests.is_empty(), "{:?}", core.state().lanes[0].requests);
 }
+
+#[test]
+#[ignore = "defect: a file that stands unchanged counts once more with every process of a loop, until new ones are dropped"]
+fn ar09_a_concern_of_a_late_iteration_is_taken_although_earlier_ones_still_stand_there() {
+    let mut plan = (*one_lane(MergePolicy::Auto, &["t"]).plan()).clone();
+    let Work::Agent { by, .. } = &mut plan.tasks[0].work else { panic!("an agent works on it") };
+    by.repeat = Some(graph::Loop { max_iterations: 40, tracker: None });
+    let (mut core, mut world) = (Core::new(Arc::new(plan)), world(&[("t", 1, Outcome::LoopsUntil(40))]));
+    core.step(Now::default(), begin()).unwrap();
+    while let Some(effect) = core.outstanding().values().next().cloned() {
+        let mut report = world.answer(&core, &effect);
+        if let Effect::Attempt { iteration, .. } = effect {
+            // What stands in the attempt's directory when a process ends is reported whole.
+            let at = report.facts[0].subject.clone();
+            let concern = |n: u32| Draft {
+                source: Some(Source { path: format!("concerns/{n}"), digest: n.to_string() }),
+                ..Draft::world(
+                    at.clone(),
+                    SignalObserved { signal: SignalKind::Concern, text: format!("concern {n}") },
+                )
+            };
+            let stand = if iteration < 30 { 0..10 } else { 0..11 };
+            report.facts.splice(1..1, stand.map(concern));
+        }
+        core.step(Now::default(), [Input::Report(report)]).unwrap();
+    }
+    let texts: Vec<&str> = core.state().lanes[0].concerns.iter().map(|c| c.text.as_str()).collect();
+    assert!(
+        texts.contains(&"concern 10"),
+        "{texts:?}; rejected: {:?}",
+        core.state().tasks[0].attempts[0].rejected
+    );
+}
+
+#[test]
+#[ignore = "defect: a run at rest stays completed although a merge gave a task back that waits to be started"]
+fn ar21_a_run_with_a_task_that_waits_to_be_started_is_not_completed() {
+    let draw = pair(MergePolicy::Review, MergePolicy::Review, Handoff::Ready);
+    let (mut core, mut world, mut log) = run(&draw, &[]);
+    assert_eq!(core.state().run.status, Some(RunStatus::Completed));
+    world.refuses = Some((|e| matches!(e, Effect::Sync { .. }), FailureKind::Conflict));
+    // As `laneway pr merge` does it where no orchestrator lives.
+    let attach = ControlVerb::Attach { pid: 2, boot_id: "b".into(), attempts: false };
+    drive(&mut core, &mut world, vec![control("attach-2", attach), merge("a")], &mut log);
+    assert_eq!(statuses(&core).2, [TaskStatus::Merged, TaskStatus::Pending]);
+    assert_ne!(core.state().run.status, Some(RunStatus::Completed), "b1 waits to be started");
+}
+
+#[test]
+#[ignore = "defect: a retry in a lane that has not failed is remembered, and opens a closed pull request again later"]
+fn ar23_a_retry_in_a_living_lane_does_not_open_a_pull_request_again_that_is_closed_later() {
+    let mut draw = one_lane(MergePolicy::Review, &["t1", "t2"]);
+    draw.attempts = 1;
+    let (mut core, mut log) = (Core::new(draw.plan()), Vec::new());
+    let mut world = world(&[("t1", 1, Outcome::Silent)]);
+    log.extend(core.step(Now::default(), begin()).unwrap());
+    pump(&mut core, &mut world, &mut log, &["attempt/t2"]);
+    assert_eq!(statuses(&core).2, [TaskStatus::Failed, TaskStatus::Running]);
+    tell(&mut core, &mut log, control("r", ControlVerb::Retry { tasks: tasks(&["t1"]) }));
+    pump(&mut core, &mut world, &mut log, &[]);
+    assert_eq!(core.state().lanes[0].status, LaneStatus::PrCreated, "{:?}", statuses(&core));
+    let close = ControlVerb::Review { lane: lane("a"), act: ReviewAct::Close, text: String::new() };
+    drive(&mut core, &mut world, vec![control("close", close)], &mut log);
+    assert_eq!(core.state().lanes[0].status, LaneStatus::Failed, "a person closed its pull request");
+}
