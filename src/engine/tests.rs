@@ -1,6 +1,7 @@
 //! The core against a small scripted world: every effect is answered in memory, on a virtual clock.
 
 mod conditions;
+mod defects;
 mod loops;
 mod review;
 
