@@ -835,7 +835,7 @@ fn ar21_pull_requests_are_stacked_and_retargeted_as_their_upstream_lands() {
     let on = |lane: &str| (format!("laneway/g/{lane}/integration"), false);
     let draft = || ("main".to_owned(), true);
     assert_eq!(bases(&core), [main(), on("a"), on("a"), draft()]);
-    let stages = [("a", [main(), main(), main(), draft()]), ("b", [main(), main(), main(), on("c")])];
+    let stages = [("a", [main(), main(), main(), draft()]), ("b", [main(), main(), main(), draft()])];
     for (lane, expected) in stages {
         let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap() };
         drive(&mut core, &mut world, vec![control(lane, verb)], &mut log);
