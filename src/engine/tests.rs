@@ -1,8 +1,8 @@
 //! The core against a small scripted world: every effect is answered in memory, on a virtual clock.
 
 mod conditions;
-mod defects;
 mod loops;
+mod mended;
 mod review;
 
 use std::collections::BTreeMap;

@@ -219,6 +219,8 @@ fn run(from: RunStatus, to: RunStatus) -> bool {
             | (Blocked | Failed | Completed | Cancelled, Running)
             // What a run waited for came about, or never will.
             | (Blocked, Completed | Failed | Cancelled)
+            // A merge gave a task back that waits to be started.
+            | (Completed, Blocked)
             // Its lanes got well without anything being started: a pull request could be opened after all.
             | (Failed, Completed)
     )

@@ -161,14 +161,14 @@ impl Repo {
         paths: &[String],
     ) -> Result<Vec<String>, GitError> {
         let (before, now) = (self.tree_of(marked)?, self.tree_of(commit)?);
-        let begins = |line: &&str| line.starts_with("<<<<<<< ");
+        let is_marker =
+            |line: &&str| ["<<<<<<< ", "||||||| ", ">>>>>>> "].iter().any(|m| line.starts_with(m));
         let mut left = Vec::new();
         for path in paths {
-            let (Some(before), Some(now)) = (self.marked_text(&before, path)?, self.marked_text(&now, path)?)
-            else {
+            let (Some(before), Some(now)) = (self.text_of(&before, path)?, self.text_of(&now, path)?) else {
                 continue;
             };
-            if before.lines().filter(begins).any(|marker| now.lines().any(|line| line == marker)) {
+            if before.lines().filter(is_marker).any(|marker| now.lines().any(|line| line == marker)) {
                 left.push(path.clone());
             }
         }
@@ -177,6 +177,11 @@ impl Repo {
 
     /// The merged text of a file where it is text with conflict markers.
     fn marked_text(&self, tree: &Sha, path: &str) -> Result<Option<String>, GitError> {
+        Ok(self.text_of(tree, path)?.filter(|text| text.contains("<<<<<<< ")))
+    }
+
+    /// The text of a file, where there is one by this name and it is text.
+    fn text_of(&self, tree: &Sha, path: &str) -> Result<Option<String>, GitError> {
         let failed = || GitError::library("reading a merged file");
         let tree = oid(tree)?;
         self.with(|repo| {
@@ -188,8 +193,7 @@ impl Repo {
             let Ok(blob) = repo.find_blob(entry.id()) else {
                 return Ok(None);
             };
-            let marked = !blob.is_binary() && blob.content().windows(8).any(|window| window == b"<<<<<<< ");
-            Ok(marked.then(|| String::from_utf8_lossy(blob.content()).into_owned()))
+            Ok((!blob.is_binary()).then(|| String::from_utf8_lossy(blob.content()).into_owned()))
         })
     }
 }

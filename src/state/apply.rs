@@ -1,12 +1,7 @@
 //! The fold: one event at a time.
 
-use std::collections::BTreeSet;
-
-use super::{Claims, LaneRequest, State, Step, StepPhase, Unresolved};
-use crate::event::{
-    AttemptStatus, Control, ControlVerb, Effect, EffectId, Entity, Envelope, Event, Failure, FailureKind,
-    Place, TaskStatus,
-};
+use super::{Claims, State, Step, StepPhase, Unresolved};
+use crate::event::{Effect, EffectId, Entity, Envelope, Event, Failure, FailureKind, Place};
 use crate::id::TaskId;
 use crate::plan::{LaneIx, TaskIx};
 
@@ -160,7 +155,9 @@ impl State {
             }
             _ => {
                 let lane = self.lane_of(at)?;
-                if let (Effect::MergePr { .. }, Some(parent)) = (effect, self.index.parent[lane]) {
+                if let (Effect::MergePr { .. } | Effect::CheckMerged { .. }, Some(parent)) =
+                    (effect, self.index.parent[lane])
+                {
                     self.lanes[parent].taking = Some(lane);
                 }
                 let lane_state = &mut self.lanes[lane];
@@ -189,7 +186,7 @@ impl State {
         let own = self.lanes[lane].unresolved.as_ref().filter(|u| u.marked == *start);
         let before = || {
             let same = |a: &&super::Attempt| a.work().is_some_and(|(work, _)| work.as_ref() == Some(start));
-            self.tasks[task].attempts.iter().rev().find(same)?.resolves.as_ref()
+            self.tasks[task].attempts.iter().rev().filter(|a| !a.landed).find(same)?.resolves.as_ref()
         };
         own.or_else(before).cloned()
     }
@@ -246,12 +243,20 @@ impl State {
             }
             _ => {
                 let lane = self.lane_of(at)?;
-                if let (Effect::MergePr { .. }, Some(parent)) = (&effect, self.index.parent[lane]) {
+                if let (Effect::MergePr { .. } | Effect::CheckMerged { .. }, Some(parent)) =
+                    (&effect, self.index.parent[lane])
+                {
                     self.lanes[parent].taking = None;
                 }
                 let lane_state = &mut self.lanes[lane];
                 settled(&mut lane_state.step);
                 let conflict = failure.is_some_and(|f| f.class == FailureKind::Conflict);
+                if let Effect::Sync { tip, from, .. } = &effect {
+                    let for_good =
+                        |f: &Failure| !matches!(f.class, FailureKind::Transient | FailureKind::Moved);
+                    let given_up = failure.is_some_and(for_good).then(|| (tip.clone(), from.clone()));
+                    lane_state.given_up = given_up;
+                }
                 lane_state.behind |= conflict && matches!(effect, Effect::MergePr { .. });
                 if let (Effect::Prove { tip, .. }, None) = (&effect, failure) {
                     lane_state.proven = Some(tip.clone());
@@ -266,156 +271,6 @@ impl State {
                 Touched::lane(lane)
             }
         })
-    }
-
-    fn control(&mut self, control: &Control, at: crate::event::Timestamp) -> Touched {
-        self.handled.insert(control.id.clone());
-        let mut touched = Touched { run: true, ..Touched::default() };
-        match &control.verb {
-            ControlVerb::Attach { attempts, .. } => {
-                self.run.attempts_allowed = *attempts;
-                self.run.interrupts = 0;
-                self.run.interrupted_at = None;
-                // Whoever carries it on by hand does not want it to rest.
-                self.run.paused &= !attempts;
-                if *attempts {
-                    self.let_go_on(&[]);
-                }
-                touched.all = true;
-            }
-            ControlVerb::Interrupt => {
-                self.run.interrupts += 1;
-                self.run.interrupted_at.get_or_insert(at);
-                touched.all = true;
-            }
-            ControlVerb::Pause => self.run.paused = true,
-            ControlVerb::Resume => {
-                self.run.paused = false;
-                touched.all = true;
-            }
-            ControlVerb::Cancel { tasks, lanes } => {
-                self.cancel(tasks, lanes);
-                touched.all = true;
-            }
-            ControlVerb::Retry { tasks } => {
-                self.retry(tasks);
-                touched.all = true;
-            }
-            ControlVerb::Skip { tasks } => {
-                self.skip(tasks);
-                touched.all = true;
-            }
-            ControlVerb::Answer { task, ask, text } => {
-                if let Some(task) = self.task_named(Some(task)) {
-                    if let Some(attempt) = self.tasks[task].attempts.last_mut() {
-                        attempt.answer = Some(text.clone());
-                        attempt.ask = ask.clone().or(attempt.ask.take());
-                        if attempt.status == AttemptStatus::Started {
-                            attempt.question = None;
-                        }
-                    }
-                    return self.touched_task(task);
-                }
-            }
-            ControlVerb::Merge { lane } | ControlVerb::Review { lane, .. } => {
-                if let Some(lane) = self.index.lane(lane) {
-                    self.lanes[lane].requests.push_back(LaneRequest {
-                        id: control.id.clone(),
-                        by: control.by.clone(),
-                        verb: control.verb.clone(),
-                    });
-                    return Touched::lane(lane);
-                }
-            }
-        }
-        touched
-    }
-
-    fn cancel(&mut self, tasks: &[TaskId], lanes: &[crate::id::LaneId]) {
-        let whole = tasks.is_empty() && lanes.is_empty();
-        self.run.cancelled |= whole;
-        for (ix, plan) in self.plan.tasks.iter().enumerate() {
-            if whole || tasks.contains(&plan.id) || lanes.contains(&plan.lane) {
-                self.tasks[ix].cancel_wanted |= !self.tasks[ix].status.is_terminal();
-            }
-        }
-    }
-
-    /// What was refused is tried again; with no `tasks`, all that was.
-    fn let_go_on(&mut self, tasks: &[TaskId]) {
-        for (plan, task) in self.plan.tasks.iter().zip(&mut self.tasks) {
-            let Some(attempt) = task.attempts.last_mut().filter(|a| a.status == AttemptStatus::Waiting)
-            else {
-                continue;
-            };
-            if attempt.refusal().is_some() && (tasks.is_empty() || tasks.contains(&plan.id)) {
-                attempt.answer.get_or_insert_default();
-            }
-        }
-    }
-
-    /// What needs these tasks goes on without them. A lane that failed over such a task goes on too; one that failed by
-    /// itself, as with a pull request that was closed, stays where it is.
-    fn skip(&mut self, tasks: &[TaskId]) {
-        let named: Vec<TaskIx> = tasks.iter().filter_map(|id| self.index.task(id)).collect();
-        for &task in &named {
-            self.tasks[task].set_aside = true;
-            let lane = self.index.lane_of[task];
-            let whole = self.index.tasks_of[lane].iter().all(|t| named.contains(t));
-            let failed = self.lanes[lane].status == crate::event::LaneStatus::Failed;
-            self.lanes[lane].retry_wanted |= failed && !whole;
-        }
-        // Lanes that ended because theirs were skipped for it begin again.
-        let mut look = named;
-        while let Some(task) = look.pop() {
-            for &after in &self.index.dependents[task] {
-                let lane = &mut self.lanes[self.index.lane_of[after]];
-                let skipped = self.tasks[after].status == TaskStatus::Skipped && !self.tasks[after].set_aside;
-                if skipped && lane.status == crate::event::LaneStatus::Failed && !lane.retry_wanted {
-                    lane.retry_wanted = true;
-                    look.extend(&self.index.tasks_of[self.index.lane_of[after]]);
-                }
-            }
-        }
-    }
-
-    fn retry(&mut self, tasks: &[TaskId]) {
-        self.run.cancelled = false;
-        self.let_go_on(tasks);
-        for task in self.to_retry(tasks) {
-            self.tasks[task].retry_wanted = true;
-            self.tasks[task].set_aside = false;
-            self.lanes[self.index.lane_of[task]].retry_wanted = true;
-        }
-        for (ix, lane) in self.lanes.iter_mut().enumerate() {
-            let asked = tasks.is_empty()
-                || self.index.tasks_of[ix].iter().any(|&t| tasks.contains(&self.plan.tasks[t].id));
-            lane.retry_wanted |= asked && lane.status == crate::event::LaneStatus::Failed;
-        }
-    }
-
-    /// The unsuccessful tasks that a retry of `tasks` is about: themselves, what kept them from running, and what was
-    /// skipped for no other reason than these.
-    fn to_retry(&self, tasks: &[TaskId]) -> BTreeSet<TaskIx> {
-        let bad = |t: TaskIx| self.tasks[t].ended_badly();
-        let all = 0..self.plan.tasks.len();
-        let named = |t: &TaskIx| tasks.is_empty() || tasks.contains(&self.plan.tasks[*t].id);
-        let mut wanted: BTreeSet<TaskIx> = all.filter(named).filter(|&t| bad(t)).collect();
-        let mut look: Vec<TaskIx> = wanted.iter().copied().collect();
-        while let Some(task) = look.pop() {
-            look.extend(self.index.needs[task].iter().copied().filter(|&n| bad(n) && wanted.insert(n)));
-        }
-        look.extend(&wanted);
-        while let Some(task) = look.pop() {
-            for &after in &self.index.dependents[task] {
-                let skipped = self.tasks[after].status == TaskStatus::Skipped;
-                let only = self.index.needs[after].iter().all(|&n| !bad(n) || wanted.contains(&n));
-                if skipped && only && wanted.insert(after) {
-                    look.push(after);
-                }
-            }
-        }
-        wanted
     }
 }
 
@@ -436,6 +291,7 @@ fn begin_iteration(attempt: &mut super::Attempt, iteration: u32, start: &crate::
     attempt.over = false;
     attempt.collected_before = attempt.collected.take().or(attempt.collected_before.take());
     attempt.checks.clear();
+    attempt.taken.clear();
     attempt.stop = None;
     attempt.process = None;
     attempt.claims = Claims::default();

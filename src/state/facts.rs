@@ -88,7 +88,7 @@ impl State {
                 if let Some(resolved) = attempt.resolves.clone() {
                     lane.unresolved = None;
                     lane.step = None;
-                    self.take_in(lane_ix, resolved.brings);
+                    self.take_in(lane_ix, resolved.brings, &resolved.lands);
                 }
             }
             Event::ConflictPredicted(event) => {
@@ -116,13 +116,11 @@ impl State {
         Ok(self.touched_task(task_ix))
     }
 
-    /// A lane has the content of these upstream lanes now, and with it the landings of those that have landed.
-    fn take_in(&mut self, lane: LaneIx, brings: Vec<(LaneIx, crate::id::Sha)>) {
+    /// A lane has the content of these upstream lanes now, and the landings of those that came with them.
+    fn take_in(&mut self, lane: LaneIx, brings: Vec<(LaneIx, crate::id::Sha)>, lands: &[LaneIx]) {
         self.lanes[lane].behind = false;
+        self.lanes[lane].landed.extend(lands);
         for (up, tip) in brings {
-            if self.lanes[up].status == LaneStatus::Merged {
-                self.lanes[lane].landed.insert(up);
-            }
             self.lanes[lane].contains.insert(up, tip);
         }
     }
@@ -145,7 +143,8 @@ impl State {
                 let known =
                     |(lane, tip): &(crate::id::LaneId, _)| Some((index.lane(lane)?, Clone::clone(tip)));
                 let brings = event.upstream.iter().filter_map(known).collect();
-                self.take_in(lane_ix, brings);
+                let lands = lands(lane, &index);
+                self.take_in(lane_ix, brings, &lands);
             }
             Event::ConflictPredicted(event) => unresolved(lane, &index, event),
             Event::ControlRejected(event) => lane.requests.retain(|r| r.id != event.request),
@@ -181,6 +180,11 @@ impl State {
                     merged_by,
                     closed_by: None,
                 });
+            }
+            Event::PrMerged(event) if merged_elsewhere(lane, &self.plan.lanes[lane_ix].target) => {
+                if let Some(pr) = &mut lane.pr {
+                    pr.closed_by = Some(format!("{}, who merged it into `{}` instead", event.by, pr.base));
+                }
             }
             Event::PrMerged(event) => {
                 if let Some(pr) = &mut lane.pr {
@@ -227,6 +231,19 @@ impl State {
     }
 }
 
+/// Whether what is merged on the forge went into another branch than the lane's target, as a stacked pull request can.
+fn merged_elsewhere(lane: &super::Lane, target: &str) -> bool {
+    let by_the_forge = !matches!(lane.step.as_ref().map(|s| &s.effect), Some(Effect::CheckMerged { .. }));
+    by_the_forge && lane.pr.as_ref().is_some_and(|pr| pr.base != *target)
+}
+
+/// The lanes whose landing, not only their work, the sync under way brings.
+fn lands(lane: &super::Lane, index: &crate::plan::Index) -> Vec<LaneIx> {
+    let Some(Effect::Sync { from, .. }) = lane.step.as_ref().map(|s| &s.effect) else { return Vec::new() };
+    let landed = from.iter().filter(|source| !matches!(source, crate::event::SyncSource::Lane { .. }));
+    landed.flat_map(crate::event::SyncSource::lanes).filter_map(|(lane, _)| index.lane(&lane)).collect()
+}
+
 /// Upstream work that does not merge: what the sync under way was to bring, and where it stands with its conflicts marked.
 fn unresolved(lane: &mut super::Lane, index: &crate::plan::Index, event: &crate::event::ConflictPredicted) {
     let (Some(marked), Some(Effect::Sync { tip, from, .. })) =
@@ -245,7 +262,9 @@ fn unresolved(lane: &mut super::Lane, index: &crate::plan::Index, event: &crate:
     }
     let brings = from.iter().flat_map(crate::event::SyncSource::lanes);
     let brings = brings.filter_map(|(lane, tip)| Some((index.lane(&lane)?, tip))).collect();
-    lane.unresolved = Some(Unresolved { tip: tip.clone(), brings, marked: marked.clone(), conflict });
+    let (tip, marked) = (tip.clone(), marked.clone());
+    let lands = lands(lane, index);
+    lane.unresolved = Some(Unresolved { tip, brings, lands, marked, conflict });
 }
 
 /// A task's own pull request that is open.

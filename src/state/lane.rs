@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Check, Step};
 use crate::event::{
-    Actor, ConcernClass, ConflictPredicted, ControlVerb, LaneStatus, PrRef, ReviewAct, Timestamp,
+    Actor, ConcernClass, ConflictPredicted, ControlVerb, LaneStatus, PrRef, ReviewAct, SyncSource, Timestamp,
 };
 use crate::id::{Sha, TaskId};
 use crate::plan::{LaneIx, TaskIx};
@@ -51,6 +51,8 @@ pub struct Unresolved {
     pub tip: Sha,
     /// The upstream lanes whose content it brings, with their tips.
     pub brings: Vec<(LaneIx, Sha)>,
+    /// Those of them that have landed, and whose landing it brings.
+    pub lands: Vec<LaneIx>,
     /// The commit that holds all of it, with the conflicts marked.
     pub marked: Sha,
     /// What conflicts.
@@ -139,6 +141,8 @@ pub struct Lane {
     pub landed: BTreeSet<LaneIx>,
     /// Upstream work that could not be merged in, until it is resolved or tried again.
     pub unresolved: Option<Unresolved>,
+    /// What could not be brought into it for good, with the tip that it was to be brought into.
+    pub given_up: Option<(Sha, Vec<SyncSource>)>,
     /// Whether its target is known to have moved in a way that conflicts with it.
     pub behind: bool,
     /// The effect on the lane itself that is under way, or that failed last.
@@ -189,6 +193,7 @@ impl Default for Lane {
             landed: BTreeSet::new(),
             unresolved: None,
             behind: false,
+            given_up: None,
             step: None,
             turn: None,
             taking: None,

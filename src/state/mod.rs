@@ -6,6 +6,7 @@
 mod apply;
 mod attempt;
 mod condition;
+mod control;
 mod facts;
 mod lane;
 mod run;

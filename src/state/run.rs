@@ -119,7 +119,15 @@ impl State {
     /// The lanes whose content `lane` holds and that have not reached the target; the ones that it is nested in are no
     /// matter of its own.
     pub fn unmerged_upstreams(&self, lane: LaneIx) -> impl Iterator<Item = LaneIx> + '_ {
-        self.upstreams(lane).filter(|&up| self.lanes[up].status != LaneStatus::Merged)
+        self.upstreams(lane).filter(move |&up| !self.has_landed_for(lane, up))
+    }
+
+    /// Whether the content of `up` is where `lane` may build on it for good: in its target, and where that is a lane that
+    /// `lane` is not nested in, in the target of that one too.
+    pub fn has_landed_for(&self, lane: LaneIx, up: LaneIx) -> bool {
+        let outer = std::iter::successors(Some(up), |&at| self.index.parent[at]);
+        let mut foreign = outer.take_while(|&at| at != lane && !self.index.is_within(lane, at));
+        foreign.all(|at| self.lanes[at].status == LaneStatus::Merged)
     }
 
     /// The lanes whose content `lane` has taken in, landed or not, but those that it is nested in.

@@ -80,10 +80,11 @@ impl State {
         let lane = &mut self.lanes[lane];
         if to < lane.status {
             lane.since.retain(|status, _| *status <= to);
-            lane.retry_wanted = false;
             lane.step = None;
+            lane.given_up = None;
             lane.outside = None;
         }
+        lane.retry_wanted = false;
         lane.status = to;
         lane.reason = reason;
         lane.since.insert(to, at);

@@ -307,8 +307,9 @@ impl Story {
         let pr = PrRef { number, url: format!("https://forge.example/shop/pull/{number}") };
         let ix = self.state.index().lane(&lane(id)).expect("the lane is planned");
         let tip = self.state.lanes[ix].tip.clone().expect("the lane has a tip");
+        let base = self.plan.lanes[ix].target.clone();
         self.lane_to(id, LaneStatus::MergeReady, None)
-            .tell(Subject::lane(&lane(id)), PrOpened { pr, tip, base: "main".into(), draft: false })
+            .tell(Subject::lane(&lane(id)), PrOpened { pr, tip, base, draft: false })
             .lane_to(id, LaneStatus::PrCreated, None)
     }
 }

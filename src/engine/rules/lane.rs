@@ -20,7 +20,13 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
         let why = why.clone();
         return said_failed(core, lane, why);
     }
-    match core.state.lanes[lane].status {
+    let status = core.state.lanes[lane].status;
+    while status.is_terminal() && !core.state.lanes[lane].is_busy() {
+        let Some(request) = core.state.lanes[lane].requests.front().cloned() else { break };
+        let reason = format!("lane `{}` is {status}", core.plan.lanes[lane].id);
+        core.decide(core.lane_subject(lane), ControlRejected { request: request.id, reason })?;
+    }
+    match status {
         LaneStatus::Pending => pending(core, lane),
         LaneStatus::Active => active(core, lane),
         LaneStatus::MergeReady => merge_ready(core, lane),
@@ -188,6 +194,9 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if super::stack::restack(core, lane)? {
         return Ok(());
     }
+    if core.nothing_ahead(lane) {
+        return check_merged(core, lane);
+    }
     if is_outdated(core, lane) && !gave_up_opening(core, lane, &tip) {
         let waits = retry_later(core, lane);
         return if waits { Ok(()) } else { open_pr(core, lane, tip) };
@@ -210,7 +219,7 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     }
     // What could not be proven is not merged without a person; the two would also take turns in failing for ever.
     let proven = core.state.lanes[lane].proven.as_ref() == Some(&tip);
-    if proven && core.merges_itself(lane) && !gave_up_on(core, lane, is_merge) {
+    if proven && core.merges_itself(lane) && !is_outdated(core, lane) && !gave_up_on(core, lane, is_merge) {
         let by = "laneway".to_owned();
         return core.intend(core.lane_subject(lane), Effect::MergePr { lane: id, tip, by, request: None });
     }
@@ -234,6 +243,13 @@ fn asked(
                 let reason = format!("lane `{upstream}`, whose work this lane holds, has to be merged first");
                 return core.decide(subject, ControlRejected { request: request.id, reason });
             }
+            if is_outdated(core, lane) {
+                let (base, _) = core.state.base_of(lane);
+                let reason = format!(
+                    "its pull request could not be brought up to date: it has to show the lane and go to `{base}`"
+                );
+                return core.decide(subject, ControlRejected { request: request.id, reason });
+            }
             let effect =
                 Effect::MergePr { lane: id, tip: tip.clone(), by: request.by, request: Some(request.id) };
             core.intend(subject, effect)
@@ -247,7 +263,7 @@ fn asked(
 
 fn check_merged(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let state = &core.state.lanes[lane];
-    let Some(tip) = state.tip.clone().filter(|_| !state.is_busy()) else {
+    let Some(tip) = state.tip.clone().filter(|_| !state.is_busy() && !core.parent_is_busy(lane)) else {
         return Ok(());
     };
     let id = core.plan.lanes[lane].id.clone();

@@ -18,7 +18,9 @@ pub(in crate::engine) fn run(core: &mut Core) -> Result<(), EngineError> {
     let Some((to, reason)) = rest(core) else { return Ok(()) };
     // Lanes that failed of their pull requests can get well without anything being started again.
     let healed = status == RunStatus::Failed && to == RunStatus::Completed;
-    if !healed && !matches!(status, RunStatus::Running | RunStatus::Blocked) || to == status {
+    // A merge can give a task back that waits to be started.
+    let reopened = status == RunStatus::Completed && to == RunStatus::Blocked;
+    if !healed && !reopened && !matches!(status, RunStatus::Running | RunStatus::Blocked) || to == status {
         return Ok(());
     }
     core.turn(Subject::default(), Some(Status::Run(status)), Status::Run(to), reason.clone())?;
@@ -48,8 +50,13 @@ fn rest(core: &Core) -> Option<(RunStatus, Option<String>)> {
     if state.run.cancelled {
         return Some((RunStatus::Cancelled, Some("called off".to_owned())));
     }
-    if core.agenda.ready_count > 0 || queued(core) > 0 || core.lane_can_move() {
+    if core.lane_can_move() {
         return None;
+    }
+    if core.agenda.ready_count > 0 || queued(core) > 0 {
+        let reopened = state.run.status == Some(RunStatus::Completed) && !state.run.attempts_allowed;
+        let reason = "a task waits to be started: laneway resume".to_owned();
+        return reopened.then_some((RunStatus::Blocked, Some(reason)));
     }
     let failed: Vec<&str> = core
         .plan

@@ -41,7 +41,15 @@ fn fill_lane(core: &mut Core, lane: LaneIx, mut places: usize) -> Result<(), Eng
             continue;
         }
         if let Some(source) = missing(core, lane, task) {
+            let given_up = core.state.lanes[lane].given_up.as_ref();
+            let vain = given_up.is_some_and(|(tip, from)| {
+                Some(tip) == core.state.lanes[lane].tip.as_ref() && *from == source
+            });
             if !core.may_resolve(lane, task, &source) {
+                if vain {
+                    // Another task of the lane may resolve it, or have no need of it.
+                    continue;
+                }
                 return sync(core, lane, source);
             }
             if core.is_resolving(lane) {
@@ -232,7 +240,7 @@ impl Core {
         let before = self.state.tasks[task].attempts.iter().rev().skip(1);
         // One that was over before its work was looked at has nothing to go on from; the one before it has.
         let last = before
-            .take_while(|b| b.conflict.is_none())
+            .take_while(|b| b.conflict.is_none() && !b.landed)
             .find_map(|b| Some((b.work()?.0.clone(), b.resolves.as_ref())));
         let lane = self.index.lane_of[task];
         match (self.own_conflict(lane, task), last) {

@@ -18,6 +18,9 @@ pub(super) fn restack(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError
     let Some(tip) = state.tip.clone().filter(|_| !state.is_busy()) else {
         return Ok(true);
     };
+    if state.given_up.as_ref() == Some(&(tip.clone(), from.clone())) {
+        return reopen(core, lane);
+    }
     let mut n = state.syncs + 1;
     if let Some(step) = &state.step
         && let Effect::Sync { n: last, from: asked, tip: on, .. } = &step.effect
@@ -30,7 +33,7 @@ pub(super) fn restack(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError
                 core.agenda.wait_wall(due, Item::Lane(lane));
                 return Ok(true);
             }
-            Some(Remedy::Give(_)) => return reopen(core, lane),
+            Some(Remedy::Give(_)) => return Ok(false),
         }
     }
     let effect = Effect::Sync { lane: core.plan.lanes[lane].id.clone(), n, tip, from };
@@ -100,7 +103,7 @@ impl Core {
                 down.step.as_ref().filter(opens).is_some_and(
                     |step| matches!(&step.effect, Effect::OpenPr { base, .. } if base == branch),
                 );
-            goes || shown && !down.status.is_terminal()
+            goes || shown
         })
     }
 }

@@ -196,7 +196,7 @@ impl Core {
                     || self.index.is_within(upstream, lane) && self.state.lanes[upstream].status == LaneStatus::Merged
                     || !self.index.is_within(upstream, lane) && match self.plan.settings.handoff {
                         Handoff::Ready => self.state.is_ready(upstream),
-                        Handoff::Merged => self.state.lanes[upstream].status == LaneStatus::Merged,
+                        Handoff::Merged => self.state.has_landed_for(lane, upstream),
                     })
         })
     }

@@ -101,10 +101,10 @@ fn p16_provisioning_again_keeps_work_and_finishes_what_is_half_made() {
 #[test]
 fn p16_a_lane_whose_git_file_was_not_written_to_its_end_is_finished() {
     let fixture = Fixture::new();
-    let line = format!("gitdir: {}\n", fixture.root.join(".git/worktrees/demo-a").display());
-    for end in [0, 5, line.len() - 4] {
+    let gitfile = format!("gitdir: {}\n", fixture.root.join(".git/worktrees/demo-a").display());
+    for end in [0, 5, gitfile.len() - 4] {
         let path = fixture.lane_path("a");
-        write(&path.join(".git"), &line[..end]);
+        write(&path.join(".git"), &gitfile[..end]);
         let lane = fixture.lane("a");
         assert_rests_at(&fixture, &lane, &fixture.start);
         fixture.repo.remove(&lane, &fixture.dir.path().join("trash")).expect("removed");

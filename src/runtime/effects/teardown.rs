@@ -16,6 +16,7 @@ pub(super) fn run(context: &Context, brief: &Brief, lane: &LaneId) -> Done {
         context,
         lane,
         tip: state.and_then(|l| l.tip.clone()),
+        landed: state.and_then(|l| l.pr.as_ref()?.merged.clone()),
         merged: state.is_some_and(|l| l.status == LaneStatus::Merged),
         facts: Vec::new(),
         remarks: Vec::new(),
@@ -34,6 +35,8 @@ struct Removal<'a> {
     context: &'a Context,
     lane: &'a LaneId,
     tip: Option<Sha>,
+    /// The commit of the target that has the lane's work. One that was squashed or rebased does not hold its commits.
+    landed: Option<Sha>,
     merged: bool,
     facts: Vec<Draft>,
     remarks: Vec<String>,
@@ -104,8 +107,8 @@ impl Removal<'_> {
 
     fn branch(&mut self, name: &str, at: &Sha) -> Result<(), GitError> {
         let repo = &self.context.project.repo;
-        let held = match &self.tip {
-            Some(tip) => repo.is_ancestor(at, tip)?,
+        let held = match &self.landed {
+            Some(landed) => repo.is_ancestor(at, landed)?,
             None => false,
         };
         if !held {

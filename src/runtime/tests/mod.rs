@@ -3,11 +3,11 @@
 mod called_off;
 mod conflicts;
 mod contracts;
-mod defects;
 mod going_on;
 mod hostile;
 mod landing;
 mod lanes;
+mod mended;
 mod resume;
 mod review;
 mod surroundings;

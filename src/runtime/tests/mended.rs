@@ -1,4 +1,4 @@
-//! Defects that a review found; each test fails until its defect is gone.
+//! Defects that a review found, and that stay mended.
 
 use super::*;
 use crate::event::{LaneStatus, RunStatus};
@@ -19,7 +19,6 @@ fn starts(state: &State) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "defect: the second conflict with a target is given to nobody: its attempt starts from the resolution of the first"]
 async fn ar21_a_target_that_moves_into_a_conflict_twice_is_taken_in_twice() {
     let bench = Bench::new(&graph(
         r#"
@@ -44,7 +43,6 @@ RUN: : > $LANEWAY_SIGNALS/done
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "defect: a stacked lane that is in the target already has its pull request updated for ever"]
 async fn ar21_a_stacked_lane_that_landed_with_its_upstream_lets_the_run_rest() {
     let bench = Bench::new(&graph(
         r#"
@@ -86,7 +84,6 @@ run = "echo two > two"
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "defect: a conflict whose first marker alone was removed counts as resolved"]
 async fn ar21_half_of_a_conflicts_markers_does_not_reach_the_lane() {
     let bench = Bench::new(&graph(
         r#"
@@ -117,7 +114,6 @@ RUN: sed -i '/^<<<<<<< /d' file; : > $LANEWAY_SIGNALS/done
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "defect: the commits of a lane that was squashed are gone with its branches"]
 async fn ar21_the_commits_of_a_lane_that_was_squashed_can_be_brought_back() {
     let bench = Bench::new(&graph(
         r#"
