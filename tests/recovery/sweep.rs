@@ -62,7 +62,9 @@ impl End {
 /// How often each pull request was told what became of it.
 #[track_caller]
 fn last_words(scratch: &Scratch, prs: &[Value]) -> BTreeMap<String, usize> {
-    let merged = prs.iter().filter(|pr| pr["state"] == "merged");
+    // Those of tasks end with the landing, which says it all.
+    let of_lane = |pr: &&Value| pr["head"].as_str().is_some_and(|head| head.ends_with("/integration"));
+    let merged = prs.iter().filter(|pr| pr["state"] == "merged").filter(of_lane);
     let words = merged.map(|pr| {
         let shown = scratch.laneway(&["pr", "show", &pr["number"].to_string(), "--json"]).success().json();
         let comments = shown["comments"].as_array().map_or(&[][..], Vec::as_slice);
