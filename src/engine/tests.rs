@@ -3,6 +3,7 @@
 mod conditions;
 mod loops;
 mod mended;
+mod outage;
 mod review;
 
 use std::collections::BTreeMap;
