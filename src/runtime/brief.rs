@@ -1,6 +1,6 @@
 //! What an effect has to know of the state, taken along when it starts; effects never see the state that moves on.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::agent::{
     Assignment, Commits, ConflictShown, ConflictSide, EarlierAttempt, GivenInput, InstructionInput,
@@ -40,7 +40,7 @@ pub(super) struct AttemptBrief {
     /// What a reviewer of its work is told.
     pub(super) review: Option<ReviewInput>,
     /// A page about the whole graph.
-    pub(super) overview: Option<String>,
+    pub(super) overview: Handed,
     /// The outputs of earlier tasks that its task is given.
     pub(super) inputs: Vec<signal::GivenInput>,
     /// The needs of its task, with what they said.
@@ -65,6 +65,28 @@ pub(super) struct AttemptBrief {
     pub(super) pr: Option<PullRequest>,
     /// Attempts that counted against the task before this one.
     pub(super) failures: u32,
+}
+
+/// A text that is handed on once. An effect lives as long as its agent, and a text for each of a thousand agents adds up.
+pub(super) struct Handed {
+    text: Mutex<Option<String>>,
+    is_given: bool,
+}
+
+impl Handed {
+    fn new(text: Option<String>) -> Self {
+        Self { is_given: text.is_some(), text: Mutex::new(text) }
+    }
+
+    /// Whether there is one, handed on or not.
+    pub(super) fn is_given(&self) -> bool {
+        self.is_given
+    }
+
+    /// The text, for whoever asks first.
+    pub(super) fn take(&self) -> Option<String> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl Brief {
@@ -141,7 +163,9 @@ impl AttemptBrief {
         let inputs = if told_in_words { inputs(state, task) } else { Vec::new() };
         Some(Self {
             instructions: told_in_words.then(|| instructions(state, task, &attempt, &inputs)),
-            overview: told_in_words.then(|| view::overview(state.plan(), state, state.index().lane_of[task])),
+            overview: Handed::new(
+                told_in_words.then(|| view::overview(state.plan(), state, state.index().lane_of[task])),
+            ),
             inputs,
             review: None,
             notes: if told { state.tasks[task].notes.clone() } else { Vec::new() },

@@ -208,7 +208,7 @@ fn put_up(
             board.write_file(&summary_file(context, job, need), summary.as_bytes()).map_err(failed)?;
         }
     }
-    if let Some(page) = &known.overview {
+    if let Some(page) = known.overview.take() {
         board.write_file(&overview_file(context, job), page.as_bytes()).map_err(failed)?;
     }
     Ok(())
@@ -264,7 +264,7 @@ fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManif
         inputs: known.inputs.clone(),
         outputs: job.task.contract.outputs.iter().map(expected).collect(),
         adr: job.task.contract.adr.as_ref().map(record_asked),
-        overview: known.overview.as_ref().map(|_| overview_file(context, job)),
+        overview: known.overview.is_given().then(|| overview_file(context, job)),
         worktree: job.lane.clone(),
         signals: context.board.signals_dir(&job.task.id, job.number),
         writes: job.task.writes.clone(),
