@@ -86,8 +86,8 @@ fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 /// A lane whose own tasks are done is whole when those nested in it have been merged into it.
 fn with_children(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let children = core.index.children[lane].iter().copied();
-    let waited =
-        children.filter(|&c| core.state.lanes[c].status != LaneStatus::Merged && !core.goes_on_without(c));
+    let waited = children
+        .filter(|&c| core.state.lanes[c].status != LaneStatus::Merged && !core.state.goes_on_without(c));
     let waited: Vec<LaneIx> = waited.collect();
     let failed = |c: &&LaneIx| {
         core.state.lanes[**c].status == LaneStatus::Failed && !core.state.lanes[**c].retry_wanted
@@ -417,7 +417,7 @@ impl Core {
             && tasks.iter().all(|&t| self.state.tasks[t].is_over())
             && children
                 .iter()
-                .all(|&c| self.state.lanes[c].status == LaneStatus::Merged || self.goes_on_without(c))
+                .all(|&c| self.state.lanes[c].status == LaneStatus::Merged || self.state.goes_on_without(c))
     }
 
     /// Whether a lane that had nothing to do, and so was never begun, has something to do now.
@@ -426,8 +426,9 @@ impl Core {
         let mut children = self.index.children[lane].iter();
         self.state.lanes[lane].tip.is_none()
             && (tasks.any(|&t| self.state.tasks[t].status == TaskStatus::Pending)
-                || children
-                    .any(|&c| self.state.lanes[c].status == LaneStatus::Pending && !self.goes_on_without(c)))
+                || children.any(|&c| {
+                    self.state.lanes[c].status == LaneStatus::Pending && !self.state.goes_on_without(c)
+                }))
     }
 
     fn nothing_ahead(&self, lane: LaneIx) -> bool {

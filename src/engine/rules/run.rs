@@ -64,7 +64,7 @@ fn rest(core: &Core) -> Option<(RunStatus, Option<String>)> {
         .iter()
         .zip(&state.lanes)
         .enumerate()
-        .filter(|(ix, (_, lane))| lane.status == LaneStatus::Failed && !core.goes_on_without(*ix))
+        .filter(|(ix, (_, lane))| lane.status == LaneStatus::Failed && !core.state.goes_on_without(*ix))
         .map(|(_, (plan, _))| plan.id.as_str())
         .collect();
     let waiting: Vec<&str> = core
@@ -97,11 +97,6 @@ fn list(names: &[&str]) -> String {
 }
 
 impl Core {
-    /// Whether a person chose to go on without the whole lane.
-    pub(super) fn goes_on_without(&self, lane: crate::plan::LaneIx) -> bool {
-        self.state.goes_on_without(lane)
-    }
-
     /// Nested lanes that a person has to merge before the ones that hold them can go on.
     fn nested_and_open(&self) -> Vec<&str> {
         let lanes = self.state.lanes.iter().enumerate();

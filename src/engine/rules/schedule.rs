@@ -4,6 +4,7 @@ use super::super::EngineError;
 use super::super::agenda::Item;
 use super::super::core::Core;
 use super::Remedy;
+use super::stack::{Bringing, bring_in};
 use crate::event::{AttemptStatus, Effect, LaneStatus, Place, RunStatus, Status, SyncSource, TaskStatus};
 use crate::graph::DiffPolicy;
 use crate::id::Sha;
@@ -41,16 +42,12 @@ fn fill_lane(core: &mut Core, lane: LaneIx, mut places: usize) -> Result<(), Eng
             continue;
         }
         if let Some(source) = missing(core, lane, task) {
-            let given_up = core.state.lanes[lane].given_up.as_ref();
-            let vain = given_up.is_some_and(|(tip, from)| {
-                Some(tip) == core.state.lanes[lane].tip.as_ref() && *from == source
-            });
             if !core.may_resolve(lane, task, &source) {
-                if vain {
+                match bring_in(core, lane, source)? {
+                    Bringing::Goes => return Ok(()),
                     // Another task of the lane may resolve it, or have no need of it.
-                    continue;
+                    Bringing::InVain => continue,
                 }
-                return sync(core, lane, source);
             }
             if core.is_resolving(lane) {
                 continue;
@@ -124,34 +121,6 @@ fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
         sources.insert(landings, SyncSource::Target { landed });
     }
     (!sources.is_empty()).then_some(sources)
-}
-
-fn sync(core: &mut Core, lane: LaneIx, from: Vec<SyncSource>) -> Result<(), EngineError> {
-    let state = &core.state.lanes[lane];
-    let Some(tip) = state.tip.clone() else {
-        return Ok(());
-    };
-    if state.is_busy() {
-        return Ok(());
-    }
-    let mut n = state.syncs + 1;
-    if let Some(
-        step @ crate::state::Step { effect: Effect::Sync { n: last, from: asked, tip: on, .. }, .. },
-    ) = &state.step
-    {
-        match core.remedy(step, None) {
-            Some(Remedy::Wait(due)) => {
-                core.agenda.wait_wall(due, Item::Lane(lane));
-                return Ok(());
-            }
-            // The same sources will not merge better the next time; the lane's rule fails the lane.
-            Some(Remedy::Give(_)) if *asked == from && *on == tip => return Ok(()),
-            Some(Remedy::Again) => n = *last,
-            _ => {}
-        }
-    }
-    let effect = Effect::Sync { lane: core.plan.lanes[lane].id.clone(), n, tip, from };
-    core.intend(core.lane_subject(lane), effect)
 }
 
 /// Whether a task that runs now may write where this one may.

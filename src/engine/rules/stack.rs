@@ -11,15 +11,35 @@ use crate::plan::{LaneIx, TaskIx, Work};
 /// Takes in what has landed of the work that a finished lane holds. Says whether the lane has to wait for that.
 pub(super) fn restack(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError> {
     let from = core.landings(lane);
-    let state = &core.state.lanes[lane];
     if from.is_empty() || core.state.run.cancelled || core.state.run.interrupts > 0 {
         return Ok(false);
     }
+    match bring_in(core, lane, from)? {
+        Bringing::Goes => Ok(true),
+        Bringing::InVain => reopen(core, lane),
+    }
+}
+
+/// What becomes of work that is to be brought into a lane.
+pub(super) enum Bringing {
+    /// It is under way, or waits for its turn.
+    Goes,
+    /// It did not go into the lane as that stands, and would not the next time.
+    InVain,
+}
+
+/// Brings `from` into the lane, unless that is known to be in vain.
+pub(super) fn bring_in(
+    core: &mut Core,
+    lane: LaneIx,
+    from: Vec<SyncSource>,
+) -> Result<Bringing, EngineError> {
+    let state = &core.state.lanes[lane];
     let Some(tip) = state.tip.clone().filter(|_| !state.is_busy()) else {
-        return Ok(true);
+        return Ok(Bringing::Goes);
     };
-    if state.given_up.as_ref() == Some(&(tip.clone(), from.clone())) {
-        return reopen(core, lane);
+    if state.given_up.as_ref().is_some_and(|(on, asked)| (on, asked) == (&tip, &from)) {
+        return Ok(Bringing::InVain);
     }
     let mut n = state.syncs + 1;
     if let Some(step) = &state.step
@@ -31,14 +51,14 @@ pub(super) fn restack(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError
             None | Some(Remedy::Again) => {}
             Some(Remedy::Wait(due)) => {
                 core.agenda.wait_wall(due, Item::Lane(lane));
-                return Ok(true);
+                return Ok(Bringing::Goes);
             }
-            Some(Remedy::Give(_)) => return Ok(false),
+            Some(Remedy::Give(_)) => return Ok(Bringing::InVain),
         }
     }
     let effect = Effect::Sync { lane: core.plan.lanes[lane].id.clone(), n, tip, from };
     core.intend(core.lane_subject(lane), effect)?;
-    Ok(true)
+    Ok(Bringing::Goes)
 }
 
 /// A landing that conflicts with what the lane has goes to the task that was last at work in it. Where there is none, or
