@@ -4,9 +4,7 @@ use super::super::EngineError;
 use super::super::agenda::Item;
 use super::super::core::Core;
 use super::Remedy;
-use crate::event::{
-    CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status, TaskStatus,
-};
+use crate::event::{CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status};
 use crate::graph::{MergePolicy, Teardown};
 use crate::plan::LaneIx;
 use crate::state::{Outside, Step};
@@ -78,28 +76,9 @@ fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     }
     let over = |&t: &crate::plan::TaskIx| core.state.tasks[t].is_over();
     if core.index.tasks_of[lane].iter().all(over) {
-        return with_children(core, lane);
+        return super::nest::with_children(core, lane);
     }
     ended_without_success(core, lane)
-}
-
-/// A lane whose own tasks are done is whole when those nested in it have been merged into it.
-fn with_children(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
-    let children = core.index.children[lane].iter().copied();
-    let waited = children
-        .filter(|&c| core.state.lanes[c].status != LaneStatus::Merged && !core.state.goes_on_without(c));
-    let waited: Vec<LaneIx> = waited.collect();
-    let failed = |c: &&LaneIx| {
-        core.state.lanes[**c].status == LaneStatus::Failed && !core.state.lanes[**c].retry_wanted
-    };
-    if let Some(&child) = waited.iter().find(failed) {
-        let why = format!("its nested lane `{}` failed", core.plan.lanes[child].id);
-        return core.lane_to(lane, LaneStatus::Failed, Some(why));
-    }
-    if core.state.lanes[lane].is_busy() || !waited.is_empty() {
-        return Ok(());
-    }
-    core.lane_to(lane, LaneStatus::MergeReady, None)
 }
 
 /// A lane whose tasks are all over, and not all well, failed.
@@ -402,33 +381,6 @@ impl Core {
         for task in waiting {
             self.agenda.touch_task(task);
         }
-    }
-
-    /// Whether the lane that this one would be merged into is being moved.
-    fn parent_is_busy(&self, lane: LaneIx) -> bool {
-        self.index.parent[lane].is_some_and(|parent| self.state.lanes[parent].is_busy())
-    }
-
-    /// Whether a lane that was never begun has nothing to do: its tasks were skipped, and nothing nested in it is left.
-    fn has_nothing_to_do(&self, lane: LaneIx) -> bool {
-        let (tasks, children) = (&self.index.tasks_of[lane], &self.index.children[lane]);
-        let chosen = tasks.iter().any(|&t| self.state.tasks[t].passed_over) || tasks.is_empty();
-        chosen
-            && tasks.iter().all(|&t| self.state.tasks[t].is_over())
-            && children
-                .iter()
-                .all(|&c| self.state.lanes[c].status == LaneStatus::Merged || self.state.goes_on_without(c))
-    }
-
-    /// Whether a lane that had nothing to do, and so was never begun, has something to do now.
-    fn is_wanted_again(&self, lane: LaneIx) -> bool {
-        let mut tasks = self.index.tasks_of[lane].iter();
-        let mut children = self.index.children[lane].iter();
-        self.state.lanes[lane].tip.is_none()
-            && (tasks.any(|&t| self.state.tasks[t].status == TaskStatus::Pending)
-                || children.any(|&c| {
-                    self.state.lanes[c].status == LaneStatus::Pending && !self.state.goes_on_without(c)
-                }))
     }
 
     fn nothing_ahead(&self, lane: LaneIx) -> bool {

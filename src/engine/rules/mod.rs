@@ -2,6 +2,7 @@
 
 mod attempt;
 mod lane;
+mod nest;
 mod review;
 mod run;
 mod schedule;

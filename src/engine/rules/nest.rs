@@ -1,0 +1,54 @@
+//! Lanes in lanes: what a lane waits for that holds others, and what of it the others wait for.
+
+use super::super::EngineError;
+use super::super::core::Core;
+use crate::event::{LaneStatus, TaskStatus};
+use crate::plan::LaneIx;
+
+/// A lane whose own tasks are done is whole when those nested in it have been merged into it.
+pub(super) fn with_children(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    let children = core.index.children[lane].iter().copied();
+    let waited = children
+        .filter(|&c| core.state.lanes[c].status != LaneStatus::Merged && !core.state.goes_on_without(c));
+    let waited: Vec<LaneIx> = waited.collect();
+    let failed = |c: &&LaneIx| {
+        core.state.lanes[**c].status == LaneStatus::Failed && !core.state.lanes[**c].retry_wanted
+    };
+    if let Some(&child) = waited.iter().find(failed) {
+        let why = format!("its nested lane `{}` failed", core.plan.lanes[child].id);
+        return core.lane_to(lane, LaneStatus::Failed, Some(why));
+    }
+    if core.state.lanes[lane].is_busy() || !waited.is_empty() {
+        return Ok(());
+    }
+    core.lane_to(lane, LaneStatus::MergeReady, None)
+}
+
+impl Core {
+    /// Whether the lane that this one would be merged into is being moved.
+    pub(super) fn parent_is_busy(&self, lane: LaneIx) -> bool {
+        self.index.parent[lane].is_some_and(|parent| self.state.lanes[parent].is_busy())
+    }
+
+    /// Whether a lane that was never begun has nothing to do: its tasks were skipped, and nothing nested in it is left.
+    pub(super) fn has_nothing_to_do(&self, lane: LaneIx) -> bool {
+        let (tasks, children) = (&self.index.tasks_of[lane], &self.index.children[lane]);
+        let chosen = tasks.iter().any(|&t| self.state.tasks[t].passed_over) || tasks.is_empty();
+        chosen
+            && tasks.iter().all(|&t| self.state.tasks[t].is_over())
+            && children
+                .iter()
+                .all(|&c| self.state.lanes[c].status == LaneStatus::Merged || self.state.goes_on_without(c))
+    }
+
+    /// Whether a lane that had nothing to do, and so was never begun, has something to do now.
+    pub(super) fn is_wanted_again(&self, lane: LaneIx) -> bool {
+        let mut tasks = self.index.tasks_of[lane].iter();
+        let mut children = self.index.children[lane].iter();
+        self.state.lanes[lane].tip.is_none()
+            && (tasks.any(|&t| self.state.tasks[t].status == TaskStatus::Pending)
+                || children.any(|&c| {
+                    self.state.lanes[c].status == LaneStatus::Pending && !self.state.goes_on_without(c)
+                }))
+    }
+}
