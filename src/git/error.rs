@@ -145,6 +145,15 @@ pub enum GitError {
         /// How long was waited.
         seconds: u64,
     },
+    /// Something that was just written is not there any more: a `git gc --prune=now` (or `git prune`) of the user's ran
+    /// before a ref held it. Written again, it stays.
+    #[error(
+        "the object {id} is gone; `git gc --prune=now` or `git prune` in this repository takes what is being made"
+    )]
+    ObjectGone {
+        /// The object.
+        id: String,
+    },
     /// A ref is not where it was expected.
     #[error("{name} is at {}, not at {}", place(found.as_ref()), place(expected.as_ref()))]
     RefMoved {
@@ -251,9 +260,32 @@ pub enum GitError {
     },
 }
 
+/// What git says when an object is gone, or the folder that it was about to be put into.
+const LOST: [&str; 6] = [
+    "invalid object",
+    "error building trees",
+    "unable to read",
+    "unable to write file",
+    "bad object",
+    "not a valid object",
+];
+
 impl GitError {
     pub(super) fn library(action: &'static str) -> impl FnOnce(git2::Error) -> Self {
         move |source| Self::Library { action, source }
+    }
+
+    /// Whether it may come of an object that was pruned before anything held it.
+    pub(super) fn is_of_a_lost_object(&self) -> bool {
+        match self {
+            Self::ObjectGone { .. } => true,
+            Self::Library { source, .. } => {
+                source.code() == git2::ErrorCode::NotFound
+                    || matches!(source.class(), git2::ErrorClass::Odb | git2::ErrorClass::Os)
+            }
+            Self::Failed { stderr, .. } => LOST.iter().any(|said| stderr.contains(said)),
+            _ => false,
+        }
     }
 
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {

@@ -20,6 +20,7 @@ mod custody;
 mod diff;
 mod discover;
 mod error;
+mod holding;
 mod lock;
 mod merge;
 mod objects;

@@ -4,6 +4,7 @@
 //! that may have been done although its answer was lost is never simply sent again: the world is looked at first.
 //! Nothing in here waits for long. What passes by itself is reported with the moment to come back at, and the run waits.
 
+mod answer;
 mod client;
 mod error;
 mod found;
@@ -15,6 +16,8 @@ mod pulls;
 mod talk;
 mod wire;
 
+#[doc(hidden)]
+pub use answer::Understood;
 pub use client::GitHub;
 pub use error::GitHubError;
 pub use news::{PrNews, Watch};

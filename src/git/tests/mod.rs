@@ -5,6 +5,7 @@ mod custody;
 mod fixture;
 mod lanes;
 mod merging;
+mod pruning;
 mod remotes;
 mod repository;
 mod restack;

@@ -110,11 +110,17 @@ impl Landing<'_> {
                 let tree = repo.tree_of(&found)?;
                 return Ok(Ok(Candidate { commit: found, tree, worktree, landed: true }));
             }
-            let tree = match repo.merge(&tip, &commit)? {
-                Merge::Clean { tree, .. } => tree,
-                Merge::Conflict { paths, detail, .. } => return Ok(Err((paths, detail))),
+            let parents = [tip, commit];
+            let merged = repo.unpruned(|| match repo.merge(&parents[0], &parents[1])? {
+                Merge::Clean { tree, .. } => {
+                    Ok(Ok((repo.commit_tree(&tree, &parents, &message, &context.author)?, tree)))
+                }
+                Merge::Conflict { paths, detail, .. } => Ok(Err((paths, detail))),
+            })?;
+            let (merged, tree) = match merged {
+                Ok(made) => made,
+                Err(conflict) => return Ok(Err(conflict)),
             };
-            let merged = repo.commit_tree(&tree, &[tip, commit], &message, &context.author)?;
             if !pristine {
                 repo.set_to(&worktree, &merged)?;
             }

@@ -105,9 +105,10 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 /// What a failure of git means for what was tried.
 fn git_failure(doing: &str, error: &GitError) -> Failure {
     let (class, hint) = match error {
-        GitError::LockBusy { .. } | GitError::Unreachable { .. } | GitError::TimedOut { .. } => {
-            (FailureKind::Transient, None)
-        }
+        GitError::LockBusy { .. }
+        | GitError::Unreachable { .. }
+        | GitError::TimedOut { .. }
+        | GitError::ObjectGone { .. } => (FailureKind::Transient, None),
         // A branch that was looked for and is not there has not moved; trying again would not bring it back.
         GitError::RefMoved { expected: None, found: None, .. } => (FailureKind::Permanent, None),
         GitError::RefMoved { .. } => (FailureKind::Moved, None),

@@ -184,8 +184,10 @@ fn put_up(
         permanent(format!("the noticeboard could not be written: {}", super::chain(&e)))
     };
     let _put_up = board.put_up_attempt(task, number).map_err(failed)?;
-    if job.iteration > 1 {
-        clear_claims(&board.signals_dir(task, number));
+    if job.iteration > 1
+        && let Err(error) = signal::clear_claims(&board.signals_dir(task, number))
+    {
+        tracing::debug!(%error, "there was nothing to clear");
     }
     let dir = board.attempt_dir(task, number);
     if let Some(text) = instructions {
@@ -233,18 +235,6 @@ pub(in crate::runtime) fn answer_file(ask: Option<&str>) -> &str {
 /// The name of a note in the inbox: whose it is, and what they called it.
 pub(in crate::runtime) fn note_file(note: &Note) -> String {
     format!("{}-{}", note.from, note.name)
-}
-
-/// What the process before said is sealed; left standing it would speak for the next one.
-fn clear_claims(signals: &Path) {
-    for name in ["done", "failed", "blocked"] {
-        _ = std::fs::remove_file(signals.join(name));
-    }
-    if let Ok(asks) = std::fs::read_dir(signals.join("ask")) {
-        for ask in asks.flatten() {
-            _ = std::fs::remove_file(ask.path());
-        }
-    }
 }
 
 fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManifest {

@@ -1,0 +1,114 @@
+//! What is being made is held by a ref before anything comes to depend on it, so that no branch ever names what the user's
+//! housekeeping took away.
+//!
+//! `git gc --prune=now` removes every loose object that no ref, index or HEAD holds when it looks, however new. Between
+//! the writing of objects and the ref that names them it can take them, and a ref that is set then makes the repository
+//! a broken one. So: the ref first (under `refs/laneway/making/`), then the end of a gc that may have looked before it, then
+//! a look whether everything is still there. From then on every gc sees the ref. What was lost is written again.
+
+#![expect(clippy::disallowed_methods, reason = "reads the lock of git gc, and waiting is bounded by a clock")]
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use git2::Repository;
+use rustix::process::{Pid, test_kill_process};
+
+use super::objects::find_commit;
+use super::refs::swap;
+use super::{GitError, Repo};
+use crate::id::Sha;
+
+/// How long a gc is waited for; one that takes longer was looking at refs either long ago or not yet.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(5);
+/// How often something is made that is pruned while it is made.
+const TRIES: u32 = 8;
+/// What was never taken up is let go after a day, in seconds.
+const STALE: i64 = 24 * 60 * 60;
+/// Where commits are held that are being made.
+const MAKING: &str = "refs/laneway/making/";
+
+impl Repo {
+    /// Runs `make`, which writes objects, and runs it again where the user's housekeeping took them from under it.
+    pub fn unpruned<T>(&self, mut make: impl FnMut() -> Result<T, GitError>) -> Result<T, GitError> {
+        let mut tries = 1;
+        loop {
+            match make() {
+                Err(error) if tries < TRIES && error.is_of_a_lost_object() => {
+                    tracing::debug!(%error, "made again");
+                    self.outwait_gc();
+                    tries += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Holds `commit` by a ref until [`Self::let_go`]; [`GitError::ObjectGone`] where part of it is missing already.
+    pub(super) fn hold(&self, commit: &Sha) -> Result<(), GitError> {
+        self.with(|repo| {
+            find_commit(repo, commit)?;
+            swap(repo, &name_of(commit), None, commit)
+        })?;
+        self.outwait_gc();
+        let whole = self.parents(commit).and_then(|parents| self.assure_objects(commit, &parents));
+        if whole.is_err() {
+            self.let_go(commit);
+        }
+        whole
+    }
+
+    /// Drops what [`Self::hold`] holds of `commit`, and what has been held for a day.
+    pub(super) fn let_go(&self, commit: &Sha) {
+        let dropped = self.with(|repo| {
+            drop_ref(repo, &name_of(commit))?;
+            sweep(repo)
+        });
+        if let Err(error) = dropped {
+            // It holds a little more than it has to, until it is swept.
+            tracing::debug!(%error, "a commit is held on");
+        }
+    }
+
+    /// Waits for the end of a `git gc` that is at work now.
+    fn outwait_gc(&self) {
+        let lock = self.common_dir().join("gc.pid");
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE && is_held(&lock) {
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// Whether the process that the lock of gc names lives. A killed gc leaves its lock behind.
+fn is_held(lock: &std::path::Path) -> bool {
+    let Ok(text) = std::fs::read_to_string(lock) else { return false };
+    let pid = text.split_whitespace().next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid).is_ok())
+}
+
+fn name_of(commit: &Sha) -> String {
+    format!("{MAKING}{commit}")
+}
+
+fn drop_ref(repo: &Repository, name: &str) -> Result<(), GitError> {
+    match repo.find_reference(name).and_then(|mut held| held.delete()) {
+        Err(error) if error.code() != git2::ErrorCode::NotFound => {
+            Err(GitError::library("letting a commit go")(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn sweep(repo: &Repository) -> Result<(), GitError> {
+    let failed = || GitError::library("listing what is held");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
+    for held in repo.references_glob(&format!("{MAKING}*")).map_err(failed())? {
+        let mut held = held.map_err(failed())?;
+        let age = held.peel_to_commit().map_or(0, |commit| now - commit.time().seconds());
+        if age > STALE {
+            held.delete().map_err(failed())?;
+        }
+    }
+    Ok(())
+}
