@@ -22,7 +22,12 @@ fn user_at_work(scratch: &Scratch, stop: &AtomicBool) -> usize {
         scratch.git(&["commit", "-q", "-m", "A line in the diary"]);
         scratch.git(&["worktree", "prune"]);
         scratch.git(&["gc", "-q", "--prune=now"]);
-        scratch.git(&["fetch", "-q", "origin"]);
+        // Whoever fetches while somebody pushes from the same repository can lose the race for a ref, as git says then.
+        let fetched = scratch.program("git", &["fetch", "-q", "origin"], &[]);
+        if !fetched.clone().succeeded() {
+            let said = fetched.failure();
+            assert!(said.stderr().contains("cannot lock ref"), "{}", said.stderr());
+        }
         rounds += 1;
     }
     rounds
