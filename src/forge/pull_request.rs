@@ -269,6 +269,24 @@ impl NewPr {
     }
 }
 
+/// Whether what is asked for may have been done before, so that it has to be looked for first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried {
+    /// Nobody has asked for it yet.
+    Never,
+    /// Somebody has, or may have, and the answer is not known.
+    Perhaps,
+}
+
+/// How a pull request was merged on a forge that merges by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landed {
+    /// The commit of the base that has its content.
+    pub sha: Sha,
+    /// Who had merged it before it could be merged here; `None` where it was merged here.
+    pub by: Option<String>,
+}
+
 /// What came of opening a pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]

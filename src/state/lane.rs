@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Check, Step};
 use crate::event::{
-    Actor, ConcernClass, ConflictPredicted, ControlVerb, LaneStatus, PrRef, ReviewAct, SyncSource, Timestamp,
+    Actor, ConcernClass, ConflictPredicted, ControlVerb, Effect, LaneStatus, PrRef, ReviewAct, SyncSource,
+    Timestamp,
 };
 use crate::id::{Sha, TaskId};
 use crate::plan::{LaneIx, TaskIx};
@@ -179,6 +180,30 @@ pub struct Lane {
     pub kept: Vec<Kept>,
     /// Whether its pull request says what became of it, or cannot be made to.
     pub concluded: bool,
+    /// What its forge was asked for in vain: it may have been done although nobody was told.
+    pub failed_on_forge: BTreeSet<ForgeStep>,
+}
+
+/// What must not be done twice on a forge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ForgeStep {
+    /// The pull request is opened.
+    Open,
+    /// It is merged.
+    Merge,
+    /// The last word is said on it.
+    Conclude,
+}
+
+impl ForgeStep {
+    pub(super) fn of(effect: &Effect) -> Option<Self> {
+        match effect {
+            Effect::OpenPr { .. } => Some(Self::Open),
+            Effect::MergePr { .. } => Some(Self::Merge),
+            Effect::Conclude { .. } => Some(Self::Conclude),
+            _ => None,
+        }
+    }
 }
 
 impl Default for Lane {
@@ -211,6 +236,7 @@ impl Default for Lane {
             remarks: Vec::new(),
             kept: Vec::new(),
             concluded: false,
+            failed_on_forge: BTreeSet::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::found::{self, Owner, marked};
 use super::wire;
 use crate::forge::error::ForgeError;
 use crate::forge::pull_request::{
-    NewPr, Opened, PrAction, PrCheck, PrFilter, PrState, PrUpdate, PullRequest,
+    Landed, Merged, NewPr, Opened, PrAction, PrCheck, PrFilter, PrState, PrUpdate, PullRequest, Tried,
 };
 use crate::id::Sha;
 
@@ -23,9 +23,12 @@ const LOOKS: u32 = 5;
 const TRIES: u32 = 3;
 
 impl GitHub {
-    /// Opens a pull request, or returns the one that has its marker, whatever its state.
-    pub async fn create(&self, new: NewPr) -> Result<Opened, ForgeError> {
-        if let Some(found) = self.existing(&new).await? {
+    /// Opens a pull request, or returns the one that has its marker, whatever its state. What was never tried is not
+    /// looked for first: GitHub refuses a second one of the same branches.
+    pub async fn create(&self, new: NewPr, tried: Tried) -> Result<Opened, ForgeError> {
+        if tried == Tried::Perhaps
+            && let Some(found) = self.existing(&new).await?
+        {
             return Ok(Opened::Existing(found));
         }
         let body = json!({
@@ -321,25 +324,37 @@ impl GitHub {
         self.get(number).await
     }
 
-    /// Merges it by a merge commit, if it still shows `head`, and returns the commit that landed. One that is merged
-    /// already is not merged again.
-    pub async fn merge(&self, number: u64, head: &Sha, title: &str) -> Result<Sha, ForgeError> {
+    /// Merges it by a merge commit, if it still shows `head`. One that is merged already is not merged again; whether
+    /// that was a person is told by who they are, and by whether this merge may have been `tried` before.
+    pub async fn merge(
+        &self,
+        number: u64,
+        head: &Sha,
+        title: &str,
+        tried: Tried,
+    ) -> Result<Landed, ForgeError> {
         let path = self.of_repo(&format!("pulls/{number}/merge"));
         let body = json!({ "sha": head, "merge_method": "merge", "commit_title": title });
         let ask = Ask::send(Method::PUT, path, body);
-        let mut tries = 1;
+        let (mut tries, mut tried) = (1, tried);
         loop {
             let fault = match self.once(&ask).await {
                 Ok(super::client::Reply::Fresh { text, .. }) => match self.parse::<wire::Merge>(&text) {
-                    Ok(merge) => return self.landed(number, &merge.sha),
+                    Ok(merge) => return Ok(Landed { sha: self.landed(number, &merge.sha)?, by: None }),
                     Err(error) => Fault::Known(error),
                 },
                 Ok(super::client::Reply::Same) => continue,
                 Err(fault) => fault,
             };
+            if let Fault::Known(error) = &fault
+                && error.leaves_open()
+            {
+                tried = Tried::Perhaps;
+            }
             // Whatever was answered: what counts is whether it is merged.
-            if let Some(sha) = self.merged_as(number).await? {
-                return Ok(sha);
+            if let Some((landed, opener)) = self.merged_as(number).await? {
+                let ours = tried == Tried::Perhaps && landed.by == opener;
+                return Ok(Landed { sha: landed.sha, by: (!ours).then_some(landed.by) });
             }
             match fault {
                 Fault::Known(error) if error.leaves_open() && tries < TRIES => self.rest(tries).await,
@@ -367,8 +382,10 @@ impl GitHub {
         })
     }
 
-    async fn merged_as(&self, number: u64) -> Result<Option<Sha>, ForgeError> {
-        Ok(self.pull(self.raw(number).await?)?.merged.map(|merged| merged.sha))
+    /// How it was merged, and who had opened it.
+    async fn merged_as(&self, number: u64) -> Result<Option<(Merged, String)>, ForgeError> {
+        let pull = self.pull(self.raw(number).await?)?;
+        Ok(pull.merged.map(|merged| (merged, pull.author)))
     }
 
     fn merge_fault(&self, number: u64, head: &Sha, fault: Fault) -> ForgeError {

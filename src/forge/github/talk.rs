@@ -9,7 +9,7 @@ use super::found::{self, has_key, keyed};
 use super::pulls::{PAGE, PAGES};
 use super::wire;
 use crate::forge::error::ForgeError;
-use crate::forge::pull_request::{Comment, NewComment, NewReview, Review, Verdict};
+use crate::forge::pull_request::{Comment, NewComment, NewReview, Review, Tried, Verdict};
 
 /// Tries to say something when the answer does not come.
 const TRIES: u32 = 3;
@@ -26,7 +26,7 @@ impl GitHub {
         let said = keyed(&new.body, new.key.as_deref());
         let body = json!({ "commit_id": new.sha, "event": event, "body": said });
         let ask = Ask::send(Method::POST, path.clone(), body);
-        let text = self.say(number, &ask, &path, new.key.as_deref()).await?;
+        let text = self.say(number, &ask, &path, new.key.as_deref(), Tried::Perhaps).await?;
         let review = self.review(self.parse(&text)?)?;
         let review = review.ok_or_else(|| GitHubError::Invalid {
             host: self.host(),
@@ -35,8 +35,13 @@ impl GitHub {
         Ok(found::shown(review))
     }
 
-    /// Adds a comment; one with the same key is not added again.
-    pub async fn add_comment(&self, number: u64, new: NewComment) -> Result<Comment, ForgeError> {
+    /// Adds a comment; one with the same key is not added again. What was never tried is not looked for first.
+    pub async fn add_comment(
+        &self,
+        number: u64,
+        new: NewComment,
+        tried: Tried,
+    ) -> Result<Comment, ForgeError> {
         let said = keyed(&new.body, new.key.as_deref());
         let (path, body) = match (&new.path, new.line) {
             (Some(file), line) => {
@@ -51,15 +56,23 @@ impl GitHub {
             (None, _) => (self.of_repo(&format!("issues/{number}/comments")), json!({ "body": said })),
         };
         let ask = Ask::send(Method::POST, path.clone(), body);
-        let text = self.say(number, &ask, &path, new.key.as_deref()).await?;
+        let text = self.say(number, &ask, &path, new.key.as_deref(), tried).await?;
         Ok(found::comment(self.parse(&text)?))
     }
 
-    /// Posts what has a key once, however often it has to be tried: before each try it is looked for at `path`.
-    async fn say(&self, number: u64, ask: &Ask, path: &str, key: Option<&str>) -> Result<String, ForgeError> {
+    /// Posts what has a key once, however often it has to be tried: before each try but a first one it is looked for at
+    /// `path`.
+    async fn say(
+        &self,
+        number: u64,
+        ask: &Ask,
+        path: &str,
+        key: Option<&str>,
+        tried: Tried,
+    ) -> Result<String, ForgeError> {
         let mut tries = 1;
         loop {
-            if let Some(key) = key {
+            if let Some(key) = key.filter(|_| tried == Tried::Perhaps || tries > 1) {
                 let said = self.pages::<Value>(number, path).await?;
                 let ours = |one: &Value| one["body"].as_str().is_some_and(|body| has_key(body, key));
                 if let Some(found) = said.iter().find(|one| ours(one)) {

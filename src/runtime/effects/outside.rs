@@ -8,7 +8,7 @@ use crate::event::{
     CHECK_AHEAD, CheckRecorded, CheckStatus, Draft, Effect, Failure, PrClosed, PrMerged, ReviewAct,
     ReviewObserved, SignalRejected, Subject,
 };
-use crate::forge::{Closed, Forge, ForgeError, Merged, NewComment, NewReview, Verdict};
+use crate::forge::{Closed, Forge, ForgeError, Merged, NewComment, NewReview, Tried, Verdict};
 use crate::git::{GitError, Merge};
 use crate::id::{LaneId, Sha};
 use crate::runtime::brief::Brief;
@@ -57,7 +57,7 @@ async fn try_review(
     match verdict {
         None => {
             let comment = NewComment { author, body, at, path: None, line: None, key };
-            forge.add_comment(pull.number, comment).await.map_err(failed)?;
+            forge.add_comment(pull.number, comment, Tried::Perhaps).await.map_err(failed)?;
         }
         Some(verdict) => {
             let review = NewReview { author, verdict, body, sha: pull.head_sha.clone(), at, key };
