@@ -152,6 +152,17 @@ impl Bench {
         }
     }
 
+    /// Opens one of another run, for a lane with another branch.
+    pub(super) fn open_other(&self, uuid: &str) -> PullRequest {
+        let head = "laneway/demo/docs/integration".to_owned();
+        self.set(&head, &self.commit(&[self.tip("main").as_str()], "docs.txt", "1"));
+        let marker = format!("laneway:demo:{uuid}:docs");
+        let body = format!("<!-- {marker} -->");
+        let (head_sha, lane) = (self.tip(&head), LaneId::new("docs").expect("a name"));
+        let new = NewPr { head, head_sha, marker, body, lane, ..self.new_pr(uuid) };
+        self.run(self.forge.create(new, Tried::Never)).expect("it is opened").into_pull()
+    }
+
     /// Merges it as each forge does: git and a mark, or a request.
     pub(super) fn merge(&self, pull: &PullRequest) -> Result<Sha, ForgeError> {
         match &self.forge {

@@ -1,12 +1,15 @@
 //! Pull requests: found, opened, changed, merged.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::client::{Ask, Fault, GitHub, Refused};
+use super::client::{Ask, Fault, GitHub, Refused, after};
 use super::error::GitHubError;
 use super::found::{self, Owner, marked};
 use super::wire;
+use crate::event::Timestamp;
 use crate::forge::error::ForgeError;
 use crate::forge::pull_request::{
     Landed, Merged, NewPr, Opened, PrAction, PrCheck, PrFilter, PrState, PrUpdate, PullRequest, Tried,
@@ -131,6 +134,15 @@ impl GitHub {
         Ok(pull)
     }
 
+    /// One as somebody has seen it after `since`.
+    pub(super) async fn raw_since(&self, number: u64, since: Timestamp) -> Result<wire::Pull, ForgeError> {
+        let path = self.of_repo(&format!("pulls/{number}"));
+        let told = self.read_since(path, since).await;
+        let pull = told.map_err(|fault| self.of_pull(number, fault))?.what;
+        self.kept.keep_pull(&pull);
+        Ok(pull)
+    }
+
     /// A refusal about one pull request.
     pub(super) fn of_pull(&self, number: u64, fault: Fault) -> ForgeError {
         match fault {
@@ -150,16 +162,26 @@ impl GitHub {
     }
 
     pub(super) async fn closed_by(&self, number: u64) -> Result<String, GitHubError> {
-        let issue: wire::Issue = self.fetch(&Ask::get(self.of_repo(&format!("issues/{number}")))).await?;
+        let issue = self.read_again(self.of_repo(&format!("issues/{number}"))).await;
+        let issue: wire::Issue = issue.map_err(|fault| self.plain(fault))?;
         Ok(found::login(issue.closed_by.as_ref()))
     }
 
     /// The checks of a commit.
     pub async fn checks(&self, head: &Sha) -> Result<Vec<PrCheck>, GitHubError> {
+        self.checks_since(head, after(Duration::ZERO)).await
+    }
+
+    /// The checks of a commit, as somebody has seen them after `since`.
+    pub(super) async fn checks_since(
+        &self,
+        head: &Sha,
+        since: Timestamp,
+    ) -> Result<Vec<PrCheck>, GitHubError> {
         let of = |what: &str| self.of_repo(&format!("commits/{head}/{what}?per_page={PAGE}"));
-        let runs = self.read_again(of("check-runs")).await.map_err(|fault| self.plain(fault))?;
-        let statuses = self.read_again(of("status")).await.map_err(|fault| self.plain(fault))?;
-        Ok(found::checks(runs, statuses))
+        let runs = self.read_since(of("check-runs"), since).await.map_err(|fault| self.plain(fault))?;
+        let statuses = self.read_since(of("status"), since).await.map_err(|fault| self.plain(fault))?;
+        Ok(found::checks(runs.what, statuses.what))
     }
 
     /// Those of Laneway's that `filter` admits, by number, without their checks.

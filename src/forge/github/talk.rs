@@ -1,13 +1,16 @@
 //! What people say on a pull request.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 
-use super::client::{Ask, Fault, GitHub, Reply};
+use super::client::{Ask, Fault, GitHub, Reply, after};
 use super::error::GitHubError;
 use super::found::{self, has_key, keyed};
 use super::pulls::{PAGE, PAGES};
 use super::wire;
+use crate::event::Timestamp;
 use crate::forge::error::ForgeError;
 use crate::forge::pull_request::{Comment, NewComment, NewReview, Review, Tried, Verdict};
 
@@ -73,7 +76,7 @@ impl GitHub {
         let mut tries = 1;
         loop {
             if let Some(key) = key.filter(|_| tried == Tried::Perhaps || tries > 1) {
-                let said = self.pages::<Value>(number, path).await?;
+                let said = self.pages::<Value>(number, path, after(Duration::ZERO)).await?;
                 let ours = |one: &Value| one["body"].as_str().is_some_and(|body| has_key(body, key));
                 if let Some(found) = said.iter().find(|one| ours(one)) {
                     return Ok(found.to_string());
@@ -94,14 +97,15 @@ impl GitHub {
 
     /// The reviews of one pull request, oldest first.
     pub async fn reviews(&self, number: u64) -> Result<Vec<Review>, ForgeError> {
-        Ok(self.all_reviews(number).await?.into_iter().map(found::shown).collect())
+        let all = self.all_reviews(number, after(Duration::ZERO)).await?;
+        Ok(all.into_iter().map(found::shown).collect())
     }
 
-    /// Reviews as they were written, with the keys of Laneway's own.
-    pub(super) async fn all_reviews(&self, number: u64) -> Result<Vec<Review>, ForgeError> {
+    /// Reviews as they were written, with the keys of Laneway's own, as somebody has seen them after `since`.
+    pub(super) async fn all_reviews(&self, number: u64, since: Timestamp) -> Result<Vec<Review>, ForgeError> {
         let path = self.of_repo(&format!("pulls/{number}/reviews"));
         let mut reviews = Vec::new();
-        for wire in self.pages::<wire::Review>(number, &path).await? {
+        for wire in self.pages::<wire::Review>(number, &path, since).await? {
             reviews.extend(self.review(wire)?);
         }
         Ok(reviews)
@@ -112,21 +116,24 @@ impl GitHub {
         let mut all: Vec<Comment> = Vec::new();
         for part in ["issues", "pulls"] {
             let path = self.of_repo(&format!("{part}/{number}/comments"));
-            all.extend(self.pages(number, &path).await?.into_iter().map(found::comment));
+            let found = self.pages(number, &path, after(Duration::ZERO)).await?;
+            all.extend(found.into_iter().map(found::comment));
         }
         all.sort_by(|a, b| a.at.cmp(&b.at));
         Ok(all)
     }
 
-    async fn pages<T: serde::de::DeserializeOwned>(
+    async fn pages<T: serde::de::DeserializeOwned + serde::Serialize>(
         &self,
         number: u64,
         path: &str,
+        since: Timestamp,
     ) -> Result<Vec<T>, ForgeError> {
         let mut all = Vec::new();
         for page in 1..=PAGES {
             let page = format!("{path}?per_page={PAGE}&page={page}");
-            let found: Vec<T> = self.read_again(page).await.map_err(|fault| self.of_pull(number, fault))?;
+            let found = self.read_since::<Vec<T>>(page, since).await;
+            let found = found.map_err(|fault| self.of_pull(number, fault))?.what;
             let last = found.len() < PAGE;
             all.extend(found);
             if last {
