@@ -198,6 +198,21 @@ impl Review {
     }
 }
 
+/// A review that was taken back, so that it counts no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dismissed {
+    /// As in [`Review`].
+    pub id: u64,
+    /// Who had reviewed.
+    pub author: String,
+    /// What they had written.
+    pub body: String,
+    /// The head that they had looked at.
+    pub sha: Sha,
+    /// Whether it was given through Laneway, in the name of somebody whom the forge does not know.
+    pub ours: bool,
+}
+
 /// A remark, on a line of a file or on the whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comment {

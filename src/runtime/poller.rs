@@ -13,7 +13,7 @@ use super::clock;
 use crate::engine::Input;
 use crate::event::{
     CheckRecorded, CheckStatus, Draft, LaneStatus, PrClosed, PrMerged, PrRef, PrUpdated, ReviewAct,
-    ReviewObserved, Subject, Timestamp,
+    ReviewDismissed, ReviewObserved, Subject, Timestamp,
 };
 use crate::forge::{self, ForgeError, GitHub, PrCheck, PrNews, PrState, Verdict, Watch};
 use crate::id::LaneId;
@@ -141,7 +141,7 @@ pub(super) fn problem(error: &ForgeError) -> String {
 
 /// What the run has to know of a pull request.
 fn facts(watched: &[Watched], news: &PrNews) -> Vec<Draft> {
-    let PrNews { pull, reviews } = news;
+    let PrNews { pull, reviews, dismissed } = news;
     let Some(known) = watched.iter().find(|one| one.pr.number == pull.number) else {
         return Vec::new();
     };
@@ -155,9 +155,15 @@ fn facts(watched: &[Watched], news: &PrNews) -> Vec<Draft> {
                 Verdict::Comment => ReviewAct::Comment,
             };
             let (by, text) = (review.author.clone(), bounded(&review.body));
-            Draft::world(subject(), ReviewObserved { act, by, text, tip: review.sha.clone() })
+            let (id, tip) = (Some(review.id), review.sha.clone());
+            Draft::world(subject(), ReviewObserved { act, by, text, tip, id })
         })
         .collect();
+    facts.extend(dismissed.iter().map(|review| {
+        let (id, by, text) = (review.id, review.author.clone(), bounded(&review.body));
+        let (tip, ours) = (review.sha.clone(), review.ours);
+        Draft::world(subject(), ReviewDismissed { id, by, text, tip, ours })
+    }));
     match (&pull.merged, &pull.closed) {
         (Some(merged), _) => {
             let event = PrMerged { commit: merged.sha.clone(), by: merged.by.clone() };

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Check, Step};
 use crate::event::{
-    Actor, ConcernClass, ConflictPredicted, ControlVerb, Effect, LaneStatus, PrRef, ReviewAct, SyncSource,
-    Timestamp,
+    Actor, ConcernClass, ConflictPredicted, ControlVerb, Effect, LaneStatus, PrRef, ReviewAct,
+    ReviewDismissed, SyncSource, Timestamp,
 };
 use crate::id::{Sha, TaskId};
 use crate::plan::{LaneIx, TaskIx};
@@ -101,6 +101,8 @@ pub struct ReviewNote {
     pub text: String,
     /// What they looked at.
     pub tip: Sha,
+    /// The forge's number of it; `None` where it was given through Laneway, or recorded before they had numbers.
+    pub id: Option<u64>,
 }
 
 /// A request on a lane that waits for its turn.
@@ -258,6 +260,19 @@ impl Lane {
     /// Whether an effect on the lane is under way.
     pub fn is_busy(&self) -> bool {
         self.step.as_ref().is_some_and(Step::is_in_flight) || self.turn.is_some() || self.taking.is_some()
+    }
+}
+
+impl ReviewNote {
+    /// Whether it is the one that was taken back.
+    pub fn is(&self, gone: &ReviewDismissed) -> bool {
+        match self.id {
+            Some(id) => id == gone.id,
+            None => {
+                let by = gone.ours || self.by == gone.by;
+                by && (&self.text, &self.tip) == (&gone.text, &gone.tip)
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What GitHub has answered last, so that it is not asked, or not made to pay for, what is known.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ const MOST: usize = 512;
 struct Memory {
     answers: HashMap<String, Answer>,
     pulls: HashMap<u64, wire::Pull>,
+    merging: HashSet<u64>,
 }
 
 /// The memory that all clones of a client share, and what they share with other processes.
@@ -79,6 +80,20 @@ impl Kept {
     pub(super) fn hold(&self, until: Timestamp) {
         if let Some(shared) = &self.shared {
             shared.hold(until);
+        }
+    }
+
+    /// Whether this process merges it, or has: what becomes of that is told by the merge.
+    pub(super) fn is_merging(&self, number: u64) -> bool {
+        self.memory().merging.contains(&number)
+    }
+
+    pub(super) fn set_merging(&self, number: u64, merging: bool) {
+        let mut memory = self.memory();
+        if merging {
+            memory.merging.insert(number);
+        } else {
+            memory.merging.remove(&number);
         }
     }
 

@@ -11,7 +11,7 @@ use super::pulls::{PAGE, PAGES};
 use super::wire;
 use crate::event::Timestamp;
 use crate::forge::error::ForgeError;
-use crate::forge::pull_request::{PrCheck, PrState, PullRequest, Review};
+use crate::forge::pull_request::{Dismissed, PrCheck, PrState, PullRequest, Review};
 
 /// What was seen last, so that GitHub can say that nothing changed; such an answer costs none of the quota.
 #[derive(Debug, Default)]
@@ -36,6 +36,8 @@ pub struct PrNews {
     pub pull: PullRequest,
     /// Its reviews that were not given through Laneway; empty where it did not change itself.
     pub reviews: Vec<Review>,
+    /// Its reviews that were taken back; empty where it did not change itself.
+    pub dismissed: Vec<Dismissed>,
 }
 
 impl GitHub {
@@ -52,7 +54,7 @@ impl GitHub {
         since: Timestamp,
     ) -> Result<Vec<PrNews>, ForgeError> {
         watch.seen.retain(|number, _| numbers.contains(number));
-        let Listed { pulls: listed, tag, at } = self.changed_list(watch, since).await?;
+        let Listed { pulls: listed, mut tag, at } = self.changed_list(watch, since).await?;
         let seen = Seeing { checks: since, changed: before(at) };
         let mut news = Vec::new();
         for number in numbers {
@@ -63,6 +65,13 @@ impl GitHub {
                 (Some(known), Some(shown)) => known.updated != shown.updated_at,
                 (Some(_), None) => false,
             };
+            if shown.is_some_and(|pull| pull.state == wire::OpenOrClosed::Closed)
+                && self.kept.is_merging(*number)
+            {
+                // Should the merge fail, it is looked at as if it had just changed.
+                tag = None;
+                continue;
+            }
             let shown = shown.cloned();
             if let Some(one) = self.news_of(watch, *number, known, (changed, shown), seen).await? {
                 news.push(one);
@@ -81,8 +90,8 @@ impl GitHub {
         (changed, shown): (bool, Option<wire::Pull>),
         seen: Seeing,
     ) -> Result<Option<PrNews>, ForgeError> {
-        let (mut pull, reviews) = if let Some(known) = known.as_ref().filter(|_| !changed) {
-            (known.pull.clone(), Vec::new())
+        let (mut pull, reviews, dismissed) = if let Some(known) = known.as_ref().filter(|_| !changed) {
+            (known.pull.clone(), Vec::new(), Vec::new())
         } else {
             // A list has all there is to say of an open one, but not who has merged one.
             let raw = match shown.filter(|pull| pull.state == wire::OpenOrClosed::Open) {
@@ -96,9 +105,9 @@ impl GitHub {
             if let Some(closed) = &mut pull.closed {
                 closed.by = self.closed_by(number).await?;
             }
-            let mut reviews = self.all_reviews(number, seen.changed).await?;
+            let (mut reviews, dismissed) = self.all_reviews(number, seen.changed).await?;
             reviews.retain(|review| !found::is_ours(&review.body));
-            (pull, reviews)
+            (pull, reviews, dismissed)
         };
         if pull.state == PrState::Open {
             pull.checks = self.checks_since(&pull.head_sha, seen.checks).await?;
@@ -106,7 +115,7 @@ impl GitHub {
         let same = known.is_some_and(|known| !changed && known.checks == pull.checks);
         let seen = Seen { updated: pull.updated_at.clone(), checks: pull.checks.clone(), pull: pull.clone() };
         watch.seen.insert(number, seen);
-        Ok((!same).then_some(PrNews { pull, reviews }))
+        Ok((!same).then_some(PrNews { pull, reviews, dismissed }))
     }
 
     /// What was changed since the last look, newest first; empty when nothing was.

@@ -355,6 +355,21 @@ impl GitHub {
         title: &str,
         tried: Tried,
     ) -> Result<Landed, ForgeError> {
+        self.kept.set_merging(number, true);
+        let merged = self.try_merge(number, head, title, tried).await;
+        if merged.is_err() {
+            self.kept.set_merging(number, false);
+        }
+        merged
+    }
+
+    async fn try_merge(
+        &self,
+        number: u64,
+        head: &Sha,
+        title: &str,
+        tried: Tried,
+    ) -> Result<Landed, ForgeError> {
         let path = self.of_repo(&format!("pulls/{number}/merge"));
         let body = json!({ "sha": head, "merge_method": "merge", "commit_title": title });
         let ask = Ask::send(Method::PUT, path, body);

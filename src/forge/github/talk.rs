@@ -12,7 +12,7 @@ use super::pulls::{PAGE, PAGES};
 use super::wire;
 use crate::event::Timestamp;
 use crate::forge::error::ForgeError;
-use crate::forge::pull_request::{Comment, NewComment, NewReview, Review, Tried, Verdict};
+use crate::forge::pull_request::{Comment, Dismissed, NewComment, NewReview, Review, Tried, Verdict};
 
 /// Tries to say something when the answer does not come.
 const TRIES: u32 = 3;
@@ -97,18 +97,24 @@ impl GitHub {
 
     /// The reviews of one pull request, oldest first.
     pub async fn reviews(&self, number: u64) -> Result<Vec<Review>, ForgeError> {
-        let all = self.all_reviews(number, after(Duration::ZERO)).await?;
+        let (all, _) = self.all_reviews(number, after(Duration::ZERO)).await?;
         Ok(all.into_iter().map(found::shown).collect())
     }
 
-    /// Reviews as they were written, with the keys of Laneway's own, as somebody has seen them after `since`.
-    pub(super) async fn all_reviews(&self, number: u64, since: Timestamp) -> Result<Vec<Review>, ForgeError> {
+    /// Reviews as they were written, with the keys of Laneway's own, and those that were taken back, as somebody has seen
+    /// them after `since`.
+    pub(super) async fn all_reviews(
+        &self,
+        number: u64,
+        since: Timestamp,
+    ) -> Result<(Vec<Review>, Vec<Dismissed>), ForgeError> {
         let path = self.of_repo(&format!("pulls/{number}/reviews"));
-        let mut reviews = Vec::new();
+        let (mut reviews, mut dismissed) = (Vec::new(), Vec::new());
         for wire in self.pages::<wire::Review>(number, &path, since).await? {
+            dismissed.extend(self.dismissed(&wire)?);
             reviews.extend(self.review(wire)?);
         }
-        Ok(reviews)
+        Ok((reviews, dismissed))
     }
 
     /// The comments of one pull request, oldest first.

@@ -91,6 +91,8 @@ impl Examination<'_> {
                 super::chain(&error)
             ))
         })?;
+        let used = super::usage::read_review(&self.log(), self.plan, self.round);
+        facts.extend(used.map(|event| self.fact(event)));
         let judged = self.judge(&scan, ending);
         self.tidy(facts).await?;
         facts.extend(judged);
@@ -227,7 +229,7 @@ impl Examination<'_> {
             env: agent::environment(&self.context.environment, &lane, &given),
             cwd: lane,
             stdin: prepare::stdin(def.prompt == PromptBy::Stdin, prompt_file),
-            log: self.record().with_extension("log"),
+            log: self.log(),
             tag: self.tag(),
         })
     }
@@ -264,6 +266,10 @@ impl Examination<'_> {
     /// Where the reviewer's words are sealed.
     fn record(&self) -> PathBuf {
         self.context.attempt_record(&self.task.id, self.number).join(format!("review-{}", self.round))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.record().with_extension("log")
     }
 
     fn signals(&self) -> PathBuf {

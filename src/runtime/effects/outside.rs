@@ -64,7 +64,8 @@ async fn try_review(
             forge.add_review(pull.number, review).await.map_err(failed)?;
         }
     }
-    let event = ReviewObserved { act, by: by.to_owned(), text: text.to_owned(), tip: pull.head_sha };
+    let event =
+        ReviewObserved { act, by: by.to_owned(), text: text.to_owned(), tip: pull.head_sha, id: None };
     Ok(vec![Draft::world(subject, event)])
 }
 
