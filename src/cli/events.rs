@@ -153,6 +153,19 @@ mod tests {
     }
 
     #[test]
+    fn ar30_kinds_that_no_event_can_be_of_are_refused_with_the_nearest() {
+        let refused = |kind: &str| {
+            let call = Call::parse_from(["events", "--kind", "pr", "--kind", kind]);
+            call.events.known_kinds(&[]).err().map(|error| format!("{error:?}"))
+        };
+        assert_eq!((refused("task_pr.opened"), refused("custody")), (None, None));
+        let told = refused("pr.opend").unwrap();
+        assert!(told.contains("did you mean `pr.opened`?"), "{told}");
+        let told = refused("zzzzzz").unwrap();
+        assert!(told.contains("check, concern, conflict, control"), "{told}");
+    }
+
+    #[test]
     fn ar30_events_are_filtered_by_kind_family_task_lane_and_number() {
         assert!(wants(&[]));
         assert!(wants(&["--kind", "workflow.iteration"]));

@@ -1,4 +1,6 @@
 //! The event kinds: one struct each, one enum around them.
+//!
+//! Long because it is one flat list, which is read in one piece.
 
 use std::collections::BTreeMap;
 

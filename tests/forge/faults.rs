@@ -66,6 +66,10 @@ fn p19_a_lost_answer_to_a_merge_or_a_comment_does_nothing_twice() {
     let again =
         bench.run(bench.on_github().merge(1, &pull.head_sha, "m", Tried::Never)).expect("it has been merged");
     assert_eq!((&again.sha, &bench.tip("main")), (&landed.sha, &landed.sha));
+    // Nobody had asked for it yet, so it is somebody else who merged with the same token.
+    assert_eq!(again.by.as_deref(), Some("laneway-bot"));
+    let again = bench.run(bench.on_github().merge(1, &pull.head_sha, "m", Tried::Perhaps));
+    assert_eq!(again.expect("it was merged here"), landed);
 }
 
 #[test]
