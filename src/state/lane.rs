@@ -266,13 +266,11 @@ impl Lane {
 impl ReviewNote {
     /// Whether it is the one that was taken back.
     pub fn is(&self, gone: &ReviewDismissed) -> bool {
-        match self.id {
-            Some(id) => id == gone.id,
-            None => {
-                let by = gone.ours || self.by == gone.by;
-                by && (&self.text, &self.tip) == (&gone.text, &gone.tip)
-            }
+        if let Some(id) = self.id {
+            return id == gone.id;
         }
+        let by = gone.ours || self.by == gone.by;
+        by && (&self.text, &self.tip) == (&gone.text, &gone.tip)
     }
 }
 

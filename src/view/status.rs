@@ -267,9 +267,7 @@ fn checks(checks: &[Check]) -> Vec<CheckView> {
 
 impl UsageView {
     fn new(attempt: &Attempt) -> Option<Self> {
-        if attempt.used().next().is_none() {
-            return None;
-        }
+        attempt.used().next()?;
         let Usage { input_tokens, cached_tokens, output_tokens, cost_micros } = attempt.used().sum();
         Some(Self {
             attempt: attempt.number,

@@ -28,8 +28,8 @@ const TRIES: u32 = 3;
 impl GitHub {
     /// Opens a pull request, or returns the one that has its marker, whatever its state. What was never tried is not
     /// looked for first: GitHub refuses a second one of the same branches.
-    pub async fn create(&self, new: NewPr, tried: Tried) -> Result<Opened, ForgeError> {
-        if tried == Tried::Perhaps
+    pub async fn create(&self, new: NewPr, asked: Tried) -> Result<Opened, ForgeError> {
+        if asked == Tried::Perhaps
             && let Some(found) = self.existing(&new).await?
         {
             return Ok(Opened::Existing(found));
@@ -347,16 +347,16 @@ impl GitHub {
     }
 
     /// Merges it by a merge commit, if it still shows `head`. One that is merged already is not merged again; whether
-    /// that was a person is told by who they are, and by whether this merge may have been `tried` before.
+    /// that was a person is told by who they are, and by whether this merge may have been `asked` for before.
     pub async fn merge(
         &self,
         number: u64,
         head: &Sha,
         title: &str,
-        tried: Tried,
+        asked: Tried,
     ) -> Result<Landed, ForgeError> {
         self.kept.set_merging(number, true);
-        let merged = self.try_merge(number, head, title, tried).await;
+        let merged = self.try_merge(number, head, title, asked).await;
         if merged.is_err() {
             self.kept.set_merging(number, false);
         }
@@ -368,12 +368,12 @@ impl GitHub {
         number: u64,
         head: &Sha,
         title: &str,
-        tried: Tried,
+        asked: Tried,
     ) -> Result<Landed, ForgeError> {
         let path = self.of_repo(&format!("pulls/{number}/merge"));
         let body = json!({ "sha": head, "merge_method": "merge", "commit_title": title });
         let ask = Ask::send(Method::PUT, path, body);
-        let (mut tries, mut tried) = (1, tried);
+        let (mut tries, mut asked) = (1, asked);
         loop {
             let fault = match self.once(&ask).await {
                 Ok(super::client::Reply::Fresh { text, .. }) => match self.parse::<wire::Merge>(&text) {
@@ -386,11 +386,11 @@ impl GitHub {
             if let Fault::Known(error) = &fault
                 && error.leaves_open()
             {
-                tried = Tried::Perhaps;
+                asked = Tried::Perhaps;
             }
             // Whatever was answered: what counts is whether it is merged.
             if let Some((landed, opener)) = self.merged_as(number).await? {
-                let ours = tried == Tried::Perhaps && landed.by == opener;
+                let ours = asked == Tried::Perhaps && landed.by == opener;
                 return Ok(Landed { sha: landed.sha, by: (!ours).then_some(landed.by) });
             }
             match fault {

@@ -181,7 +181,8 @@ fn now() -> Timestamp {
 /// A name for a file that says nothing of what it is about.
 fn name_of(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let half = digest.iter().take(16).fold(0_u128, |all, byte| all << 8 | u128::from(*byte));
+    format!("{half:032x}")
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {

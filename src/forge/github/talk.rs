@@ -43,7 +43,7 @@ impl GitHub {
         &self,
         number: u64,
         new: NewComment,
-        tried: Tried,
+        asked: Tried,
     ) -> Result<Comment, ForgeError> {
         let said = keyed(&new.body, new.key.as_deref());
         let (path, body) = match (&new.path, new.line) {
@@ -59,7 +59,7 @@ impl GitHub {
             (None, _) => (self.of_repo(&format!("issues/{number}/comments")), json!({ "body": said })),
         };
         let ask = Ask::send(Method::POST, path.clone(), body);
-        let text = self.say(number, &ask, &path, new.key.as_deref(), tried).await?;
+        let text = self.say(number, &ask, &path, new.key.as_deref(), asked).await?;
         Ok(found::comment(self.parse(&text)?))
     }
 
@@ -71,11 +71,11 @@ impl GitHub {
         ask: &Ask,
         path: &str,
         key: Option<&str>,
-        tried: Tried,
+        asked: Tried,
     ) -> Result<String, ForgeError> {
         let mut tries = 1;
         loop {
-            if let Some(key) = key.filter(|_| tried == Tried::Perhaps || tries > 1) {
+            if let Some(key) = key.filter(|_| asked == Tried::Perhaps || tries > 1) {
                 let said = self.pages::<Value>(number, path, after(Duration::ZERO)).await?;
                 let ours = |one: &Value| one["body"].as_str().is_some_and(|body| has_key(body, key));
                 if let Some(found) = said.iter().find(|one| ours(one)) {
