@@ -232,8 +232,8 @@ impl Landing<'_> {
     }
 
     async fn pristine(&self, candidate: &Candidate, facts: &mut Vec<Draft>) -> Result<Worktree, Failure> {
-        let name = format!("{}.{}.gate", self.task.lane, self.task.id);
-        let (context, path) = (Arc::clone(self.context), self.context.plan.places.worktrees.join(name));
+        let path = plan::gate_worktree(&self.context.plan.places.worktrees, &self.task.lane, &self.task.id);
+        let context = Arc::clone(self.context);
         let commit = candidate.commit.clone();
         let place = path.clone();
         let left =
