@@ -20,13 +20,12 @@ use crate::runtime::{Kept, Standing, drop_kept, standing};
 #[command(
     after_help = "Example:\n  laneway custody drop 1f3a --yes\n  laneway custody drop --older-than 30d --yes"
 )]
-#[group(id = "which", required = true, multiple = false, args = ["ids", "older_than"])]
 pub(super) struct CustodyDropArgs {
     /// Their ids, or the starts of them
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", required_unless_present = "older_than")]
     ids: Vec<String>,
     /// All that are older
-    #[arg(long, value_name = "AGE")]
+    #[arg(long, value_name = "AGE", conflicts_with = "ids")]
     older_than: Option<Age>,
     /// Do it
     #[arg(long)]
