@@ -1,11 +1,11 @@
 //! What a destructive step takes is kept first, can be brought back by the program, and is collected in the end.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::harness::{Scratch, Setup, UserState};
+use crate::harness::{Barrier, Scratch, Setup, UserState};
 
 /// A graph of one task whose agent runs `script`.
 fn graph(name: &str, more: &str, script: &str) -> String {
@@ -42,8 +42,8 @@ fn restore(scratch: &Scratch, row: &Value) -> PathBuf {
     PathBuf::from(answer["path"].as_str().expect("a path"))
 }
 
-fn text(path: PathBuf) -> String {
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn p01_gates_and_landings_leave_what_they_found_and_made() {
         let row = kept(&scratch, why);
         let file = scratch.laneway(&["custody", "show", &id(&row), "--file", "left.txt"]).success();
         assert_eq!(file.stdout(), expected);
-        assert_eq!(text(restore(&scratch, &row).join("left.txt")), expected);
+        assert_eq!(text(&restore(&scratch, &row).join("left.txt")), expected);
     }
 }
 
@@ -90,7 +90,7 @@ fn p01_what_a_person_changed_between_review_and_landing_is_kept() {
     scratch.write("graphs/g.toml", &text);
     scratch.laneway(&["run", "graphs/g.toml"]).success();
     let row = kept(&scratch, "what stood in the lane before attempt 1 of t landed");
-    assert_eq!(self::text(restore(&scratch, &row).join("by-hand.txt")), "by-hand\n");
+    assert_eq!(self::text(&restore(&scratch, &row).join("by-hand.txt")), "by-hand\n");
 }
 
 /// A run whose lane a person has worked in, and whose pull request is open.
@@ -126,7 +126,7 @@ fn p01_a_removed_lane_comes_back_with_one_command_staged_and_unstaged() {
 
     let (first, second) = (restore(&scratch, &row), restore(&scratch, &row));
     assert_ne!(first, second, "nothing is overwritten, not even what was brought back before");
-    assert_eq!(text(first.join("by-hand.txt")), "by hand\r\n");
+    assert_eq!(text(&first.join("by-hand.txt")), "by hand\r\n");
     assert_eq!(scratch.git_in(&first, &["status", "--porcelain"]), "AM ok.txt\n?? by-hand.txt");
     assert_eq!(scratch.git_in(&first, &["branch", "--show-current"]), format!("restored/{}", id(&row)));
     let full = first.to_str().expect("a path");
@@ -211,4 +211,26 @@ fn p11_gc_collects_what_is_merged_by_age_and_leaves_the_journal_and_the_user() {
     scratch.laneway(&["rebuild", "g"]).success();
     scratch.laneway(&["verify", "g"]).success();
     UserState::of(&scratch).expect(&before);
+}
+
+#[test]
+fn p11_nothing_of_a_live_run_is_collected_or_dropped() {
+    let scratch = Scratch::new();
+    let mut barrier = Barrier::new(&scratch, "barrier", &["held".to_owned()]);
+    let first = "if [ ! -e ../once ]; then touch ../once; git commit -q --allow-empty -m lost; \
+                 git reset -q --hard HEAD~1; exit 7; fi";
+    let script = format!("{first}; {} && echo ok > ok.txt", barrier.command("held"));
+    scratch.write("graphs/g.toml", &graph("g", "", &script));
+    let mut running = scratch.spawn(&["run", "graphs/g.toml"]);
+    barrier.gather(&mut running);
+    let row = kept(&scratch, "what stood in the lane before attempt 2 of t");
+    let done = scratch.laneway(&["gc", "--older-than", "0d", "--yes", "--json"]).success().json();
+    assert_eq!(fates(&done, "gone"), Vec::<String>::new(), "{done:#}");
+    assert!(
+        done["items"].as_array().is_some_and(|items| items.iter().all(|i| i["why"] == "its run is not over"))
+    );
+    _ = scratch.laneway(&["custody", "drop", &id(&row), "--yes"]).code(1);
+    assert_eq!(custody(&scratch).len(), 1);
+    barrier.open();
+    running.wait().success();
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Row, Shelf, TITLES};
+use super::{Row, Stock, TITLES};
 use crate::cli::age::Age;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -34,10 +34,10 @@ pub(super) struct CustodyDropArgs {
 
 impl CustodyDropArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let shelf = Shelf::open(session)?;
-        let chosen = self.chosen(session, &shelf)?;
-        let rows = chosen.iter().map(|kept| shelf.row(kept)).collect::<Result<Vec<Row>, CliError>>()?;
-        let refused = if self.yes { drop_kept(&shelf.project, &chosen)? } else { Vec::new() };
+        let stock = Stock::open(session)?;
+        let chosen = self.chosen(session, &stock)?;
+        let rows = chosen.iter().map(|kept| stock.row(kept)).collect::<Result<Vec<Row>, CliError>>()?;
+        let refused = if self.yes { drop_kept(&stock.project, &chosen)? } else { Vec::new() };
         if session.json() {
             let refused: Vec<_> = refused
                 .iter()
@@ -58,21 +58,21 @@ impl CustodyDropArgs {
         Ok(if refused.is_empty() { Exit::Achieved } else { Exit::Failed })
     }
 
-    fn chosen(&self, session: &Session, shelf: &Shelf) -> Result<Vec<Kept>, CliError> {
+    fn chosen(&self, session: &Session, stock: &Stock) -> Result<Vec<Kept>, CliError> {
         let mut chosen: Vec<Kept> = Vec::new();
         if let Some(age) = self.older_than {
-            for kept in shelf.all.iter().filter(|kept| shelf.now.since(kept.at) >= age.ms) {
-                match stays(shelf, kept) {
+            for kept in stock.all.iter().filter(|kept| stock.now.since(kept.at) >= age.ms) {
+                match stays(stock, kept) {
                     None => chosen.push(kept.clone()),
-                    Some(why) => session.note(&format!("{} stays: {why}", shelf.id(kept))),
+                    Some(why) => session.note(&format!("{} stays: {why}", stock.id(kept))),
                 }
             }
             return Ok(chosen);
         }
         for word in &self.ids {
-            for kept in shelf.find(word)? {
-                if standing_of(shelf, kept) == Some(Standing::Live) {
-                    let message = format!("the run of {} is not over and may go on from it", shelf.id(kept));
+            for kept in stock.find(word)? {
+                if standing_of(stock, kept) == Some(Standing::Live) {
+                    let message = format!("the run of {} is not over and may go on from it", stock.id(kept));
                     return Err(CliError::new("live", Exit::Failed, message)
                         .hint("`laneway cancel` ends the run".to_owned()));
                 }
@@ -85,13 +85,13 @@ impl CustodyDropArgs {
     }
 }
 
-fn standing_of(shelf: &Shelf, kept: &Kept) -> Option<Standing> {
-    kept.run.as_ref().map(|(graph, run)| standing(&shelf.project, graph, *run))
+fn standing_of(stock: &Stock, kept: &Kept) -> Option<Standing> {
+    kept.run.as_ref().map(|(graph, run)| standing(&stock.project, graph, *run))
 }
 
 /// Why something is not dropped for its age alone.
-fn stays(shelf: &Shelf, kept: &Kept) -> Option<String> {
-    match standing_of(shelf, kept)? {
+fn stays(stock: &Stock, kept: &Kept) -> Option<String> {
+    match standing_of(stock, kept)? {
         Standing::Over { .. } | Standing::Gone => None,
         Standing::Live => Some("its run is not over".to_owned()),
         Standing::Unmerged { lane } => Some(format!("lane {lane} of its run is not merged")),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Row, Shelf, TITLES};
+use super::{Row, Stock, TITLES};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::screen;
@@ -25,13 +25,13 @@ pub(super) struct CustodyListArgs {
 
 impl CustodyListArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let shelf = Shelf::open(session)?;
-        let wanted = shelf.all.iter().filter(|kept| {
+        let stock = Stock::open(session)?;
+        let wanted = stock.all.iter().filter(|kept| {
             let graph = kept.run.as_ref().map(|(graph, _)| graph);
             self.graph.as_ref().is_none_or(|wanted| graph == Some(wanted))
                 && self.task.as_ref().is_none_or(|wanted| kept.task.as_ref() == Some(wanted))
         });
-        let rows = wanted.map(|kept| shelf.row(kept)).collect::<Result<Vec<Row>, CliError>>()?;
+        let rows = wanted.map(|kept| stock.row(kept)).collect::<Result<Vec<Row>, CliError>>()?;
         if session.json() {
             session.answer_json(&rows)?;
         } else if rows.is_empty() {

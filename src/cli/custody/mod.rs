@@ -102,7 +102,7 @@ impl Row {
 const TITLES: [&str; 6] = ["id", "age", "size", "run", "of", "why"];
 
 /// Everything that is kept, with ids that name each commit and no other.
-struct Shelf {
+struct Stock {
     project: Project,
     all: Vec<Kept>,
     /// How much of a commit's id tells it from the others.
@@ -110,7 +110,7 @@ struct Shelf {
     now: Timestamp,
 }
 
-impl Shelf {
+impl Stock {
     fn open(session: &Session) -> Result<Self, CliError> {
         let project = session.project()?;
         let all = kept(&project)?;

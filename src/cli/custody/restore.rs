@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::Shelf;
+use super::Stock;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
@@ -34,9 +34,9 @@ pub(super) struct CustodyRestoreArgs {
 
 impl CustodyRestoreArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let shelf = Shelf::open(session)?;
-        let kept = shelf.one(&self.id)?;
-        let (project, id) = (&shelf.project, shelf.id(kept));
+        let stock = Stock::open(session)?;
+        let kept = stock.one(&self.id)?;
+        let (project, id) = (&stock.project, stock.id(kept));
         let branch = match &self.branch {
             Some(branch) if git2::Branch::name_is_valid(branch).unwrap_or(false) => branch.clone(),
             Some(branch) => {

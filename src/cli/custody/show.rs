@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Row, Shelf};
+use super::{Row, Stock};
 use crate::cli::age;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -53,14 +53,14 @@ struct Shown {
 
 impl CustodyShowArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let shelf = Shelf::open(session)?;
-        let kept = shelf.one(&self.id)?;
-        let repo = &shelf.project.repo;
+        let stock = Stock::open(session)?;
+        let kept = stock.one(&self.id)?;
+        let repo = &stock.project.repo;
         if let Some(path) = &self.file {
             let Some(bytes) = repo.custody_file(&kept.found, path, self.staged)? else {
-                let message = format!("there is no file {} in {}", path.display(), shelf.id(kept));
+                let message = format!("there is no file {} in {}", path.display(), stock.id(kept));
                 return Err(CliError::new("no_file", Exit::Usage, message)
-                    .hint(format!("`laneway custody show {}` lists its files", shelf.id(kept))));
+                    .hint(format!("`laneway custody show {}` lists its files", stock.id(kept))));
             };
             session.out().with(|out| out.write_all(&bytes))?;
             return Ok(Exit::Achieved);
@@ -75,7 +75,7 @@ impl CustodyShowArgs {
             KeptKind::Commit { .. } => (Vec::new(), None),
         };
         let files = differing(&kept.found.commit)?;
-        let shown = Shown { row: shelf.row(kept)?, files, staged, left, base };
+        let shown = Shown { row: stock.row(kept)?, files, staged, left, base };
         if session.json() {
             session.answer_json(&shown)?;
         } else {

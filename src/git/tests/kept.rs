@@ -83,7 +83,8 @@ fn p01_what_is_held_already_is_not_kept_again() {
     git(&lane.path, &["commit", "-qam", "work"]);
     git(&lane.path, &["reset", "-q", "--hard", fixture.start.as_str()]);
     assert!(keep(&fixture, &lane).is_some());
-    let again = fixture.repo.custody(&lane, &format!("{REF}.2"), "again", &[fixture.start.clone()]);
+    let again =
+        fixture.repo.custody(&lane, &format!("{REF}.2"), "again", std::slice::from_ref(&fixture.start));
     assert_eq!(again.expect("custody"), None);
 }
 
@@ -336,13 +337,16 @@ fn p01_a_kept_branch_comes_back_as_a_branch() {
     assert_eq!(sha(&git(&path, &["rev-parse", "HEAD"])), work);
 }
 
+/// Bytes that do not compress to nothing.
+fn noise(words: u64) -> Vec<u8> {
+    (0..words).flat_map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes()).collect()
+}
+
 #[test]
 fn p11_the_size_of_custody_is_what_only_it_holds() {
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
-    // Text that does not compress to nothing.
-    let noise: String =
-        (0_u64..4000).map(|n| format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+    let noise = noise(4000);
     write(&lane.path.join("big"), &noise);
     let kept = keep(&fixture, &lane).expect("kept");
     let alone = fixture.repo.custody_bytes(&kept).expect("size");
@@ -361,8 +365,7 @@ fn p11_a_full_disk_stops_before_anything_is_destroyed() {
     }
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
-    let noise: Vec<u8> =
-        (0_u64..200_000).flat_map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes()).collect();
+    let noise = noise(200_000);
     write(&lane.path.join("big"), &noise);
     let name = std::thread::current().name().expect("tests have names").to_owned();
     // No file can grow beyond 64 KiB there, as where the disk is full; the signal that comes with it is not for us.

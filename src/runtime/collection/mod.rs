@@ -7,8 +7,5 @@ mod plan;
 mod size;
 mod sweep;
 
-#[cfg(test)]
-mod tests;
-
 pub use plan::{Item, Spared, Thing, collect};
 pub use sweep::{Swept, sweep};

@@ -100,7 +100,7 @@ impl Landing<'_> {
         let reason =
             format!("what stood in the lane before attempt {} of {} landed", self.number, self.task.id);
         let subject = self.subject.clone();
-        let make =
+        let build =
             move |noted: &mut Vec<Draft>| -> Result<Result<Candidate, (Vec<String>, String)>, GitError> {
                 let repo = &context.project.repo;
                 let worktree = super::provision::worktree(&context, &path, &tip)?;
@@ -131,7 +131,7 @@ impl Landing<'_> {
             };
         let (made, noted) = blocking(move || {
             let mut noted = Vec::new();
-            let made = make(&mut noted);
+            let made = build(&mut noted);
             (made, noted)
         })
         .await;
