@@ -90,6 +90,7 @@ fn p01_what_a_person_changed_between_review_and_landing_is_kept() {
     scratch.write("graphs/g.toml", &text);
     scratch.laneway(&["run", "graphs/g.toml"]).success();
     let row = kept(&scratch, "what stood in the lane before attempt 1 of t landed");
+    assert_eq!(custody(&scratch).len(), 1, "work that was collected is not kept a second time");
     assert_eq!(self::text(&restore(&scratch, &row).join("by-hand.txt")), "by-hand\n");
 }
 

@@ -67,12 +67,18 @@ impl Repo {
                 }
             },
         };
-        let changed =
-            if worktree.path.is_dir() { changed_files(&private, worktree, &base)? } else { Vec::new() };
         let base_tree = self.tree_of(&base)?;
         let index_tree = self.index_tree(worktree)?;
-        let staged = index_tree.as_ref().is_some_and(|tree| *tree != base_tree);
         let left = self.left_behind(worktree, &base, known)?;
+        if left.is_empty()
+            && self.is_known(&base, known)?
+            && self.is_held(&private, worktree, known, index_tree.as_ref(), &base_tree)?
+        {
+            return Ok(None);
+        }
+        let changed =
+            if worktree.path.is_dir() { changed_files(&private, worktree, &base)? } else { Vec::new() };
+        let staged = index_tree.as_ref().is_some_and(|tree| *tree != base_tree);
         if changed.is_empty() && !staged && left.is_empty() && self.is_known(&base, known)? {
             return Ok(None);
         }
@@ -89,6 +95,24 @@ impl Repo {
         self.sync_objects(&kept, known)?;
         self.set_ref(ref_name, &kept, None)?;
         Ok(Some(kept))
+    }
+
+    /// Whether files and index are those of a commit of `known`: work that was collected is committed by Laneway, while HEAD stays.
+    /// Only the commit that the private index stands for is looked at, which costs nothing more than a look at HEAD would.
+    fn is_held(
+        &self,
+        private: &Private<'_>,
+        worktree: &Worktree,
+        known: &[Sha],
+        index: Option<&Sha>,
+        base_tree: &Sha,
+    ) -> Result<bool, GitError> {
+        let Some(at) = private.at()?.filter(|at| known.contains(at) && worktree.path.is_dir()) else {
+            return Ok(false);
+        };
+        let tree = self.tree_of(&at)?;
+        let staged = index.is_some_and(|index| index != base_tree && *index != tree);
+        Ok(!staged && status(private, &at)?.is_empty())
     }
 
     fn is_known(&self, commit: &Sha, known: &[Sha]) -> Result<bool, GitError> {

@@ -390,3 +390,19 @@ fn on_a_full_disk(root: &Path) {
     let outcome = repo.custody(&lane, REF, "test", std::slice::from_ref(&start));
     assert!(matches!(outcome, Err(GitError::Library { .. } | GitError::Io { .. })), "{outcome:?}");
 }
+
+#[test]
+fn p01_work_that_was_collected_is_not_kept_again_but_what_is_added_is() {
+    let fixture = Fixture::new();
+    let lane = fixture.lane("a");
+    write(&lane.path.join("new"), "work\n");
+    let work = fixture.repo.commit_all(&lane, &fixture.start, "work", &super::fixture::identity());
+    let known = [work.expect("committed").expect("a change")];
+    assert_eq!(fixture.repo.custody(&lane, REF, "test", &known).expect("custody"), None);
+    write(&lane.path.join("new"), "only staged\n");
+    git(&lane.path, &["add", "new"]);
+    write(&lane.path.join("new"), "work\n");
+    let kept =
+        fixture.repo.custody(&lane, REF, "test", &known).expect("custody").expect("what is only staged");
+    assert_eq!(git(&fixture.root, &["show", &format!("{kept}^2:new")]), "only staged");
+}
