@@ -328,7 +328,8 @@ pub(super) async fn gates(
             continue;
         }
         if !moved {
-            facts.extend(keep_lane(context, lane, &joined.worktree, tip).await?);
+            let reason = format!("what stood in lane {lane} before its merge was gated");
+            facts.extend(keep_lane(context, lane, &joined.worktree, &[tip], reason).await?);
             set_to(context, &joined.worktree, &joined.commit).await?;
             moved = true;
         }
@@ -353,6 +354,8 @@ pub(super) async fn gates(
         facts.push(Draft::world(Subject::lane(lane), evidence));
     }
     if moved {
+        let reason = format!("what the gates of lane {lane} left");
+        facts.extend(keep_lane(context, lane, &joined.worktree, &[tip, &joined.commit], reason).await?);
         set_to(context, &joined.worktree, tip).await?;
     }
     Ok(facts)
@@ -363,13 +366,14 @@ async fn keep_lane(
     context: &Arc<Context>,
     lane: &LaneId,
     worktree: &Worktree,
-    tip: &Sha,
+    known: &[&Sha],
+    reason: String,
 ) -> Result<Option<Draft>, Failure> {
-    let (context, lane, worktree, tip) = (Arc::clone(context), lane.clone(), worktree.clone(), tip.clone());
+    let (context, lane, worktree) = (Arc::clone(context), lane.clone(), worktree.clone());
+    let known: Vec<Sha> = known.iter().map(|known| (*known).clone()).collect();
     blocking(move || {
-        let reason = format!("what stood in lane {lane} before its merge was gated");
-        let what = format!("before-gate/{lane}");
-        let kept = keep::worktree(&context, &worktree, &what, &reason, std::slice::from_ref(&tip))?;
+        let what = format!("lane-gate/{lane}");
+        let kept = keep::worktree(&context, &worktree, &what, &reason, &known)?;
         Ok(kept.map(|kept| Draft::world(Subject::lane(&lane), kept)))
     })
     .await
