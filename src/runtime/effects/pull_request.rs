@@ -7,13 +7,13 @@ use crate::event::{
     CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrMerged,
     PrOpened, PrRef, PrUpdated, Subject, named,
 };
-use crate::forge::{self, Forge, ForgeError, NewPr, PrCheck, PrUpdate};
+use crate::forge::{self, Forge, ForgeError, NewPr, PrCheck, PrUpdate, Tried};
 use crate::git::{GitError, Merge, Worktree};
 use crate::id::{LaneId, Sha};
 use crate::plan;
 use crate::runtime::brief::Brief;
 use crate::runtime::{Context, clock};
-use crate::state::{Check, State};
+use crate::state::{Check, ForgeStep, State};
 use crate::view;
 
 /// The forge of the run.
@@ -56,6 +56,12 @@ async fn try_open(
 ) -> Result<(), Failure> {
     let state = brief.state.clone().ok_or_else(|| permanent("the state is missing".to_owned()))?;
     let known = retarget::known(context, &state, lane);
+    let ix = context.index.lane(lane).expect("effects name lanes of the plan");
+    let tried = match &state.lanes[ix].pr {
+        None => brief.tried(&state.lanes[ix], ForgeStep::Open),
+        // One that is closed is opened again.
+        Some(_) => Tried::Perhaps,
+    };
     let (shared, id, at) = (Arc::clone(context), lane.clone(), tip.clone());
     let onto = (base.to_owned(), draft);
     let (found, ready) = blocking(move || make_ready(&shared, &state, (&id, &at), onto)).await?;
@@ -74,7 +80,7 @@ async fn try_open(
         facts.push(Draft::world(Subject::lane(lane), updated));
         return Ok(());
     }
-    let opened = forge.create(new).await.map_err(|e| forge_failure("opening the pull request", &e))?;
+    let opened = forge.create(new, tried).await.map_err(|e| forge_failure("opening the pull request", &e))?;
     let (new, pull) = (matches!(opened, forge::Opened::New(_)), opened.into_pull());
     let pr = PrRef { number: pull.number, url: pull.url.clone() };
     let subject = Subject::lane(lane);
@@ -117,9 +123,8 @@ fn make_ready(
         Err(unpushed) if context.github.is_some() => return Err(unpushed),
         Err(unpushed) => vec![check(lane, "push", CheckStatus::Warn, unpushed.message)],
     };
-    let text = text(context, state, lane, &target, tip).map_err(doing)?;
-    let repo = &context.project.repo;
-    let onto = if base == plan.target { None } else { repo.branch_tip(&base).map_err(doing)? };
+    let onto = base_tip(context, lane, &base, target).map_err(doing)?;
+    let text = text(context, state, lane, &onto, tip).map_err(doing)?;
     let new = NewPr {
         title: text.title,
         body: text.body,
@@ -127,7 +132,7 @@ fn make_ready(
         head: plan.branch.clone(),
         base,
         head_sha: tip.clone(),
-        base_sha: onto.unwrap_or(target),
+        base_sha: onto,
         marker: plan::pr_marker(&context.plan, lane),
         graph: context.plan.graph.clone(),
         run: context.plan.run,
@@ -190,15 +195,24 @@ fn ours(context: &Context, there: Option<&Sha>, tip: &Sha) -> Result<bool, GitEr
     }
 }
 
+/// Where the branch stands that the pull request goes to: the target, or the lane that this one is stacked on.
+fn base_tip(context: &Context, lane: &LaneId, base: &str, target: Sha) -> Result<Sha, GitError> {
+    if base == context.lane(lane).target {
+        return Ok(target);
+    }
+    Ok(context.project.repo.branch_tip(base)?.unwrap_or(target))
+}
+
+/// The description, with the change that the lane adds to `onto`.
 fn text(
     context: &Context,
     state: &State,
     lane: &LaneId,
-    target: &Sha,
+    onto: &Sha,
     tip: &Sha,
 ) -> Result<view::PrText, GitError> {
     let repo = &context.project.repo;
-    let base = repo.merge_base(target, tip)?.unwrap_or_else(|| target.clone());
+    let base = repo.merge_base(onto, tip)?.unwrap_or_else(|| onto.clone());
     let files: Vec<_> = repo.diff(&base, tip)?.iter().map(collect::file).collect();
     let ix = context.index.lane(lane).expect("effects name lanes of the plan");
     Ok(view::pull_request(&context.plan, state, ix, &files))
@@ -316,7 +330,8 @@ pub(super) async fn gates(
             continue;
         }
         if !moved {
-            facts.extend(keep_lane(context, lane, &joined.worktree, tip).await?);
+            let reason = format!("what stood in lane {lane} before its merge was gated");
+            facts.extend(keep_lane(context, lane, &joined.worktree, &[tip], reason).await?);
             set_to(context, &joined.worktree, &joined.commit).await?;
             moved = true;
         }
@@ -341,6 +356,8 @@ pub(super) async fn gates(
         facts.push(Draft::world(Subject::lane(lane), evidence));
     }
     if moved {
+        let reason = format!("what the gates of lane {lane} left");
+        facts.extend(keep_lane(context, lane, &joined.worktree, &[tip, &joined.commit], reason).await?);
         set_to(context, &joined.worktree, tip).await?;
     }
     Ok(facts)
@@ -351,13 +368,14 @@ async fn keep_lane(
     context: &Arc<Context>,
     lane: &LaneId,
     worktree: &Worktree,
-    tip: &Sha,
+    known: &[&Sha],
+    reason: String,
 ) -> Result<Option<Draft>, Failure> {
-    let (context, lane, worktree, tip) = (Arc::clone(context), lane.clone(), worktree.clone(), tip.clone());
+    let (context, lane, worktree) = (Arc::clone(context), lane.clone(), worktree.clone());
+    let known: Vec<Sha> = known.iter().map(|known| (*known).clone()).collect();
     blocking(move || {
-        let reason = format!("what stood in lane {lane} before its merge was gated");
-        let what = format!("before-gate/{lane}");
-        let kept = keep::worktree(&context, &worktree, &what, &reason, std::slice::from_ref(&tip))?;
+        let what = format!("lane-gate/{lane}");
+        let kept = keep::worktree(&context, &worktree, &what, &reason, &known)?;
         Ok(kept.map(|kept| Draft::world(Subject::lane(&lane), kept)))
     })
     .await
@@ -416,8 +434,10 @@ fn shown(
             });
         }
     }
-    let target = sync::target_tip(context, &context.lane(lane).target)?;
-    let text = text(context, &shown, lane, &target, tip)?;
+    let target = &context.lane(lane).target;
+    let base = state.lanes[ix].pr.as_ref().map_or(target, |pr| &pr.base);
+    let onto = base_tip(context, lane, base, sync::target_tip(context, target)?)?;
+    let text = text(context, &shown, lane, &onto, tip)?;
     let checks = shown.lanes[ix].checks.iter().map(|c| PrCheck {
         name: c.name.clone(),
         status: status_of(c.status),
