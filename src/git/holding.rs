@@ -3,8 +3,9 @@
 //!
 //! `git gc --prune=now` removes every loose object that no ref, index or HEAD holds when it looks, however new. Between
 //! the writing of objects and the ref that names them it can take them, and a ref that is set then makes the repository
-//! a broken one. So: the ref first (under `refs/laneway/making/`), then the end of a gc that may have looked before it, then
-//! a look whether everything is still there. From then on every gc sees the ref. What was lost is written again.
+//! a broken one. So: first the end of a gc that is at work, a look whether everything is there, a ref (under
+//! `refs/laneway/making/`), and where a gc is at work again, all of it again. From then on every gc sees the ref. What was lost is
+//! written again.
 
 #![expect(clippy::disallowed_methods, reason = "reads the lock of git gc, and waiting is bounded by a clock")]
 
@@ -15,6 +16,7 @@ use rustix::process::{Pid, test_kill_process};
 
 use super::objects::find_commit;
 use super::refs::swap;
+use super::repo::sha;
 use super::{GitError, Repo};
 use crate::id::Sha;
 
@@ -46,16 +48,25 @@ impl Repo {
 
     /// Holds `commit` by a ref until [`Self::let_go`]; [`GitError::ObjectGone`] where part of it is missing already.
     pub(super) fn hold(&self, commit: &Sha) -> Result<(), GitError> {
-        self.with(|repo| {
-            find_commit(repo, commit)?;
-            swap(repo, &name_of(commit), None, commit)
-        })?;
         self.outwait_gc();
-        let whole = self.parents(commit).and_then(|parents| self.assure_objects(commit, &parents));
+        self.assure_whole(commit)?;
+        self.with(|repo| swap(repo, &name_of(commit), None, commit))?;
+        // One that began just now has much to do before it looks at refs; one that is at work still may have looked.
+        if !self.outwait_gc() {
+            return Ok(());
+        }
+        let whole = self.assure_whole(commit);
         if whole.is_err() {
             self.let_go(commit);
         }
         whole
+    }
+
+    /// Whether all is there that the commit adds to its parents.
+    fn assure_whole(&self, commit: &Sha) -> Result<(), GitError> {
+        let parents =
+            self.with(|repo| Ok(find_commit(repo, commit)?.parent_ids().map(sha).collect::<Vec<_>>()))?;
+        self.assure_objects(commit, &parents)
     }
 
     /// Drops what [`Self::hold`] holds of `commit`, and what has been held for a day.
@@ -70,21 +81,29 @@ impl Repo {
         }
     }
 
-    /// Waits for the end of a `git gc` that is at work now.
-    fn outwait_gc(&self) {
+    /// Waits for the end of a `git gc` that is at work now; says whether there was one.
+    fn outwait_gc(&self) -> bool {
         let lock = self.common_dir().join("gc.pid");
         let start = Instant::now();
+        let mut waited = false;
         while start.elapsed() < PATIENCE && is_held(&lock) {
+            waited = true;
             std::thread::sleep(PAUSE);
         }
+        waited
     }
 }
 
-/// Whether the process that the lock of gc names lives. A killed gc leaves its lock behind.
+/// Whether the process that the lock of gc names lives. A killed gc leaves its lock behind, and its number to others.
 fn is_held(lock: &std::path::Path) -> bool {
     let Ok(text) = std::fs::read_to_string(lock) else { return false };
     let pid = text.split_whitespace().next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
-    pid.is_some_and(|pid| test_kill_process(pid).is_ok())
+    let is_git = |pid: &Pid| {
+        let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
+        // Where no name can be had, living is enough.
+        name.map_or(true, |name| name.starts_with("git"))
+    };
+    pid.filter(|pid| test_kill_process(*pid).is_ok()).as_ref().is_some_and(is_git)
 }
 
 fn name_of(commit: &Sha) -> String {

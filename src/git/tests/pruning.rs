@@ -29,12 +29,36 @@ fn p09_what_is_missing_is_never_landed() {
 }
 
 #[test]
+fn p09_no_branch_moves_to_a_commit_of_which_something_is_missing() {
+    let fixture = Fixture::new();
+    let lane = fixture.lane("a");
+    write(&lane.path.join("new"), "made\n");
+    let (repo, start) = (&fixture.repo, &fixture.start);
+    let commit = repo.commit_all(&lane, start, "work\n", &identity()).expect("fine").expect("a commit");
+    let blob = git(&fixture.root, &["rev-parse", &format!("{commit}:new")]);
+    let loose = fixture.root.join(".git/objects").join(&blob[..2]).join(&blob[2..]);
+    let kept = std::fs::read(&loose).expect("it is loose");
+    std::fs::remove_file(&loose).expect("it is there");
+    for name in ["refs/heads/work", "refs/laneway/custody/demo/1/a"] {
+        let moved = repo.set_ref(name, &commit, None);
+        assert!(matches!(moved, Err(GitError::ObjectGone { .. })), "{moved:?}");
+        assert_eq!(repo.read_ref(name).expect("readable"), None);
+    }
+    std::fs::write(&loose, kept).expect("put back");
+    repo.set_ref("refs/heads/work", &commit, None).expect("whole again");
+    assert_eq!(repo.list_refs("refs/laneway/making/").expect("refs"), []);
+}
+
+#[test]
 fn p09_a_commit_that_was_pruned_before_a_ref_held_it_is_made_again() {
     let fixture = Fixture::new();
     let lane = fixture.lane("a");
     let (repo, start) = (&fixture.repo, &fixture.start);
     write(&lane.path.join("src/new"), "made\n");
     let lost = repo.commit_all(&lane, start, "work\n", &identity()).expect("fine").expect("a commit");
+    git(&fixture.root, &["prune", "--expire=now"]);
+    assert!(try_git(&fixture.root, &["cat-file", "-e", lost.as_str()]).0, "it is held while it is made");
+    git(&fixture.root, &["update-ref", "-d", &format!("refs/laneway/making/{lost}")]);
     git(&fixture.root, &["prune", "--expire=now"]);
     assert!(!try_git(&fixture.root, &["cat-file", "-e", lost.as_str()]).0, "nothing held it");
     let commit = repo.commit_all(&lane, start, "again\n", &identity()).expect("fine").expect("a commit");
