@@ -47,7 +47,7 @@ pub(super) struct EventsArgs {
 impl EventsArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let chosen = self.choice.find(session)?;
-        let mut tail = Tail::open(&chosen.dir())?;
+        let mut tail = Tail::open(&chosen.dir(), &chosen.lock())?;
         self.print(session, &tail.take())?;
         if self.follow {
             self.follow(session, &mut tail)?;
