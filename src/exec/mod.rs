@@ -41,8 +41,12 @@ pub use clock::monotonic_ms;
 pub use command::shell_argv;
 pub use launch::{Launch, Running, SpawnError, StdinFrom, spawn};
 pub use log::{LogAction, LogError, LogLimit, LogSize, bound_log, last_line, tail_lines, trim_live};
-pub use os::{Adopted, adopt, become_subreaper, boot_id, collect_orphans, harden, reap_leftovers, stop};
-pub use process::{EscapeReason, EscapedProcess, Exit, Leftovers, Manner, ProcessRef, Stopped, TAG_VARIABLE};
+pub use os::{
+    Adopted, adopt, become_subreaper, boot_id, collect_orphans, harden, reap_leftovers, stop, vitals,
+};
+pub use process::{
+    EscapeReason, EscapedProcess, Exit, Leftovers, Manner, ProcessRef, Stopped, TAG_VARIABLE, Vitals,
+};
 pub use program::{ProgramError, find_program};
 
 #[cfg(all(test, target_os = "linux"))]

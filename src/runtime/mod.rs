@@ -18,6 +18,7 @@ mod error;
 mod forge;
 mod halt;
 mod listen;
+mod liveness;
 mod noticeboard;
 mod observe;
 mod orchestrator;

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::{Waiting, waiting};
 use crate::event::{
-    AttemptStatus, CheckStatus, ConcernClass, DiffStat, LaneStatus, RunStatus, TaskStatus, Timestamp,
+    AttemptStatus, CheckStatus, ConcernClass, DiffStat, Evidence, LaneStatus, RunStatus, TaskStatus,
+    Timestamp,
 };
 use crate::id::{GraphName, LaneId, RunNo, Sha, TaskId};
 use crate::plan::{LaneIx, Plan, TaskIx};
@@ -122,6 +123,9 @@ pub struct TaskView {
     pub question: Option<String>,
     /// How far its agent says it is.
     pub progress: Option<String>,
+    /// How long it has shown no sign of life, as last looked at; absent while it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Evidence>,
     /// What its agent said of its work.
     pub summary: Option<String>,
     /// What its agent used, by attempt, as far as the agent's output says.
@@ -245,6 +249,9 @@ fn task_view(plan: &Plan, state: &State, ix: TaskIx) -> TaskView {
         reason: last_failure.filter(|_| !task.status.is_terminal()),
         question: newest.filter(|a| a.status == AttemptStatus::Waiting).and_then(|a| a.question.clone()),
         progress: newest.filter(|a| a.status == AttemptStatus::Started).and_then(|a| a.progress.clone()),
+        quiet: newest
+            .filter(|a| a.status == AttemptStatus::Started && !a.over)
+            .and_then(|a| Some(a.quiet?.evidence)),
         summary: task.summary.clone(),
         usage: task.attempts.iter().filter_map(UsageView::new).collect(),
         diff: newest.and_then(|a| a.diff),
