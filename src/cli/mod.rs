@@ -25,6 +25,7 @@ mod exit;
 mod forge;
 mod graph_file;
 mod list;
+mod live;
 mod logs;
 mod out;
 mod pause;

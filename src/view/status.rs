@@ -30,6 +30,9 @@ pub struct Status {
     pub paused: bool,
     /// Whether a process carries it; filled in by whoever can look.
     pub carried: Option<bool>,
+    /// What living attempts are at; filled in by whoever was asked to look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Vec<Live>>,
     /// How the graph file differs from the frozen plan; filled in by whoever can read the file.
     pub drift: Option<String>,
     /// The lanes, in the order of the plan.
@@ -38,6 +41,23 @@ pub struct Status {
     pub tasks: Vec<TaskView>,
     /// What waits for a person.
     pub waiting: Vec<Waiting>,
+}
+
+/// What a living attempt is at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Live {
+    /// The task.
+    pub task: TaskId,
+    /// The attempt.
+    pub attempt: u32,
+    /// Its processes.
+    pub processes: u32,
+    /// Sockets that they have open.
+    pub sockets: u32,
+    /// CPU time that they have used, in milliseconds.
+    pub cpu_ms: u64,
+    /// How long ago it last printed, in milliseconds.
+    pub output_age_ms: Option<u64>,
 }
 
 /// Where a lane stands.
@@ -190,6 +210,7 @@ pub fn status(plan: &Plan, state: &State) -> Status {
         ended_at: state.run.ended_at,
         paused: state.run.paused,
         carried: None,
+        live: None,
         drift: None,
         lanes: (0..plan.lanes.len()).map(|ix| lane_view(plan, state, ix)).collect(),
         tasks: (0..plan.tasks.len()).map(|ix| task_view(plan, state, ix)).collect(),

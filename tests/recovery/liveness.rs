@@ -51,3 +51,23 @@ fn p06_an_agent_that_works_silently_is_not_taken_for_one_that_hangs() {
     let stopped = scratch.events("busy").iter().any(|event| event["kind"] == "timer.fired");
     assert!(!stopped, "{:#?}", scratch.events("busy"));
 }
+
+#[test]
+fn p06_what_an_agent_is_at_is_shown_to_who_asks() {
+    let scratch = Scratch::new();
+    let mut barrier = Barrier::new(&scratch, "barrier", &["work".to_owned()]);
+    let work = format!("echo begun; {} && echo x > x.txt", barrier.command("work"));
+    scratch.write("graphs/seen.toml", &agents("seen", "", &[("work", &work)]));
+    let mut running = scratch.spawn(&["run", "graphs/seen.toml"]);
+    barrier.gather(&mut running);
+    scratch.follow("seen").wait_for_line(|line| line.contains("\"process.started\""));
+    let live = scratch.laneway(&["status", "seen", "--live", "--json"]).success().json()["live"].clone();
+    assert_eq!((&live[0]["task"], &live[0]["processes"]), (&"work".into(), &1.into()), "{live}");
+    assert!(live[0]["output_age_ms"].is_u64(), "{live}");
+    let told = scratch.laneway(&["status", "seen", "--live"]).success();
+    assert!(told.stdout().contains("work#1  1 process, "), "{}", told.text());
+    barrier.open();
+    running.wait().success();
+    let rest = scratch.laneway(&["status", "seen", "--live", "--json"]).success().json();
+    assert_eq!(rest["live"], serde_json::json!([]));
+}
