@@ -1,5 +1,6 @@
 //! Nothing of an attempt outlives it, however it ends.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -63,7 +64,8 @@ fn leave_all(scratch: &Scratch) -> String {
         let body = format!(
             "trap : TERM INT HUP; echo $$ > {path}.new; mv {path}.new {path}; while :; do sleep 1000; done"
         );
-        script.push_str(&format!("BODY='{body}'; export BODY; {how} while ! test -e {path}; do :; done; "));
+        write!(script, "BODY='{body}'; export BODY; {how} while ! test -e {path}; do :; done; ")
+            .expect("a string");
     }
     script
 }
