@@ -186,6 +186,24 @@ fn ar21_nested_lanes_on_github_merge_themselves_into_what_was_gated() {
     let nest = Nest::new(Merge::Auto, "");
     nest.run(false);
     nest.expect_end();
+    for (lane, parent) in [("low", "mid"), ("mid", "top")] {
+        let mut gated = Value::Null;
+        for event in nest.scratch().events("hub") {
+            let moved = if event["kind"] == "merge.recorded" { "to" } else { "tip" };
+            if event["lane"] == parent
+                && ["merge.recorded", "lane.synced", "lane.provisioned"]
+                    .iter()
+                    .any(|kind| event["kind"] == *kind)
+            {
+                gated = event["payload"][moved].clone();
+            }
+            if event["lane"] == lane && event["kind"] == "pr.merged" {
+                let commit = event["payload"]["commit"].as_str().expect("a commit");
+                let onto = nest.scratch().git(&["rev-parse", &format!("{commit}^")]);
+                assert_eq!(gated, onto, "GitHub merged `{lane}` into something else than was gated");
+            }
+        }
+    }
 }
 
 #[test]
