@@ -11,5 +11,6 @@ mod news;
 mod openapi;
 mod refused;
 mod runs;
+mod shared;
 mod skipped;
 mod task_prs;
