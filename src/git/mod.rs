@@ -20,6 +20,7 @@ mod custody;
 mod diff;
 mod discover;
 mod error;
+mod fill;
 mod lock;
 mod merge;
 mod objects;
