@@ -37,6 +37,7 @@ mod restack;
 mod restore;
 mod stale;
 mod tree_state;
+mod unlink;
 mod worktree;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::fill::Filled;
 use super::private::Private;
 use super::repo::sync_dir;
 use super::reset::{finish, remove_any};
+use super::unlink::remove_tree;
 use super::worktree::{gitfile_line, resolved};
 use super::{GitError, Repo, Worktree};
 use crate::id::Sha;
@@ -147,7 +148,7 @@ impl Repo {
             let moved = move_to_trash(&worktree.path, trash, &worktree.name())?;
             if disposable {
                 let place = moved.parent().unwrap_or(&moved);
-                std::fs::remove_dir_all(place).map_err(GitError::io("removed", place))?;
+                remove_tree(place).map_err(GitError::io("removed", place))?;
             } else {
                 kept = Some(moved);
             }
