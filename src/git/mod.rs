@@ -20,6 +20,7 @@ mod custody;
 mod diff;
 mod discover;
 mod error;
+mod fill;
 mod holding;
 mod ignored;
 mod kept;
@@ -37,6 +38,7 @@ mod restack;
 mod restore;
 mod stale;
 mod tree_state;
+mod unlink;
 mod worktree;
 
 #[cfg(test)]
