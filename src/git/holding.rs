@@ -69,15 +69,18 @@ impl Repo {
         self.assure_objects(commit, &parents)
     }
 
-    /// Drops what [`Self::hold`] holds of `commit`, and what has been held for a day.
+    /// Drops what [`Self::hold`] holds of `commit`.
     pub(super) fn let_go(&self, commit: &Sha) {
-        let dropped = self.with(|repo| {
-            drop_ref(repo, &name_of(commit))?;
-            sweep(repo)
-        });
-        if let Err(error) = dropped {
+        if let Err(error) = self.with(|repo| drop_ref(repo, &name_of(commit))) {
             // It holds a little more than it has to, until it is swept.
             tracing::debug!(%error, "a commit is held on");
+        }
+    }
+
+    /// Drops what has been held for a day: nothing came of it.
+    pub(super) fn sweep_held(&self) {
+        if let Err(error) = self.with(sweep) {
+            tracing::debug!(%error, "commits are held on");
         }
     }
 

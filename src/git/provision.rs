@@ -37,6 +37,9 @@ impl Repo {
         if private.is_ready() && worktree.path.join(".git").exists() {
             return Ok(worktree);
         }
+        if new {
+            self.sweep_held();
+        }
         if new && self.fill(&private, &worktree, at)? == Filled::Whole {
             private.settle(at)?;
             finish(&private, &worktree, at)?;
