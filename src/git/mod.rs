@@ -39,6 +39,7 @@ mod stale;
 mod tree_state;
 mod unlink;
 mod worktree;
+mod young;
 
 #[cfg(test)]
 mod tests;
