@@ -10,6 +10,7 @@ mod fact;
 mod kind;
 mod status;
 mod time;
+mod undo;
 
 pub use bounds::{listed, named};
 pub use effect::{Effect, EffectId, Failure, FailureKind, Place, ReviewAct, SyncSource};
@@ -22,3 +23,4 @@ pub use fact::{
 pub use kind::*;
 pub use status::{AttemptStatus, Entity, LaneStatus, RunStatus, Status, TaskStatus, legal};
 pub use time::{Now, Timestamp};
+pub use undo::{LaneUndo, UndoLane, UndoPlan, UndoStep, UndoTarget, UndoTask, UndoWhy};

@@ -33,6 +33,7 @@ mod restack;
 mod restore;
 mod stale;
 mod tree_state;
+mod undo;
 mod worktree;
 
 #[cfg(test)]
@@ -49,4 +50,5 @@ pub use repo::{Identity, Repo};
 pub use restack::Landing;
 pub use restore::Overlaid;
 pub use tree_state::{DirtyFile, DirtyKind, TreeState};
+pub use undo::Stretch;
 pub use worktree::{Head, Worktree};

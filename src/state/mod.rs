@@ -11,6 +11,8 @@ mod facts;
 mod lane;
 mod run;
 mod transition;
+mod undo;
+mod undoing;
 
 #[cfg(test)]
 mod tests;
@@ -19,3 +21,4 @@ pub use apply::{ApplyError, Touched};
 pub use attempt::{Attempt, Check, Claims, Note, Process, REJECTED, Step, StepPhase, Task, Usage};
 pub use lane::{Concern, Conflict, Kept, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved};
 pub use run::{Run, State};
+pub use undo::{Landing, Revert, Undo, UndoRefusal};

@@ -29,7 +29,7 @@ async fn say(context: &Context, brief: &Brief) -> Result<(), Failure> {
         at: clock::wall().to_string(),
         path: None,
         line: None,
-        key: Some(format!("{}:end", plan::pr_marker(&context.plan, lane))),
+        key: Some(format!("{}:end", plan::pr_marker(&context.plan, lane, state.lanes[ix].resets))),
     };
     let said = open_forge(context)?.add_comment(pr.at.number, comment).await;
     said.map_err(|e| forge_failure("saying what became of the lane", &e))?;
