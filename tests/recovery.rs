@@ -5,6 +5,7 @@ mod interrupts;
 mod killed;
 mod requests;
 mod sweep;
+mod undo;
 
 use std::fmt::Write as _;
 

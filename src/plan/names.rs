@@ -36,6 +36,11 @@ pub fn review_worktree(worktrees: &Path, lane: &LaneId, task: &TaskId) -> PathBu
     worktrees.join(format!("{lane}.{task}.review"))
 }
 
+/// The worktree in which a gate runs that wants a pristine one.
+pub fn gate_worktree(worktrees: &Path, lane: &LaneId, task: &TaskId) -> PathBuf {
+    worktrees.join(format!("{lane}.{task}.gate"))
+}
+
 /// The branch of the pull request that takes a lane out of its target, without `refs/heads/`; `n` counts the lane's resets.
 pub fn revert_branch(graph: &GraphName, run: RunNo, lane: &LaneId, n: u32) -> String {
     format!("laneway/{graph}{}/{lane}/revert-{n}", suffix(run))

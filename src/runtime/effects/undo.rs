@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::pull_request::{forge_failure, open_forge};
 use super::{Done, blocking, permanent};
 use crate::event::{Draft, Effect, Event, Failure, Subject, UndoStep};
-use crate::forge::NewComment;
+use crate::forge::{NewComment, Tried};
 use crate::git::Landed;
 use crate::id::LaneId;
 use crate::runtime::brief::Brief;
@@ -62,7 +62,7 @@ impl Asked {
             line: None,
             key: Some(format!("{}:{}", self.request, self.lane)),
         };
-        let said = open_forge(&self.context)?.add_comment(number, comment).await;
+        let said = open_forge(&self.context)?.add_comment(number, comment, Tried::Perhaps).await;
         said.map(drop).map_err(|e| forge_failure("saying what was undone", &e))
     }
 }

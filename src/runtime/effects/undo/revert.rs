@@ -5,7 +5,7 @@ use super::Asked;
 use crate::event::{
     Draft, Failure, FailureKind, LaneUndone, PrRef, RevertClosed, RevertMerged, RevertOpened, named,
 };
-use crate::forge::{Closed, NewPr};
+use crate::forge::{Closed, NewPr, Tried};
 use crate::git::{GitError, Landed, Merge, Repo};
 use crate::id::Sha;
 use crate::plan;
@@ -157,7 +157,7 @@ pub(super) async fn open(asked: &Asked, ready: Option<Ready>) -> Result<Vec<Draf
         reviewers: Vec::new(),
         checks: Vec::new(),
     };
-    let opened = forge.create(new).await;
+    let opened = forge.create(new, Tried::Perhaps).await;
     let pull =
         opened.map_err(|e| forge_failure("opening the pull request that takes it back", &e))?.into_pull();
     if let Some(number) = merged {
@@ -176,14 +176,15 @@ pub(super) async fn open(asked: &Asked, ready: Option<Ready>) -> Result<Vec<Draf
 pub(super) async fn merge(asked: &Asked, tip: &Sha) -> Result<Vec<Draft>, Failure> {
     let number = asked.revert()?.at.number;
     let title = format!("Revert lane {} (#{number})", asked.lane);
-    let commit = match &asked.context.github {
-        Some(github) => {
-            let merged = github.merge(number, tip, &title).await;
-            merged.map_err(|e| forge_failure("merging the pull request", &e))?
-        }
-        None => merge::revert(&asked.context, &asked.lane, (tip, number), &asked.by, asked.n).await?,
+    let event = if let Some(github) = &asked.context.github {
+        let merged = github.merge(number, tip, &title, Tried::Perhaps).await;
+        let merged = merged.map_err(|e| forge_failure("merging the pull request", &e))?;
+        RevertMerged { commit: merged.sha, by: merged.by.unwrap_or_else(|| asked.by.clone()) }
+    } else {
+        let commit = merge::revert(&asked.context, &asked.lane, (tip, number), &asked.by, asked.n).await?;
+        RevertMerged { commit, by: asked.by.clone() }
     };
-    Ok(vec![asked.fact(RevertMerged { commit, by: asked.by.clone() })])
+    Ok(vec![asked.fact(event)])
 }
 
 /// Closes it as a person asked.
