@@ -125,6 +125,14 @@ pub enum UndoRefusal {
         /// The number of the pull request.
         number: u64,
     },
+    /// GitHub has merged a nested lane into the one that holds it, in a way of its own.
+    #[error("lane `{lane}` was merged into `{parent}` on GitHub; undoing that is not supported yet")]
+    NestedOnGitHub {
+        /// The nested lane.
+        lane: LaneId,
+        /// The lane that it is nested in.
+        parent: LaneId,
+    },
     /// A lane that it touches is being merged at this moment.
     #[error("lane `{lane}` is being merged at this moment")]
     Merging {
@@ -199,6 +207,13 @@ impl State {
             }
             if now.undo.is_some() {
                 return Err(UndoRefusal::UnderWay { lane });
+            }
+            let outer = self.index.parent[ix].and_then(|parent| lanes.get(&parent));
+            if let Some(outer) = outer.filter(|outer| matches!(outer.undo, LaneUndo::TakeBack { .. }))
+                && now.status == LaneStatus::Merged
+                && self.plan.settings.github.is_some()
+            {
+                return Err(UndoRefusal::NestedOnGitHub { lane, parent: outer.lane.clone() });
             }
             let merges =
                 |effect: &Effect| matches!(effect, Effect::MergePr { .. } | Effect::CheckMerged { .. });

@@ -9,6 +9,7 @@ mod gate;
 mod keep;
 mod land;
 mod merge;
+mod origin;
 mod outside;
 mod prepare;
 mod provision;
@@ -22,6 +23,7 @@ mod tracker;
 pub(super) mod undo;
 mod usage;
 
+pub(super) use attempt::place_of;
 pub(super) use prepare::{answer_file, note_file};
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use crate::event::{Draft, Failure, FailureKind, LaneUndone, named};
 use crate::git::{GitError, Identity, Landed, Merge, Repo, Stretch};
 use crate::id::{LaneId, Sha};
 use crate::runtime::Context;
-use crate::runtime::effects::{blocking, git_failure, pull_request};
+use crate::runtime::effects::{blocking, git_failure, origin};
 
 /// Two changes that do not come apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,15 +135,16 @@ pub(super) async fn show(
     commits: Vec<Sha>,
     from: Vec<(LaneId, Sha)>,
 ) -> Vec<Draft> {
-    let mut remarks = Vec::new();
+    let (mut facts, mut remarks) = (Vec::new(), Vec::new());
     if asked.context.push_remote().is_some() {
         let (pusher, tip) = (asked.clone(), made.clone());
-        let shown = blocking(move || pull_request::push(&pusher.context, &pusher.lane, &tip)).await;
-        remarks.extend(shown.err().map(|failure| failure.message));
+        let shown = blocking(move || origin::push(&pusher.context, &pusher.lane, &tip)).await;
+        remarks.extend(shown.err().map(|unpushed| unpushed.told(&mut facts).message));
     }
     if let Some(pr) = asked.open_pr() {
         let body = crate::view::undo_taken_back(&asked.lane, &asked.by, &commits, &made);
         remarks.extend(asked.say(pr, body).await.err().map(|failure| failure.message));
     }
-    vec![asked.fact(LaneUndone { tip: Some(made), reverted: commits, upstream: from, remarks })]
+    facts.push(asked.fact(LaneUndone { tip: Some(made), reverted: commits, upstream: from, remarks }));
+    facts
 }
