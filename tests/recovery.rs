@@ -8,6 +8,7 @@ mod locks;
 mod processes;
 mod requests;
 mod sweep;
+mod undo;
 
 use std::fmt::Write as _;
 

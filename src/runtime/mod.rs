@@ -29,6 +29,7 @@ mod project;
 mod publish;
 mod request;
 mod store;
+mod undo;
 
 #[cfg(test)]
 mod tests;
@@ -44,3 +45,4 @@ pub use orchestrator::{Drive, drive};
 pub use project::Project;
 pub use request::{Answer, ask_for_news, request};
 pub use store::{Loaded, create_run, load, lock, rebuild, verify};
+pub use undo::{UndoProblem, probe_undo, undo_digest};

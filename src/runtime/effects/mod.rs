@@ -20,6 +20,7 @@ mod sync;
 mod task_pr;
 mod teardown;
 mod tracker;
+pub(super) mod undo;
 mod usage;
 
 pub(super) use attempt::place_of;
@@ -65,7 +66,8 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
         Effect::Land { .. } => land::run(&context, &brief).await,
         Effect::OpenPr { .. } => pull_request::open(&context, &brief).await,
         Effect::Conclude { .. } => conclude::run(&context, &brief).await,
-        Effect::Review { .. } => outside::review(&context, &brief.effect).await,
+        Effect::Review { .. } => outside::review(&context, &brief).await,
+        Effect::Undo { .. } => undo::run(&context, &brief).await,
         Effect::CheckMerged { lane, tip } => outside::check_merged(&context, &brief, lane, tip).await,
         Effect::Prove { .. } => pull_request::prove(&context, &brief).await,
         Effect::MergePr { .. } => merge::run(&context, &brief).await,
@@ -89,6 +91,7 @@ fn quick(context: &Context, brief: &Brief) -> Done {
         | Effect::CheckMerged { .. }
         | Effect::Conclude { .. }
         | Effect::Review { .. }
+        | Effect::Undo { .. }
         | Effect::Prove { .. }
         | Effect::MergePr { .. } => {
             unreachable!("these wait for processes or the forge and are dispatched before")
