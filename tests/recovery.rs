@@ -1,8 +1,10 @@
 //! Runs that are killed, interrupted, asked and disturbed, by the real program.
 
 mod bad_input;
+mod ground;
 mod interrupts;
 mod killed;
+mod points;
 mod requests;
 mod sweep;
 

@@ -25,6 +25,7 @@ mod poller;
 mod project;
 mod publish;
 mod request;
+mod room;
 mod store;
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::{Project, RuntimeError, clock, effects, forge, store};
 use crate::engine::{Core, Input};
 use crate::event::{Control, ControlVerb, Effect, EffectId, Envelope, Event, RunStatus};
 use crate::exec;
+use crate::failpoint::{self, Point};
 use crate::id::TaskId;
 use crate::journal::{Journal, Mode, RunLock};
 use crate::plan::Plan;
@@ -204,6 +205,7 @@ impl Orchestrator {
         let mut backstop = tokio::time::interval_at(tokio::time::Instant::now() + BACKSTOP, BACKSTOP);
         backstop.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut hears_interrupts = true;
+        let mut full = self.context.full.subscribe();
         loop {
             while let Ok(input) = inputs.try_recv() {
                 batch.push(input);
@@ -226,6 +228,8 @@ impl Orchestrator {
                         }
                     }
                     _ = backstop.tick() => batch.extend(self.rescan(live_now(&BTreeSet::new()))?),
+                    // The sender lives in the context, which this holds.
+                    _ = full.changed() => {}
                     Some(ended) = self.tasks.join_next() => if let Err(broken) = ended {
                         return Err(RuntimeError::Broken { what: broken.to_string() });
                     },
@@ -234,6 +238,7 @@ impl Orchestrator {
             if !batch.is_empty() {
                 self.commit(std::mem::take(&mut batch), false)?;
             }
+            self.stop_without_room()?;
         }
         // Requests that came in with the last batch have been moved; the run rests.
         Ok(self.core.state().clone())
@@ -269,6 +274,7 @@ impl Orchestrator {
             self.journal.append(&bodies)?;
             self.crash_if_asked();
             self.publish(envelopes)?;
+            failpoint::pass(Point::Published);
             if let Some(awaited) = &self.awaited {
                 let now = poller::watched(self.core.state());
                 awaited.send_if_modified(|known| (*known != now).then(|| *known = now).is_some());
@@ -276,6 +282,11 @@ impl Orchestrator {
         }
         self.reconcile(effects, resumed);
         Ok(())
+    }
+
+    fn stop_without_room(&self) -> Result<(), RuntimeError> {
+        let Some(what) = self.context.full.borrow().clone() else { return Ok(()) };
+        Err(RuntimeError::NoRoom { record: self.context.project.record.root().to_owned(), what })
     }
 
     fn crash_if_asked(&self) {

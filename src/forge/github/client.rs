@@ -15,6 +15,7 @@ use super::kept::Kept;
 use super::pace::Pace;
 use super::wire::Refusal;
 use crate::event::Timestamp;
+use crate::failpoint::{self, Point};
 use crate::plan::GitHubPlace;
 
 /// Requests of one kind before the run is told that there is no answer.
@@ -192,7 +193,14 @@ impl GitHub {
         let crab = self.crab.as_ref().ok_or_else(|| GitHubError::NoToken { host: self.host() })?;
         let mut path = ask.path.clone();
         for _ in 0..=HOPS {
+            let changes = ask.method != Method::GET;
+            if changes {
+                failpoint::pass(Point::GitHubSend);
+            }
             let answer = tokio::time::timeout(self.pace.timeout, self.exchange(crab, ask, &path)).await;
+            if changes {
+                failpoint::pass(Point::GitHubSent);
+            }
             let Ok(answer) = answer else {
                 let reason = format!("no answer within {:?}", self.pace.timeout);
                 return Err(self.unreachable(reason).into());

@@ -7,6 +7,7 @@ use super::{Done, blocking, git_failure, permanent, pull_request, sync};
 use crate::event::{
     CheckRecorded, CheckStatus, Draft, Effect, Event, Failure, FailureKind, PrMerged, Subject,
 };
+use crate::failpoint::{self, Point};
 use crate::forge::{self, Forge, ForgeError, GitHub, GitHubError, Merged};
 use crate::git::GitError;
 use crate::id::{LaneId, Sha};
@@ -88,8 +89,10 @@ async fn on_github(
         }
     }
     let title = format!("Merge lane {lane} into {target} (#{number})");
-    let commit =
-        github.merge(number, tip, &title).await.map_err(|error| merge_failure(github, automatic, &error))?;
+    failpoint::pass(Point::PrMerge);
+    let merged = github.merge(number, tip, &title).await;
+    failpoint::pass(Point::PrMerged);
+    let commit = merged.map_err(|error| merge_failure(github, automatic, &error))?;
     facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned() }));
     Ok(())
 }
@@ -267,9 +270,11 @@ fn move_target(
     if let Some(number) = number {
         let merged = Merged { sha: commit.clone(), by: by.to_owned(), at: clock::wall().to_string() };
         if let Forge::Local(forge) = open_forge(context)? {
+            failpoint::pass(Point::PrMerge);
             forge
                 .mark_merged(number, merged)
                 .map_err(|e| forge_failure("marking the pull request as merged", &e))?;
+            failpoint::pass(Point::PrMerged);
         }
     }
     Ok(remark)
