@@ -10,11 +10,15 @@
 //! | `LANEWAY_TEST_FAIL_AT=point:n:errno` | the n-th write at `point` fails with `ENOSPC`, `EDQUOT` or `EIO` |
 //! | `LANEWAY_TEST_POINTS=file` | each point that is passed is appended to `file`, a line each |
 //!
-//! Agents and gates get none of these.
+//! | `LANEWAY_TEST_BOOT_ID=id` | the machine has been started again: this names its boot |
+//! | `LANEWAY_TEST_CLOCK=file` | the clock shows as many milliseconds more as `file` says, whenever it is read |
+//!
+//! The last two are heard in debug builds only: what ships asks the kernel and nobody else. Agents and gates get none.
 #![expect(clippy::disallowed_methods, reason = "reads its variables and writes the list of points")]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,6 +28,8 @@ use rustix::process::{Signal, getpid, kill_process};
 const CRASH_AT: &str = "LANEWAY_TEST_CRASH_AT";
 const FAIL_AT: &str = "LANEWAY_TEST_FAIL_AT";
 const POINTS: &str = "LANEWAY_TEST_POINTS";
+const BOOT_ID: &str = "LANEWAY_TEST_BOOT_ID";
+const CLOCK: &str = "LANEWAY_TEST_CLOCK";
 
 macro_rules! points {
     ($($(#[$doc:meta])* $point:ident = $name:literal,)*) => {
@@ -192,6 +198,8 @@ struct Armed {
     crash: Option<At>,
     fail: Option<(At, Errno)>,
     list: Option<File>,
+    boot_id: Option<String>,
+    clock: Option<PathBuf>,
     passed: Vec<AtomicU64>,
 }
 
@@ -206,7 +214,9 @@ pub fn arm() -> Result<(), BadVariable> {
         std::env::var_os(variable).map(|v| (variable, v.to_string_lossy().into_owned()))
     };
     let (crash, fail, list) = (read(CRASH_AT), read(FAIL_AT), read(POINTS));
-    if crash.is_none() && fail.is_none() && list.is_none() {
+    let pretended = |variable| read(variable).filter(|_| cfg!(debug_assertions)).map(|(_, value)| value);
+    let (boot_id, clock) = (pretended(BOOT_ID), pretended(CLOCK).map(PathBuf::from));
+    if crash.is_none() && fail.is_none() && list.is_none() && boot_id.is_none() && clock.is_none() {
         return Ok(());
     }
     let list = match list {
@@ -220,6 +230,8 @@ pub fn arm() -> Result<(), BadVariable> {
         crash: crash.map(|given| understood(given, place)).transpose()?,
         fail: fail.map(|given| understood(given, failure)).transpose()?,
         list,
+        boot_id,
+        clock,
         passed: Point::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
     };
     // A second call finds the first one's word, which is the same.
@@ -248,6 +260,18 @@ fn failure(text: &str) -> Option<(At, Errno)> {
         _ => return None,
     };
     Some((place(at)?, errno))
+}
+
+/// What a test says is the name of this boot.
+pub fn boot_id() -> Option<&'static str> {
+    ARMED.get()?.boot_id.as_deref()
+}
+
+/// By how many milliseconds a test has set the clock; 0 where nobody has.
+pub fn clock_step_ms() -> i64 {
+    let file = ARMED.get().and_then(|armed| armed.clock.as_ref());
+    let text = file.and_then(|file| std::fs::read_to_string(file).ok());
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 /// Whether anything is set up at all.

@@ -1,10 +1,12 @@
 //! Runs that are killed, interrupted, asked and disturbed, by the real program.
 
 mod bad_input;
+mod disk;
 mod ground;
 mod interrupts;
 mod killed;
 mod points;
+mod reboot;
 mod requests;
 mod sweep;
 

@@ -5,6 +5,7 @@ mod loops;
 mod mended;
 mod outage;
 mod review;
+mod taken_up;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

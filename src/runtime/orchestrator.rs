@@ -16,7 +16,7 @@ use super::poller::{self, Watched};
 use super::publish::is_lane_news;
 use super::{Project, RuntimeError, clock, effects, forge, store};
 use crate::engine::{Core, Input};
-use crate::event::{Control, ControlVerb, Effect, EffectId, Envelope, Event, RunStatus};
+use crate::event::{Control, ControlVerb, Effect, EffectId, Envelope, Event, RunStatus, Timestamp};
 use crate::exec;
 use crate::failpoint::{self, Point};
 use crate::id::TaskId;
@@ -127,12 +127,14 @@ impl Orchestrator {
         let (journal, replay) = Journal::open(&dir, Mode::Append)?;
         let mut core = Core::new(Arc::clone(&plan));
         let mut projector = Projector::default();
+        let mut last = Timestamp::default();
         for (position, line) in replay.lines.iter().enumerate() {
             let envelope = store::read_line(position, line)?;
             if position == 0 {
                 store::check_digest(&context.project, &plan, Some(&envelope), &digest)?;
             }
             core.replay(&envelope)?;
+            last = envelope.at;
             if is_lane_news(&envelope) {
                 match envelope.subject.lane.as_ref().and_then(|l| core.state().index().lane(l)) {
                     Some(lane) => projector.remember(core.state(), lane),
@@ -141,6 +143,7 @@ impl Orchestrator {
             }
         }
         core.recount();
+        clock::go_on_from(last);
         let mut waiting = Vec::new();
         if core.state().seq == 0 {
             waiting.push(Input::Start { plan_digest: digest, version: env!("CARGO_PKG_VERSION").to_owned() });
