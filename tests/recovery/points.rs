@@ -245,7 +245,7 @@ courses! {
     a06_a19_p19_retry_exhausted_at_its_points: "retry-exhausted", 1, Local, ["status.written", "published", "git.file"];
     a06_a19_p19_reviewed_at_its_points: "reviewed", 0, Local, ["board.rename", "board.written"];
     a06_a19_p19_stacked_at_its_points: "stacked", 0, Local, ["record.written", "push.sent", "pr.create"];
-    a06_a19_p19_task_prs_at_its_points: "task-prs", 0, Local, ["pr.updated", "ref.moved"];
+    a06_a19_p19_task_prs_at_its_points: "task-prs", 0, Local, ["pr.updated", "process.start", "ref.moved", "shelf.write"];
 }
 
 /// Points that only a request passes, which no graph makes.
