@@ -128,6 +128,8 @@ pub enum StopReason {
     Claimed,
     /// Its timeout is over.
     TimedOut,
+    /// It showed no sign of life for as long as the graph allows.
+    Stalled,
     /// A person called it off.
     Cancelled,
     /// The orchestrator was interrupted; it runs again on resume and uses up nothing.
@@ -140,6 +142,7 @@ impl StopReason {
         match self {
             Self::Claimed => "claimed",
             Self::TimedOut => "timed_out",
+            Self::Stalled => "stalled",
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
         }

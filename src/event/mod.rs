@@ -8,6 +8,7 @@ mod effect;
 mod envelope;
 mod fact;
 mod kind;
+mod liveness;
 mod status;
 mod time;
 
@@ -20,5 +21,6 @@ pub use fact::{
     ProcessRole, SignalKind, StopReason,
 };
 pub use kind::*;
+pub use liveness::Evidence;
 pub use status::{AttemptStatus, Entity, LaneStatus, RunStatus, Status, TaskStatus, legal};
 pub use time::{Now, Timestamp};

@@ -150,9 +150,7 @@ impl RuntimeError {
             Self::Git(GitError::NotARepository { .. }) => {
                 "run laneway inside a git repository, or give --repo DIR".to_owned()
             }
-            Self::Lock(LockError::Held { .. }) => {
-                "laneway attach shows that run; laneway cancel stops it".to_owned()
-            }
+            Self::Lock(error) => return error.hint(),
             Self::NeverRun { .. } => "laneway list shows the graphs and their runs".to_owned(),
             Self::NoBranch { branch, .. } => {
                 format!("create `{branch}`, or set `base` and `target` in the graph")

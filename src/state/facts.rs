@@ -52,6 +52,7 @@ impl State {
                 attempt.rejected.push((event.name.clone(), event.reason.clone()));
             }
             Event::ProcessStarted(event) if event.role.does_the_work() => {
+                attempt.quiet = None;
                 attempt.process =
                     Some(Process { id: event.process.clone(), mono: event.mono, at: at.at, exit: None });
             }
@@ -60,6 +61,7 @@ impl State {
                     process.exit = Some(event.exit);
                 }
             }
+            Event::LivenessRecorded(event) => attempt.quiet = quiet(attempt, event.evidence),
             Event::UsageRecorded(event) => used(attempt, at, event),
             Event::CheckRecorded(event) => record(&mut attempt.checks, event),
             Event::TaskPrOpened(event) => task.pr = Some(shown(event)),
@@ -299,8 +301,15 @@ fn mark_seen(attempt: &mut Attempt, at: &Envelope) {
     }
 }
 
+/// Any sign of life ends its being quiet.
+fn quiet(attempt: &Attempt, evidence: crate::event::Evidence) -> Option<super::Quiet> {
+    let before = attempt.quiet.map_or(0, |quiet| quiet.times);
+    (evidence.quiet_ms() > 0).then_some(super::Quiet { evidence, times: before + 1 })
+}
+
 fn signal(attempt: &mut Attempt, at: &Envelope, event: &SignalObserved) {
     mark_seen(attempt, at);
+    attempt.quiet = None;
     *attempt.taken.entry(event.signal.word()).or_default() += 1;
     let said = Some((at.at, event.text.clone()));
     match &event.signal {

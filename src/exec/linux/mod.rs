@@ -6,6 +6,7 @@ mod membership;
 mod orphans;
 mod pinned;
 mod proc;
+mod vitals;
 
 use std::fs;
 use std::io;
@@ -18,6 +19,7 @@ use crate::failpoint;
 pub use adoption::{Adopted, adopt};
 pub use ending::{reap_leftovers, stop};
 pub use orphans::collect_orphans;
+pub use vitals::vitals;
 
 #[cfg(test)]
 pub(super) use orphans::nothing_left;

@@ -21,6 +21,7 @@ mod teardown;
 mod tracker;
 mod usage;
 
+pub(super) use attempt::place_of;
 pub(super) use prepare::{answer_file, note_file};
 
 use std::sync::Arc;
