@@ -108,6 +108,8 @@ points! {
     WorktreeKnown = "worktree.known",
     /// Before the files of a lane.
     WorktreeFiles = "worktree.files",
+    /// The files of a new lane are written; nothing says so.
+    WorktreeFilled = "worktree.filled",
     /// A lane is ready.
     WorktreeReady = "worktree.ready",
     /// Before a file of a git directory is replaced.

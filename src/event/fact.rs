@@ -9,6 +9,8 @@ pub const CHECK_REVIEW: &str = "review";
 
 /// The check of a lane that says whether it has anything that its target does not have.
 pub const CHECK_AHEAD: &str = "ahead";
+/// The check of a lane that says whether its branch on origin holds what the lane does not.
+pub const CHECK_ORIGIN: &str = "origin-ahead";
 /// The check that says whether the lane and its target merge.
 pub const CHECK_MERGEABLE: &str = "mergeable";
 

@@ -118,12 +118,6 @@ pub enum RuntimeError {
         /// Why.
         source: std::io::Error,
     },
-    /// A nested lane's pull request would be merged where this machine's lane does not follow.
-    #[error("workstream `{lane}` is nested, and pull requests on GitHub cannot be nested yet")]
-    NestedOnGitHub {
-        /// The nested lane.
-        lane: LaneId,
-    },
     /// Something that the run needs could not be written because a disk is full. The run stands where it stood.
     #[error("there is no space left for the run ({}): {what}", record.display())]
     NoRoom {
@@ -156,7 +150,6 @@ impl RuntimeError {
                 format!("create `{branch}`, or set `base` and `target` in the graph")
             }
             Self::NoBase => "set `base` in the graph".to_owned(),
-            Self::NestedOnGitHub { .. } => "give --forge local, or take `parent` out".to_owned(),
             Self::BranchInTheWay { branch } => format!("git branch -m {branch} {branch}-old"),
             Self::Forge(error) => return error.hint(),
             Self::PlanChanged { .. } => "laneway run FILE --fresh starts a new run".to_owned(),
@@ -173,7 +166,6 @@ impl RuntimeError {
         match self {
             Self::NoBranch { .. }
             | Self::NoBase
-            | Self::NestedOnGitHub { .. }
             | Self::Plan(_)
             | Self::NoRun { .. }
             | Self::NeverRun { .. } => ErrorClass::Usage,

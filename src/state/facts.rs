@@ -6,7 +6,8 @@ use super::{
     Attempt, Check, Concern, Conflict, Kept, Outside, Process, PullRequest, ReviewNote, State, Unresolved,
 };
 use crate::event::{
-    CHECK_HEAD, CHECK_MERGEABLE, CheckStatus, Effect, Envelope, Event, LaneStatus, SignalKind, SignalObserved,
+    CHECK_HEAD, CHECK_MERGEABLE, CHECK_ORIGIN, CheckStatus, Effect, Envelope, Event, LaneStatus, SignalKind,
+    SignalObserved,
 };
 use crate::plan::LaneIx;
 
@@ -121,6 +122,8 @@ impl State {
     /// A lane has the content of these upstream lanes now, and the landings of those that came with them.
     fn take_in(&mut self, lane: LaneIx, brings: Vec<(LaneIx, crate::id::Sha)>, lands: &[LaneIx]) {
         self.lanes[lane].behind = false;
+        // Where more has come to origin meanwhile, the next push finds it.
+        self.lanes[lane].checks.retain(|check| check.name != CHECK_ORIGIN);
         self.lanes[lane].landed.extend(lands);
         for (up, tip) in brings {
             self.lanes[lane].contains.insert(up, tip);
@@ -193,7 +196,10 @@ impl State {
                     pr.merged = Some(event.commit.clone());
                     pr.merged_by = Some(event.by.clone());
                 }
-                if let (Some(parent), Some(tip)) = (index.parent[lane_ix], lane.tip.clone()) {
+                // GitHub has merged it on origin; the parent's own branch takes it in by a sync.
+                let moved = self.plan.settings.github.is_none();
+                if let (Some(parent), Some(tip)) = (index.parent[lane_ix].filter(|_| moved), lane.tip.clone())
+                {
                     self.lanes[parent].tip = Some(event.commit.clone());
                     self.lanes[parent].contains.insert(lane_ix, tip);
                 }

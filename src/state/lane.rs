@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Check, Step};
 use crate::event::{
-    Actor, ConcernClass, ConflictPredicted, ControlVerb, Effect, LaneStatus, PrRef, ReviewAct,
+    Actor, CHECK_ORIGIN, ConcernClass, ConflictPredicted, ControlVerb, Effect, LaneStatus, PrRef, ReviewAct,
     ReviewDismissed, SyncSource, Timestamp,
 };
 use crate::id::{Sha, TaskId};
@@ -255,6 +255,11 @@ impl Lane {
             self.reviews.iter().filter(|r| r.act != ReviewAct::Comment && Some(&r.tip) == self.tip.as_ref());
         let newest: BTreeMap<&str, &ReviewNote> = verdicts.map(|r| (r.by.as_str(), r)).collect();
         newest.into_values().find(|r| r.act == ReviewAct::RequestChanges)
+    }
+
+    /// Whether its branch on origin is known to hold what the lane does not.
+    pub fn origin_is_ahead(&self) -> bool {
+        self.checks.iter().any(|check| check.name == CHECK_ORIGIN)
     }
 
     /// Whether an effect on the lane is under way.

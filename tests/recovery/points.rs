@@ -238,7 +238,7 @@ courses! {
     a06_a19_p19_handover_at_its_points: "handover", 0, Local, ["seal.index", "seal.copy"];
     a06_a19_p19_loop_at_its_points: "loop", 0, Local, ["seal.done", "commit.write"];
     a06_a19_p19_nested_at_its_points: "nested", 0, Local, ["ref.delete", "remove.lane", "shelf.rename"];
-    a06_a19_p19_no_diff_at_its_points: "no-diff", 0, Local, ["worktree.files"];
+    a06_a19_p19_no_diff_at_its_points: "no-diff", 0, Local, ["worktree.files", "worktree.filled"];
     a06_a19_p19_one_by_one_at_its_points: "one-by-one", 0, Local, ["remove.done", "remove.trashed", "remove.forget"];
     a06_a19_p19_parallel_at_its_points: "parallel", 0, Local, ["worktree.known", "worktree.dir", "worktree.admin"];
     a06_a19_p19_quickstart_at_its_points: "quickstart", 0, Local, ["record.rename", "journal.create", "journal.created"];

@@ -9,6 +9,7 @@ mod gate;
 mod keep;
 mod land;
 mod merge;
+mod origin;
 mod outside;
 mod prepare;
 mod provision;
