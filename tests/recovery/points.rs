@@ -245,7 +245,18 @@ courses! {
     a06_a19_p19_retry_exhausted_at_its_points: "retry-exhausted", 1, Local, ["status.written", "published", "git.file"];
     a06_a19_p19_reviewed_at_its_points: "reviewed", 0, Local, ["board.rename", "board.written"];
     a06_a19_p19_stacked_at_its_points: "stacked", 0, Local, ["record.written", "push.sent", "pr.create"];
-    a06_a19_p19_task_prs_at_its_points: "task-prs", 0, Local, ["pr.updated", "process.start", "ref.moved", "shelf.write"];
+    a06_a19_p19_task_prs_at_its_points: "task-prs", 0, Local, ["pr.updated", "ref.moved"];
+}
+
+#[test]
+fn a18_a_full_disk_closes_no_pull_request_of_a_task() {
+    let graph = "task-prs";
+    let course = Course { graph, code: 0, place: Place::Local, points: &[] };
+    let (model, mut count) = (course.model(), Count::default());
+    // The gate of the last attempt of `double`: a failure of that attempt would close its pull request, with a comment.
+    let blow = Blow::Full { point: "process.start".to_owned(), n: 4 };
+    course.strike(&model, &blow, &mut count);
+    assert_eq!((count.duplicates, count.losses, count.differing), (Vec::new(), Vec::new(), Vec::new()));
 }
 
 /// Points that only a request passes, which no graph makes.
