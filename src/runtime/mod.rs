@@ -28,6 +28,7 @@ mod poller;
 mod project;
 mod publish;
 mod request;
+mod room;
 mod store;
 mod undo;
 
