@@ -14,3 +14,4 @@ mod runs;
 mod shared;
 mod skipped;
 mod task_prs;
+mod undo;

@@ -26,10 +26,10 @@ struct Shape {
     goal: bool,
 }
 
-const SHAPES: [Shape; 3] = [
+const SHAPES: [Shape; 4] = [
     Shape { files: 20_000, lanes: 1, goal: false },
     Shape { files: 20_000, lanes: 8, goal: true },
-    //Shape { files: 20_000, lanes: 32, goal: false },
+    Shape { files: 20_000, lanes: 32, goal: false },
     Shape { files: 80_000, lanes: 1, goal: false },
 ];
 

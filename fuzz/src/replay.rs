@@ -30,12 +30,14 @@ pub fn run(data: &[u8]) {
 pub fn taken(text: &str) -> usize {
     let mut core = Core::new(Arc::clone(&PLAN));
     let mut taken = Vec::new();
+    let mut refused = false;
     for line in text.lines() {
         let Ok(envelope) = Envelope::from_json(line) else { break };
         let written = envelope.to_json().expect("an event can be written");
         let again = Envelope::from_json(&written).expect("and read");
         assert_eq!(again, envelope);
         if core.replay(&envelope).is_err() {
+            refused = true;
             break;
         }
         taken.push(envelope);
@@ -44,9 +46,12 @@ pub fn taken(text: &str) -> usize {
     for envelope in &taken {
         twice.replay(envelope).expect("a fold takes again what it took");
     }
-    assert_eq!(status(&twice), status(&core));
-    assert_eq!(twice.outstanding(), core.outstanding());
-    shown(&core, &taken);
+    // A state that has refused an event is never used again, and may be half-way.
+    if !refused {
+        assert_eq!(status(&twice), status(&core));
+        assert_eq!(twice.outstanding(), core.outstanding());
+    }
+    shown(&twice, &taken);
     taken.len()
 }
 

@@ -37,6 +37,7 @@ mod pr;
 mod program;
 mod programs;
 mod rebuild;
+mod reset;
 mod resume;
 mod retry;
 mod run;

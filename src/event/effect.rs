@@ -128,6 +128,19 @@ pub enum Effect {
         /// The lane.
         lane: LaneId,
     },
+    /// A step of a reset, of one lane.
+    Undo {
+        /// The lane.
+        lane: LaneId,
+        /// 1-based count of resets of this lane.
+        n: u32,
+        /// The request that asked for it.
+        request: String,
+        /// Who asked.
+        by: String,
+        /// What is done.
+        step: super::UndoStep,
+    },
     /// Do what a person asked of a pull request that is not a merge.
     Review {
         /// The lane.
@@ -243,6 +256,7 @@ impl Effect {
             Self::CheckMerged { lane, tip } => format!("check-merged/{lane}/{}", tip.short()),
             Self::Teardown { lane, n } => format!("teardown/{lane}/{n}"),
             Self::Conclude { lane } => format!("conclude/{lane}"),
+            Self::Undo { lane, n, step, .. } => format!("undo/{lane}/{n}/{}", step.word()),
             Self::Review { lane, request, .. } => format!("review/{lane}/{request}"),
         })
     }

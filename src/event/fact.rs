@@ -335,6 +335,18 @@ pub enum ControlVerb {
         /// The answer.
         text: String,
     },
+    /// Undo tasks and lanes, as it was planned and confirmed.
+    Reset {
+        /// The plan.
+        plan: super::UndoPlan,
+    },
+    /// Merge, or close, the pull request that takes a lane out of its target.
+    Revert {
+        /// The lane.
+        lane: LaneId,
+        /// Whether it is merged; else it is closed.
+        merge: bool,
+    },
     /// Merge a lane's pull request.
     Merge {
         /// The lane.

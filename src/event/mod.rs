@@ -11,6 +11,7 @@ mod kind;
 mod liveness;
 mod status;
 mod time;
+mod undo;
 
 pub use bounds::{listed, named};
 pub use effect::{Effect, EffectId, Failure, FailureKind, Place, ReviewAct, SyncSource};
@@ -24,3 +25,4 @@ pub use kind::*;
 pub use liveness::Evidence;
 pub use status::{AttemptStatus, Entity, LaneStatus, RunStatus, Status, TaskStatus, legal};
 pub use time::{Now, Timestamp};
+pub use undo::{LaneUndo, UndoLane, UndoPlan, UndoStep, UndoTarget, UndoTask, UndoWhy};

@@ -24,7 +24,7 @@ use crate::id::Sha;
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
 /// How often something is made that is pruned while it is made.
-const TRIES: u32 = 8;
+const TRIES: u32 = 40;
 /// What was never taken up is let go after a day, in seconds.
 const STALE: i64 = 24 * 60 * 60;
 /// Where commits are held that are being made.

@@ -38,8 +38,10 @@ mod restack;
 mod restore;
 mod stale;
 mod tree_state;
+mod undo;
 mod unlink;
 mod worktree;
+mod young;
 
 #[cfg(test)]
 mod tests;
@@ -56,4 +58,5 @@ pub use repo::{Identity, Repo};
 pub use restack::Landing;
 pub use restore::Overlaid;
 pub use tree_state::{DirtyFile, DirtyKind, TreeState};
+pub use undo::Stretch;
 pub use worktree::{Head, Worktree};

@@ -28,7 +28,9 @@ mod poller;
 mod project;
 mod publish;
 mod request;
+mod room;
 mod store;
+mod undo;
 
 #[cfg(test)]
 mod tests;
@@ -44,3 +46,4 @@ pub use orchestrator::{Drive, drive};
 pub use project::Project;
 pub use request::{Answer, ask_for_news, request};
 pub use store::{Loaded, create_run, load, lock, rebuild, verify};
+pub use undo::{UndoProblem, probe_undo, undo_digest};

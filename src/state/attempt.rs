@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Conflict, PullRequest, Unresolved};
+use super::{Conflict, Landing, PullRequest, Unresolved};
 use crate::event::{
     AttemptStatus, CHECK_PROGRESS, CheckStatus, DiffStat, Effect, Evidence, ExitStatus, Failure, FailureKind,
     Output, Place, ProcessId, StopReason, TaskStatus, Timestamp,
@@ -124,6 +124,10 @@ impl std::iter::Sum for Usage {
 
 /// One try at a task.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and any of them may hold together"
+)]
 pub struct Attempt {
     /// Its number, from 1.
     pub number: u32,
@@ -181,6 +185,10 @@ pub struct Attempt {
     pub outputs: BTreeMap<Category, Vec<Output>>,
     /// Whether its work is in the lane, or its gate alone has passed.
     pub landed: bool,
+    /// How its work came into the lane, where it has any.
+    pub landing: Option<Landing>,
+    /// Whether what it did was undone: nothing goes on from it.
+    pub undone: bool,
     /// Reviewers of its work so far.
     pub reviews: u32,
     /// The size of its change.
@@ -246,6 +254,8 @@ impl Attempt {
             collected_before: None,
             outputs: BTreeMap::new(),
             landed: false,
+            landing: None,
+            undone: false,
             reviews: 0,
             diff: None,
             conflict: None,
@@ -331,6 +341,8 @@ pub struct Task {
     pub cancel_wanted: bool,
     /// Whether a retry was asked for.
     pub retry_wanted: bool,
+    /// Why it is to be undone, where it is.
+    pub reset_wanted: Option<String>,
     /// Whether a person chose to go on without it.
     pub set_aside: bool,
     /// What agents of other tasks had to say to this one's.
@@ -362,6 +374,7 @@ impl Default for Task {
             ended_at: None,
             cancel_wanted: false,
             retry_wanted: false,
+            reset_wanted: None,
             set_aside: false,
             notes: Vec::new(),
             pr: None,

@@ -82,6 +82,8 @@ impl State {
             Event::MergeRecorded(event) => {
                 lane.tip = Some(event.to.clone());
                 attempt.landed = true;
+                let (from, commit) = (event.from.clone(), event.to.clone());
+                attempt.landing = Some(super::Landing { from, commit, seq: at.seq });
                 if let Some(gate) = &self.plan.tasks[task_ix].gate {
                     lane.gated.push((event.tree.clone(), gate.command.to_string()));
                     if lane.gated.len() > 8 {
@@ -192,6 +194,7 @@ impl State {
                 }
             }
             Event::PrMerged(event) => {
+                lane.merged_seq = Some(at.seq);
                 if let Some(pr) = &mut lane.pr {
                     pr.merged = Some(event.commit.clone());
                     pr.merged_by = Some(event.by.clone());
@@ -214,6 +217,27 @@ impl State {
                 record(&mut lane.checks, event);
             }
             Event::CustodyKept(event) => keep(lane, event),
+            Event::LaneUndone(event) => self.undone(lane_ix, event),
+            Event::UndoRefused(event) => {
+                self.undo_refused(&event.request, &event.reason, lane_ix);
+                return Ok(Touched { all: true, ..Touched::default() });
+            }
+            Event::RevertOpened(event) => lane.revert = Some(super::Revert::opened(event)),
+            Event::RevertMerged(event) => {
+                if let Some(revert) = &mut lane.revert {
+                    revert.merged = Some(event.commit.clone());
+                }
+                if let Some(undo) = &mut lane.undo {
+                    undo.done = true;
+                }
+            }
+            Event::RevertClosed(event) => {
+                if let Some(revert) = &mut lane.revert {
+                    revert.closed_by = Some(event.by.clone());
+                }
+                self.give_undo_up(lane_ix);
+                return Ok(Touched { all: true, ..Touched::default() });
+            }
             Event::ReviewObserved(event) => lane.reviews.push(ReviewNote {
                 act: event.act,
                 by: event.by.clone(),

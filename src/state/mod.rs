@@ -11,6 +11,8 @@ mod facts;
 mod lane;
 mod run;
 mod transition;
+mod undo;
+mod undoing;
 
 #[cfg(test)]
 mod tests;
@@ -21,3 +23,4 @@ pub use lane::{
     Concern, Conflict, ForgeStep, Kept, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved,
 };
 pub use run::{Run, State};
+pub use undo::{Landing, Revert, Undo, UndoRefusal};

@@ -21,6 +21,7 @@ mod status;
 mod steps;
 mod summary;
 mod timeline;
+mod undo;
 mod waiting;
 
 #[cfg(test)]
@@ -38,4 +39,5 @@ pub use status::{CheckView, ConcernView, LaneView, Live, PrState, PrView, Status
 pub use steps::{recorded, steps};
 pub use summary::{Outcome, exit_class, summary};
 pub use timeline::{TIMES, important, line};
+pub use undo::{revert_pull_request, undo_closed, undo_reverting, undo_taken_back, undo_text};
 pub use waiting::{Waiting, WaitingKind, waiting};

@@ -4,7 +4,7 @@ use super::elapsed::{clock, elapsed};
 use super::plain::one_line;
 use crate::event::{
     CheckStatus, ConcernClass, Control, ControlVerb, Effect, Envelope, Event, FailureKind, ProcessRole,
-    ReviewAct, SignalKind, StopReason, Subject, UsageRecorded, WorkflowTransition,
+    ReviewAct, SignalKind, StopReason, Subject, UndoStep, UsageRecorded, WorkflowTransition,
 };
 
 /// How the times of [`line()`] are to be read.
@@ -46,6 +46,11 @@ pub fn important(envelope: &Envelope) -> bool {
         | Event::PrUpdated(_)
         | Event::PrMerged(_)
         | Event::PrClosed(_)
+        | Event::LaneUndone(_)
+        | Event::UndoRefused(_)
+        | Event::RevertOpened(_)
+        | Event::RevertMerged(_)
+        | Event::RevertClosed(_)
         | Event::TaskPrOpened(_)
         | Event::TaskPrClosed(_)
         | Event::ReviewObserved(_)
@@ -202,6 +207,16 @@ fn lane_text(event: &Event) -> Option<String> {
         Event::TaskPrClosed(e) => {
             format!("pull request #{} of the task closed: {}", e.pr.number, said(&e.reason))
         }
+        Event::LaneUndone(e) => super::undo::lane_undone(e),
+        Event::UndoRefused(e) => format!("not undone: {}", said(&e.reason)),
+        Event::RevertOpened(e) => {
+            let (number, url) = (e.pr.number, said(&e.pr.url));
+            format!("pull request #{number} takes {} back, once it is merged: {url}", e.reverts.short())
+        }
+        Event::RevertMerged(e) => {
+            format!("taken back in the target as {} by {}", e.commit.short(), said(&e.by))
+        }
+        Event::RevertClosed(e) => format!("not taken back: the pull request was closed by {}", said(&e.by)),
         Event::ReviewDismissed(e) => format!("the review of {} was taken back", said(&e.by)),
         Event::ReviewObserved(e) => format!("{} by {}{}", act(e.act), said(&e.by), quoted(&e.text)),
         _ => return None,
@@ -255,9 +270,20 @@ fn intent(effect: &Effect) -> String {
         Effect::CheckMerged { lane, .. } => format!("look whether lane {lane} is in its target"),
         Effect::Teardown { lane, .. } => format!("remove the worktrees of lane {lane}"),
         Effect::Conclude { lane } => format!("sum lane {lane} up on its pull request"),
+        Effect::Undo { lane, step, by, .. } => format!("{} lane {lane} for {}", undo(step), said(by)),
         Effect::Review { lane, act: what, by, .. } => {
             format!("{} of {} on the pull request of lane {lane}", act(*what), said(by))
         }
+    }
+}
+
+const fn undo(step: &UndoStep) -> &'static str {
+    match step {
+        UndoStep::TakeBack { .. } => "take work back in",
+        UndoStep::Remove { .. } => "remove",
+        UndoStep::Revert { .. } => "open a pull request against",
+        UndoStep::Merge { .. } => "merge the pull request against",
+        UndoStep::Close => "close the pull request against",
     }
 }
 
@@ -281,6 +307,11 @@ fn control(control: &Control) -> String {
         ControlVerb::Skip { tasks } => {
             let names: Vec<String> = tasks.iter().map(ToString::to_string).collect();
             format!("{by} goes on without {}", names.join(", "))
+        }
+        ControlVerb::Reset { plan } => format!("{by} undoes {}", super::undo::headline(plan)),
+        ControlVerb::Revert { lane, merge } => {
+            let deed = if *merge { "merge" } else { "close" };
+            format!("{by} asks to {deed} the pull request that takes lane {lane} back")
         }
         ControlVerb::Answer { task, text, .. } => format!("{by} answers task {task}{}", quoted(text)),
         ControlVerb::Merge { lane } => format!("{by} asks to merge lane {lane}"),

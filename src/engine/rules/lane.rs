@@ -4,7 +4,9 @@ use super::super::EngineError;
 use super::super::agenda::Item;
 use super::super::core::Core;
 use super::Remedy;
-use crate::event::{CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status};
+use crate::event::{
+    CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status, TaskStatus,
+};
 use crate::graph::{MergePolicy, Teardown};
 use crate::plan::LaneIx;
 use crate::state::{Outside, Step};
@@ -13,6 +15,9 @@ use crate::state::{Outside, Step};
 pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if !core.state.lanes[lane].is_busy() {
         core.recheck_live(lane);
+    }
+    if core.state.lanes[lane].undo.is_some() {
+        return super::undo::lane(core, lane);
     }
     if let Some(Outside::Failed(why)) = &core.state.lanes[lane].outside {
         let why = why.clone();
@@ -25,6 +30,13 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
         core.decide(core.lane_subject(lane), ControlRejected { request: request.id, reason })?;
     }
     match status {
+        LaneStatus::MergeReady | LaneStatus::PrCreated if core.was_taken_back(lane) => {
+            core.lane_to(lane, LaneStatus::Active, Some("work of it was undone".to_owned()))
+        }
+        LaneStatus::Reset if core.state.lanes[lane].retry_wanted => {
+            core.lane_to(lane, LaneStatus::Pending, Some("a retry was asked for".to_owned()))
+        }
+        LaneStatus::Reset => Ok(()),
         LaneStatus::Pending => pending(core, lane),
         LaneStatus::Active => active(core, lane),
         LaneStatus::MergeReady => merge_ready(core, lane),
@@ -377,6 +389,12 @@ impl Core {
     ) -> Result<(), EngineError> {
         let from = self.state.lanes[lane].status;
         self.turn(self.lane_subject(lane), Some(Status::Lane(from)), Status::Lane(to), reason)
+    }
+
+    /// Whether a task of the lane is not done any more, because it was undone.
+    fn was_taken_back(&self, lane: LaneIx) -> bool {
+        let undone = |&t: &crate::plan::TaskIx| self.state.tasks[t].status == TaskStatus::Reset;
+        self.index.tasks_of[lane].iter().any(undone)
     }
 
     /// Has the started tasks of a lane looked at again, now that the lane's turn is free.

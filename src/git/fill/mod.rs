@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::private::Private;
-use super::{GitError, Repo, Worktree};
+use super::{GitError, Repo, Worktree, young};
 use crate::id::Sha;
 use listing::Listing;
 
@@ -66,6 +66,7 @@ impl Repo {
         at: &Sha,
     ) -> Result<Filled, GitError> {
         private.unsettle()?;
+        private.set_young()?;
         let job = Job { root: worktree.path.clone(), index: private.index(), commit: at.clone() };
         Ok(self.fills().submit(job, |jobs| self.fill_all(jobs)))
     }
@@ -89,6 +90,7 @@ impl Repo {
                 Err(error) => tracing::debug!(%error, %commit, "left to git"),
             }
         }
+        young::wait_for_next_tick();
         filled
     }
 

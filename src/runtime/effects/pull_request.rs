@@ -28,7 +28,7 @@ pub(super) fn forge_failure(doing: &str, error: &ForgeError) -> Failure {
         class: error.kind(),
         message: format!("{doing}: {}", chain(error)),
         hint: error.hint(),
-        retry_at: error.until(),
+        retry_at: error.until().map(clock::of_shown),
     }
 }
 
@@ -128,6 +128,7 @@ fn make_ready(
     (base, draft): (String, bool),
 ) -> Result<(Vec<Draft>, Option<NewPr>), Unpushed> {
     let plan = context.lane(lane);
+    let resets = state.lanes[context.index.lane(lane).expect("effects name lanes of the plan")].resets;
     let doing = |e: GitError| git_failure(&format!("opening the pull request of lane `{lane}`"), &e);
     let target = sync::target_tip(context, &plan.target).map_err(doing)?;
     if context.project.repo.is_ancestor(tip, &target).map_err(doing)? {
@@ -150,7 +151,7 @@ fn make_ready(
         base,
         head_sha: tip.clone(),
         base_sha: onto,
-        marker: plan::pr_marker(&context.plan, lane),
+        marker: plan::pr_marker(&context.plan, lane, resets),
         graph: context.plan.graph.clone(),
         run: context.plan.run,
         lane: lane.clone(),
