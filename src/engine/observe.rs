@@ -119,20 +119,20 @@ fn skip_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
 
 /// Why there is nothing to try again.
 fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
-    let failed = crate::state::Task::ended_badly;
+    let failed = |ix: usize| state.is_retriable(ix);
     let refused = |t: &crate::state::Task| {
         t.attempt().is_some_and(|a| a.status == AttemptStatus::Waiting && a.refusal().is_some())
     };
     if tasks.is_empty() {
         let any =
-            state.tasks.iter().any(failed) || state.lanes.iter().any(|l| l.status == LaneStatus::Failed);
+            (0..state.tasks.len()).any(failed) || state.lanes.iter().any(|l| l.status == LaneStatus::Failed);
         let any = any || state.tasks.iter().any(refused);
         return (!any && !state.run.cancelled).then(|| "nothing has failed".to_owned());
     }
     let status_of = |id: &crate::id::TaskId| state.index().task(id).map(|ix| (ix, state.tasks[ix].status));
     let fit = |(ix, _): (usize, _)| {
         refused(&state.tasks[ix])
-            || failed(&state.tasks[ix])
+            || failed(ix)
             || state.lanes[state.index().lane_of[ix]].status == LaneStatus::Failed
     };
     tasks.iter().find_map(|id| {

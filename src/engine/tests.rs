@@ -5,6 +5,7 @@ mod loops;
 mod mended;
 mod outage;
 mod review;
+mod simulated;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

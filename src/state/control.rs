@@ -142,8 +142,9 @@ impl State {
             self.tasks[task].retry_wanted = true;
             self.tasks[task].set_aside = false;
         }
-        for (task, plan) in self.tasks.iter_mut().zip(&self.plan.tasks) {
-            task.set_aside &= !(tasks.is_empty() || tasks.contains(&plan.id));
+        for (ix, plan) in self.plan.tasks.iter().enumerate() {
+            let asked = tasks.is_empty() || tasks.contains(&plan.id);
+            self.tasks[ix].set_aside &= !asked || self.lanes[self.index.lane_of[ix]].is_closed();
         }
         for (ix, lane) in self.lanes.iter_mut().enumerate() {
             let asked = tasks.is_empty()
@@ -154,10 +155,15 @@ impl State {
         self.revive_parents();
     }
 
+    /// Whether the task ended badly, in a lane that can still take its work in.
+    pub fn is_retriable(&self, task: TaskIx) -> bool {
+        self.tasks[task].ended_badly() && !self.lanes[self.index.lane_of[task]].is_closed()
+    }
+
     /// The unsuccessful tasks that a retry of `tasks` is about: themselves, what kept them from running, and what was
     /// skipped for no other reason than these.
     fn to_retry(&self, tasks: &[TaskId]) -> BTreeSet<TaskIx> {
-        let bad = |t: TaskIx| self.tasks[t].ended_badly();
+        let bad = |t: TaskIx| self.is_retriable(t);
         let all = 0..self.plan.tasks.len();
         let named = |t: &TaskIx| tasks.is_empty() || tasks.contains(&self.plan.tasks[*t].id);
         let mut wanted: BTreeSet<TaskIx> = all.filter(named).filter(|&t| bad(t)).collect();

@@ -229,6 +229,11 @@ impl Lane {
         newest.into_values().find(|r| r.act == ReviewAct::RequestChanges)
     }
 
+    /// Whether its work is in the target, so that no more of it can be done here.
+    pub fn is_closed(&self) -> bool {
+        self.status == LaneStatus::Merged && self.tip.is_some()
+    }
+
     /// Whether an effect on the lane is under way.
     pub fn is_busy(&self) -> bool {
         self.step.as_ref().is_some_and(Step::is_in_flight) || self.turn.is_some() || self.taking.is_some()

@@ -95,6 +95,8 @@ fn judge(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     let name = if matches!(core.plan.tasks[task].work, Work::Run { .. }) { "exit" } else { "claim" };
     match verdict(core, task) {
         Claim::Stopped(..) | Claim::Waits(_) | Claim::GoesOn(_) => {}
+        // Where nothing is collected it is looked at again each time that its lane may be free; the verdict is said once.
+        _ if core.newest(task).checks.iter().any(|c| c.name == name) => {}
         Claim::Against { check, detail } => core.check(task, check, CheckStatus::Fail, &detail)?,
         Claim::Holds { remark } => {
             let status = if remark.is_empty() { CheckStatus::Pass } else { CheckStatus::Warn };

@@ -62,7 +62,7 @@ fn fill_lane(core: &mut Core, lane: LaneIx, mut places: usize) -> Result<(), Eng
 }
 
 /// A nested lane is cut from its parent's branch, which therefore comes first.
-fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+pub(super) fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if let Some(parent) = core.index.parent[lane]
         && core.state.lanes[parent].tip.is_none()
     {
