@@ -50,6 +50,11 @@ fn ar21_stacked_pull_requests_go_down_as_those_below_are_merged() {
     let main = || ("main".to_owned(), false);
     assert_eq!(bases(&scratch, "stacked", &LINE), [main(), branch("base"), branch("middle")]);
     let status = scratch.status("stacked");
+    for lane in LINE {
+        let shown = scratch.laneway(&["pr", "show", &status.pr(lane), "--json"]).success().json();
+        let body = shown["body"].as_str().expect("a body");
+        assert!(body.contains("Change: 2 files"), "what a lane adds to the one below it: {body}");
+    }
     for (n, lane) in LINE.iter().enumerate() {
         assert_eq!(bases(&scratch, "stacked", &LINE[n..=n]), [main()]);
         scratch.laneway(&["pr", "merge", &status.pr(lane)]).success();

@@ -117,9 +117,8 @@ fn make_ready(
         Err(unpushed) if context.github.is_some() => return Err(unpushed),
         Err(unpushed) => vec![check(lane, "push", CheckStatus::Warn, unpushed.message)],
     };
-    let text = text(context, state, lane, &target, tip).map_err(doing)?;
-    let repo = &context.project.repo;
-    let onto = if base == plan.target { None } else { repo.branch_tip(&base).map_err(doing)? };
+    let onto = base_tip(context, lane, &base, target).map_err(doing)?;
+    let text = text(context, state, lane, &onto, tip).map_err(doing)?;
     let new = NewPr {
         title: text.title,
         body: text.body,
@@ -127,7 +126,7 @@ fn make_ready(
         head: plan.branch.clone(),
         base,
         head_sha: tip.clone(),
-        base_sha: onto.unwrap_or(target),
+        base_sha: onto,
         marker: plan::pr_marker(&context.plan, lane),
         graph: context.plan.graph.clone(),
         run: context.plan.run,
@@ -190,15 +189,24 @@ fn ours(context: &Context, there: Option<&Sha>, tip: &Sha) -> Result<bool, GitEr
     }
 }
 
+/// Where the branch stands that the pull request goes to: the target, or the lane that this one is stacked on.
+fn base_tip(context: &Context, lane: &LaneId, base: &str, target: Sha) -> Result<Sha, GitError> {
+    if base == context.lane(lane).target {
+        return Ok(target);
+    }
+    Ok(context.project.repo.branch_tip(base)?.unwrap_or(target))
+}
+
+/// The description, with the change that the lane adds to `onto`.
 fn text(
     context: &Context,
     state: &State,
     lane: &LaneId,
-    target: &Sha,
+    onto: &Sha,
     tip: &Sha,
 ) -> Result<view::PrText, GitError> {
     let repo = &context.project.repo;
-    let base = repo.merge_base(target, tip)?.unwrap_or_else(|| target.clone());
+    let base = repo.merge_base(onto, tip)?.unwrap_or_else(|| onto.clone());
     let files: Vec<_> = repo.diff(&base, tip)?.iter().map(collect::file).collect();
     let ix = context.index.lane(lane).expect("effects name lanes of the plan");
     Ok(view::pull_request(&context.plan, state, ix, &files))
@@ -414,8 +422,10 @@ fn shown(
             });
         }
     }
-    let target = sync::target_tip(context, &context.lane(lane).target)?;
-    let text = text(context, &shown, lane, &target, tip)?;
+    let target = &context.lane(lane).target;
+    let base = state.lanes[ix].pr.as_ref().map_or(target, |pr| &pr.base);
+    let onto = base_tip(context, lane, base, sync::target_tip(context, target)?)?;
+    let text = text(context, &shown, lane, &onto, tip)?;
     let checks = shown.lanes[ix].checks.iter().map(|c| PrCheck {
         name: c.name.clone(),
         status: status_of(c.status),
