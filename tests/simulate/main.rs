@@ -36,7 +36,7 @@ use scenario::Scenario;
 use simulation::{Ended, Look, run};
 
 /// Seeds of a sample.
-const SAMPLE: u64 = 150;
+const SAMPLE: u64 = 40;
 /// Failing seeds that are reported; more say little.
 const MOST_REPORTED: usize = 5;
 

@@ -200,7 +200,7 @@ impl Core {
     fn may_go_on(&self, lane: LaneIx, task: TaskIx) -> bool {
         let attempt = self.newest(task);
         let Some(tip) = self.state.lanes[lane].tip.as_ref() else { return false };
-        attempt.refusal().is_none() || self.free_place(lane, task, tip) <= attempt.place
+        !attempt.goes_on_in_place() || self.free_place(lane, task, tip) <= attempt.place
     }
 
     /// Where an attempt starts: where the last one ended, unless that one ran into a conflict. One that has to resolve the

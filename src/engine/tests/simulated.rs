@@ -190,3 +190,23 @@ fn ar21_a_nested_lane_is_merged_when_the_one_beside_it_has_been() {
     drive(&mut core, &mut world, merges.to_vec(), &mut log);
     assert_eq!(statuses(&core).1[1..], [LaneStatus::Merged; 2]);
 }
+
+#[test]
+fn a06_an_answer_of_which_only_the_note_was_written_is_followed_all_the_same() {
+    let (mut core, mut world, mut log) = (Core::new(one(&["t"]).plan()), world(&[]), Vec::new());
+    world.refuses = Some((|e| matches!(e, Effect::Land { .. }), FailureKind::Refused));
+    drive(&mut core, &mut world, begin(), &mut log);
+    world.refuses = None;
+    let again = |n: &str| {
+        let verb = ControlVerb::Attach { pid: 2, boot_id: "b".into(), attempts: true };
+        Input::Control(Control { id: n.into(), by: "t".into(), verb })
+    };
+    drive(&mut core, &mut world, vec![again("second")], &mut log);
+    let note = log.iter().position(|e| matches!(e.event, Event::HumanTaskResolved(_))).unwrap();
+    let mut cut = Core::new(one(&["t"]).plan());
+    log.truncate(note + 1);
+    log.iter().for_each(|e| cut.replay(e).unwrap());
+    cut.recount();
+    drive(&mut cut, &mut world, vec![again("third")], &mut log);
+    assert_eq!(lane_of(&cut, "a"), LaneStatus::PrCreated, "{:?}", statuses(&cut));
+}
