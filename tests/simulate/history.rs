@@ -23,11 +23,11 @@ pub(crate) struct Works(Vec<u64>);
 
 impl Works {
     fn add(&mut self, work: usize) {
-        let (word, bit) = (work / 64, work % 64);
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
+        let (at, bit) = (work / 64, work % 64);
+        if self.0.len() <= at {
+            self.0.resize(at + 1, 0);
         }
-        self.0[word] |= 1 << bit;
+        self.0[at] |= 1 << bit;
     }
 
     fn take_in(&mut self, other: &Self) {
@@ -82,7 +82,7 @@ impl History {
     /// A commit with the content of its parents.
     pub(crate) fn commit(&mut self, parents: &[&Sha], mark: String) -> Sha {
         let works = if self.tracks { self.union(parents) } else { Rc::default() };
-        self.put(parents.to_vec().into_iter().cloned().collect(), works, mark)
+        self.put(parents.iter().copied().cloned().collect(), works, mark)
     }
 
     /// A commit with the content of `content` that descends from `parent` only: a squashed merge.

@@ -15,7 +15,7 @@ use laneway::view;
 
 use crate::world::World;
 
-/// Something that must not be: what is broken, in a word that the shrinker goes by, and how.
+/// Something that must not be: what is broken, in a few words that the shrinker goes by, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broken {
     pub(crate) law: &'static str,
@@ -75,12 +75,12 @@ impl Watch {
                 self.intended(state, &event.effect, world)
             }
             Event::WorkflowTransition(event) => {
-                let word = event.to.as_str();
+                let to = event.to.as_str();
                 match event.of {
-                    laneway::event::Entity::Attempt => self.attempt(state, at, word),
-                    laneway::event::Entity::Lane => self.lane(state, at, word, world),
-                    laneway::event::Entity::Run => Self::run(state, word),
-                    laneway::event::Entity::Task if word == TaskStatus::Running.word() => {
+                    laneway::event::Entity::Attempt => self.attempt(state, at, to),
+                    laneway::event::Entity::Lane => self.lane(state, at, to, world),
+                    laneway::event::Entity::Run => Self::run(state, to),
+                    laneway::event::Entity::Task if to == TaskStatus::Running.word() => {
                         self.task_of(at).map_or(Ok(()), |task| self.needs(state, task))
                     }
                     laneway::event::Entity::Task => Ok(()),
@@ -176,16 +176,16 @@ impl Watch {
         })
     }
 
-    fn attempt(&self, state: &State, at: &Envelope, word: &str) -> Verdict {
+    fn attempt(&self, state: &State, at: &Envelope, to: &str) -> Verdict {
         let Some(task) = self.task_of(at) else { return Ok(()) };
-        if word == AttemptStatus::Queued.word() {
+        if to == AttemptStatus::Queued.word() {
             let open = state.tasks[task].attempts.iter().any(|a| !a.status.is_terminal());
             let id = &self.plan.tasks[task].id;
             return hold("one attempt at a time per task", !open, || {
                 format!("an attempt of {id} is chosen while another is not over")
             });
         }
-        if word == AttemptStatus::Succeeded.word() {
+        if to == AttemptStatus::Succeeded.word() {
             let against = state.tasks[task].attempt().and_then(|a| a.failed_checks().next());
             return hold("what succeeds has nothing against it", against.is_none(), || {
                 format!("{} succeeds against {against:?}", self.plan.tasks[task].id)
@@ -305,10 +305,10 @@ impl Watch {
         hold("no lane merges itself over a concern", !self.concerns[lane], || format!("lane {id}"))
     }
 
-    fn lane(&self, state: &State, at: &Envelope, word: &str, world: &World) -> Verdict {
+    fn lane(&self, state: &State, at: &Envelope, to: &str, world: &World) -> Verdict {
         let Some(lane) = self.lane_of(at) else { return Ok(()) };
         let (known, id) = (&state.lanes[lane], &self.plan.lanes[lane].id);
-        if word == LaneStatus::MergeReady.word() {
+        if to == LaneStatus::MergeReady.word() {
             let over = self.index.tasks_of[lane].iter().all(|&t| state.tasks[t].is_over());
             let children = self.index.children[lane].iter();
             let whole = over
@@ -317,7 +317,7 @@ impl Watch {
                     .all(|&c| state.lanes[c].status == LaneStatus::Merged || state.goes_on_without(c));
             return hold("a lane is ready when all of it is in", whole, || format!("lane {id}"));
         }
-        if word != LaneStatus::Merged.word() || !self.thorough {
+        if to != LaneStatus::Merged.word() || !self.thorough {
             return Ok(());
         }
         let Some(tip) = &known.tip else { return Ok(()) };
@@ -328,14 +328,14 @@ impl Watch {
         })
     }
 
-    fn run(state: &State, word: &str) -> Verdict {
-        if word == RunStatus::Running.word() {
+    fn run(state: &State, to: &str) -> Verdict {
+        if to == RunStatus::Running.word() {
             return Ok(());
         }
         let live = state.tasks.iter().filter(|t| t.is_live()).count();
         let rests = state.outstanding.is_empty() && live == 0;
         hold("a run rests when nothing goes on", rests, || {
-            format!("the run is {word}; outstanding: {:?}; live: {live}", state.outstanding.keys())
+            format!("the run is {to}; outstanding: {:?}; live: {live}", state.outstanding.keys())
         })
     }
 

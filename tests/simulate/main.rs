@@ -209,7 +209,8 @@ fn corpus(options: &Options) -> bool {
         eprintln!("error: there is no scenario in {}", dir.display());
         return false;
     }
-    files.iter().fold(true, |well, file| one(file, options) && well)
+    let broken = files.iter().filter(|file| !one(file, options)).count();
+    broken == 0
 }
 
 fn one_large(tasks: usize, lanes: usize, options: &Options) -> bool {

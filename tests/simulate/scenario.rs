@@ -93,6 +93,7 @@ pub(crate) struct LaneSketch {
 }
 
 /// A task.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file that can be left out by itself")]
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TaskSketch {

@@ -116,7 +116,9 @@ fn without_lane(scenario: &mut Scenario, lane: &str) {
         other.parent = other.parent.take().filter(|parent| parent != lane);
     }
     let gone: Vec<String> = scenario.tasks.iter().filter(|t| t.lane == lane).map(|t| t.id.clone()).collect();
-    gone.iter().for_each(|task| without_task(scenario, task));
+    for task in &gone {
+        without_task(scenario, task);
+    }
     scenario.people.retain(|deed| deed.lane.as_deref() != Some(lane));
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn run(scenario: &Scenario, look: Look) -> Ended {
 
 pub(crate) fn run_plan(plan: &Arc<Plan>, scenario: &Scenario, look: Look) -> Ended {
     let mut simulation = Simulation::new(plan, scenario, look);
-    let outcome = simulation.to_the_end();
+    let outcome = simulation.play();
     let wrong = outcome.err().map(|broken| Wrong {
         broken,
         step: simulation.steps,
@@ -127,7 +127,7 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    fn to_the_end(&mut self) -> Verdict {
+    fn play(&mut self) -> Verdict {
         self.boot(true)?;
         loop {
             self.until_rest()?;
@@ -144,11 +144,11 @@ impl<'a> Simulation<'a> {
             }
             break;
         }
-        self.to_a_good_end()
+        self.come_to_a_good_end()
     }
 
     /// With nothing going wrong any more and people who answer, everything gets done.
-    fn to_a_good_end(&mut self) -> Verdict {
+    fn come_to_a_good_end(&mut self) -> Verdict {
         self.world.calm = true;
         for _ in 0..(12 + 4 * self.plan.lanes.len()) {
             if self.is_done() {

@@ -220,7 +220,7 @@ impl World {
             }
             Happening::Act { life, begun } => {
                 if life == self.life {
-                    self.act(*begun);
+                    self.act(&begun);
                 }
                 None
             }
@@ -278,14 +278,14 @@ impl World {
         self.in_flight.remove(id);
     }
 
-    fn act(&mut self, begun: Begun) {
+    fn act(&mut self, begun: &Begun) {
         let id = begun.effect.id();
         let key = format!("{id}/{}", begun.tries);
         if matches!(begun.effect, Effect::Attempt { .. }) {
-            return self.start_process(&begun);
+            return self.start_process(begun);
         }
-        let done = self.in_trouble(&begun, &key).unwrap_or_else(|| self.perform(&begun, &key));
-        let done = self.lose(&begun, &key, done);
+        let done = self.in_trouble(begun, &key).unwrap_or_else(|| self.perform(begun, &key));
+        let done = self.lose(begun, &key, done);
         self.answer(id, &key, done);
     }
 

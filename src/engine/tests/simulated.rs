@@ -205,7 +205,9 @@ fn a06_an_answer_of_which_only_the_note_was_written_is_followed_all_the_same() {
     let note = log.iter().position(|e| matches!(e.event, Event::HumanTaskResolved(_))).unwrap();
     let mut cut = Core::new(one(&["t"]).plan());
     log.truncate(note + 1);
-    log.iter().for_each(|e| cut.replay(e).unwrap());
+    for envelope in &log {
+        cut.replay(envelope).unwrap();
+    }
     cut.recount();
     drive(&mut cut, &mut world, vec![again("third")], &mut log);
     assert_eq!(lane_of(&cut, "a"), LaneStatus::PrCreated, "{:?}", statuses(&cut));
