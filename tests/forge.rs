@@ -10,5 +10,6 @@ mod news;
 mod openapi;
 mod refused;
 mod runs;
+mod shared;
 mod skipped;
 mod task_prs;

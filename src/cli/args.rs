@@ -7,10 +7,12 @@ use super::cancel::CancelArgs;
 use super::check::CheckArgs;
 use super::completions::CompletionsArgs;
 use super::config::ConfigArgs;
+use super::custody::CustodyArgs;
 use super::demo::DemoArgs;
 use super::error::CliError;
 use super::events::EventsArgs;
 use super::exit::{EXIT_HELP, Exit};
+use super::gc::GcArgs;
 use super::list::ListArgs;
 use super::logs::LogsArgs;
 use super::pause::PauseArgs;
@@ -64,6 +66,8 @@ pub(super) enum Command {
     Signal(SignalArgs),
     Verify(VerifyArgs),
     Rebuild(RebuildArgs),
+    Custody(CustodyArgs),
+    Gc(GcArgs),
     Config(ConfigArgs),
     Schema(SchemaArgs),
     Demo(DemoArgs),
@@ -93,6 +97,8 @@ impl Command {
             Self::Pr(args) => args.run(session),
             Self::Verify(args) => args.run(session),
             Self::Rebuild(args) => args.run(session),
+            Self::Custody(args) => args.run(session),
+            Self::Gc(args) => args.run(session),
             Self::Config(args) => args.run(session),
             Self::Schema(args) => args.run(session),
             Self::Demo(args) => args.run(session),

@@ -1,5 +1,6 @@
 //! `laneway events`.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::exit::Exit;
 use super::select::RunChoice;
 use super::session::Session;
 use super::tail::Tail;
-use crate::event::Envelope;
+use crate::event::{Envelope, KINDS};
 use crate::id::{LaneId, TaskId};
 use crate::view;
 
@@ -48,11 +49,28 @@ impl EventsArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let chosen = self.choice.find(session)?;
         let mut tail = Tail::open(&chosen.dir())?;
-        self.print(session, &tail.take())?;
+        let events = tail.take();
+        self.known_kinds(&events)?;
+        self.print(session, &events)?;
         if self.follow {
             self.follow(session, &mut tail)?;
         }
         Ok(Exit::Achieved)
+    }
+
+    /// Refuses what no event can be of. A newer version may have written kinds that this one does not know.
+    fn known_kinds(&self, events: &[Envelope]) -> Result<(), CliError> {
+        let written = events.iter().map(|event| event.event.kind());
+        let mut known: BTreeSet<&str> = KINDS.iter().copied().chain(written).collect();
+        known.extend(known.clone().into_iter().filter_map(|kind| Some(kind.split_once('.')?.0)));
+        let Some(wrong) = self.kind.iter().find(|kind| !known.contains(kind.as_str())) else {
+            return Ok(());
+        };
+        let hint = super::config::nearest(wrong, known.iter().copied()).map_or_else(
+            || format!("the families of kinds are {}", families(&known)),
+            |near| format!("did you mean `{near}`?"),
+        );
+        Err(CliError::usage(format!("there are no events of the kind `{wrong}`")).hint(hint))
     }
 
     /// Prints what comes, until nobody carries the run any more.
@@ -99,6 +117,11 @@ impl EventsArgs {
     }
 }
 
+fn families(known: &BTreeSet<&str>) -> String {
+    let families: Vec<&str> = known.iter().copied().filter(|kind| !kind.contains('.')).collect();
+    families.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +150,19 @@ mod tests {
         };
         let words = std::iter::once("events").chain(words.iter().copied());
         Call::parse_from(words).events.wants(&event)
+    }
+
+    #[test]
+    fn ar30_kinds_that_no_event_can_be_of_are_refused_with_the_nearest() {
+        let refused = |kind: &str| {
+            let call = Call::parse_from(["events", "--kind", "pr", "--kind", kind]);
+            call.events.known_kinds(&[]).err().map(|error| format!("{error:?}"))
+        };
+        assert_eq!((refused("task_pr.opened"), refused("custody")), (None, None));
+        let told = refused("pr.opend").unwrap();
+        assert!(told.contains("did you mean `pr.opened`?"), "{told}");
+        let told = refused("zzzzzz").unwrap();
+        assert!(told.contains("check, concern, conflict, control"), "{told}");
     }
 
     #[test]

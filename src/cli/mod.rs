@@ -9,6 +9,7 @@
 //! The answer goes to standard output, everything else to standard error. In JSON a failure is the answer:
 //! `{"error": {code, message, causes, hints}}`. A reader that goes away is no failure.
 
+mod age;
 mod args;
 mod ask;
 mod attach;
@@ -17,12 +18,14 @@ mod check;
 mod clock;
 mod completions;
 mod config;
+mod custody;
 mod demo;
 mod drive;
 mod error;
 mod events;
 mod exit;
 mod forge;
+mod gc;
 mod graph_file;
 mod list;
 mod logs;

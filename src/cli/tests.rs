@@ -180,6 +180,8 @@ fn ar30_a_graph_from_its_first_run_to_its_merge() {
     let list = scratch.call(&["list", "--json"]).json();
     assert_eq!(list[0]["runs"][0]["state"], "completed");
     assert!(scratch.call(&["verify"]).ok().contains("hold"));
+    assert!(scratch.call(&["events", "--kind", "workflow", "--kind", "pr.opened"]).ok().contains("#1"));
+    assert_eq!(scratch.call(&["events", "--kind", "nope"]).failed(), (Exit::Usage, Some("usage")));
     assert!(scratch.call(&["logs", "multiply"]).ok().contains("ops/mul.sh"));
     assert_eq!(scratch.call(&["logs", "nope"]).failed(), (Exit::Usage, Some("no_task")));
     assert_eq!(

@@ -227,9 +227,14 @@ fn news_of(state: &State, mut fact: Draft) -> Vec<Draft> {
             let reopened = pr.closed_by.is_some().then_some(fact);
             return head.into_iter().chain(reopened).collect();
         }
-        Event::ReviewObserved(event) => !lane.reviews.iter().any(|known| {
-            (known.act, &known.by, &known.text, &known.tip) == (event.act, &event.by, &event.text, &event.tip)
+        Event::ReviewObserved(event) => !lane.reviews.iter().any(|known| match (known.id, event.id) {
+            (Some(known), Some(event)) => known == event,
+            _ => {
+                (known.act, &known.by, &known.text, &known.tip)
+                    == (event.act, &event.by, &event.text, &event.tip)
+            }
         }),
+        Event::ReviewDismissed(event) => lane.reviews.iter().any(|known| known.is(event)),
         Event::CheckRecorded(event) => is_other(lane, event),
         _ => false,
     };

@@ -1,4 +1,6 @@
 //! The event kinds: one struct each, one enum around them.
+//!
+//! Long because it is one flat list, which is read in one piece.
 
 use std::collections::BTreeMap;
 
@@ -174,6 +176,9 @@ events! {
         /// Cost in millionths of a US dollar.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cost_micros: Option<u64>,
+        /// Of a reviewer: the round of the review, from 1. Absent for who does the work.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        review: Option<u32>,
     }
     /// A piece of evidence.
     CheckRecorded = "check.recorded" {
@@ -380,6 +385,24 @@ events! {
         text: String,
         /// The commit they looked at.
         tip: Sha,
+        /// The forge's number of it; absent for one that was given through Laneway.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+    }
+    /// A review was taken back on its forge and counts no longer.
+    ReviewDismissed = "review.dismissed" {
+        /// The forge's number of it.
+        id: u64,
+        /// Who had reviewed.
+        by: String,
+        /// What they had written.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        text: String,
+        /// The commit they had looked at.
+        tip: Sha,
+        /// Whether it was given through Laneway, by a person whom the forge does not know.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        ours: bool,
     }
     /// A person is needed.
     HumanTaskOpened = "human_task.opened" {

@@ -3,7 +3,7 @@
 use super::error::ForgeError;
 use super::github::GitHub;
 use super::pull_request::{
-    Closed, Comment, NewComment, NewPr, NewReview, Opened, PrFilter, PrUpdate, PullRequest, Review,
+    Closed, Comment, NewComment, NewPr, NewReview, Opened, PrFilter, PrUpdate, PullRequest, Review, Tried,
 };
 use super::store::LocalForge;
 
@@ -20,10 +20,10 @@ pub enum Forge {
 
 impl Forge {
     /// Opens a pull request, or returns the one that has its marker, whatever its state.
-    pub async fn create(&self, new: NewPr) -> Result<Opened, ForgeError> {
+    pub async fn create(&self, new: NewPr, tried: Tried) -> Result<Opened, ForgeError> {
         match self {
             Self::Local(local) => at_rest(local, move |forge| forge.create(new)).await,
-            Self::GitHub(github) => github.create(new).await,
+            Self::GitHub(github) => github.create(new, tried).await,
         }
     }
 
@@ -97,10 +97,15 @@ impl Forge {
     }
 
     /// Adds a comment.
-    pub async fn add_comment(&self, number: u64, new: NewComment) -> Result<Comment, ForgeError> {
+    pub async fn add_comment(
+        &self,
+        number: u64,
+        new: NewComment,
+        tried: Tried,
+    ) -> Result<Comment, ForgeError> {
         match self {
             Self::Local(local) => at_rest(local, move |forge| forge.add_comment(number, new)).await,
-            Self::GitHub(github) => github.add_comment(number, new).await,
+            Self::GitHub(github) => github.add_comment(number, new, tried).await,
         }
     }
 

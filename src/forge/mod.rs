@@ -25,8 +25,8 @@ pub use any::Forge;
 pub use error::ForgeError;
 pub use github::{AddressError, GitHub, GitHubError, Pace, PrNews, Watch, api_of, repository_of};
 pub use pull_request::{
-    CheckStatus, Closed, Comment, Merged, NewComment, NewPr, NewReview, Opened, PrAction, PrCheck, PrFilter,
-    PrState, PrUpdate, PullRequest, Review, Verdict,
+    CheckStatus, Closed, Comment, Dismissed, Landed, Merged, NewComment, NewPr, NewReview, Opened, PrAction,
+    PrCheck, PrFilter, PrState, PrUpdate, PullRequest, Review, Tried, Verdict,
 };
 pub use store::LocalForge;
 

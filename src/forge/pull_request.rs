@@ -198,6 +198,21 @@ impl Review {
     }
 }
 
+/// A review that was taken back, so that it counts no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dismissed {
+    /// As in [`Review`].
+    pub id: u64,
+    /// Who had reviewed.
+    pub author: String,
+    /// What they had written.
+    pub body: String,
+    /// The head that they had looked at.
+    pub sha: Sha,
+    /// Whether it was given through Laneway, in the name of somebody whom the forge does not know.
+    pub ours: bool,
+}
+
 /// A remark, on a line of a file or on the whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comment {
@@ -267,6 +282,24 @@ impl NewPr {
             checks: self.checks,
         }
     }
+}
+
+/// Whether what is asked for may have been done before, so that it has to be looked for first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried {
+    /// Nobody has asked for it yet.
+    Never,
+    /// Somebody has, or may have, and the answer is not known.
+    Perhaps,
+}
+
+/// How a pull request was merged on a forge that merges by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landed {
+    /// The commit of the base that has its content.
+    pub sha: Sha,
+    /// Who had merged it before it could be merged here; `None` where it was merged here.
+    pub by: Option<String>,
 }
 
 /// What came of opening a pull request.

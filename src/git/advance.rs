@@ -118,6 +118,10 @@ impl Repo {
             // A crash between files and ref: the files are there already.
             return if changed_since(scope, new)?.is_empty() { Ok(()) } else { dirty(changed) };
         }
+        let ignored = self.ignored_in_the_way(scope, &checkout.path, old, new)?;
+        if !ignored.is_empty() {
+            return dirty(ignored.iter().map(|path| path.to_string_lossy().into_owned()).collect());
+        }
         let moved = Git::new(scope, "read-tree").args(["-m", "-u", old.as_str(), new.as_str()]).run();
         match moved {
             Err(GitError::Failed { code: Some(128), stderr, .. }) if would_clobber(&stderr) => {

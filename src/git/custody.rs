@@ -4,13 +4,15 @@
 //! custody commit   tree: HEAD's tree with every file that differs, as its bytes are (no filter is run)
 //!   parent 1       HEAD, where it names a commit
 //!   parent 2       a commit of the agent's index
+//!   parent 3       where there is any: the state of an unfinished merge or rebase as its files, and as its parents the
+//!                  commits that only the lane's reflog or that state names
 //! ```
 //! A file that does not differ stays the blob that HEAD has, which a checkout turns into the same bytes again.
 //! [`Repo::restore`] brings both back. Ignored files never enter the object database.
 //! Of a repository inside the lane the files are kept here; the repository itself goes to the trash when the lane is reset.
 #![expect(clippy::disallowed_methods, reason = "reads the files of a lane")]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
@@ -26,9 +28,13 @@ use super::{GitError, Identity, Repo, Worktree};
 use crate::id::Sha;
 
 /// Custody must also work where the user has no identity, or one that signs.
-const KEEPER: (&str, &str) = ("Laneway", "laneway@localhost");
+pub(super) const KEEPER: (&str, &str) = ("Laneway", "laneway@localhost");
 /// How deep repositories inside repositories are followed.
 const NESTING: u32 = 8;
+/// The extended flag of an index entry whose content is not staged yet.
+const INTENT_TO_ADD: u16 = 1 << 13;
+/// The mode of a submodule.
+const GITLINK: u32 = 0o160_000;
 
 impl Repo {
     /// Keeps everything that the lane holds and that could get lost, under `ref_name` (of `refs/laneway/custody/`), and returns
@@ -51,14 +57,29 @@ impl Repo {
         let base = match (&head, private.at()?) {
             (Some(head), _) => head.clone(),
             (None, Some(at)) => at,
-            (None, None) => return Ok(None),
+            // HEAD is broken and the private index not settled, as after a crash: the files are still somebody's.
+            (None, None) => match known.first() {
+                Some(known) => known.clone(),
+                None if !worktree.path.is_dir() => return Ok(None),
+                None => {
+                    let found = "no commit that it was made on is known".to_owned();
+                    return Err(GitError::HeadUnborn { path: worktree.path.clone(), found });
+                }
+            },
         };
-        let changed =
-            if worktree.path.is_dir() { changed_files(&private, worktree, &base)? } else { Vec::new() };
         let base_tree = self.tree_of(&base)?;
         let index_tree = self.index_tree(worktree)?;
+        let left = self.left_behind(worktree, &base, known)?;
+        if left.is_empty()
+            && self.is_known(&base, known)?
+            && self.is_held(&private, worktree, known, index_tree.as_ref(), &base_tree)?
+        {
+            return Ok(None);
+        }
+        let changed =
+            if worktree.path.is_dir() { changed_files(&private, worktree, &base)? } else { Vec::new() };
         let staged = index_tree.as_ref().is_some_and(|tree| *tree != base_tree);
-        if changed.is_empty() && !staged && self.is_known(&base, known)? {
+        if changed.is_empty() && !staged && left.is_empty() && self.is_known(&base, known)? {
             return Ok(None);
         }
         let tree = self.tree_with(&base_tree, &changed)?;
@@ -66,11 +87,32 @@ impl Repo {
         let base: Vec<Sha> = vec![base];
         let index_tree = index_tree.unwrap_or(base_tree);
         let index = self.commit_plain(&index_tree, &base, &format!("index: {reason}\n"), &keeper)?;
-        let parents = [base, vec![index]].concat();
+        let mut parents = [base, vec![index]].concat();
+        if !left.is_empty() {
+            parents.push(self.commit_left(&left, reason, &keeper)?);
+        }
         let kept = self.commit_plain(&tree, &parents, &format!("{reason}\n"), &keeper)?;
         self.sync_objects(&kept, known)?;
         self.set_ref(ref_name, &kept, None)?;
         Ok(Some(kept))
+    }
+
+    /// Whether files and index are those of a commit of `known`: work that was collected is committed by Laneway, while HEAD stays.
+    /// Only the commit that the private index stands for is looked at, which costs nothing more than a look at HEAD would.
+    fn is_held(
+        &self,
+        private: &Private<'_>,
+        worktree: &Worktree,
+        known: &[Sha],
+        index: Option<&Sha>,
+        base_tree: &Sha,
+    ) -> Result<bool, GitError> {
+        let Some(at) = private.at()?.filter(|at| known.contains(at) && worktree.path.is_dir()) else {
+            return Ok(false);
+        };
+        let tree = self.tree_of(&at)?;
+        let staged = index.is_some_and(|index| index != base_tree && *index != tree);
+        Ok(!staged && status(private, &at)?.is_empty())
     }
 
     fn is_known(&self, commit: &Sha, known: &[Sha]) -> Result<bool, GitError> {
@@ -89,28 +131,59 @@ impl Repo {
         if !path.exists() {
             return Ok(None);
         }
-        self.with_durable(|repo| {
-            let read = || -> Result<Oid, git2::Error> {
-                let mut plain = Index::new()?;
-                for mut entry in Index::open(&path)?.iter() {
-                    let stage = (entry.flags >> 12) & 3;
-                    if stage > 0 {
-                        entry.path.extend_from_slice(format!(".~{stage}~").as_bytes());
+        let entries = match read_index(&path) {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::debug!(%error, path = %path.display(), "an agent's index is read by git instead");
+                match self.listed_index(worktree) {
+                    Ok(entries) => entries,
+                    Err(error) => {
+                        tracing::warn!(%error, path = %path.display(), "an agent's index cannot be read");
+                        return Ok(None);
                     }
-                    entry.flags = 0;
-                    entry.flags_extended = 0;
-                    plain.add(&entry)?;
+                }
+            }
+        };
+        self.with_durable(|repo| {
+            let write = || -> Result<Oid, git2::Error> {
+                let mut plain = Index::new()?;
+                for (name, id, mode) in &entries {
+                    // What is only intended to be added, or whose object is gone, holds nothing.
+                    if *mode == GITLINK || repo.odb()?.exists(*id) {
+                        plain.add(&entry(name, *id, *mode))?;
+                    }
                 }
                 plain.write_tree_to(repo)
             };
-            match read() {
-                Ok(tree) => Ok(Some(sha(tree))),
-                Err(error) => {
-                    tracing::warn!(%error, path = %path.display(), "an agent's index cannot be read");
-                    Ok(None)
-                }
-            }
+            write().map(|tree| Some(sha(tree))).map_err(GitError::library("keeping an index"))
         })
+    }
+
+    /// The agent's index as git lists it: also one that is split or sparse, which libgit2 cannot read.
+    fn listed_index(&self, worktree: &Worktree) -> Result<Vec<(PathBuf, Oid, u32)>, GitError> {
+        let scope = Scope::Checkout {
+            git_dir: &worktree.admin,
+            common: self.common_dir(),
+            work_tree: &worktree.path,
+        };
+        let answer = Git::new(scope, "ls-files").args(["-z", "--stage"]).run()?;
+        let mut entries = Vec::new();
+        for line in answer.stdout.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
+            let parsed = || {
+                let tab = line.iter().position(|byte| *byte == b'\t')?;
+                let mut words = std::str::from_utf8(&line[..tab]).ok()?.split(' ');
+                let mode = u32::from_str_radix(words.next()?, 8).ok()?;
+                let id = Oid::from_str(words.next()?).ok()?;
+                let stage: u16 = words.next()?.parse().ok()?;
+                Some((staged_name(&line[tab + 1..], stage), id, mode))
+            };
+            let found = || String::from_utf8_lossy(line).into_owned();
+            entries.push(
+                parsed()
+                    .ok_or_else(|| GitError::Output { operation: "ls-files".to_owned(), found: found() })?,
+            );
+        }
+        Ok(entries)
     }
 
     fn tree_with(&self, base: &Sha, changed: &[Changed]) -> Result<Sha, GitError> {
@@ -135,6 +208,23 @@ impl Repo {
             index.write_tree_to(repo).map(sha).map_err(failed())
         })
     }
+}
+
+/// The entries of an index file; those of a conflict under a name for each side.
+fn read_index(path: &Path) -> Result<Vec<(PathBuf, Oid, u32)>, git2::Error> {
+    let index = Index::open(path)?;
+    let entries = index.iter().filter(|entry| entry.flags_extended & INTENT_TO_ADD == 0);
+    Ok(entries
+        .map(|entry| (staged_name(&entry.path, (entry.flags >> 12) & 3), entry.id, entry.mode))
+        .collect())
+}
+
+fn staged_name(path: &[u8], stage: u16) -> PathBuf {
+    let mut name = path.to_vec();
+    if stage > 0 {
+        name.extend_from_slice(format!(".~{stage}~").as_bytes());
+    }
+    PathBuf::from(OsString::from_vec(name))
 }
 
 enum Changed {
@@ -208,7 +298,7 @@ fn is_dir(path: &Path) -> Result<bool, GitError> {
 }
 
 /// Writes the bytes of a file, or the target of a link, as a blob. `None` for what is neither (a fifo, a socket).
-fn write_blob(repo: &Repository, path: &Path) -> Result<Option<(Oid, u32)>, GitError> {
+pub(super) fn write_blob(repo: &Repository, path: &Path) -> Result<Option<(Oid, u32)>, GitError> {
     let failed = || GitError::library("keeping a file");
     let found = std::fs::symlink_metadata(path).map_err(GitError::io("read", path))?;
     if found.is_symlink() {
@@ -227,7 +317,7 @@ fn write_blob(repo: &Repository, path: &Path) -> Result<Option<(Oid, u32)>, GitE
     Ok(Some((writer.commit().map_err(failed())?, mode)))
 }
 
-fn entry(path: &Path, id: Oid, mode: u32) -> IndexEntry {
+pub(super) fn entry(path: &Path, id: Oid, mode: u32) -> IndexEntry {
     IndexEntry {
         ctime: IndexTime::new(0, 0),
         mtime: IndexTime::new(0, 0),

@@ -49,6 +49,12 @@ impl Repo {
         })
     }
 
+    /// Whether there is such a commit.
+    pub(super) fn has_commit(&self, commit: &Sha) -> Result<bool, GitError> {
+        let id = oid(commit)?;
+        self.with(|repo| Ok(repo.find_commit(id).is_ok()))
+    }
+
     /// The parents of a commit, in order.
     pub fn parents(&self, commit: &Sha) -> Result<Vec<Sha>, GitError> {
         self.with(|repo| Ok(find_commit(repo, commit)?.parent_ids().map(sha).collect()))

@@ -166,6 +166,11 @@ impl Repo {
     /// Removes what git and the record know of the lane. Renamed first, so that nobody meets half of it.
     fn forget(&self, worktree: &Worktree) -> Result<(), GitError> {
         let record = self.record_dir();
+        let modules = worktree.admin.join("modules");
+        if modules.is_dir() {
+            // The git directories of submodules, with commits that may be nowhere else.
+            move_to_trash(&modules, &record.join("trash"), &format!("{}-modules", worktree.name()))?;
+        }
         let aside = tempfile::Builder::new()
             .prefix("admin-")
             .tempdir_in(&record)
@@ -183,13 +188,18 @@ impl Repo {
 
 /// Moves `from` to a place of its own in `trash`, which nobody but the user can read.
 pub(super) fn move_to_trash(from: &Path, trash: &Path, name: &str) -> Result<PathBuf, GitError> {
+    let place = trash_place(trash, name)?.join("files");
+    std::fs::rename(from, &place).map_err(GitError::io("moved to the trash", from))?;
+    tracing::info!(from = %from.display(), to = %place.display(), "moved to the trash");
+    Ok(place)
+}
+
+/// Makes a place of its own in `trash`.
+pub(super) fn trash_place(trash: &Path, name: &str) -> Result<PathBuf, GitError> {
     let make = || -> std::io::Result<PathBuf> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(trash)?;
         std::fs::set_permissions(trash, PermissionsExt::from_mode(0o700))?;
         Ok(tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(trash)?.keep())
     };
-    let place = make().map_err(GitError::io("created", trash))?.join("files");
-    std::fs::rename(from, &place).map_err(GitError::io("moved to the trash", from))?;
-    tracing::info!(from = %from.display(), to = %place.display(), "moved to the trash");
-    Ok(place)
+    make().map_err(GitError::io("created", trash))
 }

@@ -9,7 +9,7 @@ use super::command::Git;
 use super::private::{Private, remove_file};
 use super::provision::move_to_trash;
 use super::repo::replace_file;
-use super::tree_state::{StatusEntry, status};
+use super::tree_state::{DirtyKind, StatusEntry, status};
 use super::worktree::{HeadFile, gitfile_line};
 use super::{GitError, Repo, Worktree};
 use crate::id::Sha;
@@ -76,6 +76,7 @@ impl Repo {
 
     /// Files that are right already are not written again, so that builds in the lane stay valid.
     fn overwrite(&self, private: &Private<'_>, worktree: &Worktree, at: &Sha) -> Result<(), GitError> {
+        self.spare_ignored(private, worktree, at)?;
         private.check_out(at)?;
         if self.clean(private, worktree, at)?.is_empty() {
             return Ok(());
@@ -91,7 +92,22 @@ impl Repo {
         Err(GitError::StillDirty { path: worktree.path.clone(), files: left.iter().map(name).collect() })
     }
 
-    /// Removes untracked files and says what still differs.
+    /// Moves the ignored files that `at` has a file in the place of to the trash.
+    fn spare_ignored(&self, private: &Private<'_>, worktree: &Worktree, at: &Sha) -> Result<(), GitError> {
+        let base = match (private.at()?, worktree.head_file()?) {
+            (Some(base), _) | (None, HeadFile::Commit(base)) => base,
+            (None, _) => at.clone(),
+        };
+        let base = if self.has_commit(&base)? { base } else { at.clone() };
+        if self.tree_of(&base)? == self.tree_of(at)? {
+            return Ok(());
+        }
+        private.index_at(&base)?;
+        let taken = self.ignored_in_the_way(private.scope(), &worktree.path, &base, at)?;
+        self.trash_files(worktree, &taken)
+    }
+
+    /// Removes untracked files and says what still differs. What custody cannot have seen goes to the trash.
     fn clean(
         &self,
         private: &Private<'_>,
@@ -106,6 +122,13 @@ impl Repo {
             let from = worktree.path.join(&nested.path);
             move_to_trash(&from, &self.record_dir().join("trash"), &format!("{}-nested", worktree.name()))?;
         }
+        let mut unseen = Vec::new();
+        for entry in left.iter().filter(|entry| entry.kind() == DirtyKind::Untracked) {
+            if !entry.is_nested_repository() && !self.has_bytes_of(&worktree.path.join(&entry.path))? {
+                unseen.push(entry.path.clone());
+            }
+        }
+        self.trash_files(worktree, &unseen)?;
         Git::new(private.scope(), "clean").args(["-ffdq", "--", "."]).run()?;
         status(private, at)
     }
@@ -146,14 +169,16 @@ impl Repo {
             Ok(found) if found.is_file() && std::fs::read(&file).ok().as_deref() == Some(&line) => {
                 return Ok(());
             }
-            Ok(found) if found.is_dir() => {
-                move_to_trash(
-                    &file,
-                    &self.record_dir().join("trash"),
-                    &format!("{}-dotgit", worktree.name()),
-                )?;
+            // A crash may have cut the line short; anything else was put there by somebody.
+            Ok(found)
+                if found.is_file() && std::fs::read(&file).is_ok_and(|there| line.starts_with(&there)) =>
+            {
+                remove_file(&file)?;
             }
-            Ok(_) => remove_file(&file)?,
+            Ok(_) => {
+                let trash = self.record_dir().join("trash");
+                move_to_trash(&file, &trash, &format!("{}-dotgit", worktree.name()))?;
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(GitError::io("read", &file)(error)),
         }

@@ -64,6 +64,17 @@ impl Repo {
         for file in changes.iter().filter(|file| file.content.is_none()) {
             remove_any(&worktree.path.join(&file.path))?;
         }
+        let tracked = self.in_tree(&head, &changes)?;
+        // The worktree is clean, so what stands where its commit has nothing is ignored.
+        let ignored: Vec<PathBuf> = changes
+            .iter()
+            .zip(tracked)
+            .filter(|(file, tracked)| {
+                file.content.is_some() && !tracked && stands(&worktree.path, &file.path)
+            })
+            .map(|(file, _)| file.path.clone())
+            .collect();
+        self.trash_files(worktree, &ignored)?;
         for file in &changes {
             if let Some((mode, id)) = file.content {
                 self.write_out(&worktree.path, &file.path, mode, id)?;
@@ -100,6 +111,14 @@ impl Repo {
                 }
             }
             Ok(true)
+        })
+    }
+
+    /// Which of `files` the commit has something in the place of.
+    fn in_tree(&self, commit: &Sha, files: &[Kept]) -> Result<Vec<bool>, GitError> {
+        self.with(|repo| {
+            let tree = find_commit(repo, commit)?.tree().map_err(GitError::library("comparing trees"))?;
+            files.iter().map(|file| Ok(at(&tree, &file.path)?.is_some())).collect()
         })
     }
 
@@ -154,6 +173,10 @@ impl Repo {
         };
         write().map_err(GitError::io("restored", &place))
     }
+}
+
+fn stands(root: &Path, path: &Path) -> bool {
+    std::fs::symlink_metadata(root.join(path)).is_ok()
 }
 
 /// What stands at `path` in a tree.

@@ -83,6 +83,11 @@ impl Record {
         self.root.join("forge")
     }
 
+    /// What GitHub has answered, for all runs of the repository. It can be removed at any moment.
+    pub fn github_dir(&self) -> PathBuf {
+        self.root.join("github")
+    }
+
     /// The graphs that have ever been run, by name. What is not named like a graph is passed over.
     pub fn graphs(&self) -> Result<Vec<GraphName>, RecordError> {
         let mut graphs = names(&self.root.join("graphs"), |name| GraphName::new(name).ok())?;
@@ -214,6 +219,7 @@ mod tests {
             "/r/graphs/demo/runs/3/attempts/build/2"
         );
         assert_eq!(text(record.forge_dir()), "/r/forge");
+        assert_eq!(text(record.github_dir()), "/r/github");
         assert_eq!(text(record.trash()), "/r/trash");
     }
 

@@ -36,6 +36,11 @@ pub fn review_worktree(worktrees: &Path, lane: &LaneId, task: &TaskId) -> PathBu
     worktrees.join(format!("{lane}.{task}.review"))
 }
 
+/// The worktree in which a gate runs that wants a pristine one.
+pub fn gate_worktree(worktrees: &Path, lane: &LaneId, task: &TaskId) -> PathBuf {
+    worktrees.join(format!("{lane}.{task}.gate"))
+}
+
 /// What makes a pull request recognisable as the one of this run and lane.
 pub fn pr_marker(plan: &Plan, lane: &LaneId) -> String {
     format!("laneway:{}:{}:{lane}", plan.graph, plan.uuid)

@@ -7,12 +7,13 @@ use crate::agent::{
     IterationShown, RejectedSignal, ReviewInput, UpstreamSummary,
 };
 use crate::event::{AttemptStatus, CHECK_REVIEW, Effect, Output};
+use crate::forge::Tried;
 use crate::git::Landed;
 use crate::graph::{CommitPolicy, REVIEWER, SessionPolicy};
 use crate::id::{RoleName, Sha, TaskId};
 use crate::plan::{Plan, TaskIx, TaskPlan, Work};
 use crate::signal;
-use crate::state::{Attempt, Note, PullRequest, State};
+use crate::state::{Attempt, ForgeStep, Lane, Note, PullRequest, State};
 use crate::view;
 
 /// What one effect takes along.
@@ -90,6 +91,12 @@ impl Handed {
 }
 
 impl Brief {
+    /// Whether what is asked of the forge may have been done already: it failed before, or its answer was lost with an
+    /// orchestrator.
+    pub(super) fn tried(&self, lane: &Lane, step: ForgeStep) -> Tried {
+        if self.resumed || lane.failed_on_forge.contains(&step) { Tried::Perhaps } else { Tried::Never }
+    }
+
     pub(super) fn new(state: &State, effect: Effect, resumed: bool) -> Self {
         let attempt = match &effect {
             Effect::Attempt { task, attempt, .. }

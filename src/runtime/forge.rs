@@ -11,21 +11,26 @@ const PACE: &str = "LANEWAY_TEST_GITHUB_PACE";
 
 /// The client of a run whose forge is GitHub. Without a token there is one too: what it says then is for the effects.
 pub(super) async fn github(
+    project: &Project,
     plan: &Plan,
     environment: &[(OsString, OsString)],
 ) -> Result<Option<GitHub>, RuntimeError> {
     match &plan.settings.github {
-        Some(at) => Ok(Some(open(at, environment).await?)),
+        Some(at) => Ok(Some(open(project, at, environment).await?)),
         None => Ok(None),
     }
 }
 
-async fn open(at: &GitHubPlace, environment: &[(OsString, OsString)]) -> Result<GitHub, RuntimeError> {
+async fn open(
+    project: &Project,
+    at: &GitHubPlace,
+    environment: &[(OsString, OsString)],
+) -> Result<GitHub, RuntimeError> {
     let token = credentials::find_token(environment, at).await;
     let faster = environment.iter().find(|(name, _)| name == OsStr::new(PACE));
     let faster = faster.and_then(|(_, by)| by.to_str()?.parse().ok()).unwrap_or(1);
-    Ok(GitHub::open(at.clone(), token, Pace::default().faster(faster))
-        .map_err(crate::forge::ForgeError::from)?)
+    let github = GitHub::open(at.clone(), token, Pace::default().faster(faster));
+    Ok(github.map_err(crate::forge::ForgeError::from)?.sharing(&project.record.github_dir()))
 }
 
 /// Every forge that runs of the repository have opened pull requests in; the local one comes last, and only if it has
@@ -44,7 +49,7 @@ pub async fn forges(
     }
     let mut forges = Vec::new();
     for at in &places {
-        forges.push(Forge::GitHub(Box::new(open(at, environment).await?)));
+        forges.push(Forge::GitHub(Box::new(open(project, at, environment).await?)));
     }
     let dir = project.record.forge_dir();
     if dir.exists() {

@@ -11,12 +11,14 @@
 
 mod brief;
 mod clock;
+mod collection;
 mod context;
 mod credentials;
 mod effects;
 mod error;
 mod forge;
 mod halt;
+mod kept;
 mod listen;
 mod noticeboard;
 mod observe;
@@ -30,10 +32,12 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use collection::{Item, Spared, Swept, Thing, collect, sweep};
 pub use context::Context;
 pub use credentials::find_token;
 pub use error::{ErrorClass, RuntimeError};
 pub use forge::forges;
+pub use kept::{Kept, Standing, drop_kept, kept, standing};
 pub use observe::{Config, prepare};
 pub use orchestrator::{Drive, drive};
 pub use project::Project;

@@ -55,7 +55,7 @@ pub async fn drive(drive: Drive) -> Result<State, RuntimeError> {
     let Drive { project, plan, lock, attempts, wait_merged, events, interrupts, environment } = drive;
     let (sender, inputs) = mpsc::unbounded_channel();
     let (heard, notices) = mpsc::unbounded_channel();
-    let github = forge::github(&plan, &environment).await?;
+    let github = forge::github(&project, &plan, &environment).await?;
     let context = Arc::new(Context::new(project, Arc::clone(&plan), environment, github, sender)?);
     if let Err(error) = exec::become_subreaper() {
         tracing::warn!(%error, "orphans of agents will not come to us");

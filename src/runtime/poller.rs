@@ -1,6 +1,8 @@
 //! The one who asks GitHub what became of the run's pull requests. The local forge needs nobody: who changes something
 //! there tells the run.
 //!
+//! What another run of the repository has just asked is not asked again: the answers lie in the record.
+//!
 //! It decides nothing. What it finds goes to the loop as [`Input::News`]; what is no news there is dropped there.
 
 use std::time::Duration;
@@ -11,7 +13,7 @@ use super::clock;
 use crate::engine::Input;
 use crate::event::{
     CheckRecorded, CheckStatus, Draft, LaneStatus, PrClosed, PrMerged, PrRef, PrUpdated, ReviewAct,
-    ReviewObserved, Subject,
+    ReviewDismissed, ReviewObserved, Subject, Timestamp,
 };
 use crate::forge::{self, ForgeError, GitHub, PrCheck, PrNews, PrState, Verdict, Watch};
 use crate::id::LaneId;
@@ -50,16 +52,19 @@ pub(super) async fn poll(
     let mut watch = Watch::default();
     let mut pause = github.pace().busy;
     let mut trouble = false;
+    // The first look, and one for a pull request that is new, shows how things are now; the others may be another run's.
+    let mut since = clock::wall();
     loop {
         let watched = lanes.borrow_and_update().clone();
         if watched.is_empty() {
             if lanes.changed().await.is_err() {
                 return;
             }
+            since = clock::wall();
             continue;
         }
         let numbers: Vec<u64> = watched.iter().map(|one| one.pr.number).collect();
-        let (input, not_before) = match github.news(&mut watch, &numbers).await {
+        let (input, not_before) = match github.news_since(&mut watch, &numbers, since).await {
             Ok(news) => {
                 trouble = false;
                 let (busy, quiet) = (github.pace().busy, github.pace().quiet);
@@ -77,10 +82,12 @@ pub(super) async fn poll(
         if inputs.send(input).is_err() {
             return;
         }
-        if !rest(&mut lanes, pause, not_before.map(|at| Duration::from_millis(at.since(clock::wall())))).await
-        {
-            return;
-        }
+        let at_least = not_before.map(|at| Duration::from_millis(at.since(clock::wall())));
+        since = match rest(&mut lanes, pause, at_least).await {
+            Rested::Whole => ago(pause),
+            Rested::Woken => clock::wall(),
+            Rested::Over => return,
+        };
     }
 }
 
@@ -95,19 +102,34 @@ pub(super) async fn look(github: &GitHub, state: &State) -> Result<Vec<Draft>, F
     Ok(news.iter().flat_map(|one| facts(&watched, one)).collect())
 }
 
-/// Waits for the next look: shorter when the lanes change, but never less than `at_least`. Says whether to go on.
+/// How a pause ended.
+enum Rested {
+    Whole,
+    /// The lanes have changed.
+    Woken,
+    /// The loop is gone.
+    Over,
+}
+
+/// The moment `pause` before now.
+fn ago(pause: Duration) -> Timestamp {
+    let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+    Timestamp(clock::wall().0.saturating_sub(pause))
+}
+
+/// Waits for the next look: shorter when the lanes change, but never less than `at_least`.
 async fn rest(
     lanes: &mut watch::Receiver<Vec<Watched>>,
     pause: Duration,
     at_least: Option<Duration>,
-) -> bool {
+) -> Rested {
     if let Some(at_least) = at_least {
         tokio::time::sleep(at_least.max(pause)).await;
-        return lanes.has_changed().is_ok();
+        return if lanes.has_changed().is_ok() { Rested::Whole } else { Rested::Over };
     }
     tokio::select! {
-        () = tokio::time::sleep(pause) => true,
-        changed = lanes.changed() => changed.is_ok(),
+        () = tokio::time::sleep(pause) => Rested::Whole,
+        changed = lanes.changed() => if changed.is_ok() { Rested::Woken } else { Rested::Over },
     }
 }
 
@@ -119,7 +141,7 @@ pub(super) fn problem(error: &ForgeError) -> String {
 
 /// What the run has to know of a pull request.
 fn facts(watched: &[Watched], news: &PrNews) -> Vec<Draft> {
-    let PrNews { pull, reviews } = news;
+    let PrNews { pull, reviews, dismissed } = news;
     let Some(known) = watched.iter().find(|one| one.pr.number == pull.number) else {
         return Vec::new();
     };
@@ -133,9 +155,15 @@ fn facts(watched: &[Watched], news: &PrNews) -> Vec<Draft> {
                 Verdict::Comment => ReviewAct::Comment,
             };
             let (by, text) = (review.author.clone(), bounded(&review.body));
-            Draft::world(subject(), ReviewObserved { act, by, text, tip: review.sha.clone() })
+            let (id, tip) = (Some(review.id), review.sha.clone());
+            Draft::world(subject(), ReviewObserved { act, by, text, tip, id })
         })
         .collect();
+    facts.extend(dismissed.iter().map(|review| {
+        let (id, by, text) = (review.id, review.author.clone(), bounded(&review.body));
+        let (tip, ours) = (review.sha.clone(), review.ours);
+        Draft::world(subject(), ReviewDismissed { id, by, text, tip, ours })
+    }));
     match (&pull.merged, &pull.closed) {
         (Some(merged), _) => {
             let event = PrMerged { commit: merged.sha.clone(), by: merged.by.clone() };

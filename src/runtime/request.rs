@@ -87,7 +87,8 @@ pub async fn ask_for_news(
     let loaded = store::load(project, graph, run)?;
     // Whoever only looks does not carry on what a killed orchestrator has left.
     let rests = loaded.state.run.status != Some(RunStatus::Running) && loaded.state.outstanding.is_empty();
-    let Some(github) = super::forge::github(&loaded.plan, &environment).await?.filter(|_| rests) else {
+    let Some(github) = super::forge::github(project, &loaded.plan, &environment).await?.filter(|_| rests)
+    else {
         return Ok(None);
     };
     match poller::look(&github, &loaded.state).await {

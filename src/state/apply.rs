@@ -1,6 +1,6 @@
 //! The fold: one event at a time.
 
-use super::{Claims, State, Step, StepPhase, Unresolved};
+use super::{Claims, ForgeStep, State, Step, StepPhase, Unresolved};
 use crate::event::{Effect, EffectId, Entity, Envelope, Event, Failure, FailureKind, Place};
 use crate::id::TaskId;
 use crate::plan::{LaneIx, TaskIx};
@@ -260,6 +260,9 @@ impl State {
                 lane_state.behind |= conflict && matches!(effect, Effect::MergePr { .. });
                 if let (Effect::Prove { tip, .. }, None) = (&effect, failure) {
                     lane_state.proven = Some(tip.clone());
+                }
+                if failure.is_some() {
+                    lane_state.failed_on_forge.extend(ForgeStep::of(&effect));
                 }
                 if let Effect::Conclude { .. } = effect {
                     let passes = |f: &Failure| f.class == FailureKind::Transient;

@@ -149,6 +149,8 @@ pub struct Attempt {
     pub session: Option<(String, Place)>,
     /// What each of its processes used, by iteration.
     pub usage: BTreeMap<u32, Usage>,
+    /// What each of its reviewers used, by round.
+    pub review_usage: BTreeMap<u32, Usage>,
     /// Where it works.
     pub place: Place,
     /// The effect it stands or falls with now.
@@ -198,6 +200,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// What each process of an agent used, those of reviewers among them.
+    pub fn used(&self) -> impl Iterator<Item = Usage> + '_ {
+        self.usage.values().chain(self.review_usage.values()).copied()
+    }
+
     pub(super) fn new(number: u32, at: Timestamp) -> Self {
         Self {
             number,
@@ -212,6 +219,7 @@ impl Attempt {
             idle: 0,
             session: None,
             usage: BTreeMap::new(),
+            review_usage: BTreeMap::new(),
             place: Place::Lane,
             step: None,
             process: None,

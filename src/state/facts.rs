@@ -211,7 +211,11 @@ impl State {
                 by: event.by.clone(),
                 text: event.text.clone(),
                 tip: event.tip.clone(),
+                id: event.id,
             }),
+            Event::ReviewDismissed(event) => {
+                lane.reviews.retain(|note| !note.is(event));
+            }
             Event::SignalObserved(SignalObserved { signal: SignalKind::LaneStatus { status }, text }) => {
                 match status {
                     LaneStatus::Failed => {
@@ -313,9 +317,6 @@ fn signal(attempt: &mut Attempt, at: &Envelope, event: &SignalObserved) {
 }
 
 fn used(attempt: &mut Attempt, at: &Envelope, event: &crate::event::UsageRecorded) {
-    if let Some(session) = &event.session {
-        attempt.session = Some((session.clone(), attempt.place));
-    }
     let usage = super::Usage {
         input_tokens: event.input_tokens.unwrap_or(0),
         cached_tokens: event.cached_tokens.unwrap_or(0),
@@ -323,6 +324,13 @@ fn used(attempt: &mut Attempt, at: &Envelope, event: &crate::event::UsageRecorde
         cost_micros: event.cost_micros.unwrap_or(0),
     };
     // What was read once more after a crash counts once.
+    if let Some(round) = event.review {
+        attempt.review_usage.insert(round, usage);
+        return;
+    }
+    if let Some(session) = &event.session {
+        attempt.session = Some((session.clone(), attempt.place));
+    }
     attempt.usage.insert(at.subject.iteration.unwrap_or(attempt.iteration), usage);
 }
 

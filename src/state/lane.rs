@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Check, Step};
 use crate::event::{
-    Actor, ConcernClass, ConflictPredicted, ControlVerb, LaneStatus, PrRef, ReviewAct, SyncSource, Timestamp,
+    Actor, ConcernClass, ConflictPredicted, ControlVerb, Effect, LaneStatus, PrRef, ReviewAct,
+    ReviewDismissed, SyncSource, Timestamp,
 };
 use crate::id::{Sha, TaskId};
 use crate::plan::{LaneIx, TaskIx};
@@ -100,6 +101,8 @@ pub struct ReviewNote {
     pub text: String,
     /// What they looked at.
     pub tip: Sha,
+    /// The forge's number of it; `None` where it was given through Laneway, or recorded before they had numbers.
+    pub id: Option<u64>,
 }
 
 /// A request on a lane that waits for its turn.
@@ -179,6 +182,30 @@ pub struct Lane {
     pub kept: Vec<Kept>,
     /// Whether its pull request says what became of it, or cannot be made to.
     pub concluded: bool,
+    /// What its forge was asked for in vain: it may have been done although nobody was told.
+    pub failed_on_forge: BTreeSet<ForgeStep>,
+}
+
+/// What must not be done twice on a forge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ForgeStep {
+    /// The pull request is opened.
+    Open,
+    /// It is merged.
+    Merge,
+    /// The last word is said on it.
+    Conclude,
+}
+
+impl ForgeStep {
+    pub(super) fn of(effect: &Effect) -> Option<Self> {
+        match effect {
+            Effect::OpenPr { .. } => Some(Self::Open),
+            Effect::MergePr { .. } => Some(Self::Merge),
+            Effect::Conclude { .. } => Some(Self::Conclude),
+            _ => None,
+        }
+    }
 }
 
 impl Default for Lane {
@@ -211,6 +238,7 @@ impl Default for Lane {
             remarks: Vec::new(),
             kept: Vec::new(),
             concluded: false,
+            failed_on_forge: BTreeSet::new(),
         }
     }
 }
@@ -237,6 +265,17 @@ impl Lane {
     /// Whether an effect on the lane is under way.
     pub fn is_busy(&self) -> bool {
         self.step.as_ref().is_some_and(Step::is_in_flight) || self.turn.is_some() || self.taking.is_some()
+    }
+}
+
+impl ReviewNote {
+    /// Whether it is the one that was taken back.
+    pub fn is(&self, gone: &ReviewDismissed) -> bool {
+        if let Some(id) = self.id {
+            return id == gone.id;
+        }
+        let by = gone.ours || self.by == gone.by;
+        by && (&self.text, &self.tip) == (&gone.text, &gone.tip)
     }
 }
 

@@ -17,5 +17,7 @@ mod tests;
 
 pub use apply::{ApplyError, Touched};
 pub use attempt::{Attempt, Check, Claims, Note, Process, REJECTED, Step, StepPhase, Task, Usage};
-pub use lane::{Concern, Conflict, Kept, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved};
+pub use lane::{
+    Concern, Conflict, ForgeStep, Kept, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved,
+};
 pub use run::{Run, State};

@@ -134,7 +134,7 @@ pub struct TaskView {
     pub ended_at: Option<Timestamp>,
 }
 
-/// What the agent of one attempt used.
+/// What the agents of one attempt used: the one that does the work, and those that review it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UsageView {
     /// The attempt.
@@ -267,11 +267,8 @@ fn checks(checks: &[Check]) -> Vec<CheckView> {
 
 impl UsageView {
     fn new(attempt: &Attempt) -> Option<Self> {
-        if attempt.usage.is_empty() {
-            return None;
-        }
-        let Usage { input_tokens, cached_tokens, output_tokens, cost_micros } =
-            attempt.usage.values().copied().sum();
+        attempt.used().next()?;
+        let Usage { input_tokens, cached_tokens, output_tokens, cost_micros } = attempt.used().sum();
         Some(Self {
             attempt: attempt.number,
             session: attempt.session.as_ref().map(|(id, _)| id.clone()),

@@ -554,6 +554,7 @@ fn a21_what_an_attempt_used_adds_up_over_its_processes_and_counts_once() {
         cached_tokens: None,
         output_tokens: Some(n),
         cost_micros: Some(500),
+        review: None,
     };
     let first = Subject { iteration: Some(1), ..of.clone() };
     let second = Subject { iteration: Some(2), ..of };

@@ -49,6 +49,7 @@ pub fn important(envelope: &Envelope) -> bool {
         | Event::TaskPrOpened(_)
         | Event::TaskPrClosed(_)
         | Event::ReviewObserved(_)
+        | Event::ReviewDismissed(_)
         | Event::HumanTaskOpened(_)
         | Event::HumanTaskResolved(_)
         | Event::ControlRejected(_)
@@ -160,7 +161,8 @@ fn used(event: &UsageRecorded) -> String {
     parts.extend(event.cost_micros.map(dollars));
     let parts = if parts.is_empty() { "an unknown amount".to_owned() } else { parts.join(", ") };
     let session = event.session.as_deref().map_or(String::new(), |s| format!(" (session {})", said(s)));
-    format!("agent {} used {parts}{session}", said(&event.agent))
+    let who = if event.review.is_some() { "reviewer" } else { "agent" };
+    format!("{who} {} used {parts}{session}", said(&event.agent))
 }
 
 /// Millionths of a US dollar, as people write them.
@@ -198,6 +200,7 @@ fn lane_text(event: &Event) -> Option<String> {
         Event::TaskPrClosed(e) => {
             format!("pull request #{} of the task closed: {}", e.pr.number, said(&e.reason))
         }
+        Event::ReviewDismissed(e) => format!("the review of {} was taken back", said(&e.by)),
         Event::ReviewObserved(e) => format!("{} by {}{}", act(e.act), said(&e.by), quoted(&e.text)),
         _ => return None,
     })

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use laneway::forge::{
-    Closed, Forge, ForgeError, GitHub, LocalForge, Merged, NewPr, Opened, Pace, PullRequest,
+    Closed, Forge, ForgeError, GitHub, LocalForge, Merged, NewPr, Opened, Pace, PullRequest, Tried,
 };
 use laneway::id::{GraphName, LaneId, RunNo, Sha};
 use laneway::plan::GitHubPlace;
@@ -146,16 +146,31 @@ impl Bench {
     /// Opens it, and it is new.
     #[track_caller]
     pub(super) fn open(&self, uuid: &str) -> PullRequest {
-        match self.run(self.forge.create(self.new_pr(uuid))).expect("it is opened") {
+        match self.run(self.forge.create(self.new_pr(uuid), Tried::Perhaps)).expect("it is opened") {
             Opened::New(pull) => pull,
             Opened::Existing(pull) => panic!("#{} was there", pull.number),
         }
     }
 
+    /// Opens one of another run, for a lane with another branch.
+    pub(super) fn open_other(&self, uuid: &str) -> PullRequest {
+        let head = "laneway/demo/docs/integration".to_owned();
+        self.set(&head, &self.commit(&[self.tip("main").as_str()], "docs.txt", "1"));
+        let marker = format!("laneway:demo:{uuid}:docs");
+        let body = format!("<!-- {marker} -->");
+        let (head_sha, lane) = (self.tip(&head), LaneId::new("docs").expect("a name"));
+        let new = NewPr { head, head_sha, marker, body, lane, ..self.new_pr(uuid) };
+        self.run(self.forge.create(new, Tried::Never)).expect("it is opened").into_pull()
+    }
+
     /// Merges it as each forge does: git and a mark, or a request.
     pub(super) fn merge(&self, pull: &PullRequest) -> Result<Sha, ForgeError> {
         match &self.forge {
-            Forge::GitHub(github) => self.run(github.merge(pull.number, &pull.head_sha, "Merge lane core")),
+            Forge::GitHub(github) => {
+                let (number, head) = (pull.number, &pull.head_sha);
+                let landed = self.run(github.merge(number, head, "Merge lane core", Tried::Never))?;
+                Ok(landed.sha)
+            }
             Forge::Local(local) => {
                 let (base, head) = (self.tip(&pull.base), &pull.head_sha);
                 let tree = self.git(&["merge-tree", "--write-tree", base.as_str(), head.as_str()]);

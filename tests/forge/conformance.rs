@@ -1,7 +1,7 @@
 //! What every forge promises, held against each.
 
 use laneway::forge::{
-    ForgeError, NewComment, NewPr, NewReview, Opened, PrFilter, PrState, PrUpdate, Verdict,
+    ForgeError, NewComment, NewPr, NewReview, Opened, PrFilter, PrState, PrUpdate, Tried, Verdict,
 };
 use laneway::id::{GraphName, LaneId, RunNo};
 
@@ -24,13 +24,14 @@ fn s13_opening_again_with_the_same_marker_gives_the_same_pull_request() {
             "{name}"
         );
         let again = NewPr { title: "Another".to_owned(), ..bench.new_pr("u1") };
-        let Opened::Existing(second) = bench.run(bench.forge.create(again.clone())).expect("it is found")
+        let Opened::Existing(second) =
+            bench.run(bench.forge.create(again.clone(), Tried::Perhaps)).expect("it is found")
         else {
             panic!("{name}: a second one was opened")
         };
         assert_eq!((second.number, &second.title), (first.number, &first.title), "{name}");
         bench.run(bench.forge.close(first.number, closed())).expect("it is closed");
-        let found = bench.run(bench.forge.create(again)).expect("it is found").into_pull();
+        let found = bench.run(bench.forge.create(again, Tried::Perhaps)).expect("it is found").into_pull();
         assert_eq!((found.number, found.state), (first.number, PrState::Closed), "{name}");
         let by_marker = bench.run(bench.forge.find_by_marker(&first.marker, HEAD)).expect("an answer");
         assert_eq!(by_marker.map(|pull| pull.number), Some(first.number), "{name}");
@@ -83,7 +84,7 @@ fn s20_an_update_changes_what_it_names() {
 fn s20_a_draft_stays_one_and_a_merged_pull_request_stays_merged() {
     for (name, bench) in both() {
         let draft = NewPr { draft: true, ..bench.new_pr("u1") };
-        let pull = bench.run(bench.forge.create(draft)).expect("it is opened").into_pull();
+        let pull = bench.run(bench.forge.create(draft, Tried::Perhaps)).expect("it is opened").into_pull();
         assert!(pull.draft, "{name}");
         let ready = PrUpdate { draft: Some(false), ..PrUpdate::default() };
         let pull = bench.run(bench.forge.update(pull.number, ready, &at(1))).expect("it is ready");
@@ -155,9 +156,11 @@ fn s20_reviews_and_comments_are_kept_in_order_and_a_review_holds_for_its_head() 
             key: Some("k2".to_owned()),
         };
         let again = comment.clone();
-        let comment = bench.run(bench.forge.add_comment(pull.number, comment)).expect("a comment");
+        let comment =
+            bench.run(bench.forge.add_comment(pull.number, comment, Tried::Perhaps)).expect("a comment");
         assert_eq!(comment.body, "why?", "{name}");
-        let again = bench.run(bench.forge.add_comment(pull.number, again)).expect("it has been said");
+        let again =
+            bench.run(bench.forge.add_comment(pull.number, again, Tried::Perhaps)).expect("it has been said");
         assert_eq!(again.id, comment.id, "{name}: one key, one comment");
         let head = bench.commit(&[pull.head_sha.as_str()], "work.txt", "2");
         bench.set(HEAD, &head);
@@ -194,7 +197,9 @@ fn s20_a_list_is_filtered_and_in_order() {
                 marker,
                 ..bench.new_pr("u")
             };
-            numbers.push(bench.run(bench.forge.create(new)).expect("it is opened").into_pull().number);
+            numbers.push(
+                bench.run(bench.forge.create(new, Tried::Perhaps)).expect("it is opened").into_pull().number,
+            );
         }
         bench.run(bench.forge.close(numbers[1], closed())).expect("it is closed");
         let listed = |filter: PrFilter| -> Vec<u64> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use laneway::forge::{NewComment, NewReview, PrFilter, PrUpdate, Verdict, Watch};
+use laneway::forge::{NewComment, NewReview, PrFilter, PrUpdate, Tried, Verdict, Watch};
 use serde_json::{Map, Value, json};
 
 use super::bench::{Bench, HEAD, at, closed};
@@ -116,7 +116,7 @@ fn everything(bench: &Bench) {
         line: path.map(|_| 1),
         key: None,
     };
-    bench.run(bench.forge.add_comment(1, comment(None))).expect("a comment");
+    bench.run(bench.forge.add_comment(1, comment(None), Tried::Perhaps)).expect("a comment");
     let review = NewReview {
         author: "a".to_owned(),
         verdict: Verdict::Approve,
@@ -137,9 +137,9 @@ fn everything(bench: &Bench) {
     _ = bench.run(bench.forge.get(9));
     let empty =
         laneway::forge::NewPr { base: "gone".to_owned(), head: HEAD.to_owned(), ..bench.new_pr("u2") };
-    _ = bench.run(bench.forge.create(empty));
-    bench.run(bench.on_github().merge(1, &pull.head_sha, "m")).expect("it merges");
-    _ = bench.run(bench.on_github().merge(1, &pull.head_sha, "m"));
+    _ = bench.run(bench.forge.create(empty, Tried::Perhaps));
+    bench.run(bench.on_github().merge(1, &pull.head_sha, "m", Tried::Never)).expect("it merges");
+    _ = bench.run(bench.on_github().merge(1, &pull.head_sha, "m", Tried::Never));
 }
 
 #[test]

@@ -146,6 +146,56 @@ fn s20_reviews_and_comments_go_through_the_program_and_come_from_github() {
 }
 
 #[test]
+fn s20_a_review_that_is_dismissed_counts_no_longer_and_a_later_one_replaces_it() {
+    let hub = Hub::new();
+    hub.graph(Merge::Review).run().success();
+    let number = hub.number("core");
+    let waits = || hub.status().value()["waiting"].to_string().contains("asked for changes");
+    hub.fake.review(number, "eve", "CHANGES_REQUESTED", "");
+    assert!(waits());
+    hub.fake.dismiss(number, "eve");
+    assert!(!waits(), "a dismissed review counts");
+    // The same words are another review.
+    hub.fake.review(number, "eve", "CHANGES_REQUESTED", "");
+    assert!(waits());
+    hub.fake.review(number, "eve", "APPROVED", "");
+    assert!(!waits());
+    hub.fake.review(number, "eve", "CHANGES_REQUESTED", "");
+    assert!(waits(), "the newest word of a person does not count");
+    let dismissed = hub.events("review.dismissed");
+    assert_eq!((dismissed.len(), &dismissed[0]["payload"]["by"]), (1, &"eve".into()), "{dismissed:#?}");
+    assert_eq!(hub.events("review.observed").len(), 4);
+
+    // One that was given through the program is GitHub's under the name of the token.
+    hub.laneway(&["pr", "request-changes", &number.to_string(), "No."]).success();
+    hub.fake.dismiss(number, "eve");
+    assert!(waits());
+    hub.fake.dismiss(number, "laneway-bot");
+    assert!(!waits());
+    let length = hub.scratch.events("hub").len();
+    hub.fake.edit(number, "Other words.");
+    hub.status();
+    assert_eq!(hub.scratch.events("hub").len(), length, "it was dismissed once more");
+    hub.laneway(&["verify", "hub"]).success();
+}
+
+#[test]
+fn s20_a_merge_by_a_person_that_a_merge_of_ours_meets_is_theirs() {
+    let hub = Hub::new();
+    hub.graph(Merge::Review).run().success();
+    let number = hub.number("core");
+    // The list is late, so that it is the merge that finds out.
+    hub.fake.fail(Fault::Status(503), 1000, "GET", "sort=updated");
+    let landed = hub.fake.merge(number, Method::Squash, "bob");
+    hub.laneway(&["pr", "merge", &number.to_string()]).success();
+    let merged = hub.events("pr.merged");
+    assert_eq!((merged.len(), &merged[0]["payload"]["by"]), (1, &"bob".into()), "{merged:#?}");
+    assert_eq!(merged[0]["payload"]["commit"], landed.as_str());
+    let said = hub.fake.comments(number)[0]["body"].to_string();
+    assert!(said.contains("by `bob`"), "{said}");
+}
+
+#[test]
 fn s20_one_that_is_closed_fails_its_lane_and_one_that_is_opened_again_goes_on() {
     let hub = Hub::new();
     hub.graph(Merge::Review).run().success();

@@ -1,18 +1,20 @@
 //! One request: sent, sent on where the repository was renamed, sent again where that is harmless, and its answer read.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::{ETAG, HeaderMap, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
 use http::{Method, StatusCode, Uri};
 use octocrab::Octocrab;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::GitHubError;
 use super::kept::Kept;
 use super::pace::Pace;
+use super::shared::{Shared, fingerprint};
 use super::wire::Refusal;
 use crate::event::Timestamp;
 use crate::plan::GitHubPlace;
@@ -31,6 +33,8 @@ pub struct GitHub {
     pub(super) place: GitHubPlace,
     pub(super) pace: Pace,
     pub(super) kept: Kept,
+    /// Tells its token from others.
+    token: u32,
 }
 
 /// A request.
@@ -96,6 +100,7 @@ impl GitHub {
             host: at.host().to_owned(),
             reason: innermost(&error),
         };
+        let known = token.as_ref().map_or(0, |token| fingerprint(token.expose_secret()));
         let crab = match token {
             None => None,
             Some(token) => Some(
@@ -108,7 +113,15 @@ impl GitHub {
                     .map_err(failed)?,
             ),
         };
-        Ok(GitHub { crab, place: at, pace, kept: Kept::default() })
+        Ok(GitHub { crab, place: at, pace, kept: Kept::default(), token: known })
+    }
+
+    /// Leaves answers under `root` for other processes that speak to the same repository, and takes theirs; what one of them
+    /// is told to wait for, this one waits for too.
+    #[must_use]
+    pub fn sharing(self, root: &Path) -> Self {
+        let place = format!("{} {}", self.place.api, self.place.repository);
+        Self { kept: Kept::with(Shared::new(root, &place, self.token)), ..self }
     }
 
     /// Where it speaks to.
@@ -190,6 +203,9 @@ impl GitHub {
     /// Sends a request exactly once, but where it is sent on.
     pub(super) async fn once(&self, ask: &Ask) -> Result<Reply, Fault> {
         let crab = self.crab.as_ref().ok_or_else(|| GitHubError::NoToken { host: self.host() })?;
+        if let Some(until) = self.kept.held_until() {
+            return Err(GitHubError::RateLimited { host: self.host(), until }.into());
+        }
         let mut path = ask.path.clone();
         for _ in 0..=HOPS {
             let answer = tokio::time::timeout(self.pace.timeout, self.exchange(crab, ask, &path)).await;
@@ -251,6 +267,9 @@ impl GitHub {
         let host = self.host();
         let message = serde_json::from_str::<Refusal>(text).unwrap_or_default().text();
         let until = limited_until(status, headers, &message);
+        if let Some(until) = until {
+            self.kept.hold(until);
+        }
         Fault::Known(match (status, until) {
             (_, Some(until)) => GitHubError::RateLimited { host, until },
             (StatusCode::UNAUTHORIZED, _) => GitHubError::BadToken { host },

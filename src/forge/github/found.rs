@@ -4,7 +4,7 @@ use super::client::GitHub;
 use super::error::GitHubError;
 use super::wire;
 use crate::forge::pull_request::{
-    CheckStatus, Closed, Comment, Merged, PrCheck, PrState, PullRequest, Review, Verdict,
+    CheckStatus, Closed, Comment, Dismissed, Merged, PrCheck, PrState, PullRequest, Review, Verdict,
 };
 use crate::id::{GraphName, LaneId, RunNo, Sha, TaskId};
 
@@ -169,6 +169,21 @@ impl GitHub {
             reviewers: wire.requested_reviewers.into_iter().map(|user| user.login).collect(),
             checks: Vec::new(),
         })
+    }
+
+    /// A review that was taken back, without what Laneway had added to it.
+    pub(super) fn dismissed(&self, wire: &wire::Review) -> Result<Option<Dismissed>, GitHubError> {
+        let Some(commit) = wire.commit_id.as_ref().filter(|_| wire.state == "DISMISSED") else {
+            return Ok(None);
+        };
+        let body = wire.body.as_deref().unwrap_or_default();
+        Ok(Some(Dismissed {
+            id: wire.id,
+            author: login(wire.user.as_ref()),
+            body: without_key(body),
+            sha: self.sha(commit)?,
+            ours: is_ours(body),
+        }))
     }
 
     /// A review that says something; `None` for one that is not sent yet or was taken back.

@@ -1,7 +1,8 @@
 //! GitHub, spoken to over its REST interface.
 //!
 //! `client` sends one request and says what became of it; `pulls`, `talk` and `news` know what there is to ask. A request
-//! that may have been done although its answer was lost is never simply sent again: the world is looked at first.
+//! that may have been done although its answer was lost is never simply sent again: the world is looked at first. `shared` is
+//! where the answers lie that other processes of the repository need not ask for.
 //! Nothing in here waits for long. What passes by itself is reported with the moment to come back at, and the run waits.
 
 mod client;
@@ -12,6 +13,7 @@ mod news;
 mod pace;
 mod place;
 mod pulls;
+mod shared;
 mod talk;
 mod wire;
 

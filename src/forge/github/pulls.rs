@@ -1,15 +1,18 @@
 //! Pull requests: found, opened, changed, merged.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::client::{Ask, Fault, GitHub, Refused};
+use super::client::{Ask, Fault, GitHub, Refused, after};
 use super::error::GitHubError;
 use super::found::{self, Owner, marked};
 use super::wire;
+use crate::event::Timestamp;
 use crate::forge::error::ForgeError;
 use crate::forge::pull_request::{
-    NewPr, Opened, PrAction, PrCheck, PrFilter, PrState, PrUpdate, PullRequest,
+    Landed, Merged, NewPr, Opened, PrAction, PrCheck, PrFilter, PrState, PrUpdate, PullRequest, Tried,
 };
 use crate::id::Sha;
 
@@ -23,9 +26,12 @@ const LOOKS: u32 = 5;
 const TRIES: u32 = 3;
 
 impl GitHub {
-    /// Opens a pull request, or returns the one that has its marker, whatever its state.
-    pub async fn create(&self, new: NewPr) -> Result<Opened, ForgeError> {
-        if let Some(found) = self.existing(&new).await? {
+    /// Opens a pull request, or returns the one that has its marker, whatever its state. What was never tried is not
+    /// looked for first: GitHub refuses a second one of the same branches.
+    pub async fn create(&self, new: NewPr, asked: Tried) -> Result<Opened, ForgeError> {
+        if asked == Tried::Perhaps
+            && let Some(found) = self.existing(&new).await?
+        {
             return Ok(Opened::Existing(found));
         }
         let body = json!({
@@ -128,6 +134,15 @@ impl GitHub {
         Ok(pull)
     }
 
+    /// One as somebody has seen it after `since`.
+    pub(super) async fn raw_since(&self, number: u64, since: Timestamp) -> Result<wire::Pull, ForgeError> {
+        let path = self.of_repo(&format!("pulls/{number}"));
+        let told = self.read_since(path, since).await;
+        let pull = told.map_err(|fault| self.of_pull(number, fault))?.what;
+        self.kept.keep_pull(&pull);
+        Ok(pull)
+    }
+
     /// A refusal about one pull request.
     pub(super) fn of_pull(&self, number: u64, fault: Fault) -> ForgeError {
         match fault {
@@ -147,16 +162,26 @@ impl GitHub {
     }
 
     pub(super) async fn closed_by(&self, number: u64) -> Result<String, GitHubError> {
-        let issue: wire::Issue = self.fetch(&Ask::get(self.of_repo(&format!("issues/{number}")))).await?;
+        let issue = self.read_again(self.of_repo(&format!("issues/{number}"))).await;
+        let issue: wire::Issue = issue.map_err(|fault| self.plain(fault))?;
         Ok(found::login(issue.closed_by.as_ref()))
     }
 
     /// The checks of a commit.
     pub async fn checks(&self, head: &Sha) -> Result<Vec<PrCheck>, GitHubError> {
+        self.checks_since(head, after(Duration::ZERO)).await
+    }
+
+    /// The checks of a commit, as somebody has seen them after `since`.
+    pub(super) async fn checks_since(
+        &self,
+        head: &Sha,
+        since: Timestamp,
+    ) -> Result<Vec<PrCheck>, GitHubError> {
         let of = |what: &str| self.of_repo(&format!("commits/{head}/{what}?per_page={PAGE}"));
-        let runs = self.read_again(of("check-runs")).await.map_err(|fault| self.plain(fault))?;
-        let statuses = self.read_again(of("status")).await.map_err(|fault| self.plain(fault))?;
-        Ok(found::checks(runs, statuses))
+        let runs = self.read_since(of("check-runs"), since).await.map_err(|fault| self.plain(fault))?;
+        let statuses = self.read_since(of("status"), since).await.map_err(|fault| self.plain(fault))?;
+        Ok(found::checks(runs.what, statuses.what))
     }
 
     /// Those of Laneway's that `filter` admits, by number, without their checks.
@@ -321,25 +346,52 @@ impl GitHub {
         self.get(number).await
     }
 
-    /// Merges it by a merge commit, if it still shows `head`, and returns the commit that landed. One that is merged
-    /// already is not merged again.
-    pub async fn merge(&self, number: u64, head: &Sha, title: &str) -> Result<Sha, ForgeError> {
+    /// Merges it by a merge commit, if it still shows `head`. One that is merged already is not merged again; whether
+    /// that was a person is told by who they are, and by whether this merge may have been `asked` for before.
+    pub async fn merge(
+        &self,
+        number: u64,
+        head: &Sha,
+        title: &str,
+        asked: Tried,
+    ) -> Result<Landed, ForgeError> {
+        self.kept.set_merging(number, true);
+        let merged = self.try_merge(number, head, title, asked).await;
+        if merged.is_err() {
+            self.kept.set_merging(number, false);
+        }
+        merged
+    }
+
+    async fn try_merge(
+        &self,
+        number: u64,
+        head: &Sha,
+        title: &str,
+        asked: Tried,
+    ) -> Result<Landed, ForgeError> {
         let path = self.of_repo(&format!("pulls/{number}/merge"));
         let body = json!({ "sha": head, "merge_method": "merge", "commit_title": title });
         let ask = Ask::send(Method::PUT, path, body);
-        let mut tries = 1;
+        let (mut tries, mut asked) = (1, asked);
         loop {
             let fault = match self.once(&ask).await {
                 Ok(super::client::Reply::Fresh { text, .. }) => match self.parse::<wire::Merge>(&text) {
-                    Ok(merge) => return self.landed(number, &merge.sha),
+                    Ok(merge) => return Ok(Landed { sha: self.landed(number, &merge.sha)?, by: None }),
                     Err(error) => Fault::Known(error),
                 },
                 Ok(super::client::Reply::Same) => continue,
                 Err(fault) => fault,
             };
+            if let Fault::Known(error) = &fault
+                && error.leaves_open()
+            {
+                asked = Tried::Perhaps;
+            }
             // Whatever was answered: what counts is whether it is merged.
-            if let Some(sha) = self.merged_as(number).await? {
-                return Ok(sha);
+            if let Some((landed, opener)) = self.merged_as(number).await? {
+                let ours = asked == Tried::Perhaps && landed.by == opener;
+                return Ok(Landed { sha: landed.sha, by: (!ours).then_some(landed.by) });
             }
             match fault {
                 Fault::Known(error) if error.leaves_open() && tries < TRIES => self.rest(tries).await,
@@ -367,8 +419,10 @@ impl GitHub {
         })
     }
 
-    async fn merged_as(&self, number: u64) -> Result<Option<Sha>, ForgeError> {
-        Ok(self.pull(self.raw(number).await?)?.merged.map(|merged| merged.sha))
+    /// How it was merged, and who had opened it.
+    async fn merged_as(&self, number: u64) -> Result<Option<(Merged, String)>, ForgeError> {
+        let pull = self.pull(self.raw(number).await?)?;
+        Ok(pull.merged.map(|merged| (merged, pull.author)))
     }
 
     fn merge_fault(&self, number: u64, head: &Sha, fault: Fault) -> ForgeError {

@@ -1,15 +1,18 @@
 //! What people say on a pull request.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 
-use super::client::{Ask, Fault, GitHub, Reply};
+use super::client::{Ask, Fault, GitHub, Reply, after};
 use super::error::GitHubError;
 use super::found::{self, has_key, keyed};
 use super::pulls::{PAGE, PAGES};
 use super::wire;
+use crate::event::Timestamp;
 use crate::forge::error::ForgeError;
-use crate::forge::pull_request::{Comment, NewComment, NewReview, Review, Verdict};
+use crate::forge::pull_request::{Comment, Dismissed, NewComment, NewReview, Review, Tried, Verdict};
 
 /// Tries to say something when the answer does not come.
 const TRIES: u32 = 3;
@@ -26,7 +29,7 @@ impl GitHub {
         let said = keyed(&new.body, new.key.as_deref());
         let body = json!({ "commit_id": new.sha, "event": event, "body": said });
         let ask = Ask::send(Method::POST, path.clone(), body);
-        let text = self.say(number, &ask, &path, new.key.as_deref()).await?;
+        let text = self.say(number, &ask, &path, new.key.as_deref(), Tried::Perhaps).await?;
         let review = self.review(self.parse(&text)?)?;
         let review = review.ok_or_else(|| GitHubError::Invalid {
             host: self.host(),
@@ -35,8 +38,13 @@ impl GitHub {
         Ok(found::shown(review))
     }
 
-    /// Adds a comment; one with the same key is not added again.
-    pub async fn add_comment(&self, number: u64, new: NewComment) -> Result<Comment, ForgeError> {
+    /// Adds a comment; one with the same key is not added again. What was never tried is not looked for first.
+    pub async fn add_comment(
+        &self,
+        number: u64,
+        new: NewComment,
+        asked: Tried,
+    ) -> Result<Comment, ForgeError> {
         let said = keyed(&new.body, new.key.as_deref());
         let (path, body) = match (&new.path, new.line) {
             (Some(file), line) => {
@@ -51,16 +59,24 @@ impl GitHub {
             (None, _) => (self.of_repo(&format!("issues/{number}/comments")), json!({ "body": said })),
         };
         let ask = Ask::send(Method::POST, path.clone(), body);
-        let text = self.say(number, &ask, &path, new.key.as_deref()).await?;
+        let text = self.say(number, &ask, &path, new.key.as_deref(), asked).await?;
         Ok(found::comment(self.parse(&text)?))
     }
 
-    /// Posts what has a key once, however often it has to be tried: before each try it is looked for at `path`.
-    async fn say(&self, number: u64, ask: &Ask, path: &str, key: Option<&str>) -> Result<String, ForgeError> {
+    /// Posts what has a key once, however often it has to be tried: before each try but a first one it is looked for at
+    /// `path`.
+    async fn say(
+        &self,
+        number: u64,
+        ask: &Ask,
+        path: &str,
+        key: Option<&str>,
+        asked: Tried,
+    ) -> Result<String, ForgeError> {
         let mut tries = 1;
         loop {
-            if let Some(key) = key {
-                let said = self.pages::<Value>(number, path).await?;
+            if let Some(key) = key.filter(|_| asked == Tried::Perhaps || tries > 1) {
+                let said = self.pages::<Value>(number, path, after(Duration::ZERO)).await?;
                 let ours = |one: &Value| one["body"].as_str().is_some_and(|body| has_key(body, key));
                 if let Some(found) = said.iter().find(|one| ours(one)) {
                     return Ok(found.to_string());
@@ -81,17 +97,24 @@ impl GitHub {
 
     /// The reviews of one pull request, oldest first.
     pub async fn reviews(&self, number: u64) -> Result<Vec<Review>, ForgeError> {
-        Ok(self.all_reviews(number).await?.into_iter().map(found::shown).collect())
+        let (all, _) = self.all_reviews(number, after(Duration::ZERO)).await?;
+        Ok(all.into_iter().map(found::shown).collect())
     }
 
-    /// Reviews as they were written, with the keys of Laneway's own.
-    pub(super) async fn all_reviews(&self, number: u64) -> Result<Vec<Review>, ForgeError> {
+    /// Reviews as they were written, with the keys of Laneway's own, and those that were taken back, as somebody has seen
+    /// them after `since`.
+    pub(super) async fn all_reviews(
+        &self,
+        number: u64,
+        since: Timestamp,
+    ) -> Result<(Vec<Review>, Vec<Dismissed>), ForgeError> {
         let path = self.of_repo(&format!("pulls/{number}/reviews"));
-        let mut reviews = Vec::new();
-        for wire in self.pages::<wire::Review>(number, &path).await? {
+        let (mut reviews, mut dismissed) = (Vec::new(), Vec::new());
+        for wire in self.pages::<wire::Review>(number, &path, since).await? {
+            dismissed.extend(self.dismissed(&wire)?);
             reviews.extend(self.review(wire)?);
         }
-        Ok(reviews)
+        Ok((reviews, dismissed))
     }
 
     /// The comments of one pull request, oldest first.
@@ -99,21 +122,24 @@ impl GitHub {
         let mut all: Vec<Comment> = Vec::new();
         for part in ["issues", "pulls"] {
             let path = self.of_repo(&format!("{part}/{number}/comments"));
-            all.extend(self.pages(number, &path).await?.into_iter().map(found::comment));
+            let found = self.pages(number, &path, after(Duration::ZERO)).await?;
+            all.extend(found.into_iter().map(found::comment));
         }
         all.sort_by(|a, b| a.at.cmp(&b.at));
         Ok(all)
     }
 
-    async fn pages<T: serde::de::DeserializeOwned>(
+    async fn pages<T: serde::de::DeserializeOwned + serde::Serialize>(
         &self,
         number: u64,
         path: &str,
+        since: Timestamp,
     ) -> Result<Vec<T>, ForgeError> {
         let mut all = Vec::new();
         for page in 1..=PAGES {
             let page = format!("{path}?per_page={PAGE}&page={page}");
-            let found: Vec<T> = self.read_again(page).await.map_err(|fault| self.of_pull(number, fault))?;
+            let found = self.read_since::<Vec<T>>(page, since).await;
+            let found = found.map_err(|fault| self.of_pull(number, fault))?.what;
             let last = found.len() < PAGE;
             all.extend(found);
             if last {

@@ -1,8 +1,8 @@
 //! What of GitHub's answers is read.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Pull {
     pub(super) number: u64,
     pub(super) node_id: String,
@@ -28,37 +28,37 @@ pub(super) struct Pull {
     pub(super) requested_reviewers: Vec<User>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum OpenOrClosed {
     Open,
     Closed,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct User {
     pub(super) login: String,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Label {
     pub(super) name: String,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct End {
     pub(super) r#ref: String,
     pub(super) sha: String,
 }
 
 /// Of an issue, which every pull request is too.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Issue {
     #[serde(default)]
     pub(super) closed_by: Option<User>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Review {
     pub(super) id: u64,
     pub(super) user: Option<User>,
@@ -69,7 +69,7 @@ pub(super) struct Review {
 }
 
 /// A comment on the whole, or on a line of a file.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Comment {
     pub(super) id: u64,
     pub(super) user: Option<User>,
@@ -81,12 +81,12 @@ pub(super) struct Comment {
     pub(super) line: Option<u32>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct CheckRuns {
     pub(super) check_runs: Vec<CheckRun>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct CheckRun {
     pub(super) name: String,
     pub(super) conclusion: Option<String>,
@@ -94,12 +94,12 @@ pub(super) struct CheckRun {
     pub(super) html_url: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct CombinedStatus {
     pub(super) statuses: Vec<Status>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Status {
     pub(super) context: String,
     pub(super) state: String,

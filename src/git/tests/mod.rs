@@ -3,6 +3,7 @@
 mod branches;
 mod custody;
 mod fixture;
+mod kept;
 mod lanes;
 mod merging;
 mod remotes;

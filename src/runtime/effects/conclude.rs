@@ -7,6 +7,7 @@ use crate::forge::NewComment;
 use crate::plan;
 use crate::runtime::brief::Brief;
 use crate::runtime::{Context, clock};
+use crate::state::ForgeStep;
 use crate::view;
 
 /// Says what became of the lane, once: a comment that is there is found again by its key.
@@ -31,7 +32,8 @@ async fn say(context: &Context, brief: &Brief) -> Result<(), Failure> {
         line: None,
         key: Some(format!("{}:end", plan::pr_marker(&context.plan, lane))),
     };
-    let said = open_forge(context)?.add_comment(pr.at.number, comment).await;
+    let tried = brief.tried(&state.lanes[ix], ForgeStep::Conclude);
+    let said = open_forge(context)?.add_comment(pr.at.number, comment, tried).await;
     said.map_err(|e| forge_failure("saying what became of the lane", &e))?;
     Ok(())
 }

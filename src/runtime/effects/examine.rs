@@ -91,6 +91,8 @@ impl Examination<'_> {
                 super::chain(&error)
             ))
         })?;
+        let used = super::usage::read_review(&self.log(), self.plan, self.round);
+        facts.extend(used.map(|event| self.fact(event)));
         let judged = self.judge(&scan, ending);
         self.tidy(facts).await?;
         facts.extend(judged);
@@ -99,7 +101,7 @@ impl Examination<'_> {
 
     /// Runs the reviewer to its end.
     async fn review(&self, facts: &mut Vec<Draft>) -> Result<Ending, Failure> {
-        let (base, lane) = self.ready().await?;
+        let (base, lane) = self.ready(facts).await?;
         let launch = self.launch(&base, lane).await?;
         let mut running = {
             let mut live = self.context.live();
@@ -169,24 +171,30 @@ impl Examination<'_> {
     }
 
     /// Puts the work into the reviewer's worktree. Returns what it is seen against, and the worktree.
-    async fn ready(&self) -> Result<(Sha, PathBuf), Failure> {
+    async fn ready(&self, facts: &mut Vec<Draft>) -> Result<(Sha, PathBuf), Failure> {
         let (context, commit, tip) = (Arc::clone(self.context), self.commit.clone(), self.known.tip.clone());
         // Work that resolves a conflict is seen against what it was given: both sides, marked.
         let marked = self.known.attempt.resolves.as_ref().map(|resolves| resolves.marked.clone());
         let path = self.worktree();
-        let made = blocking(move || -> Result<(Sha, PathBuf), GitError> {
+        let what = format!("review-before/{}/{}-{}", self.task.id, self.number, self.round);
+        let made = blocking(move || -> Result<(Sha, PathBuf, Option<Event>), GitError> {
             let repo = &context.project.repo;
             let worktree = provision::worktree(&context, &path, &commit)?;
+            // A review that was cut off has left its worktree.
+            let reason = "what stood in the reviewer's worktree before";
+            let kept = keep::worktree(&context, &worktree, &what, reason, std::slice::from_ref(&commit))?;
             repo.set_to(&worktree, &commit)?;
             let left = || -> Result<Sha, GitError> {
                 let tip = tip.unwrap_or_else(|| commit.clone());
                 Ok(repo.merge_base(&tip, &commit)?.unwrap_or(tip))
             };
             let base = marked.map_or_else(left, Ok)?;
-            Ok((base, worktree.path))
+            Ok((base, worktree.path, kept.map(Event::from)))
         })
         .await;
-        made.map_err(|e| self.failed(&e))
+        let (base, lane, kept) = made.map_err(|e| self.failed(&e))?;
+        facts.extend(kept.map(|event| self.fact(event)));
+        Ok((base, lane))
     }
 
     /// What the reviewer reads, and its command line.
@@ -227,7 +235,7 @@ impl Examination<'_> {
             env: agent::environment(&self.context.environment, &lane, &given),
             cwd: lane,
             stdin: prepare::stdin(def.prompt == PromptBy::Stdin, prompt_file),
-            log: self.record().with_extension("log"),
+            log: self.log(),
             tag: self.tag(),
         })
     }
@@ -264,6 +272,10 @@ impl Examination<'_> {
     /// Where the reviewer's words are sealed.
     fn record(&self) -> PathBuf {
         self.context.attempt_record(&self.task.id, self.number).join(format!("review-{}", self.round))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.record().with_extension("log")
     }
 
     fn signals(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Done, attempt, blocking, gate, git_failure, permanent, task_pr};
+use super::{Done, attempt, blocking, gate, git_failure, keep, permanent, task_pr};
 use crate::event::{
     CheckRecorded, CheckStatus, ConflictPredicted, CustodyKept, Draft, Effect, Failure, FailureKind,
     MergeRecorded, Subject, named,
@@ -96,33 +96,47 @@ impl Landing<'_> {
         let path = attempt::place_of(self.context, &self.task, self.known.attempt.place);
         let (message, branch, mark) = (self.message(), self.branch(), self.mark());
         let pristine = !self.must_run(None);
-        let made = blocking(move || -> Result<Result<Candidate, (Vec<String>, String)>, GitError> {
-            let repo = &context.project.repo;
-            let worktree = super::provision::worktree(&context, &path, &tip)?;
-            let Some(commit) = commit else {
-                let tree = repo.tree_of(&tip)?;
-                return Ok(Ok(Candidate { commit: tip, tree, worktree, landed: false }));
+        let what = format!("landing/{}/{}", self.task.id, self.number);
+        let reason =
+            format!("what stood in the lane before attempt {} of {} landed", self.number, self.task.id);
+        let subject = self.subject.clone();
+        let build =
+            move |noted: &mut Vec<Draft>| -> Result<Result<Candidate, (Vec<String>, String)>, GitError> {
+                let repo = &context.project.repo;
+                let worktree = super::provision::worktree(&context, &path, &tip)?;
+                let Some(commit) = commit else {
+                    let tree = repo.tree_of(&tip)?;
+                    return Ok(Ok(Candidate { commit: tip, tree, worktree, landed: false }));
+                };
+                if let Some(found) = repo.read_ref(&format!("refs/heads/{branch}"))?.filter(|f| *f != tip)
+                    && repo.parents(&found)?.first() == Some(&tip)
+                    && repo.commit_message(&found)?.contains(&mark)
+                {
+                    let tree = repo.tree_of(&found)?;
+                    return Ok(Ok(Candidate { commit: found, tree, worktree, landed: true }));
+                }
+                let tree = match repo.merge(&tip, &commit)? {
+                    Merge::Clean { tree, .. } => tree,
+                    Merge::Conflict { paths, detail, .. } => return Ok(Err((paths, detail))),
+                };
+                let merged = repo.commit_tree(&tree, &[tip, commit.clone()], &message, &context.author)?;
+                if !pristine {
+                    // A person may have worked there since the work was collected.
+                    let kept =
+                        keep::worktree(&context, &worktree, &what, &reason, &[commit, merged.clone()])?;
+                    noted.extend(kept.map(|kept| Draft::world(subject, kept)));
+                    repo.set_to(&worktree, &merged)?;
+                }
+                Ok(Ok(Candidate { commit: merged, tree, worktree, landed: false }))
             };
-            if let Some(found) = repo.read_ref(&format!("refs/heads/{branch}"))?.filter(|f| *f != tip)
-                && repo.parents(&found)?.first() == Some(&tip)
-                && repo.commit_message(&found)?.contains(&mark)
-            {
-                let tree = repo.tree_of(&found)?;
-                return Ok(Ok(Candidate { commit: found, tree, worktree, landed: true }));
-            }
-            let tree = match repo.merge(&tip, &commit)? {
-                Merge::Clean { tree, .. } => tree,
-                Merge::Conflict { paths, detail, .. } => return Ok(Err((paths, detail))),
-            };
-            let merged = repo.commit_tree(&tree, &[tip, commit], &message, &context.author)?;
-            if !pristine {
-                repo.set_to(&worktree, &merged)?;
-            }
-            Ok(Ok(Candidate { commit: merged, tree, worktree, landed: false }))
+        let (made, noted) = blocking(move || {
+            let mut noted = Vec::new();
+            let made = build(&mut noted);
+            (made, noted)
         })
-        .await
-        .map_err(|e| self.failed(&e))?;
-        made.map_err(|(paths, detail)| {
+        .await;
+        facts.extend(noted);
+        made.map_err(|e| self.failed(&e))?.map_err(|(paths, detail)| {
             let lane = &self.task.lane;
             let message = format!("its work and lane `{lane}` both changed {}", named(&paths));
             let event = ConflictPredicted::over(format!("lane {lane}"), paths, detail);
@@ -141,7 +155,7 @@ impl Landing<'_> {
             self.check(facts, "gate", CheckStatus::Pass, "this tree has passed it before");
             return Ok(());
         }
-        let fresh = if gate.fresh { Some(self.pristine(candidate).await?) } else { None };
+        let fresh = if gate.fresh { Some(self.pristine(candidate, facts).await?) } else { None };
         let place = fresh.as_ref().unwrap_or(&candidate.worktree);
         let mut given = attempt::given(self.context, &self.task, self.number, self.tip);
         given.retain(|(name, _)| name != "LANEWAY_SIGNALS");
@@ -155,11 +169,9 @@ impl Landing<'_> {
         };
         let ran = gate::run(self.context, gate, &setting).await;
         if let Some(fresh) = fresh.clone() {
-            let context = Arc::clone(self.context);
-            let removed =
-                blocking(move || context.project.repo.remove(&fresh, &context.project.record.trash())).await;
-            if let Err(error) = removed {
-                tracing::warn!(%error, "a pristine worktree could not be removed");
+            match self.discard(fresh, &candidate.commit).await {
+                Ok(kept) => facts.extend(kept),
+                Err(error) => tracing::warn!(%error, "a pristine worktree could not be removed"),
             }
         }
         let mut check = ran?;
@@ -206,19 +218,31 @@ impl Landing<'_> {
         Ok(())
     }
 
-    async fn pristine(&self, candidate: &Candidate) -> Result<Worktree, Failure> {
-        let name = format!("{}.{}.gate", self.task.lane, self.task.id);
-        let (context, path) = (Arc::clone(self.context), self.context.plan.places.worktrees.join(name));
-        let commit = candidate.commit.clone();
+    /// Removes a pristine worktree; what the gate left there is kept first.
+    async fn discard(&self, fresh: Worktree, commit: &Sha) -> Result<Option<Draft>, GitError> {
+        let (context, commit, subject) = (Arc::clone(self.context), commit.clone(), self.subject.clone());
+        let what = format!("gate/{}/{}", self.task.id, self.number);
+        let reason = format!("what the gate of {} left", self.task.id);
         blocking(move || {
-            let repo = &context.project.repo;
-            if let Some(left) = repo.reopen(&path)? {
-                repo.remove(&left, &context.project.record.trash())?;
-            }
-            repo.provision(&path, &commit)
+            let kept = keep::worktree(&context, &fresh, &what, &reason, &[commit])?;
+            context.project.repo.remove(&fresh, &context.project.record.trash())?;
+            Ok(kept.map(|kept| Draft::world(subject, kept)))
         })
         .await
-        .map_err(|e| self.failed(&e))
+    }
+
+    async fn pristine(&self, candidate: &Candidate, facts: &mut Vec<Draft>) -> Result<Worktree, Failure> {
+        let path = plan::gate_worktree(&self.context.plan.places.worktrees, &self.task.lane, &self.task.id);
+        let context = Arc::clone(self.context);
+        let commit = candidate.commit.clone();
+        let place = path.clone();
+        let left =
+            blocking(move || context.project.repo.reopen(&place)).await.map_err(|e| self.failed(&e))?;
+        if let Some(left) = left {
+            facts.extend(self.discard(left, &commit).await.map_err(|e| self.failed(&e))?);
+        }
+        let context = Arc::clone(self.context);
+        blocking(move || context.project.repo.provision(&path, &commit)).await.map_err(|e| self.failed(&e))
     }
 
     /// Whether the gate has to run on `tree`; with no tree at hand, whether there is one to run.

@@ -12,6 +12,7 @@ use crate::git::GitError;
 use crate::id::{LaneId, Sha};
 use crate::runtime::brief::Brief;
 use crate::runtime::{Context, clock};
+use crate::state::ForgeStep;
 use pull_request::{Joined, forge_failure, join, open_forge};
 
 /// Where the two sides of a target stand.
@@ -88,9 +89,11 @@ async fn on_github(
         }
     }
     let title = format!("Merge lane {lane} into {target} (#{number})");
-    let commit =
-        github.merge(number, tip, &title).await.map_err(|error| merge_failure(github, automatic, &error))?;
-    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned() }));
+    let tried = brief.tried(&state.lanes[ix], ForgeStep::Merge);
+    let landed = github.merge(number, tip, &title, tried).await;
+    let landed = landed.map_err(|error| merge_failure(github, automatic, &error))?;
+    let by = landed.by.unwrap_or_else(|| by.to_owned());
+    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: landed.sha, by }));
     Ok(())
 }
 

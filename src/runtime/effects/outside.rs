@@ -8,7 +8,7 @@ use crate::event::{
     CHECK_AHEAD, CheckRecorded, CheckStatus, Draft, Effect, Failure, PrClosed, PrMerged, ReviewAct,
     ReviewObserved, SignalRejected, Subject,
 };
-use crate::forge::{Closed, Forge, ForgeError, Merged, NewComment, NewReview, Verdict};
+use crate::forge::{Closed, Forge, ForgeError, Merged, NewComment, NewReview, Tried, Verdict};
 use crate::git::{GitError, Merge};
 use crate::id::{LaneId, Sha};
 use crate::runtime::brief::Brief;
@@ -57,14 +57,15 @@ async fn try_review(
     match verdict {
         None => {
             let comment = NewComment { author, body, at, path: None, line: None, key };
-            forge.add_comment(pull.number, comment).await.map_err(failed)?;
+            forge.add_comment(pull.number, comment, Tried::Perhaps).await.map_err(failed)?;
         }
         Some(verdict) => {
             let review = NewReview { author, verdict, body, sha: pull.head_sha.clone(), at, key };
             forge.add_review(pull.number, review).await.map_err(failed)?;
         }
     }
-    let event = ReviewObserved { act, by: by.to_owned(), text: text.to_owned(), tip: pull.head_sha };
+    let event =
+        ReviewObserved { act, by: by.to_owned(), text: text.to_owned(), tip: pull.head_sha, id: None };
     Ok(vec![Draft::world(subject, event)])
 }
 

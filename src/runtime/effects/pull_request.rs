@@ -7,13 +7,13 @@ use crate::event::{
     CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrMerged,
     PrOpened, PrRef, PrUpdated, Subject, named,
 };
-use crate::forge::{self, Forge, ForgeError, NewPr, PrCheck, PrUpdate};
+use crate::forge::{self, Forge, ForgeError, NewPr, PrCheck, PrUpdate, Tried};
 use crate::git::{GitError, Merge, Worktree};
 use crate::id::{LaneId, Sha};
 use crate::plan;
 use crate::runtime::brief::Brief;
 use crate::runtime::{Context, clock};
-use crate::state::{Check, State};
+use crate::state::{Check, ForgeStep, State};
 use crate::view;
 
 /// The forge of the run.
@@ -56,6 +56,12 @@ async fn try_open(
 ) -> Result<(), Failure> {
     let state = brief.state.clone().ok_or_else(|| permanent("the state is missing".to_owned()))?;
     let known = retarget::known(context, &state, lane);
+    let ix = context.index.lane(lane).expect("effects name lanes of the plan");
+    let tried = match &state.lanes[ix].pr {
+        None => brief.tried(&state.lanes[ix], ForgeStep::Open),
+        // One that is closed is opened again.
+        Some(_) => Tried::Perhaps,
+    };
     let (shared, id, at) = (Arc::clone(context), lane.clone(), tip.clone());
     let onto = (base.to_owned(), draft);
     let (found, ready) = blocking(move || make_ready(&shared, &state, (&id, &at), onto)).await?;
@@ -74,7 +80,7 @@ async fn try_open(
         facts.push(Draft::world(Subject::lane(lane), updated));
         return Ok(());
     }
-    let opened = forge.create(new).await.map_err(|e| forge_failure("opening the pull request", &e))?;
+    let opened = forge.create(new, tried).await.map_err(|e| forge_failure("opening the pull request", &e))?;
     let (new, pull) = (matches!(opened, forge::Opened::New(_)), opened.into_pull());
     let pr = PrRef { number: pull.number, url: pull.url.clone() };
     let subject = Subject::lane(lane);
@@ -322,7 +328,8 @@ pub(super) async fn gates(
             continue;
         }
         if !moved {
-            facts.extend(keep_lane(context, lane, &joined.worktree, tip).await?);
+            let reason = format!("what stood in lane {lane} before its merge was gated");
+            facts.extend(keep_lane(context, lane, &joined.worktree, &[tip], reason).await?);
             set_to(context, &joined.worktree, &joined.commit).await?;
             moved = true;
         }
@@ -347,6 +354,8 @@ pub(super) async fn gates(
         facts.push(Draft::world(Subject::lane(lane), evidence));
     }
     if moved {
+        let reason = format!("what the gates of lane {lane} left");
+        facts.extend(keep_lane(context, lane, &joined.worktree, &[tip, &joined.commit], reason).await?);
         set_to(context, &joined.worktree, tip).await?;
     }
     Ok(facts)
@@ -357,13 +366,14 @@ async fn keep_lane(
     context: &Arc<Context>,
     lane: &LaneId,
     worktree: &Worktree,
-    tip: &Sha,
+    known: &[&Sha],
+    reason: String,
 ) -> Result<Option<Draft>, Failure> {
-    let (context, lane, worktree, tip) = (Arc::clone(context), lane.clone(), worktree.clone(), tip.clone());
+    let (context, lane, worktree) = (Arc::clone(context), lane.clone(), worktree.clone());
+    let known: Vec<Sha> = known.iter().map(|known| (*known).clone()).collect();
     blocking(move || {
-        let reason = format!("what stood in lane {lane} before its merge was gated");
-        let what = format!("before-gate/{lane}");
-        let kept = keep::worktree(&context, &worktree, &what, &reason, std::slice::from_ref(&tip))?;
+        let what = format!("lane-gate/{lane}");
+        let kept = keep::worktree(&context, &worktree, &what, &reason, &known)?;
         Ok(kept.map(|kept| Draft::world(Subject::lane(&lane), kept)))
     })
     .await

@@ -10,7 +10,7 @@ use crate::event::{
     TaskPrMerged, TaskPrOpened,
 };
 use crate::forge::{
-    Closed, Forge, ForgeError, Merged, NewComment, NewPr, PrCheck, PrState, PrUpdate, PullRequest,
+    Closed, Forge, ForgeError, Merged, NewComment, NewPr, PrCheck, PrState, PrUpdate, PullRequest, Tried,
 };
 use crate::git::GitError;
 use crate::id::Sha;
@@ -124,7 +124,7 @@ async fn try_show(landing: &Landing<'_>, commit: &Sha, facts: &mut Vec<Draft>) -
     facts.extend(kept);
     put?;
     let pull = match found {
-        None => forge.create(new).await.map_err(|e| failed(&e))?.into_pull(),
+        None => forge.create(new, Tried::Never).await.map_err(|e| failed(&e))?.into_pull(),
         Some(pull) => {
             let update = PrUpdate {
                 title: Some(new.title),
@@ -255,7 +255,7 @@ async fn closed(landing: &Landing<'_>, shown: &Shown, reason: String) -> Result<
     if !said.iter().any(|comment| comment.body == body) {
         let author = LANEWAY.to_owned();
         let comment = NewComment { author, body, at: at.clone(), path: None, line: None, key: Some(key) };
-        shown.forge.add_comment(number, comment).await.map_err(doing)?;
+        shown.forge.add_comment(number, comment, Tried::Never).await.map_err(doing)?;
     }
     let by = LANEWAY.to_owned();
     shown.forge.close(number, Closed { by, at }).await.map_err(doing)?;

@@ -47,7 +47,11 @@ impl Removal<'_> {
         let root = &self.context.plan.places.worktrees;
         let own = self.context.index.tasks_of[ix].iter().flat_map(|&t| {
             let task = &self.context.plan.tasks[t].id;
-            [plan::task_worktree(root, self.lane, task), plan::review_worktree(root, self.lane, task)]
+            [
+                plan::task_worktree(root, self.lane, task),
+                plan::review_worktree(root, self.lane, task),
+                plan::gate_worktree(root, self.lane, task),
+            ]
         });
         let paths: Vec<_> =
             std::iter::once(self.context.lane(self.lane).worktree.clone()).chain(own).collect();

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use super::attempt::Job;
 use crate::agent::{UsageReader, Used};
 use crate::event::{Draft, UsageRecorded};
-use crate::graph::OutputRules;
-use crate::plan::Work;
+use crate::graph::{AgentDef, OutputRules};
+use crate::id::AgentName;
+use crate::plan::{ReviewPlan, Work};
 use crate::runtime::Context;
 
 /// How long a line may be to be looked at, in bytes.
@@ -25,26 +26,43 @@ pub(super) fn begin(record: &Path, iteration: u32) {
 /// Reads the log of a process that has ended. A log that cannot be read is no reason to fail an attempt.
 pub(super) fn read(context: &Context, job: &Job<'_>) -> Option<Draft> {
     let Work::Agent { by, def, .. } = &job.task.work else { return None };
-    let rules = def.output.as_ref()?;
     let record = context.attempt_record(&job.task.id, job.number);
     let from = std::fs::read_to_string(place(&record, job.iteration)).ok();
     let from = from.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let used = match used(&record.join("agent.log"), from, rules) {
+    let event = told(&record.join("agent.log"), from, def, &by.agent, None)?;
+    Some(Draft::world(job.subject.clone(), event))
+}
+
+/// Reads the log of a reviewer, also one whose answer was sealed before a crash.
+pub(super) fn read_review(log: &Path, plan: &ReviewPlan, round: u32) -> Option<UsageRecorded> {
+    told(log, 0, &plan.def, &plan.agent, Some(round))
+}
+
+fn told(
+    log: &Path,
+    from: u64,
+    def: &AgentDef,
+    agent: &AgentName,
+    review: Option<u32>,
+) -> Option<UsageRecorded> {
+    let used = match used(log, from, def.output.as_ref()?) {
         Ok(used) => used?,
+        // A reviewer that was never started has none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && review.is_some() => return None,
         Err(error) => {
-            tracing::warn!(%error, task = %job.task.id, "what the agent used could not be read");
+            tracing::warn!(%error, log = %log.display(), "what the agent used could not be read");
             return None;
         }
     };
-    let event = UsageRecorded {
-        agent: by.agent.to_string(),
+    Some(UsageRecorded {
+        agent: agent.to_string(),
         session: used.session,
         input_tokens: used.input_tokens,
         cached_tokens: used.cached_tokens,
         output_tokens: used.output_tokens,
         cost_micros: used.cost_micros,
-    };
-    Some(Draft::world(job.subject.clone(), event))
+        review,
+    })
 }
 
 fn place(record: &Path, iteration: u32) -> PathBuf {

@@ -5,7 +5,7 @@ use super::room::{Room, fence};
 use crate::event::{CheckStatus, ConcernClass, DiffFile, DiffStat};
 use crate::graph::{Command, MergePolicy};
 use crate::plan::{LaneIx, LanePlan, Plan, TaskIx};
-use crate::state::{Check, Concern, State, Task, Usage};
+use crate::state::{Attempt, Check, Concern, State, Task, Usage};
 use crate::view::elapsed::elapsed;
 use crate::view::plain::put;
 use crate::view::progress::last_attempt;
@@ -111,7 +111,7 @@ impl Section<'_> {
     pub(super) fn used(&self) -> String {
         let tasks = self.state.index().tasks_of[self.lane].iter();
         let attempts = tasks.flat_map(|&task| &self.state.tasks[task].attempts);
-        let used: Usage = attempts.flat_map(|a| a.usage.values().copied()).sum();
+        let used: Usage = attempts.flat_map(Attempt::used).sum();
         if used == Usage::default() {
             return String::new();
         }

@@ -372,6 +372,7 @@ fn ar10_a_body_says_what_the_agents_used() {
             cached_tokens: Some(1_000),
             output_tokens: Some(42),
             cost_micros,
+            review: None,
         };
         story.of(task, used);
     }

@@ -150,6 +150,14 @@ impl FakeGitHub {
         world.review(number, by, state, body);
     }
 
+    /// Takes back in the browser the newest review of `by`.
+    pub(crate) fn dismiss(&self, number: u64, by: &str) {
+        self.world().change(number, |pull| {
+            let theirs = pull.reviews.iter_mut().rev().find(|one| one["user"]["login"] == by);
+            theirs.expect("they have reviewed it")["state"] = "DISMISSED".into();
+        });
+    }
+
     /// Sets a check run on the head of a pull request; `None` while it runs.
     pub(crate) fn check(&self, number: u64, name: &str, conclusion: Option<&str>) {
         let mut world = self.world();

@@ -1,0 +1,11 @@
+//! Collecting what runs left and nobody needs any more: first a plan that changes nothing, then what the plan says.
+//!
+//! Nothing of a run goes that is carried, unfinished or not merged, nothing younger than asked for, and nothing that is not
+//! Laneway's own. Objects that no ref holds any more are left to `git gc`.
+
+mod plan;
+mod size;
+mod sweep;
+
+pub use plan::{Item, Spared, Thing, collect};
+pub use sweep::{Swept, sweep};

@@ -1,0 +1,242 @@
+//! What there is to collect, and what stays and why.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::size;
+use crate::event::Timestamp;
+use crate::git::Worktree;
+use crate::id::{GraphName, LaneId, RunNo, Sha};
+use crate::plan::{self, Plan};
+use crate::runtime::kept::{Kept, Standing, kept, standing_of};
+use crate::runtime::{Project, RuntimeError, store};
+
+/// Something that takes room.
+#[derive(Debug, Clone)]
+pub enum Thing {
+    /// What custody keeps.
+    Custody(Box<Kept>),
+    /// A directory of the trash.
+    Trash {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A worktree that a merged lane has left.
+    Worktree {
+        /// The worktree.
+        worktree: Worktree,
+        /// Its run.
+        run: (GraphName, RunNo),
+    },
+    /// The logs and sealed signals of a run's attempts. Its journal and its plan stay.
+    Attempts {
+        /// Where they are.
+        path: PathBuf,
+        /// The run.
+        run: (GraphName, RunNo),
+    },
+    /// The noticeboard of a run.
+    Board {
+        /// Where it is.
+        path: PathBuf,
+        /// The run.
+        run: (GraphName, RunNo),
+    },
+    /// Where a fetch has kept a branch of origin.
+    Seen {
+        /// The ref.
+        reference: String,
+        /// Where it points.
+        commit: Sha,
+    },
+}
+
+/// Why something stays.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Spared {
+    /// It is not old enough.
+    #[error("it is younger than asked for")]
+    Young,
+    /// Its run goes on.
+    #[error("its run is not over")]
+    Live,
+    /// Its run is not merged.
+    #[error("lane `{lane}` of its run is not merged")]
+    Unmerged {
+        /// The lane.
+        lane: LaneId,
+    },
+    /// Its run cannot be read.
+    #[error("its run cannot be read: {reason}")]
+    Unreadable {
+        /// Why.
+        reason: String,
+    },
+    /// A person wants to keep it.
+    #[error("somebody locked it with `git worktree lock`")]
+    Locked,
+}
+
+/// A [`Thing`] with its age and size.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// What it is.
+    pub thing: Thing,
+    /// Since when nobody needed it.
+    pub since: Timestamp,
+    /// The room that it takes on disk, in bytes.
+    pub bytes: u64,
+    /// Why it stays; `None` where it can go.
+    pub spared: Option<Spared>,
+}
+
+/// What is asked of everything that is looked at.
+struct Look<'a> {
+    project: &'a Project,
+    now: Timestamp,
+    older_than: u64,
+    runs: BTreeMap<(GraphName, RunNo), Standing>,
+    items: Vec<Item>,
+}
+
+/// Everything that could be collected, as of `now`; what is not older than `older_than` milliseconds stays. Changes nothing.
+pub fn collect(project: &Project, now: Timestamp, older_than: u64) -> Result<Vec<Item>, RuntimeError> {
+    let mut look = Look { project, now, older_than, runs: BTreeMap::new(), items: Vec::new() };
+    let mut plans = Vec::new();
+    for graph in project.record.graphs()? {
+        for run in project.record.runs(&graph)? {
+            let (standing, plan) = match store::load(project, &graph, run) {
+                Ok(loaded) => (standing_of(&loaded), Some(loaded.plan)),
+                Err(error) => (Standing::Unreadable { reason: error.to_string() }, None),
+            };
+            look.runs.insert((graph.clone(), run), standing);
+            plans.extend(plan);
+        }
+    }
+    look.custody()?;
+    look.trash()?;
+    for plan in &plans {
+        look.run(plan)?;
+    }
+    look.seen()?;
+    Ok(look.items)
+}
+
+impl Look<'_> {
+    fn add(&mut self, thing: Thing, since: Timestamp, bytes: u64, spared: Option<Spared>) {
+        let young = self.now.since(since) < self.older_than;
+        let spared = spared.or_else(|| young.then_some(Spared::Young));
+        self.items.push(Item { thing, since, bytes, spared });
+    }
+
+    fn custody(&mut self) -> Result<(), RuntimeError> {
+        for kept in kept(self.project)? {
+            let bytes = self.project.repo.custody_bytes(&kept.found)?;
+            let standing = kept.run.as_ref().and_then(|run| self.runs.get(run));
+            let spared = standing.and_then(spared);
+            let since = kept.at;
+            self.add(Thing::Custody(Box::new(kept)), since, bytes, spared);
+        }
+        Ok(())
+    }
+
+    fn trash(&mut self) -> Result<(), RuntimeError> {
+        for path in entries(&self.project.record.trash())? {
+            let since = changed_at(&path);
+            let bytes = size::of(&path);
+            self.add(Thing::Trash { path }, since, bytes, None);
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, plan: &Plan) -> Result<(), RuntimeError> {
+        let run = (plan.graph.clone(), plan.run);
+        let standing = self.runs.get(&run).cloned().unwrap_or(Standing::Gone);
+        let since = match &standing {
+            Standing::Over { since } => *since,
+            _ => self.now,
+        };
+        let spared = spared(&standing);
+        for worktree in leftovers(self.project, plan)? {
+            let bytes = size::of(&worktree.path);
+            let spared =
+                spared.clone().or_else(|| worktree.admin.join("locked").exists().then_some(Spared::Locked));
+            self.add(Thing::Worktree { worktree, run: run.clone() }, since, bytes, spared);
+        }
+        let attempts = self.project.record.run_dir(&run.0, run.1).join("attempts");
+        if attempts.is_dir() {
+            let bytes = size::of(&attempts);
+            self.add(Thing::Attempts { path: attempts, run: run.clone() }, since, bytes, spared.clone());
+        }
+        let board = self.project.board(&run.0, run.1).root().to_owned();
+        if board.is_dir() {
+            let bytes = size::of(&board);
+            self.add(Thing::Board { path: board, run }, since, bytes, spared);
+        }
+        Ok(())
+    }
+
+    /// A run that is not over may need what it last saw of origin.
+    fn seen(&mut self) -> Result<(), RuntimeError> {
+        let needed = self.runs.values().find_map(spared);
+        let last = self.runs.values().filter_map(|standing| match standing {
+            Standing::Over { since } => Some(*since),
+            _ => None,
+        });
+        let since = last.max().unwrap_or_default();
+        for (reference, commit) in self.project.repo.list_refs("refs/laneway/remote/")? {
+            self.add(Thing::Seen { reference, commit }, since, 0, needed.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Why nothing of a run goes.
+pub(super) fn spared(standing: &Standing) -> Option<Spared> {
+    match standing {
+        Standing::Over { .. } | Standing::Gone => None,
+        Standing::Live => Some(Spared::Live),
+        Standing::Unmerged { lane } => Some(Spared::Unmerged { lane: lane.clone() }),
+        Standing::Unreadable { reason } => Some(Spared::Unreadable { reason: reason.clone() }),
+    }
+}
+
+/// The worktrees of a plan that are there.
+fn leftovers(project: &Project, plan: &Plan) -> Result<Vec<Worktree>, RuntimeError> {
+    let root = &plan.places.worktrees;
+    let mut paths: Vec<PathBuf> = plan.lanes.iter().map(|lane| lane.worktree.clone()).collect();
+    for task in &plan.tasks {
+        paths.push(plan::task_worktree(root, &task.lane, &task.id));
+        paths.push(plan::review_worktree(root, &task.lane, &task.id));
+        paths.push(plan::gate_worktree(root, &task.lane, &task.id));
+    }
+    let mut found = Vec::new();
+    for path in paths {
+        found.extend(project.repo.reopen(&path)?);
+    }
+    Ok(found)
+}
+
+/// What lies in a directory that may be missing, in order of name.
+pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, RuntimeError> {
+    let failed = |source| RuntimeError::Io { action: "read", path: dir.to_owned(), source };
+    let listed = match std::fs::read_dir(dir) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut found = Vec::new();
+    for entry in listed {
+        found.push(entry.map_err(failed)?.path());
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// When something was put into a directory last; a place in the trash gets its content once.
+fn changed_at(path: &Path) -> Timestamp {
+    let changed = std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    let since = changed.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,122 @@
+//! Doing what the plan of a collection says. Each step can be repeated, so that being killed anywhere loses nothing.
+
+use std::path::Path;
+
+use super::plan::{Item, Spared, Thing, entries, spared};
+use crate::git::{GitError, Worktree};
+use crate::id::{GraphName, RunNo};
+use crate::plan::custody_ref;
+use crate::runtime::kept::{standing, under_lock};
+use crate::runtime::{Project, RuntimeError};
+
+/// What became of an item.
+#[derive(Debug)]
+pub enum Swept {
+    /// It is gone.
+    Gone,
+    /// It stays: since the plan was made, something has changed.
+    Spared(Spared),
+    /// It stays: it could not be removed.
+    Failed(RuntimeError),
+}
+
+/// Collects those of `items` that are not spared, one after the other, each under the lock of its graph and after a second look
+/// at its run. Returns what became of each.
+pub fn sweep(project: &Project, items: &[Item]) -> Result<Vec<Swept>, RuntimeError> {
+    // What a collection that was killed had taken away already.
+    for left in entries(&going(project))? {
+        remove_all(&left)?;
+    }
+    Ok(items.iter().map(|item| one(project, item)).collect())
+}
+
+fn one(project: &Project, item: &Item) -> Swept {
+    if let Some(spared) = &item.spared {
+        return Swept::Spared(spared.clone());
+    }
+    let done = match run_of(&item.thing) {
+        None => remove(project, &item.thing).map(|()| None),
+        Some((graph, run)) => under_lock(project, graph, || match spared(&standing(project, graph, *run)) {
+            Some(spared) => Ok(Some(spared)),
+            None => remove(project, &item.thing).map(|()| None),
+        }),
+    };
+    match done {
+        Ok(None) => Swept::Gone,
+        Ok(Some(spared)) => Swept::Spared(spared),
+        Err(RuntimeError::Lock(crate::journal::LockError::Held { .. })) => Swept::Spared(Spared::Live),
+        Err(error) => Swept::Failed(error),
+    }
+}
+
+fn run_of(thing: &Thing) -> Option<&(GraphName, RunNo)> {
+    match thing {
+        Thing::Custody(kept) => kept.run.as_ref(),
+        Thing::Worktree { run, .. } | Thing::Attempts { run, .. } | Thing::Board { run, .. } => Some(run),
+        Thing::Trash { .. } | Thing::Seen { .. } => None,
+    }
+}
+
+fn remove(project: &Project, thing: &Thing) -> Result<(), RuntimeError> {
+    match thing {
+        Thing::Custody(kept) => forget_ref(project, &kept.found.reference, &kept.found.commit),
+        Thing::Seen { reference, commit } => forget_ref(project, reference, commit),
+        Thing::Worktree { worktree, run } => remove_worktree(project, worktree, run),
+        Thing::Trash { path } | Thing::Attempts { path, .. } | Thing::Board { path, .. } => {
+            take_away(project, path)
+        }
+    }
+}
+
+fn forget_ref(project: &Project, reference: &str, commit: &crate::id::Sha) -> Result<(), RuntimeError> {
+    match project.repo.delete_ref(reference, commit) {
+        // It holds something newer now, which nobody has looked at.
+        Ok(()) | Err(GitError::RefMoved { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the worktree of a merged lane holds is kept like everything that is removed.
+fn remove_worktree(
+    project: &Project,
+    worktree: &Worktree,
+    (graph, run): &(GraphName, RunNo),
+) -> Result<(), RuntimeError> {
+    let first = custody_ref(graph, *run, &format!("gc/{}", worktree.name()));
+    let (mut name, mut n) = (first.clone(), 1_u32);
+    while project.repo.read_ref(&name)?.is_some() {
+        n += 1;
+        name = format!("{first}.{n}");
+    }
+    project.repo.custody(worktree, &name, "what a merged lane's worktree held", &[])?;
+    project.repo.remove(worktree, &project.record.trash())?;
+    Ok(())
+}
+
+/// Renamed first: whoever looks meets all of it or nothing, and a collection that is killed is gone on with by the next.
+fn take_away(project: &Project, path: &Path) -> Result<(), RuntimeError> {
+    let going = going(project);
+    let failed = |source| RuntimeError::Io { action: "removed", path: path.to_owned(), source };
+    std::fs::create_dir_all(&going).map_err(failed)?;
+    let place = tempfile::Builder::new().prefix("going-").tempdir_in(&going).map_err(failed)?.keep();
+    match std::fs::rename(path, place.join("it")) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        // A worktree folder or a record on another file system cannot be renamed here.
+        Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => remove_all(path)?,
+        Err(error) => return Err(failed(error)),
+    }
+    remove_all(&place)
+}
+
+fn going(project: &Project) -> std::path::PathBuf {
+    project.record.root().join("gc")
+}
+
+fn remove_all(path: &Path) -> Result<(), RuntimeError> {
+    match std::fs::remove_dir_all(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(RuntimeError::Io { action: "removed", path: path.to_owned(), source }),
+    }
+}
