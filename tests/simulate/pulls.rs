@@ -298,7 +298,7 @@ impl World {
             return (vec![lane_fact(lane, PrClosed { by: by.to_owned() })], Ok(()));
         }
         let tip = pull.head.clone();
-        let event = ReviewObserved { act, by: by.to_owned(), text: text.to_owned(), tip };
+        let event = ReviewObserved { act, by: by.to_owned(), text: text.to_owned(), tip, id: None };
         (vec![lane_fact(lane, event)], Ok(()))
     }
 
