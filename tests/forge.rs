@@ -6,6 +6,7 @@ mod diamond;
 mod fan_in;
 mod faults;
 mod hub;
+mod nested;
 mod news;
 mod openapi;
 mod refused;

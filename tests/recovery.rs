@@ -3,6 +3,9 @@
 mod bad_input;
 mod interrupts;
 mod killed;
+mod liveness;
+mod locks;
+mod processes;
 mod requests;
 mod sweep;
 

@@ -28,6 +28,7 @@ mod forge;
 mod gc;
 mod graph_file;
 mod list;
+mod live;
 mod logs;
 mod out;
 mod pause;

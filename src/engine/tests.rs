@@ -1,6 +1,7 @@
 //! The core against a small scripted world: every effect is answered in memory, on a virtual clock.
 
 mod conditions;
+mod liveness;
 mod loops;
 mod mended;
 mod outage;
@@ -92,6 +93,7 @@ impl Draw {
             }),
             attempts: self.attempts,
             timeout: Millis(60_000),
+            stall: None,
             diff: DiffPolicy::Required,
             commit: CommitPolicy::Auto,
             env: BTreeMap::new(),

@@ -159,7 +159,9 @@ pub enum SyncSource {
         /// The upstream lanes whose content it brings, with their tips.
         landed: Vec<(LaneId, Sha)>,
     },
-    /// The landing of an upstream lane whose work the lane holds.
+    /// The lane's own branch on origin, as it stands when the sync is done: what others have put there.
+    Origin,
+    /// The landing of an upstream lane whose work the lane holds, or of a lane nested in it.
     Landing {
         /// The upstream lane.
         lane: LaneId,
@@ -178,6 +180,7 @@ impl SyncSource {
         match self {
             SyncSource::Lane { lane, tip } => vec![(lane.clone(), tip.clone())],
             SyncSource::Target { landed } => landed.clone(),
+            SyncSource::Origin => Vec::new(),
             SyncSource::Landing { lane, head, .. } => vec![(lane.clone(), head.clone())],
         }
     }

@@ -419,9 +419,14 @@ events! {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         answer: String,
     }
+    /// A living attempt has shown no sign of life for long, or shows one again.
+    LivenessRecorded = "liveness.recorded" {
+        /// What was looked at.
+        evidence: super::Evidence,
+    }
     /// A deadline passed.
     TimerFired = "timer.fired" {
-        /// Which one: `timeout`, `grace`.
+        /// Which one: `timeout`, `stall`, `grace`.
         timer: String,
         /// What follows.
         then: StopReason,

@@ -20,6 +20,7 @@ mod custody;
 mod diff;
 mod discover;
 mod error;
+mod fill;
 mod ignored;
 mod kept;
 mod left;
@@ -36,6 +37,7 @@ mod restack;
 mod restore;
 mod stale;
 mod tree_state;
+mod unlink;
 mod worktree;
 
 #[cfg(test)]

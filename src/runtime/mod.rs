@@ -20,6 +20,7 @@ mod forge;
 mod halt;
 mod kept;
 mod listen;
+mod liveness;
 mod noticeboard;
 mod observe;
 mod orchestrator;

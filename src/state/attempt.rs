@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Conflict, PullRequest, Unresolved};
 use crate::event::{
-    AttemptStatus, CHECK_PROGRESS, CheckStatus, DiffStat, Effect, ExitStatus, Failure, FailureKind, Output,
-    Place, ProcessId, StopReason, TaskStatus, Timestamp,
+    AttemptStatus, CHECK_PROGRESS, CheckStatus, DiffStat, Effect, Evidence, ExitStatus, Failure, FailureKind,
+    Output, Place, ProcessId, StopReason, TaskStatus, Timestamp,
 };
 use crate::graph::ClaimBy;
 use crate::id::{Category, Sha, TaskId};
@@ -197,6 +197,17 @@ pub struct Attempt {
     pub taken: BTreeMap<&'static str, u32>,
     /// How far it says it is.
     pub progress: Option<String>,
+    /// That it is quiet, while it is.
+    pub quiet: Option<Quiet>,
+}
+
+/// An attempt that shows no sign of life, as it was last looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quiet {
+    /// What was seen.
+    pub evidence: Evidence,
+    /// How often it was reported since it became quiet.
+    pub times: u32,
 }
 
 impl Attempt {
@@ -243,6 +254,7 @@ impl Attempt {
             seen: BTreeSet::new(),
             taken: BTreeMap::new(),
             progress: None,
+            quiet: None,
         }
     }
 
@@ -286,6 +298,11 @@ impl Attempt {
         let well = self.process.as_ref().and_then(|p| p.exit).is_some_and(ExitStatus::success);
         let silent = self.claims.first().is_none() && self.question.is_none();
         self.claims.done.is_some() || by_exit && well && silent
+    }
+
+    /// Whether it waits for a person, or has claimed: then nothing is expected of it.
+    pub fn may_be_quiet(&self) -> bool {
+        self.question.is_some() || self.claims.first().is_some()
     }
 
     /// The evidence that speaks against it.

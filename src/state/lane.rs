@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Check, Step};
 use crate::event::{
-    Actor, ConcernClass, ConflictPredicted, ControlVerb, Effect, LaneStatus, PrRef, ReviewAct,
+    Actor, CHECK_ORIGIN, ConcernClass, ConflictPredicted, ControlVerb, Effect, LaneStatus, PrRef, ReviewAct,
     ReviewDismissed, SyncSource, Timestamp,
 };
 use crate::id::{Sha, TaskId};
@@ -260,6 +260,11 @@ impl Lane {
     /// Whether its work is in the target, so that no more of it can be done here.
     pub fn is_closed(&self) -> bool {
         self.status == LaneStatus::Merged && self.tip.is_some()
+    }
+
+    /// Whether its branch on origin is known to hold what the lane does not.
+    pub fn origin_is_ahead(&self) -> bool {
+        self.checks.iter().any(|check| check.name == CHECK_ORIGIN)
     }
 
     /// Whether an effect on the lane is under way.

@@ -16,7 +16,7 @@ mod transition;
 mod tests;
 
 pub use apply::{ApplyError, Touched};
-pub use attempt::{Attempt, Check, Claims, Note, Process, REJECTED, Step, StepPhase, Task, Usage};
+pub use attempt::{Attempt, Check, Claims, Note, Process, Quiet, REJECTED, Step, StepPhase, Task, Usage};
 pub use lane::{
     Concern, Conflict, ForgeStep, Kept, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved,
 };

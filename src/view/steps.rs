@@ -76,6 +76,7 @@ fn sources(source: &crate::event::SyncSource) -> Vec<&LaneId> {
             vec![lane]
         }
         crate::event::SyncSource::Target { landed } => landed.iter().map(|(lane, _)| lane).collect(),
+        crate::event::SyncSource::Origin => Vec::new(),
     }
 }
 

@@ -139,6 +139,8 @@ fn work_text(event: &Event) -> Option<String> {
             format!("a person is needed: {} -> {}", said(&e.question), said(&e.hint))
         }
         Event::HumanTaskResolved(e) => format!("answered by {}{}", said(&e.by), quoted(&e.answer)),
+        Event::LivenessRecorded(e) if e.evidence.quiet_ms() == 0 => "shows signs of life again".to_owned(),
+        Event::LivenessRecorded(e) => e.evidence.to_string(),
         Event::TimerFired(e) => format!("{} is over: {}", said(&e.timer), stop(e.then)),
         Event::CustodyKept(e) => {
             format!("kept {} as {}: {}", e.commit.short(), said(&e.reference), said(&e.reason))
@@ -340,6 +342,7 @@ const fn stop(reason: StopReason) -> &'static str {
     match reason {
         StopReason::Claimed => "it claimed and its grace is over",
         StopReason::TimedOut => "its time is over",
+        StopReason::Stalled => "it shows no sign of life",
         StopReason::Cancelled => "called off",
         StopReason::Interrupted => "interrupted",
     }

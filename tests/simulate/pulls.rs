@@ -105,6 +105,8 @@ impl World {
                 SyncSource::Lane { tip, .. } => tip.clone(),
                 SyncSource::Landing { landed, .. } => landed.clone(),
                 SyncSource::Target { .. } => self.target(ix),
+                // Nobody but Laneway pushes to the branches of this world.
+                SyncSource::Origin => tip.clone(),
             })
             .collect();
         let news: Vec<&Sha> = sources.iter().filter(|s| !self.repo.history.is_ancestor(s, tip)).collect();

@@ -83,6 +83,9 @@ fn pending(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 }
 
 fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    if super::stack::take_in(core, lane)? {
+        return Ok(());
+    }
     let state = &core.state.lanes[lane];
     if let Some(why) = gave_up(core, state.step.as_ref())
         && core.state.live_tasks(lane).next().is_none()
@@ -151,6 +154,9 @@ fn merge_ready(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 
 /// Opens the lane's pull request, or brings it up to date.
 fn open_pr(core: &mut Core, lane: LaneIx, tip: crate::id::Sha) -> Result<(), EngineError> {
+    if core.parent_takes_in(lane) {
+        return Ok(());
+    }
     let (base, draft) = core.state.base_of(lane);
     let effect = Effect::OpenPr { lane: core.plan.lanes[lane].id.clone(), tip, base, draft };
     core.intend(core.lane_subject(lane), effect)
@@ -173,7 +179,9 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     }
     let Some(pr) = &state.pr else { return Ok(()) };
     if pr.merged.is_some() {
-        return core.lane_to(lane, LaneStatus::Merged, None);
+        // One that is nested is merged when its parent has it.
+        let there = core.state.is_in_parent(lane);
+        return if there { core.lane_to(lane, LaneStatus::Merged, None) } else { Ok(()) };
     }
     if let Some(by) = &pr.closed_by {
         let why = format!("pull request #{} was closed unmerged by {by}", pr.at.number);
@@ -201,7 +209,7 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if retry_later(core, lane) {
         return Ok(());
     }
-    if let Some(step) = again(core, lane) {
+    if let Some(step) = again(core, lane).filter(|_| !core.parent_takes_in(lane)) {
         return core.intend(core.lane_subject(lane), step);
     }
     if core.parent_is_busy(lane) {
@@ -268,7 +276,9 @@ fn failed(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let state = &core.state.lanes[lane];
     if state.pr.as_ref().is_some_and(|pr| pr.merged.is_some()) && !state.is_busy() {
         let why = "its pull request was merged all the same".to_owned();
-        return core.lane_to(lane, LaneStatus::Merged, Some(why));
+        let there = core.state.is_in_parent(lane);
+        let to = if there { LaneStatus::Merged } else { LaneStatus::PrCreated };
+        return core.lane_to(lane, to, Some(why));
     }
     if state.retry_wanted {
         let open = state.pr.as_ref().is_some_and(|p| p.closed_by.is_none() && p.merged.is_none());

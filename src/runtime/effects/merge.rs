@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Done, blocking, git_failure, permanent, pull_request, sync};
+use super::{Done, blocking, git_failure, origin, permanent, pull_request, sync};
 use crate::event::{
     CheckRecorded, CheckStatus, Draft, Effect, Event, Failure, FailureKind, PrMerged, Subject,
 };
@@ -70,6 +70,18 @@ async fn on_github(
     let number = state.lanes[ix].pr.as_ref().map(|pr| pr.at.number);
     let number = number.ok_or_else(|| permanent(format!("lane `{lane}` has no pull request")))?;
     let target = &context.lane(lane).target;
+    if context.lane(lane).parent.is_some() && brief.resumed {
+        // What it would be merged with may hold it already.
+        let pull = github.get(number).await.map_err(|e| forge_failure("looking at the pull request", &e))?;
+        if let Some(merged) = pull.merged {
+            facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: merged.sha, by: merged.by }));
+            return Ok(());
+        }
+    }
+    // GitHub merges into what it has, and that is to be what was gated.
+    let (shared, id) = (Arc::clone(context), lane.clone());
+    let pushed = blocking(move || origin::push_parents(&shared, &id)).await;
+    pushed.map_err(|unpushed| unpushed.told(facts))?;
     if automatic {
         // First what costs nothing: the gates are not run again each time that a check is waited for.
         checks_hold(github, lane, tip, facts).await?;

@@ -9,6 +9,7 @@ mod gate;
 mod keep;
 mod land;
 mod merge;
+mod origin;
 mod outside;
 mod prepare;
 mod provision;
@@ -21,6 +22,7 @@ mod teardown;
 mod tracker;
 mod usage;
 
+pub(super) use attempt::place_of;
 pub(super) use prepare::{answer_file, note_file};
 
 use std::sync::Arc;
