@@ -120,20 +120,18 @@ fn skip_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
 /// Why there is nothing to try again.
 fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
     let failed = |ix: usize| state.is_retriable(ix);
+    let lane_failed = |lane: usize| state.lanes[lane].status == LaneStatus::Failed && !state.is_closed(lane);
     let refused = |t: &crate::state::Task| {
         t.attempt().is_some_and(|a| a.status == AttemptStatus::Waiting && a.refusal().is_some())
     };
     if tasks.is_empty() {
-        let any =
-            (0..state.tasks.len()).any(failed) || state.lanes.iter().any(|l| l.status == LaneStatus::Failed);
+        let any = (0..state.tasks.len()).any(failed) || (0..state.lanes.len()).any(lane_failed);
         let any = any || state.tasks.iter().any(refused);
         return (!any && !state.run.cancelled).then(|| "nothing has failed".to_owned());
     }
     let status_of = |id: &crate::id::TaskId| state.index().task(id).map(|ix| (ix, state.tasks[ix].status));
     let fit = |(ix, _): (usize, _)| {
-        refused(&state.tasks[ix])
-            || failed(ix)
-            || state.lanes[state.index().lane_of[ix]].status == LaneStatus::Failed
+        refused(&state.tasks[ix]) || failed(ix) || lane_failed(state.index().lane_of[ix])
     };
     tasks.iter().find_map(|id| {
         let (ix, status) = status_of(id)?;

@@ -144,20 +144,27 @@ impl State {
         }
         for (ix, plan) in self.plan.tasks.iter().enumerate() {
             let asked = tasks.is_empty() || tasks.contains(&plan.id);
-            self.tasks[ix].set_aside &= !asked || self.lanes[self.index.lane_of[ix]].is_closed();
+            self.tasks[ix].set_aside &= !asked || self.is_closed(self.index.lane_of[ix]);
         }
+        let closed: Vec<bool> = (0..self.lanes.len()).map(|lane| self.is_closed(lane)).collect();
         for (ix, lane) in self.lanes.iter_mut().enumerate() {
             let asked = tasks.is_empty()
                 || self.index.tasks_of[ix].iter().any(|&t| tasks.contains(&self.plan.tasks[t].id));
             let wanted = asked || self.index.tasks_of[ix].iter().any(|&t| self.tasks[t].retry_wanted);
-            lane.retry_wanted |= wanted && lane.status == LaneStatus::Failed;
+            lane.retry_wanted |= wanted && !closed[ix] && lane.status == LaneStatus::Failed;
         }
         self.revive_parents();
     }
 
+    /// Whether the lane, or one that it is nested in, is in its target already: more work in it would reach nobody.
+    pub fn is_closed(&self, lane: crate::plan::LaneIx) -> bool {
+        let mut around = std::iter::successors(Some(lane), |&lane| self.index.parent[lane]);
+        around.any(|lane| self.lanes[lane].is_closed())
+    }
+
     /// Whether the task ended badly, in a lane that can still take its work in.
     pub fn is_retriable(&self, task: TaskIx) -> bool {
-        self.tasks[task].ended_badly() && !self.lanes[self.index.lane_of[task]].is_closed()
+        self.tasks[task].ended_badly() && !self.is_closed(self.index.lane_of[task])
     }
 
     /// The unsuccessful tasks that a retry of `tasks` is about: themselves, what kept them from running, and what was

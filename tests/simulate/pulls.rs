@@ -255,8 +255,10 @@ impl World {
     fn comes_along(&mut self, lane: LaneIx, tip: &Sha, target: &Sha, by: &str) {
         let history = &self.repo.history;
         let brought = history.works_of(tip).beyond(&history.works_of(target));
-        let landed = history.works_of(&self.repo.main);
-        for work in brought.into_iter().filter(|work| !landed.holds(*work)) {
+        let outer = std::iter::successors(self.index.parent[lane], |&lane| self.index.parent[lane]);
+        let outer = outer.filter_map(|lane| self.repo.lanes[lane].as_ref());
+        let landed: Vec<_> = outer.chain([&self.repo.main]).map(|tip| history.works_of(tip)).collect();
+        for work in brought.into_iter().filter(|work| !landed.iter().any(|there| there.holds(*work))) {
             let task = self.repo.owners[work];
             let from = self.index.lane_of[task];
             // What an outer lane has comes back to where it is.

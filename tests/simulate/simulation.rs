@@ -185,7 +185,10 @@ impl<'a> Simulation<'a> {
     fn is_done(&self) -> bool {
         let state = self.core.state();
         state.run.status == Some(RunStatus::Completed)
-            && state.lanes.iter().all(|l| l.status == LaneStatus::Merged)
+            && state.lanes.iter().enumerate().all(|(ix, lane)| {
+                // One that the lane around it was merged without stays where it is.
+                lane.status == LaneStatus::Merged || state.is_closed(ix) && state.goes_on_without(ix)
+            })
     }
 
     fn ask_about_tasks(&mut self) {

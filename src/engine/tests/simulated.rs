@@ -212,3 +212,23 @@ fn a06_an_answer_of_which_only_the_note_was_written_is_followed_all_the_same() {
     drive(&mut cut, &mut world, vec![again("third")], &mut log);
     assert_eq!(lane_of(&cut, "a"), LaneStatus::PrCreated, "{:?}", statuses(&cut));
 }
+
+#[test]
+fn ar23_work_is_not_tried_again_in_a_nest_whose_outer_lane_is_merged() {
+    let mut draw = one(&["a1"]);
+    draw.lanes.push(("b", MergePolicy::Review));
+    draw.tasks.push(("b1", "b", vec![]));
+    let mut plan = (*draw.plan()).clone();
+    nest(&mut plan, 1, 0);
+    let (mut core, mut log) = (Core::new(Arc::new(plan)), Vec::new());
+    let mut world = world(&[("b1", 1, Outcome::Silent)]);
+    drive(&mut core, &mut world, begin(), &mut log);
+    let skip = control("skip", ControlVerb::Skip { tasks: vec![id("b1")] });
+    let merge = control("merge", ControlVerb::Merge { lane: lane("a") });
+    drive(&mut core, &mut world, vec![skip], &mut log);
+    drive(&mut core, &mut world, vec![merge], &mut log);
+    assert_eq!(lane_of(&core, "a"), LaneStatus::Merged);
+    drive(&mut core, &mut world, vec![retry()], &mut log);
+    assert_eq!(core.state().tasks[1].attempts.len(), 1, "its work would reach nobody");
+    assert!(log.iter().any(|e| matches!(&e.event, Event::ControlRejected(r) if r.request == "retry")));
+}
