@@ -109,7 +109,8 @@ impl World {
         if self.halted.contains(&(key.0, key.1)) {
             return self.answer(id, &name, (Vec::new(), Ok(())));
         }
-        if let Some((other, _)) = self.processes.iter().find(|(other, p)| other.0 == key.0 && p.is_alive()) {
+        let mut others = self.processes.iter().filter(|_| self.repo.history.tracks());
+        if let Some((other, _)) = others.find(|(other, p)| other.0 == key.0 && p.is_alive()) {
             self.wrongs.push(format!("{id} starts while process {other:?} of the same task lives"));
         }
         let process = self.at_work(key, start);
