@@ -6,6 +6,7 @@ mod loops;
 mod mended;
 mod outage;
 mod review;
+mod simulated;
 mod taken_up;
 mod undo;
 

@@ -272,6 +272,11 @@ impl Lane {
         newest.into_values().find(|r| r.act == ReviewAct::RequestChanges)
     }
 
+    /// Whether its work is in the target, so that no more of it can be done here.
+    pub fn is_closed(&self) -> bool {
+        self.status == LaneStatus::Merged && self.tip.is_some()
+    }
+
     /// Whether its branch on origin is known to hold what the lane does not.
     pub fn origin_is_ahead(&self) -> bool {
         self.checks.iter().any(|check| check.name == CHECK_ORIGIN)

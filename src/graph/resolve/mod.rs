@@ -9,6 +9,7 @@ mod contract;
 mod declarations;
 mod inputs;
 mod links;
+mod nests;
 mod tables;
 mod texts;
 
