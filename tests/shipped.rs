@@ -73,6 +73,7 @@ fn plan(graph: &Graph) -> Plan {
         grace: Millis(10_000),
         forge: ForgeKind::Local,
         github: None,
+        ports: laneway::plan::PortRange::DEFAULT,
     };
     build(graph, &inputs).expect("a plan")
 }

@@ -171,6 +171,7 @@ fn plan() -> Plan {
         grace: Millis(1000),
         forge: ForgeKind::Local,
         github: None,
+        ports: laneway::plan::PortRange::DEFAULT,
     };
     let mut plan = build(&graph, &inputs).expect("a sound graph");
     // More than a graph may ask for, so that a plan of common size fills the journal.

@@ -62,6 +62,7 @@ impl Draw {
                 gates: vec![],
                 teardown: Teardown::OnSuccess,
                 task_prs: false,
+                furnish: crate::graph::Furnishing::default(),
                 branch: format!("laneway/g/{lane}/integration"),
                 worktree: PathBuf::from("/w").join(lane),
                 needs,
@@ -122,6 +123,7 @@ impl Draw {
                 grace: Millis(10_000),
                 forge: ForgeKind::Local,
                 github: None,
+                ports: crate::plan::PortRange::DEFAULT,
             },
             roles: BTreeMap::new(),
             lanes: lanes.collect(),
@@ -456,6 +458,7 @@ fn planned(text: &str) -> Arc<Plan> {
         grace: Millis(10_000),
         forge: ForgeKind::Local,
         github: None,
+        ports: crate::plan::PortRange::DEFAULT,
     };
     Arc::new(build(&graph, &inputs).unwrap())
 }

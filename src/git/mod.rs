@@ -15,6 +15,7 @@
 //! [`Repo::sync_objects`], which belongs before `merge.recorded`.
 
 mod advance;
+mod bring;
 mod command;
 mod custody;
 mod diff;
@@ -42,6 +43,7 @@ mod worktree;
 mod tests;
 
 pub use advance::Advanced;
+pub use bring::{Brought, Copied, LeftOut, WORKTREE_INCLUDE, copy_tree, is_way_shut};
 pub use diff::{Change, DiffFile};
 pub use error::{GitError, Rejection, Unsupported};
 pub use kept::{CUSTODY, KeptKind, KeptRef, Restored};

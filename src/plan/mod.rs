@@ -13,7 +13,7 @@ mod scope;
 pub use build::{Inputs, LaneBase, PlanError, build};
 pub use index::{Index, LaneIx, TaskIx};
 pub use model::{
-    ForgeKind, GitHubPlace, Identity, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, RemotePlan,
+    ForgeKind, GitHubPlace, Identity, LanePlan, NoPortRange, PLAN_SCHEMA, Places, Plan, PlanSource, PortRange, RemotePlan,
     ReviewPlan, Settings, TaskPlan, Work,
 };
 pub use names::{

@@ -140,6 +140,9 @@ impl Orchestrator {
             }
         }
         core.recount();
+        for (lane, state) in plan.lanes.iter().zip(&core.state().lanes) {
+            context.set_ports(&lane.id, state.ports.clone());
+        }
         let mut waiting = Vec::new();
         if core.state().seq == 0 {
             waiting.push(Input::Start { plan_digest: digest, version: env!("CARGO_PKG_VERSION").to_owned() });

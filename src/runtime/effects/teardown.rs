@@ -5,7 +5,7 @@ use crate::event::{Draft, LaneRemoved, LaneStatus, Subject};
 use crate::git::{GitError, Worktree};
 use crate::id::{LaneId, Sha};
 use crate::plan;
-use crate::runtime::Context;
+use crate::runtime::{Context, ports};
 use crate::runtime::brief::Brief;
 
 /// Removes them, best effort; nothing here changes how the lane ended.
@@ -22,6 +22,9 @@ pub(super) fn run(context: &Context, brief: &Brief, lane: &LaneId) -> Done {
         remarks: Vec::new(),
     };
     work.worktrees(ix);
+    if let Err(error) = ports::release(context, lane) {
+        work.remarks.push(format!("its ports stay claimed: {}", super::chain(&error)));
+    }
     // A lane that failed can be retried; its branches say where it stood.
     if work.merged {
         work.branches();
