@@ -62,7 +62,7 @@ impl Draw {
                 gates: vec![],
                 teardown: Teardown::OnSuccess,
                 task_prs: false,
-                furnish: crate::graph::Furnishing::default(),
+                furnish: graph::Furnishing::default(),
                 branch: format!("laneway/g/{lane}/integration"),
                 worktree: PathBuf::from("/w").join(lane),
                 needs,
@@ -185,7 +185,13 @@ impl World {
         match effect {
             Effect::Provision { lane: l } => done(vec![Draft::world(
                 lane(l),
-                LaneProvisioned { worktree: format!("/w/{l}"), tip: sha(1), pushed: false, remark: None },
+                LaneProvisioned {
+                    worktree: format!("/w/{l}"),
+                    tip: sha(1),
+                    pushed: false,
+                    ports: BTreeMap::new(),
+                    remark: None,
+                },
             )]),
             Effect::Sync { lane: l, n, from, .. } => {
                 let upstream = from.iter().flat_map(SyncSource::lanes);

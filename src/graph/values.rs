@@ -140,13 +140,15 @@ impl Read for Plain {
         if path == ".git" || path.starts_with(".git/") {
             let message = format!("`{path}` belongs to git");
             let hint = "name a path of the worktree".to_owned();
-            reader.push(Diagnostic::new(Code::BadPath, value.span(), message, "not a path to use").hint(hint));
+            reader
+                .push(Diagnostic::new(Code::BadPath, value.span(), message, "not a path to use").hint(hint));
             return None;
         }
         if path.contains(['*', '?', '[', '{', '\\']) {
             let message = format!("`{key}` takes paths, and `{path}` is a pattern");
             let hint = "name the files or folders themselves".to_owned();
-            reader.push(Diagnostic::new(Code::BadPath, value.span(), message, "not a single path").hint(hint));
+            reader
+                .push(Diagnostic::new(Code::BadPath, value.span(), message, "not a single path").hint(hint));
             return None;
         }
         Some(Self(path))

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    ForgeKind, GitHubPlace, Identity, Index, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, PortRange, RemotePlan,
-    ReviewPlan, Settings, TaskPlan, Work, integration_branch,
+    ForgeKind, GitHubPlace, Identity, Index, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, PortRange,
+    RemotePlan, ReviewPlan, Settings, TaskPlan, Work, integration_branch,
 };
 use crate::graph::{AgentDef, DiffPolicy, Gate, Graph, Handoff, Millis, Task, Verb, Workstream, lane_needs};
 use crate::id::{AgentName, LaneId, RunNo, Sha};

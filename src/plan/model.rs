@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{
-    AgentDef, AgentUse, Command, CommitPolicy, Contract, DiffPolicy, Furnishing, Gate, Handoff, MergePolicy, Millis,
-    Retry, Role, Teardown,
+    AgentDef, AgentUse, Command, CommitPolicy, Contract, DiffPolicy, Furnishing, Gate, Handoff, MergePolicy,
+    Millis, Retry, Role, Teardown,
 };
 use crate::id::{AgentName, GraphName, LaneId, RoleName, RunNo, Sha, TaskId};
 

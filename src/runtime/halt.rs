@@ -31,7 +31,10 @@ impl Halt {
         };
         let landing = state.outstanding.values().filter_map(|effect| match effect {
             Effect::Attempt { task, attempt, .. } | Effect::Land { task, attempt, .. }
-                if is_ending(task, *attempt) => Some((task.clone(), *attempt)),
+                if is_ending(task, *attempt) =>
+            {
+                Some((task.clone(), *attempt))
+            }
             _ => None,
         });
         Self {

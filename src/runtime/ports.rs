@@ -98,7 +98,8 @@ pub(super) fn claim(context: &Context, lane: &LaneId) -> Result<Ports, PortError
             |port: u16| others.iter().any(|c| c.port == port) || ports.values().any(|p| *p == port);
         // What it holds stays its own also while its own server listens there.
         let kept = held.filter(|port| !is_taken(*port));
-        let kept = kept.or_else(|| before.get(name).copied().filter(|port| !is_taken(*port) && is_free(*port)));
+        let kept =
+            kept.or_else(|| before.get(name).copied().filter(|port| !is_taken(*port) && is_free(*port)));
         let range = context.plan.settings.ports;
         let chosen = kept.or_else(|| {
             let wanted = first_choice(&context.plan.graph, lane, name);
@@ -185,7 +186,8 @@ fn in_turn(range: PortRange, wanted: u32) -> impl Iterator<Item = u16> {
 
 /// Whether nobody listens there, on any address.
 pub(super) fn is_free(port: u16) -> bool {
-    let local = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
+    let local =
+        [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
     local.iter().all(|address| match TcpListener::bind(address) {
         Ok(_) => true,
         // A machine without IPv6.

@@ -260,7 +260,7 @@ impl Story {
             worktree: format!("/repo/.worktrees/shop/{id}"),
             tip: sha(1),
             pushed: true,
-            ports: std::collections::BTreeMap::new(),
+            ports: BTreeMap::new(),
             remark: None,
         };
         self.intend(subject.clone(), effect.clone())

@@ -22,8 +22,8 @@ use super::private::Private;
 use super::repo::replace_file;
 use super::{GitError, Repo, Worktree};
 
-use copy::{copy_entry, make_folder, settle_folders};
 pub use copy::{Copied, copy_tree};
+use copy::{copy_entry, make_folder, settle_folders};
 
 /// The file at the root of a repository that names what its worktrees are to have, in the form of `.gitignore`.
 pub const WORKTREE_INCLUDE: &str = ".worktreeinclude";
@@ -67,7 +67,12 @@ pub enum LeftOut {
 impl Repo {
     /// Copies into the lane what `.worktreeinclude` of the main worktree names and what matches the globs `copy`, where
     /// the lane has nothing yet. `apart` are folders of Laneway's own, of which nothing is taken.
-    pub fn bring(&self, worktree: &Worktree, copy: &[String], apart: &[PathBuf]) -> Result<Brought, GitError> {
+    pub fn bring(
+        &self,
+        worktree: &Worktree,
+        copy: &[String],
+        apart: &[PathBuf],
+    ) -> Result<Brought, GitError> {
         let mut brought = Brought::default();
         if self.is_bare() {
             brought.left_out = missing(copy, &BTreeSet::new());
@@ -122,7 +127,8 @@ impl Repo {
         if globs.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let specs = globs.iter().flat_map(|glob| [format!(":(top,glob){glob}"), format!(":(top,glob){glob}/**")]);
+        let specs =
+            globs.iter().flat_map(|glob| [format!(":(top,glob){glob}"), format!(":(top,glob){glob}/**")]);
         let answer = Git::new(self.scope(), "ls-files").args(["-z", "--others", "--"]).args(specs).run()?;
         Ok(paths(&answer.stdout).collect())
     }
@@ -197,8 +203,7 @@ fn ignored(scope: Scope<'_>, files: &[PathBuf]) -> Result<BTreeSet<PathBuf>, Git
         list.extend_from_slice(file.as_os_str().as_bytes());
         list.push(0);
     }
-    let answer =
-        Git::new(scope, "check-ignore").args(["-z", "--stdin"]).stdin(list).accept(&[0, 1]).run()?;
+    let answer = Git::new(scope, "check-ignore").args(["-z", "--stdin"]).stdin(list).accept(&[0, 1]).run()?;
     Ok(paths(&answer.stdout).collect())
 }
 

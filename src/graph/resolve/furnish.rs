@@ -17,16 +17,14 @@ impl Reader<'_> {
             if ports.contains(name) {
                 let message = format!("`{name}` is listed twice");
                 let hint = "each name gets a port of its own; remove one of the two".to_owned();
-                self.push(Diagnostic::new(Code::Duplicate, port.span.clone(), message, "listed again").hint(hint));
+                self.push(
+                    Diagnostic::new(Code::Duplicate, port.span.clone(), message, "listed again").hint(hint),
+                );
             } else {
                 ports.push(name.clone());
             }
         }
-        Furnishing {
-            copy: file.copy.items().iter().map(|glob| glob.value.0.clone()).collect(),
-            setup,
-            ports,
-        }
+        Furnishing { copy: file.copy.items().iter().map(|glob| glob.value.0.clone()).collect(), setup, ports }
     }
 
     fn setup(&mut self, at: &At<Short<SetupFile>>, values: Values<'_>) -> Option<Setup> {
@@ -35,7 +33,8 @@ impl Reader<'_> {
         let command = self.command(&run.value.0, &run.span, values);
         if !file.makes.items().is_empty() && file.reads.items().is_empty() {
             let message = "`makes` without `reads`: nothing says when the result is out of date";
-            let hint = "name the files that it depends on, such as `reads = [\"package-lock.json\"]`".to_owned();
+            let hint =
+                "name the files that it depends on, such as `reads = [\"package-lock.json\"]`".to_owned();
             self.push(Diagnostic::new(Code::MissingKey, at.span.clone(), message, "no `reads`").hint(hint));
         }
         Some(Setup {

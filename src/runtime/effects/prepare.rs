@@ -110,8 +110,7 @@ async fn ready_lane(context: &Arc<Context>, known: &AttemptBrief, job: &Job<'_>)
 
 /// Says what was done to make the lane ready.
 fn report_ready(context: &Context, job: &Job<'_>, facts: Vec<Event>) {
-    let facts: Vec<Draft> =
-        facts.into_iter().map(|event| Draft::world(job.subject.clone(), event)).collect();
+    let facts: Vec<Draft> = facts.into_iter().map(|event| Draft::world(job.subject.clone(), event)).collect();
     if !facts.is_empty() {
         let id = Effect::Attempt {
             task: job.task.id.clone(),

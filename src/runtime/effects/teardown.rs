@@ -5,8 +5,8 @@ use crate::event::{Draft, LaneRemoved, LaneStatus, Subject};
 use crate::git::{GitError, Worktree};
 use crate::id::{LaneId, Sha};
 use crate::plan;
-use crate::runtime::{Context, ports};
 use crate::runtime::brief::Brief;
+use crate::runtime::{Context, ports};
 
 /// Removes them, best effort; nothing here changes how the lane ended.
 pub(super) fn run(context: &Context, brief: &Brief, lane: &LaneId) -> Done {

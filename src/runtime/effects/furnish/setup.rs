@@ -113,8 +113,7 @@ impl Work<'_> {
                 () = self.context.setup_halted(self.room.attempt.clone()) => return Err(Trouble::Halted),
             }
         };
-        let (there, worktree, shared) =
-            (slot.clone(), self.room.worktree.clone(), Arc::clone(self.context));
+        let (there, worktree, shared) = (slot.clone(), self.room.worktree.clone(), Arc::clone(self.context));
         let taken = blocking(move || there.fetch(&shared.project.repo, &worktree)).await;
         if taken.map_err(|e| broken("copying a setup result", &e))? {
             self.note(&format!("# {} was done before; copied {}\n", setup.command, slot.path().display()));
