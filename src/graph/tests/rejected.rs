@@ -78,12 +78,12 @@ run = "true"
             Code::BadPath,
             Code::BadPath,
             Code::BadEnvName,
+            Code::Duplicate,
             Code::Blank,
             Code::MissingKey,
             Code::BadPath,
             Code::BadPath,
             Code::MissingKey,
-            Code::Duplicate,
         ],
     ),
     case(
