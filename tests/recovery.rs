@@ -3,8 +3,12 @@
 mod bad_input;
 mod interrupts;
 mod killed;
+mod liveness;
+mod locks;
+mod processes;
 mod requests;
 mod sweep;
+mod undo;
 
 use std::fmt::Write as _;
 

@@ -223,7 +223,13 @@ fn answer(plan: &Plan, effect: &Effect) -> Input {
     let facts = match effect {
         Effect::Provision { .. } => vec![Draft::world(
             Subject::lane(lane),
-            LaneProvisioned { worktree: "/w/default".to_owned(), tip: sha(), pushed: false, remark: None },
+            LaneProvisioned {
+                worktree: "/w/default".to_owned(),
+                tip: sha(),
+                pushed: false,
+                ports: std::collections::BTreeMap::new(),
+                remark: None,
+            },
         )],
         Effect::Attempt { task, attempt, .. } => {
             let subject = Subject::attempt(lane, task, *attempt);

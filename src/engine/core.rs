@@ -163,6 +163,8 @@ impl Core {
         {
             // An upstream lane waits with its teardown until nothing is stacked on its branch.
             self.agenda.touch_lanes(self.state.lanes[lane].contains.keys().copied());
+            // A nested lane waits with its merge until its parent's turn is free.
+            self.agenda.touch_lanes(self.index.children[lane].iter().copied());
         }
         self.decided.push(envelope);
         Ok(())

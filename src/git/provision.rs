@@ -11,9 +11,11 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::command::Git;
+use super::fill::Filled;
 use super::private::Private;
 use super::repo::sync_dir;
-use super::reset::remove_any;
+use super::reset::{finish, remove_any};
+use super::unlink::remove_tree;
 use super::worktree::{gitfile_line, resolved};
 use super::{GitError, Repo, Worktree};
 use crate::id::Sha;
@@ -23,25 +25,30 @@ impl Repo {
     /// whatever work it holds. What a crash left half-made is finished. A directory that holds anything that is not
     /// Laneway's is [`GitError::PathOccupied`].
     pub fn provision(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
-        let worktree = {
+        let (worktree, new) = {
             let _administration = self.administer()?;
             match self.reopen(path)? {
-                Some(worktree) if worktree.private(self).is_dir() => worktree,
+                Some(worktree) if worktree.private(self).is_dir() => (worktree, false),
                 Some(worktree) => return Err(GitError::PathOccupied { path: worktree.path }),
-                None => self.register(path, at)?,
+                None => (self.register(path, at)?, true),
             }
         };
         let private = Private::open(self, &worktree)?;
         if private.is_ready() && worktree.path.join(".git").exists() {
             return Ok(worktree);
         }
-        self.set_files(&private, &worktree, at)?;
+        if new && self.fill(&private, &worktree, at)? == Filled::Whole {
+            private.settle(at)?;
+            finish(&private, &worktree, at)?;
+        } else {
+            self.set_files(&private, &worktree, at)?;
+        }
         private.set_ready()?;
         Ok(worktree)
     }
 
     /// Makes the lane known to git, its directory holding nothing but `.git`.
-    fn register(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
+    pub(super) fn register(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
         let path = resolved(path);
         self.ensure_free(&path)?;
         std::fs::create_dir_all(&path).map_err(GitError::io("created", &path))?;
@@ -141,7 +148,7 @@ impl Repo {
             let moved = move_to_trash(&worktree.path, trash, &worktree.name())?;
             if disposable {
                 let place = moved.parent().unwrap_or(&moved);
-                std::fs::remove_dir_all(place).map_err(GitError::io("removed", place))?;
+                remove_tree(place).map_err(GitError::io("removed", place))?;
             } else {
                 kept = Some(moved);
             }

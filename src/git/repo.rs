@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use git2::{ConfigLevel, ErrorClass, ErrorCode, Oid, Repository, RepositoryOpenFlags};
 
 use super::command::{Git, Scope};
+use super::fill::Queue;
 use super::{GitError, RepoLock, Unsupported};
 use crate::id::Sha;
 
@@ -37,6 +38,7 @@ struct Inner {
     plain: Mutex<Vec<Repository>>,
     durable: Mutex<Vec<Repository>>,
     admin: Mutex<()>,
+    fills: Queue,
     signs: OnceLock<bool>,
 }
 
@@ -66,6 +68,7 @@ impl Repo {
             plain: Mutex::default(),
             durable: Mutex::default(),
             admin: Mutex::default(),
+            fills: Queue::default(),
             signs: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -100,6 +103,11 @@ impl Repo {
     pub(super) fn administer(&self) -> Result<Administration<'_>, GitError> {
         let queue = self.inner.admin.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Administration { _flock: self.lock()?, _queue: queue })
+    }
+
+    /// The lanes of this process that wait for their files.
+    pub(super) fn fills(&self) -> &Queue {
+        &self.inner.fills
     }
 
     /// Name and e-mail address from the user's config. Nothing is guessed: [`GitError::NoIdentity`] says what is missing.

@@ -148,6 +148,7 @@ impl PortRange {
         u32::from(self.last - self.first) + 1
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     fn is_default(&self) -> bool {
         *self == Self::DEFAULT
     }
@@ -277,6 +278,9 @@ pub struct TaskPlan {
     pub attempts: u32,
     /// How long one process may run.
     pub timeout: Millis,
+    /// How long one may show no sign of life; `None`: as long as it likes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall: Option<Millis>,
     /// Whether it must, may or does not change files.
     pub diff: DiffPolicy,
     /// Who commits.

@@ -117,12 +117,6 @@ pub enum RuntimeError {
         /// Why.
         source: std::io::Error,
     },
-    /// A nested lane's pull request would be merged where this machine's lane does not follow.
-    #[error("workstream `{lane}` is nested, and pull requests on GitHub cannot be nested yet")]
-    NestedOnGitHub {
-        /// The nested lane.
-        lane: LaneId,
-    },
     /// A part of Laneway itself ended unexpectedly.
     #[error("a part of laneway ended unexpectedly: {what}")]
     Broken {
@@ -141,15 +135,12 @@ impl RuntimeError {
             Self::Git(GitError::NotARepository { .. }) => {
                 "run laneway inside a git repository, or give --repo DIR".to_owned()
             }
-            Self::Lock(LockError::Held { .. }) => {
-                "laneway attach shows that run; laneway cancel stops it".to_owned()
-            }
+            Self::Lock(error) => return error.hint(),
             Self::NeverRun { .. } => "laneway list shows the graphs and their runs".to_owned(),
             Self::NoBranch { branch, .. } => {
                 format!("create `{branch}`, or set `base` and `target` in the graph")
             }
             Self::NoBase => "set `base` in the graph".to_owned(),
-            Self::NestedOnGitHub { .. } => "give --forge local, or take `parent` out".to_owned(),
             Self::BranchInTheWay { branch } => format!("git branch -m {branch} {branch}-old"),
             Self::Forge(error) => return error.hint(),
             Self::PlanChanged { .. } => "laneway run FILE --fresh starts a new run".to_owned(),
@@ -162,7 +153,6 @@ impl RuntimeError {
         match self {
             Self::NoBranch { .. }
             | Self::NoBase
-            | Self::NestedOnGitHub { .. }
             | Self::Plan(_)
             | Self::NoRun { .. }
             | Self::NeverRun { .. } => ErrorClass::Usage,

@@ -20,6 +20,7 @@ mod forge;
 mod halt;
 mod kept;
 mod listen;
+mod liveness;
 mod noticeboard;
 mod observe;
 mod orchestrator;
@@ -29,6 +30,7 @@ mod project;
 mod publish;
 mod request;
 mod store;
+mod undo;
 
 #[cfg(test)]
 mod tests;
@@ -45,3 +47,4 @@ pub use orchestrator::{Drive, drive};
 pub use project::Project;
 pub use request::{Answer, ask_for_news, request};
 pub use store::{Loaded, create_run, load, lock, rebuild, verify};
+pub use undo::{UndoProblem, probe_undo, undo_digest};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::brief::Brief;
 use super::context::{Context, Live};
 use super::listen::live_now;
+use super::liveness::Liveness;
 use super::noticeboard::{Projector, SETTLED};
 use super::poller::{self, Watched};
 use super::publish::is_lane_news;
@@ -50,6 +51,9 @@ pub struct Drive {
 /// Ends the process as `kill -9` would, right after this many events are durable; for tests of recovery only.
 const CRASH_AFTER: &str = "LANEWAY_TEST_CRASH_AFTER";
 
+/// How often everything is looked at, in milliseconds; for tests of what is seen then only.
+const BACKSTOP_MS: &str = "LANEWAY_TEST_BACKSTOP_MS";
+
 /// Carries a run until nothing is under way and nothing more begins by itself. Returns where it stands.
 pub async fn drive(drive: Drive) -> Result<State, RuntimeError> {
     let Drive { project, plan, lock, attempts, wait_merged, events, interrupts, environment } = drive;
@@ -63,10 +67,14 @@ pub async fn drive(drive: Drive) -> Result<State, RuntimeError> {
     if let Err(error) = exec::harden() {
         tracing::warn!(%error, "the orchestrator could not be made non-dumpable");
     }
-    let crash_after = context.environment.iter().find(|(name, _)| name == CRASH_AFTER);
-    let crash_after = crash_after.and_then(|(_, value)| value.to_str()?.parse().ok());
+    let number = |wanted: &str| -> Option<u64> {
+        let found = context.environment.iter().find(|(name, _)| name == wanted);
+        found.and_then(|(_, value)| value.to_str()?.parse().ok())
+    };
+    let (crash_after, backstop) = (number(CRASH_AFTER), number(BACKSTOP_MS));
     let mut orchestrator = Orchestrator::boot(context, heard)?;
     orchestrator.crash_after = crash_after;
+    orchestrator.backstop = backstop.map_or(BACKSTOP, Duration::from_millis);
     orchestrator.ask_the_forge();
     orchestrator.events = events;
     let result = orchestrator.run(attempts, wait_merged, inputs, notices, interrupts).await;
@@ -111,6 +119,9 @@ pub(super) struct Orchestrator {
     pub(super) unsettled: bool,
     pub(super) waiting: Vec<Input>,
     pub(super) crash_after: Option<u64>,
+    /// How often everything is looked at.
+    pub(super) backstop: Duration,
+    pub(super) liveness: Arc<Mutex<Liveness>>,
     /// The lanes that wait for news of the forge, for who asks it.
     pub(super) awaited: Option<watch::Sender<Vec<Watched>>>,
     /// Whether the forge's first word is still to come.
@@ -173,6 +184,8 @@ impl Orchestrator {
             unsettled: false,
             waiting,
             crash_after: None,
+            backstop: BACKSTOP,
+            liveness: Arc::default(),
             awaited: None,
             unasked: false,
         };
@@ -204,7 +217,8 @@ impl Orchestrator {
         // What the board shows is ours first; then what people wrote on it is heard.
         self.commit(batch, true)?;
         let mut batch = self.rescan(Settle::Ended)?;
-        let mut backstop = tokio::time::interval_at(tokio::time::Instant::now() + BACKSTOP, BACKSTOP);
+        let mut backstop =
+            tokio::time::interval_at(tokio::time::Instant::now() + self.backstop, self.backstop);
         backstop.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut hears_interrupts = true;
         loop {
@@ -228,7 +242,10 @@ impl Orchestrator {
                             batch.extend(self.rescan(live_now(&BTreeSet::new()))?);
                         }
                     }
-                    _ = backstop.tick() => batch.extend(self.rescan(live_now(&BTreeSet::new()))?),
+                    _ = backstop.tick() => {
+                        self.look_for_life();
+                        batch.extend(self.rescan(live_now(&BTreeSet::new()))?);
+                    }
                     Some(ended) = self.tasks.join_next() => if let Err(broken) = ended {
                         return Err(RuntimeError::Broken { what: broken.to_string() });
                     },

@@ -33,12 +33,21 @@ pub enum LaneStatus {
     Merged,
     /// It cannot go on; the file holds the error.
     Failed,
+    /// It was undone.
+    Reset,
 }
 
 impl LaneStatus {
     /// Every status, the one that counts least first.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Active, Self::MergeReady, Self::PrCreated, Self::Merged, Self::Failed];
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Active,
+        Self::MergeReady,
+        Self::PrCreated,
+        Self::Merged,
+        Self::Failed,
+        Self::Reset,
+    ];
 
     /// The name of its file.
     pub fn file_name(self) -> &'static str {
@@ -49,6 +58,7 @@ impl LaneStatus {
             Self::PrCreated => "pr_created",
             Self::Merged => "merged",
             Self::Failed => "failed",
+            Self::Reset => "reset",
         }
     }
 

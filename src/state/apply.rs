@@ -168,7 +168,9 @@ impl State {
                         lane_state.unresolved = None;
                     }
                     Effect::Teardown { n, .. } => lane_state.teardowns = *n,
-                    Effect::MergePr { request: Some(request), .. } | Effect::Review { request, .. } => {
+                    Effect::MergePr { request: Some(request), .. }
+                    | Effect::Review { request, .. }
+                    | Effect::Undo { request, .. } => {
                         lane_state.requests.retain(|r| r.id != *request);
                     }
                     _ => {}

@@ -11,13 +11,16 @@ mod facts;
 mod lane;
 mod run;
 mod transition;
+mod undo;
+mod undoing;
 
 #[cfg(test)]
 mod tests;
 
 pub use apply::{ApplyError, Touched};
-pub use attempt::{Attempt, Check, Claims, Note, Process, REJECTED, Step, StepPhase, Task, Usage};
+pub use attempt::{Attempt, Check, Claims, Note, Process, Quiet, REJECTED, Step, StepPhase, Task, Usage};
 pub use lane::{
     Concern, Conflict, ForgeStep, Kept, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved,
 };
 pub use run::{Run, State};
+pub use undo::{Landing, Revert, Undo, UndoRefusal};

@@ -142,11 +142,16 @@ fn verdict(core: &Core, task: TaskIx) -> Claim {
             let limit = std::time::Duration::from_millis(core.plan.tasks[task].timeout.0);
             Claim::Stopped(AttemptStatus::TimedOut, format!("timed out after {limit:?}"))
         }
+        Some(StopReason::Stalled) => Claim::Stopped(AttemptStatus::TimedOut, stalled(attempt)),
         Some(StopReason::Claimed) | None => match core.plan.tasks[task].work {
             Work::Run { .. } => ran(attempt),
             ref work @ Work::Agent { .. } => claimed(attempt, work),
         },
     }
+}
+
+fn stalled(attempt: &Attempt) -> String {
+    attempt.quiet.map_or_else(|| "stalled".to_owned(), |quiet| format!("stalled: {}", quiet.evidence))
 }
 
 enum Claim {
@@ -404,6 +409,13 @@ impl Core {
         false
     }
 
+    /// Whether it has been quiet for longer than the graph allows, as was reported at least once before.
+    fn is_stalled(&self, task: TaskIx) -> bool {
+        let attempt = self.newest(task);
+        let (Some(stall), Some(quiet)) = (self.plan.tasks[task].stall, attempt.quiet) else { return false };
+        quiet.times > 1 && quiet.evidence.quiet_ms() >= stall.0 && !attempt.may_be_quiet()
+    }
+
     /// Which deadline of a living attempt is over; the next one is put on the agenda.
     fn timer(&mut self, task: TaskIx) -> Result<Option<StopReason>, EngineError> {
         let attempt = self.newest(task);
@@ -417,6 +429,8 @@ impl Core {
             ("grace", StopReason::Claimed)
         } else if until <= self.now.mono {
             ("timeout", StopReason::TimedOut)
+        } else if self.is_stalled(task) {
+            ("stall", StopReason::Stalled)
         } else {
             self.agenda.wait_mono(until, Item::Task(task));
             if let Some(at) = claim {

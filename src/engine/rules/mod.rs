@@ -8,6 +8,7 @@ mod run;
 mod schedule;
 mod stack;
 mod task;
+mod undo;
 
 pub(super) use lane::lane;
 pub(super) use run::run;

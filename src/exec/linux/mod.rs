@@ -6,6 +6,7 @@ mod membership;
 mod orphans;
 mod pinned;
 mod proc;
+mod vitals;
 
 use std::fs;
 use std::io;
@@ -16,6 +17,7 @@ use rustix::process::{DumpableBehavior, getpid, set_child_subreaper, set_dumpabl
 pub use adoption::{Adopted, adopt};
 pub use ending::{reap_leftovers, stop};
 pub use orphans::collect_orphans;
+pub use vitals::vitals;
 
 #[cfg(test)]
 pub(super) use orphans::nothing_left;

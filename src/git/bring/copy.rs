@@ -6,6 +6,7 @@ use std::io;
 use std::ops::AddAssign;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
@@ -31,8 +32,9 @@ impl AddAssign for Copied {
 }
 
 /// Copies the file, link or folder `from` to `to`, where nothing may stand; folders above it are made. Content, mode and
-/// time of change are kept, links stay links, and sockets, fifos and devices are left out.
-pub fn copy_tree(from: &Path, to: &Path) -> Result<Copied, GitError> {
+/// time of change are kept, links stay links, and sockets, fifos and devices are left out. What was changed after
+/// `latest` counts as changed then.
+pub fn copy_tree(from: &Path, to: &Path, latest: Option<SystemTime>) -> Result<Copied, GitError> {
     let mut done = Copied::default();
     let mut folders = Vec::new();
     if let Some(parent) = to.parent() {
@@ -43,22 +45,29 @@ pub fn copy_tree(from: &Path, to: &Path) -> Result<Copied, GitError> {
             let path = error.path().unwrap_or(from).to_owned();
             GitError::io("read", &path)(error.into())
         })?;
-        let below = entry.path().strip_prefix(from).expect("the walk stays below its root");
-        let target = if below.as_os_str().is_empty() { to.to_owned() } else { to.join(below) };
+        let target = match entry.path().strip_prefix(from) {
+            Ok(below) if !below.as_os_str().is_empty() => to.join(below),
+            _ => to.to_owned(),
+        };
         let found = entry.path().symlink_metadata().map_err(GitError::io("read", entry.path()))?;
         if found.is_dir() {
             make_folder(&target).map_err(GitError::io("created", &target))?;
             folders.push((target, found));
         } else {
-            done += copy_entry(entry.path(), &found, &target)?;
+            done += copy_entry(entry.path(), &found, &target, latest)?;
         }
     }
-    settle_folders(folders)?;
+    settle_folders(folders, latest)?;
     Ok(done)
 }
 
 /// Copies one file or link; the folder that it goes to is there. It appears whole or not at all.
-pub(super) fn copy_entry(from: &Path, found: &Metadata, to: &Path) -> Result<Copied, GitError> {
+pub(super) fn copy_entry(
+    from: &Path,
+    found: &Metadata,
+    to: &Path,
+    latest: Option<SystemTime>,
+) -> Result<Copied, GitError> {
     let copy = || -> io::Result<Copied> {
         if found.is_symlink() {
             std::os::unix::fs::symlink(std::fs::read_link(from)?, to)?;
@@ -75,13 +84,17 @@ pub(super) fn copy_entry(from: &Path, found: &Metadata, to: &Path) -> Result<Cop
         if !shared {
             io::copy(&mut source, temp.as_file_mut())?;
         }
-        let times = FileTimes::new().set_modified(found.modified()?).set_accessed(found.accessed()?);
-        temp.as_file().set_times(times)?;
+        temp.as_file().set_times(FileTimes::new().set_modified(changed(found, latest)?))?;
         temp.as_file().set_permissions(found.permissions())?;
         temp.persist_noclobber(to)?;
         Ok(Copied { files: 1, bytes: found.len(), shared: u64::from(shared) })
     };
     copy().map_err(GitError::io("copied", from))
+}
+
+fn changed(found: &Metadata, latest: Option<SystemTime>) -> io::Result<SystemTime> {
+    let changed = found.modified()?;
+    Ok(latest.map_or(changed, |latest| changed.min(latest)))
 }
 
 /// Makes a folder that its owner can write to, whatever its mode will be.
@@ -93,11 +106,14 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Gives folders mode and time of change of their originals, once nothing is written to them any more.
-pub(super) fn settle_folders(folders: Vec<(PathBuf, Metadata)>) -> Result<(), GitError> {
+pub(super) fn settle_folders(
+    folders: Vec<(PathBuf, Metadata)>,
+    latest: Option<SystemTime>,
+) -> Result<(), GitError> {
     for (path, found) in folders.into_iter().rev() {
         let settle = || -> io::Result<()> {
             let folder = File::open(&path)?;
-            folder.set_times(FileTimes::new().set_modified(found.modified()?))?;
+            folder.set_times(FileTimes::new().set_modified(changed(&found, latest)?))?;
             // Without write permission for the owner nothing could be taken away again.
             folder.set_permissions(PermissionsExt::from_mode(found.permissions().mode() | 0o700))
         };
@@ -135,12 +151,12 @@ mod tests {
         symlink("/nowhere", from.join("dangling")).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(from.join("socket")).unwrap();
         assert!(Command::new("mkfifo").arg(from.join("fifo")).status().unwrap().success());
-        let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        let old = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
         let tool = File::options().write(true).open(from.join("bin/tool")).unwrap();
         tool.set_times(FileTimes::new().set_modified(old)).unwrap();
         File::open(from.join("bin")).unwrap().set_times(FileTimes::new().set_modified(old)).unwrap();
 
-        let copied = copy_tree(&from, &to).unwrap();
+        let copied = copy_tree(&from, &to, None).unwrap();
         assert_eq!((copied.files, copied.bytes), (4, 11));
         let mode = |name: &str| to.join(name).symlink_metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("secret"), mode("bin/tool")), (0o400, 0o755));
@@ -157,10 +173,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (from, to) = (dir.path().join("from"), dir.path().join("to"));
         std::fs::write(&from, "one").unwrap();
-        copy_tree(&from, &to).unwrap();
+        copy_tree(&from, &to, None).unwrap();
         std::fs::write(&to, "two").unwrap();
         assert_eq!(std::fs::read_to_string(&from).unwrap(), "one");
-        assert!(copy_tree(&from, &to).is_err());
+        assert!(copy_tree(&from, &to, None).is_err());
         assert_eq!(std::fs::read_to_string(&to).unwrap(), "two");
     }
 }

@@ -14,6 +14,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use globset::GlobBuilder;
 
@@ -27,6 +28,9 @@ use copy::{copy_entry, make_folder, settle_folders};
 
 /// The file at the root of a repository that names what its worktrees are to have, in the form of `.gitignore`.
 pub const WORKTREE_INCLUDE: &str = ".worktreeinclude";
+
+/// How much older than the lane what is brought is at least: the lane's own files count as written a little before it.
+const OLDER: Duration = Duration::from_secs(10);
 
 /// What came of bringing files into a lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,6 +101,7 @@ impl Repo {
         brought.left_out.extend(shut);
         let private = Private::open(self, worktree)?;
         let ignored = ignored(private.scope(), &files)?;
+        let latest = Some(self.before_its_files(worktree)?);
         let mut folders = Vec::new();
         for path in files {
             if !ignored.contains(&path) {
@@ -106,9 +111,9 @@ impl Repo {
             if leads_out(&root, &path)? {
                 brought.leading_out.push(path.clone());
             }
-            brought.copied += take(&root, &worktree.path, &path, &mut folders)?;
+            brought.copied += take(&root, &worktree.path, &path, latest, &mut folders)?;
         }
-        settle_folders(folders)?;
+        settle_folders(folders, latest)?;
         Ok(brought)
     }
 
@@ -141,6 +146,14 @@ impl Repo {
         let answer =
             Git::new(self.scope(), "ls-files").args(["-z", "--others", "--ignored"]).arg(from).run()?;
         Ok(paths(&answer.stdout).collect())
+    }
+
+    /// A time before that of any file of the lane's commit. Nothing that is brought may seem to be newer: it may have been
+    /// built from other sources, and `make` or `cargo` would believe it.
+    pub fn before_its_files(&self, worktree: &Worktree) -> Result<SystemTime, GitError> {
+        let gitfile = worktree.path.join(".git");
+        let made = gitfile.symlink_metadata().and_then(|found| found.modified());
+        Ok(made.map_err(GitError::io("read", &gitfile))? - OLDER)
     }
 
     /// What the lane was furnished with when that was done last, if this is still the same folder.
@@ -184,7 +197,7 @@ fn furnished_file(repo: &Repo, worktree: &Worktree) -> PathBuf {
 /// What tells a folder from another that stands in its place later.
 fn folder_name(worktree: &Worktree) -> Result<String, GitError> {
     let found = std::fs::metadata(&worktree.path).map_err(GitError::io("read", &worktree.path))?;
-    let born = found.created().ok().and_then(|born| born.duration_since(std::time::UNIX_EPOCH).ok());
+    let born = found.created().ok().and_then(|born| born.duration_since(SystemTime::UNIX_EPOCH).ok());
     Ok(format!("{}:{}:{}", found.dev(), found.ino(), born.map_or(0, |born| born.as_nanos())))
 }
 
@@ -243,6 +256,7 @@ fn take(
     root: &Path,
     lane: &Path,
     path: &Path,
+    latest: Option<SystemTime>,
     folders: &mut Vec<(PathBuf, std::fs::Metadata)>,
 ) -> Result<Copied, GitError> {
     let to = lane.join(path);
@@ -261,7 +275,7 @@ fn take(
     }
     let from = root.join(path);
     match from.symlink_metadata() {
-        Ok(found) => copy_entry(&from, &found, &to),
+        Ok(found) => copy_entry(&from, &found, &to, latest),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Copied::default()),
         Err(error) => Err(GitError::io("read", &from)(error)),
     }

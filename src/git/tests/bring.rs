@@ -125,6 +125,8 @@ fn p12_what_the_lane_has_already_is_not_copied_over_and_a_torn_try_is_finished()
         (read(&lane.path.join("a.env")), read(&lane.path.join("b.env"))),
         ("lane".into(), "main".into())
     );
+    let changed = |path: &str| lane.path.join(path).metadata().expect("there").modified().expect("a time");
+    assert!(changed("b.env") < changed(".gitignore"), "what was built elsewhere must not seem up to date");
 }
 
 #[test]

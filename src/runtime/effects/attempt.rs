@@ -55,7 +55,11 @@ pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
 }
 
 /// The worktree that an attempt works in.
-pub(super) fn place_of(context: &Context, task: &TaskPlan, place: crate::event::Place) -> PathBuf {
+pub(in crate::runtime) fn place_of(
+    context: &Context,
+    task: &TaskPlan,
+    place: crate::event::Place,
+) -> PathBuf {
     match place {
         crate::event::Place::Lane => context.lane(&task.lane).worktree.clone(),
         crate::event::Place::Own => plan::task_worktree(&context.plan.places.worktrees, &task.lane, &task.id),

@@ -10,6 +10,7 @@ mod gate;
 mod keep;
 mod land;
 mod merge;
+mod origin;
 mod outside;
 mod prepare;
 mod provision;
@@ -20,8 +21,10 @@ mod sync;
 mod task_pr;
 mod teardown;
 mod tracker;
+pub(super) mod undo;
 mod usage;
 
+pub(super) use attempt::place_of;
 pub use furnish::{SetupResult, setup_results};
 pub(super) use prepare::{answer_file, note_file};
 
@@ -66,7 +69,8 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
         Effect::Land { .. } => land::run(&context, &brief).await,
         Effect::OpenPr { .. } => pull_request::open(&context, &brief).await,
         Effect::Conclude { .. } => conclude::run(&context, &brief).await,
-        Effect::Review { .. } => outside::review(&context, &brief.effect).await,
+        Effect::Review { .. } => outside::review(&context, &brief).await,
+        Effect::Undo { .. } => undo::run(&context, &brief).await,
         Effect::CheckMerged { lane, tip } => outside::check_merged(&context, &brief, lane, tip).await,
         Effect::Prove { .. } => pull_request::prove(&context, &brief).await,
         Effect::MergePr { .. } => merge::run(&context, &brief).await,
@@ -90,6 +94,7 @@ fn quick(context: &Context, brief: &Brief) -> Done {
         | Effect::CheckMerged { .. }
         | Effect::Conclude { .. }
         | Effect::Review { .. }
+        | Effect::Undo { .. }
         | Effect::Prove { .. }
         | Effect::MergePr { .. } => {
             unreachable!("these wait for processes or the forge and are dispatched before")

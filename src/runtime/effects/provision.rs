@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::furnish::{Room, furnish};
-use super::{Done, blocking, git_failure};
+use super::{Done, blocking, git_failure, origin};
 use crate::event::{Draft, Failure, FailureKind, LaneProvisioned, Subject};
 use crate::git::{GitError, Worktree};
 use crate::id::{LaneId, Sha};
@@ -15,6 +15,10 @@ pub(super) async fn run(context: &Arc<Context>, lane: &LaneId, known: Option<&Sh
     match make(context, lane, known, &mut facts).await {
         Ok(event) => {
             facts.push(Draft::world(Subject::lane(lane), event));
+            let (shared, id) = (Arc::clone(context), lane.clone());
+            if let Err(unpushed) = blocking(move || origin::push_parents(&shared, &id)).await {
+                unpushed.remarked(lane, &mut facts);
+            }
             Done::well(facts)
         }
         Err(failure) => Done::failed(facts, failure),

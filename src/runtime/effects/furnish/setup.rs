@@ -132,11 +132,11 @@ impl Work<'_> {
     }
 
     async fn slot(&self, setup: &Setup) -> Result<Slot, Trouble> {
-        let shelf = Shelf::new(&self.context.project.repo.record_dir());
+        let kept = Shelf::new(&self.context.project.repo.record_dir());
         let (lane, setup) = (self.room.worktree.path.clone(), setup.clone());
         let path = self.context.environment.iter().find(|(name, _)| name == "PATH");
         let path = path.map(|(_, value)| value.clone()).unwrap_or_default();
-        let slot = blocking(move || shelf.slot(&lane, &setup, &path)).await;
+        let slot = blocking(move || kept.slot(&lane, &setup, &path)).await;
         Ok(slot.map_err(|e| broken("reading what a setup command reads", &e))?)
     }
 

@@ -111,8 +111,9 @@ impl Slot {
         }
         let paths: Vec<PathBuf> = self.makes.iter().map(PathBuf::from).collect();
         repo.set_aside(worktree, &paths)?;
+        let latest = Some(repo.before_its_files(worktree)?);
         for made in &self.makes {
-            copy_tree(&self.path.join("made").join(made), &worktree.path.join(made))?;
+            copy_tree(&self.path.join("made").join(made), &worktree.path.join(made), latest)?;
         }
         let used = File::options().write(true).open(&about);
         let used = used.and_then(|file| file.set_times(FileTimes::new().set_modified(SystemTime::now())));
@@ -129,7 +130,7 @@ impl Slot {
         let root = self.path.parent().unwrap_or(&self.path);
         let aside = tempfile::Builder::new().prefix("new-").tempdir_in(root).map_err(io_error(root))?;
         for made in &self.makes {
-            copy_tree(&worktree.path.join(made), &aside.path().join("made").join(made))?;
+            copy_tree(&worktree.path.join(made), &aside.path().join("made").join(made), None)?;
         }
         let finish = || -> io::Result<()> {
             let about = serde_json::to_vec(&About { command: command.to_owned() })?;
