@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::agenda::{Agenda, Deadline, Item, Rank};
 use super::{Input, observe, rules};
-use crate::event::{Draft, Effect, EffectId, EffectIntended, Envelope, Event, Now, SCHEMA, Subject};
+use crate::event::{
+    Control, ControlVerb, Draft, Effect, EffectId, EffectIntended, Envelope, Event, Now, SCHEMA, Subject,
+};
 use crate::plan::{Index, Plan, TaskIx};
 use crate::state::{ApplyError, State};
 
@@ -36,6 +38,8 @@ pub struct Core {
     pub(super) agenda: Agenda,
     pub(super) now: Now,
     pub(super) live: usize,
+    /// Since when, by [`Now::mono`], this orchestrator carries the run.
+    pub(super) carried_since: u64,
     decided: Vec<Envelope>,
 }
 
@@ -51,6 +55,7 @@ impl Core {
             agenda: Agenda::default(),
             now: Now::default(),
             live: 0,
+            carried_since: 0,
             decided: Vec::new(),
         }
     }
@@ -98,6 +103,9 @@ impl Core {
     ) -> Result<Vec<Envelope>, EngineError> {
         self.now = now;
         for input in inputs {
+            if let Input::Control(Control { verb: ControlVerb::Attach { .. }, .. }) = &input {
+                self.carried_since = now.mono;
+            }
             for draft in observe::observe(&self.state, input) {
                 self.commit(draft)?;
             }

@@ -6,6 +6,7 @@ mod loops;
 mod mended;
 mod outage;
 mod review;
+mod taken_up;
 mod undo;
 
 use std::collections::BTreeMap;

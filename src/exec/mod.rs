@@ -38,7 +38,7 @@ mod os;
 mod os;
 
 pub use bounded::{Bounded, run_bounded};
-pub use clock::monotonic_ms;
+pub use clock::{monotonic_ms, uptime_ms};
 pub use command::shell_argv;
 pub use launch::{Launch, Running, SpawnError, StdinFrom, spawn};
 pub use log::{LogAction, LogError, LogLimit, LogSize, bound_log, last_line, tail_lines, trim_live};

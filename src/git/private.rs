@@ -173,6 +173,9 @@ pub(super) fn remove_file(path: &Path) -> Result<(), GitError> {
 fn this_boot() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
     BOOT.get_or_init(|| {
+        if let Some(id) = crate::failpoint::boot_id() {
+            return id.to_owned();
+        }
         let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
         text.map(|text| text.trim().to_owned()).unwrap_or_default()
     })

@@ -13,6 +13,7 @@ use git2::{ConfigLevel, ErrorClass, ErrorCode, Oid, Repository, RepositoryOpenFl
 use super::command::{Git, Scope};
 use super::fill::Queue;
 use super::{GitError, RepoLock, Unsupported};
+use crate::failpoint::{self, Point};
 use crate::id::Sha;
 
 /// Who a commit is made as.
@@ -286,6 +287,7 @@ pub(super) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), GitError> {
     let dir = path.parent().unwrap_or(path);
     std::fs::create_dir_all(dir).map_err(GitError::io("created", dir))?;
     let write = || -> std::io::Result<()> {
+        failpoint::write(Point::GitFile)?;
         let mut file = tempfile::Builder::new().prefix(".laneway-").tempfile_in(dir)?;
         let mode = match std::fs::metadata(path) {
             Ok(there) => there.permissions(),

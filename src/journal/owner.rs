@@ -74,6 +74,9 @@ impl fmt::Display for Owner {
 }
 
 fn boot_id() -> Option<String> {
+    if let Some(id) = crate::failpoint::boot_id() {
+        return Some(id.to_owned());
+    }
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned())
 }

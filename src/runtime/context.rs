@@ -69,6 +69,8 @@ pub struct Context {
     pub(super) inputs: mpsc::UnboundedSender<Input>,
     /// Which gates are to be given up, as far as it is durable.
     pub(super) halt: watch::Sender<Halt>,
+    /// What there was no room for, once a disk is full.
+    pub(super) full: watch::Sender<Option<String>>,
     live: Mutex<HashMap<(TaskId, u32), Live>>,
     doors: Mutex<HashMap<PathBuf, Door>>,
     /// The ports of lanes, as recorded.
@@ -96,6 +98,7 @@ impl Context {
             github,
             inputs,
             halt: watch::Sender::new(Halt::default()),
+            full: watch::Sender::new(None),
             live: Mutex::new(HashMap::new()),
             doors: Mutex::new(HashMap::new()),
             ports: Mutex::new(HashMap::new()),
@@ -188,6 +191,11 @@ impl Context {
     /// Notes the ports of a lane.
     pub(super) fn set_ports(&self, lane: &LaneId, ports: Ports) {
         self.ports.lock().unwrap_or_else(PoisonError::into_inner).insert(lane.clone(), ports);
+    }
+
+    /// Why a program that failed may have failed by no fault of its own: a disk of this run has no room.
+    pub(super) fn lacks_room(&self, at: &Path) -> Option<String> {
+        super::room::missing_at([at, self.project.record.root()])
     }
 
     /// What one at a time goes through who makes the worktree at `path` ready.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::room;
 use crate::engine::EngineError;
 use crate::event::WireError;
 use crate::forge::ForgeError;
@@ -117,6 +118,14 @@ pub enum RuntimeError {
         /// Why.
         source: std::io::Error,
     },
+    /// Something that the run needs could not be written because a disk is full. The run stands where it stood.
+    #[error("there is no space left for the run ({}): {what}", record.display())]
+    NoRoom {
+        /// The record.
+        record: PathBuf,
+        /// What could not be written, in the words of whoever tried.
+        what: String,
+    },
     /// A part of Laneway itself ended unexpectedly.
     #[error("a part of laneway ended unexpectedly: {what}")]
     Broken {
@@ -144,6 +153,10 @@ impl RuntimeError {
             Self::BranchInTheWay { branch } => format!("git branch -m {branch} {branch}-old"),
             Self::Forge(error) => return error.hint(),
             Self::PlanChanged { .. } => "laneway run FILE --fresh starts a new run".to_owned(),
+            error if room::is_missing(error) => {
+                "there is no space left on that disk; make room, and laneway run goes on where it stopped"
+                    .to_owned()
+            }
             _ => return None,
         })
     }

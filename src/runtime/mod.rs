@@ -29,6 +29,7 @@ mod ports;
 mod project;
 mod publish;
 mod request;
+mod room;
 mod store;
 mod undo;
 

@@ -17,8 +17,9 @@ use super::poller::{self, Watched};
 use super::publish::is_lane_news;
 use super::{Project, RuntimeError, clock, effects, forge, store};
 use crate::engine::{Core, Input};
-use crate::event::{Control, ControlVerb, Effect, EffectId, Envelope, Event, RunStatus};
+use crate::event::{Control, ControlVerb, Effect, EffectId, Envelope, Event, RunStatus, Timestamp};
 use crate::exec;
+use crate::failpoint::{self, Point};
 use crate::id::TaskId;
 use crate::journal::{Journal, Mode, RunLock};
 use crate::plan::Plan;
@@ -137,12 +138,14 @@ impl Orchestrator {
         let (journal, replay) = Journal::open(&dir, Mode::Append)?;
         let mut core = Core::new(Arc::clone(&plan));
         let mut projector = Projector::default();
+        let mut last = Timestamp::default();
         for (position, line) in replay.lines.iter().enumerate() {
             let envelope = store::read_line(position, line)?;
             if position == 0 {
                 store::check_digest(&context.project, &plan, Some(&envelope), &digest)?;
             }
             core.replay(&envelope)?;
+            last = envelope.at;
             if is_lane_news(&envelope) {
                 match envelope.subject.lane.as_ref().and_then(|l| core.state().index().lane(l)) {
                     Some(lane) => projector.remember(core.state(), lane),
@@ -154,6 +157,7 @@ impl Orchestrator {
         for (lane, state) in plan.lanes.iter().zip(&core.state().lanes) {
             context.set_ports(&lane.id, state.ports.clone());
         }
+        clock::go_on_from(last);
         let mut waiting = Vec::new();
         if core.state().seq == 0 {
             waiting.push(Input::Start { plan_digest: digest, version: env!("CARGO_PKG_VERSION").to_owned() });
@@ -221,6 +225,7 @@ impl Orchestrator {
             tokio::time::interval_at(tokio::time::Instant::now() + self.backstop, self.backstop);
         backstop.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut hears_interrupts = true;
+        let mut full = self.context.full.subscribe();
         loop {
             while let Ok(input) = inputs.try_recv() {
                 batch.push(input);
@@ -246,6 +251,8 @@ impl Orchestrator {
                         self.look_for_life();
                         batch.extend(self.rescan(live_now(&BTreeSet::new()))?);
                     }
+                    // The sender lives in the context, which this holds.
+                    _ = full.changed() => {}
                     Some(ended) = self.tasks.join_next() => if let Err(broken) = ended {
                         return Err(RuntimeError::Broken { what: broken.to_string() });
                     },
@@ -254,6 +261,7 @@ impl Orchestrator {
             if !batch.is_empty() {
                 self.commit(std::mem::take(&mut batch), false)?;
             }
+            self.stop_without_room()?;
         }
         // Requests that came in with the last batch have been moved; the run rests.
         Ok(self.core.state().clone())
@@ -289,6 +297,7 @@ impl Orchestrator {
             self.journal.append(&bodies)?;
             self.crash_if_asked();
             self.publish(envelopes)?;
+            failpoint::pass(Point::Published);
             if let Some(awaited) = &self.awaited {
                 let now = poller::watched(self.core.state());
                 awaited.send_if_modified(|known| (*known != now).then(|| *known = now).is_some());
@@ -296,6 +305,11 @@ impl Orchestrator {
         }
         self.reconcile(effects, resumed);
         Ok(())
+    }
+
+    fn stop_without_room(&self) -> Result<(), RuntimeError> {
+        let Some(what) = self.context.full.borrow().clone() else { return Ok(()) };
+        Err(RuntimeError::NoRoom { record: self.context.project.record.root().to_owned(), what })
     }
 
     fn crash_if_asked(&self) {

@@ -13,6 +13,7 @@ use super::folder::{self, Durable, Stood};
 use super::reject::{NodeKind, RejectReason};
 use super::settle::Settle;
 use super::steady::{Reading, Refusal, SteadyDir};
+use crate::failpoint::{self, Point};
 use crate::id::LaneId;
 
 /// The most that is read of a status file, in bytes.
@@ -214,6 +215,7 @@ impl Place<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             outcome => outcome.map_err(|e| BoardError::io(Deed::Move, path, e))?,
         }
+        failpoint::pass(Point::StatusAside);
         let name = aside.file_name().expect("a private name has a last part").to_string_lossy();
         let ours = match inspect(&self.dir, &name, Settle::Ended) {
             Standing::There { digest, .. } => self.judged.contains(&digest),
@@ -231,9 +233,12 @@ impl Place<'_> {
 
 /// Writes `path` unless something stands there; says whether it did.
 fn put(path: &Path, bytes: &[u8]) -> Result<bool, BoardError> {
+    failpoint::write(Point::StatusWrite).map_err(|e| BoardError::io(Deed::Write, path, e))?;
     let private = folder::private_name(folder::parent(path));
     folder::replace(&private, bytes, Durable::No)?;
-    move_unless_taken(&private, path)
+    let moved = move_unless_taken(&private, path)?;
+    failpoint::pass(Point::StatusWritten);
+    Ok(moved)
 }
 
 /// Moves the file `from` to `to` unless something stands there; in any case `from` is gone afterwards.

@@ -211,6 +211,10 @@ fn claimed(attempt: &Attempt, work: &Work) -> Claim {
     against(format!("the agent ended {ended} and without a claim{}", rejected.unwrap_or_default()))
 }
 
+/// How long an orchestrator that takes a run up looks for what became of its processes before it holds their time against
+/// them.
+const TAKING_UP_MS: u64 = 5_000;
+
 /// Processes in a row that change nothing, after which a loop is not worth another.
 const MOST_IDLE: u32 = 2;
 
@@ -423,7 +427,14 @@ impl Core {
             return Ok(None);
         };
         let number = attempt.number;
-        let until = process.mono.saturating_add(self.plan.tasks[task].timeout.0);
+        // Whether it still lives is found out first: its time may have passed while nobody carried the run, and what it
+        // did in time counts. A process of an earlier boot was timed by another clock.
+        let taken_up = if process.mono < self.carried_since {
+            self.carried_since.saturating_add(TAKING_UP_MS)
+        } else {
+            0
+        };
+        let until = process.mono.saturating_add(self.plan.tasks[task].timeout.0).max(taken_up);
         let claim = attempt.claims.first().map(|at| at.plus(self.plan.settings.grace.0));
         let (timer, then) = if claim.is_some_and(|at| at <= self.now.wall) {
             ("grace", StopReason::Claimed)

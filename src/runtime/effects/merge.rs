@@ -7,6 +7,7 @@ use super::{Done, blocking, git_failure, origin, permanent, pull_request, sync};
 use crate::event::{
     CheckRecorded, CheckStatus, Draft, Effect, Event, Failure, FailureKind, PrMerged, Subject,
 };
+use crate::failpoint::{self, Point};
 use crate::forge::{self, Forge, ForgeError, GitHub, GitHubError, Merged};
 use crate::git::{GitError, Merge};
 use crate::id::{LaneId, Sha};
@@ -102,7 +103,9 @@ async fn on_github(
     }
     let title = format!("Merge lane {lane} into {target} (#{number})");
     let tried = brief.tried(&state.lanes[ix], ForgeStep::Merge);
+    failpoint::pass(Point::PrMerge);
     let landed = github.merge(number, tip, &title, tried).await;
+    failpoint::pass(Point::PrMerged);
     let landed = landed.map_err(|error| merge_failure(github, automatic, &error))?;
     let by = landed.by.unwrap_or_else(|| by.to_owned());
     facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: landed.sha, by }));
@@ -315,9 +318,11 @@ fn move_target(
     if let Some(number) = number {
         let merged = Merged { sha: commit.clone(), by: by.to_owned(), at: clock::wall().to_string() };
         if let Forge::Local(forge) = open_forge(context)? {
+            failpoint::pass(Point::PrMerge);
             forge
                 .mark_merged(number, merged)
                 .map_err(|e| forge_failure("marking the pull request as merged", &e))?;
+            failpoint::pass(Point::PrMerged);
         }
     }
     Ok(remark)

@@ -32,7 +32,9 @@ use std::sync::Arc;
 
 use super::brief::Brief;
 use super::context::Context;
+use super::room;
 use crate::event::{Draft, Effect, Failure, FailureKind};
+use crate::failpoint::{self, Point};
 use crate::git::GitError;
 
 /// What a finished effect has found, and how it ended.
@@ -61,6 +63,7 @@ impl From<Failure> for Done {
 pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
     let id = brief.effect.id();
     let shared = Arc::clone(&context);
+    failpoint::pass(Point::EffectBegin);
     let done = match &brief.effect {
         Effect::Provision { lane } => provision::run(&context, lane, brief.tip.as_ref()).await,
         Effect::Attempt { .. } => attempt::run(&context, &brief).await,
@@ -76,7 +79,15 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
         Effect::MergePr { .. } => merge::run(&context, &brief).await,
         _ => blocking(move || quick(&shared, &brief)).await,
     };
-    context.end(id, done.facts, done.end);
+    failpoint::pass(Point::EffectDone);
+    match done.end {
+        // It is not answered: whoever comes when there is room does it again.
+        Err(failure) if room::is_told(&failure.message) => {
+            context.report(&id, done.facts);
+            context.full.send_replace(Some(failure.message));
+        }
+        end => context.end(id, done.facts, end),
+    }
 }
 
 /// Effects that only talk to git and files.

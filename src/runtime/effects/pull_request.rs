@@ -28,7 +28,7 @@ pub(super) fn forge_failure(doing: &str, error: &ForgeError) -> Failure {
         class: error.kind(),
         message: format!("{doing}: {}", chain(error)),
         hint: error.hint(),
-        retry_at: error.until(),
+        retry_at: error.until().map(clock::of_shown),
     }
 }
 

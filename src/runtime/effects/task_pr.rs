@@ -16,7 +16,7 @@ use crate::forge::{
 use crate::git::GitError;
 use crate::id::Sha;
 use crate::plan::{self, TaskPlan};
-use crate::runtime::{Context, clock};
+use crate::runtime::{Context, clock, room};
 use crate::state::{Attempt, Check};
 use crate::view;
 
@@ -88,7 +88,18 @@ pub(super) async fn settle(
 /// Whether no attempt follows one that failed so.
 fn is_last(landing: &Landing<'_>, failure: &Failure) -> bool {
     let counts = matches!(failure.class, FailureKind::Work | FailureKind::Conflict | FailureKind::Permanent);
-    counts && landing.known.failures + 1 >= landing.task.attempts
+    // A full disk ends no attempt.
+    counts && !room::is_told(&failure.message) && landing.known.failures + 1 >= landing.task.attempts
+}
+
+/// What there was no room for, if that is why a pull request could not be shown or settled: then it is no remark.
+pub(super) fn lacked_room(facts: &[Draft]) -> Option<String> {
+    facts.iter().find_map(|fact| match &fact.event {
+        Event::CheckRecorded(check) if check.name == CHECK_TASK_PR && room::is_told(&check.detail) => {
+            Some(check.detail.clone())
+        }
+        _ => None,
+    })
 }
 
 fn remark(landing: &Landing<'_>, facts: &mut Vec<Draft>, failure: &Failure) {
