@@ -138,6 +138,8 @@ pub struct Lane {
     pub tip: Option<Sha>,
     /// Its worktree, while it has one.
     pub worktree: Option<String>,
+    /// The ports that it has, or had last, by the names of their variables.
+    pub ports: BTreeMap<String, u16>,
     /// Upstream lanes whose tips it holds.
     pub contains: BTreeMap<LaneIx, Sha>,
     /// Upstream lanes whose landing it has taken in.
@@ -226,6 +228,7 @@ impl Default for Lane {
             reason: None,
             tip: None,
             worktree: None,
+            ports: BTreeMap::new(),
             contains: BTreeMap::new(),
             landed: BTreeSet::new(),
             unresolved: None,

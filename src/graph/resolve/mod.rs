@@ -7,6 +7,7 @@ mod agents;
 mod conditions;
 mod contract;
 mod declarations;
+mod furnish;
 mod inputs;
 mod links;
 mod nests;

@@ -61,6 +61,32 @@ run = "true"
         ],
     ),
     case(
+        "p12_p13_bad_furnishings",
+        r#"name = "x"
+[[workstreams]]
+id = "api"
+copy = ["/etc/passwd", "../x", "a/"]
+ports = ["HTTP", "LANEWAY_PORT", "HTTP"]
+setup = ["", { reads = ["a"] }, { run = "make", makes = ["out/*", ".git/hooks"] }, { run = "make", makes = ["out"] }]
+[[tasks]]
+id = "a"
+workstream = "api"
+run = "true"
+"#,
+        &[
+            Code::BadPath,
+            Code::BadPath,
+            Code::BadPath,
+            Code::BadEnvName,
+            Code::Duplicate,
+            Code::Blank,
+            Code::MissingKey,
+            Code::BadPath,
+            Code::BadPath,
+            Code::MissingKey,
+        ],
+    ),
+    case(
         "not_supported",
         r#"name = "x"
 agent = "person"
@@ -69,7 +95,7 @@ require_human_approval = true
 [[workstreams]]
 id = "api"
 merge = "queue"
-ports = ["HTTP"]
+sparse = ["services"]
 [[workstreams]]
 id = "web"
 [[tasks]]
