@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use laneway::agent::built_in;
 use laneway::graph::{Diagnostics, Graph, Handoff, Millis, ProjectDefaults, Source, parse};
 use laneway::id::{RunNo, Sha};
-use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
+use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, PortRange, build};
 
 pub(crate) fn source(text: &str) -> Source {
     Source { path: "g.toml".to_owned(), text: text.to_owned() }
@@ -42,6 +42,7 @@ pub(crate) fn plan(graph: &Graph) -> Plan {
         grace: Millis(1000),
         forge: ForgeKind::Local,
         github: None,
+        ports: PortRange::DEFAULT,
     };
     build(graph, &inputs).expect("a graph that was accepted has a plan")
 }
