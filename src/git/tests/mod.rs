@@ -1,6 +1,7 @@
 //! Tests on real repositories, with the real git.
 
 mod branches;
+mod bring;
 mod custody;
 mod fixture;
 mod kept;

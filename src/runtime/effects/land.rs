@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::furnish::{Room, furnish};
 use super::{Done, attempt, blocking, gate, git_failure, keep, permanent, task_pr};
 use crate::event::{
     CheckRecorded, CheckStatus, ConflictPredicted, CustodyKept, Draft, Effect, Failure, FailureKind,
@@ -255,7 +256,17 @@ impl Landing<'_> {
             facts.extend(self.discard(left, &commit).await.map_err(|e| self.failed(&e))?);
         }
         let context = Arc::clone(self.context);
-        blocking(move || context.project.repo.provision(&path, &commit)).await.map_err(|e| self.failed(&e))
+        let made = blocking(move || context.project.repo.provision(&path, &commit)).await;
+        let worktree = made.map_err(|e| self.failed(&e))?;
+        let room = Room {
+            lane: self.task.lane.clone(),
+            worktree: worktree.clone(),
+            at: candidate.commit.clone(),
+            attempt: Some(self.key()),
+        };
+        // What came of it was said when the lane got the same.
+        furnish(self.context, &room, &mut Vec::new()).await?;
+        Ok(worktree)
     }
 
     /// Whether the gate has to run on `tree`; with no tree at hand, whether there is one to run.

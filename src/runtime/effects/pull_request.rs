@@ -312,10 +312,13 @@ pub(super) async fn gates(
             log: dir.join(format!("{name}.log")),
             attempt: None,
             tag: gate_tag(context, lane, &name),
-            given: vec![
+            given: [
                 ("LANEWAY_LANE".into(), lane.as_str().into()),
                 ("LANEWAY_GRAPH".into(), context.plan.graph.as_str().into()),
-            ],
+            ]
+            .into_iter()
+            .chain(context.ports(lane))
+            .collect(),
         };
         let mut evidence = gate::run(context, gate, &setting).await?;
         evidence.name = name;
