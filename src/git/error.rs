@@ -260,15 +260,9 @@ pub enum GitError {
     },
 }
 
-/// What git says when an object is gone, or the folder that it was about to be put into.
-const LOST: [&str; 6] = [
-    "invalid object",
-    "error building trees",
-    "unable to read",
-    "unable to write file",
-    "bad object",
-    "not a valid object",
-];
+/// What git says when an object is gone.
+const LOST: [&str; 5] =
+    ["invalid object", "error building trees", "unable to read", "bad object", "not a valid object"];
 
 impl GitError {
     pub(super) fn library(action: &'static str) -> impl FnOnce(git2::Error) -> Self {
@@ -283,7 +277,13 @@ impl GitError {
                 source.code() == git2::ErrorCode::NotFound
                     || matches!(source.class(), git2::ErrorClass::Odb | git2::ErrorClass::Os)
             }
-            Self::Failed { stderr, .. } => LOST.iter().any(|said| stderr.contains(said)),
+            Self::Failed { stderr, .. } => {
+                // The folder that an object was about to be put into goes with the last one in it.
+                let folder = ["unable to create temporary file", "unable to write file"];
+                LOST.iter().any(|said| stderr.contains(said))
+                    || stderr.contains("No such file or directory")
+                        && folder.iter().any(|said| stderr.contains(said))
+            }
             _ => false,
         }
     }

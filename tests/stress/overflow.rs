@@ -11,8 +11,10 @@ use serde_json::Value;
 use super::scale;
 use crate::harness::{Barrier, Scratch};
 
-/// Agents at once; each may leave 100 concerns of both kinds, 20 questions would hold it up, and 50 notes.
-const AGENTS: usize = 8;
+/// Agents at once; each may leave 100 concerns of both kinds and 50 notes, and each signal that is taken is synced.
+fn agents() -> usize {
+    scale(2, 8)
+}
 
 /// Events that the system keeps for one watcher.
 fn kept_by_the_system() -> usize {
@@ -21,8 +23,8 @@ fn kept_by_the_system() -> usize {
 }
 
 fn graph(barrier: &Barrier) -> String {
-    let mut text = format!("schema = 1\nname = \"flood\"\nmax_parallel = {AGENTS}\n");
-    for n in 0..AGENTS {
+    let mut text = format!("schema = 1\nname = \"flood\"\nmax_parallel = {}\n", agents());
+    for n in 0..agents() {
         let command = format!(
             "{} && echo w > w{n} && : > \"$LANEWAY_SIGNALS/done\"",
             barrier.command(&format!("t{n}"))
@@ -40,7 +42,7 @@ fn graph(barrier: &Barrier) -> String {
 /// Every signal that is within the limits, by task and name.
 fn within_limits(scratch: &Scratch) -> BTreeMap<(String, String), PathBuf> {
     let mut all = BTreeMap::new();
-    for task in (0..AGENTS).map(|n| format!("t{n}")) {
+    for task in (0..agents()).map(|n| format!("t{n}")) {
         let signals = scratch.board("flood", &format!("tasks/{task}/1/signals"));
         for (folder, count) in [("concerns", 100), ("ops-concerns", 100), ("notes/t0", 50)] {
             for n in 0..count {
@@ -55,7 +57,7 @@ fn within_limits(scratch: &Scratch) -> BTreeMap<(String, String), PathBuf> {
 #[test]
 fn p24_an_overflow_of_the_watch_loses_and_doubles_nothing() {
     let scratch = Scratch::new();
-    let names: Vec<String> = (0..AGENTS).map(|n| format!("t{n}")).collect();
+    let names: Vec<String> = (0..agents()).map(|n| format!("t{n}")).collect();
     let mut barrier = Barrier::new(&scratch, "barrier", &names);
     scratch.write("graphs/flood.toml", &graph(&barrier));
     let mut running = scratch.spawn(&["run", "graphs/flood.toml"]);
@@ -110,12 +112,12 @@ fn name_of(event: &Value) -> String {
 #[test]
 fn p24_a_hundred_thousand_signals_are_taken_or_refused_with_the_reason_and_counted() {
     let scratch = Scratch::new();
-    let names: Vec<String> = (0..AGENTS).map(|n| format!("t{n}")).collect();
+    let names: Vec<String> = (0..agents()).map(|n| format!("t{n}")).collect();
     let mut barrier = Barrier::new(&scratch, "barrier", &names);
     scratch.write("graphs/flood.toml", &graph(&barrier));
     let mut running = scratch.spawn(&["run", "graphs/flood.toml"]);
     barrier.gather(&mut running);
-    let each = scale(400, 100_000 / AGENTS / 2);
+    let each = scale(400, 100_000 / agents() / 2);
     for task in &names {
         for folder in ["concerns", "ops-concerns"] {
             let folder = scratch.board("flood", &format!("tasks/{task}/1/signals/{folder}"));
@@ -138,7 +140,7 @@ fn p24_a_hundred_thousand_signals_are_taken_or_refused_with_the_reason_and_count
             _ => {}
         }
     }
-    assert_eq!(observed, AGENTS * 2 * 100, "{refused:?}");
+    assert_eq!(observed, agents() * 2 * 100, "{refused:?}");
     let reasons = refused.keys().filter(|reason| reason.contains("100")).count();
     assert!(reasons > 0, "the rest is refused with the limit: {refused:?}");
     scratch.laneway(&["verify", "flood"]).success();
