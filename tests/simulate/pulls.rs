@@ -1,5 +1,7 @@
 //! Lanes and their pull requests, by Laneway's hands and by others.
 
+use std::collections::BTreeMap;
+
 use laneway::engine::Input;
 use laneway::event::{
     CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, ConflictPredicted, Draft, Event, Failure,
@@ -78,7 +80,13 @@ impl World {
             return (Vec::new(), Err(self.failure(Fault::Permanent)));
         };
         self.repo.lanes[ix] = Some(tip.clone());
-        let event = LaneProvisioned { worktree: format!("/w/{lane}"), tip, pushed: false, remark: None };
+        let event = LaneProvisioned {
+            worktree: format!("/w/{lane}"),
+            tip,
+            pushed: false,
+            ports: BTreeMap::new(),
+            remark: None,
+        };
         (vec![lane_fact(lane, event)], Ok(()))
     }
 
