@@ -21,6 +21,9 @@ use super::{GitError, Repo, Worktree};
 use crate::failpoint::{self, Point};
 use crate::id::Sha;
 
+/// How often the folder of the worktrees is made again that git removes when it is empty.
+const SWEPT_TRIES: u32 = 1000;
+
 impl Repo {
     /// Makes a worktree at `path`, detached at `at`. Where it is there already, complete, it is returned as it is, with
     /// whatever work it holds. What a crash left half-made is finished. A directory that holds anything that is not
@@ -121,17 +124,14 @@ impl Repo {
     pub(super) fn make_admin(&self, worktree: &Worktree, at: &Sha) -> Result<(), GitError> {
         let parent = self.common_dir().join("worktrees");
         let build = || -> std::io::Result<()> {
-            std::fs::create_dir_all(&parent)?;
             std::fs::create_dir_all(self.record_dir())?;
             let aside = tempfile::Builder::new().prefix("admin-").tempdir_in(self.record_dir())?;
             let gitdir = [worktree.path.join(".git").as_os_str().as_bytes(), b"\n"].concat();
             std::fs::write(aside.path().join("HEAD"), format!("{at}\n"))?;
             std::fs::write(aside.path().join("commondir"), "../..\n")?;
             std::fs::write(aside.path().join("gitdir"), gitdir)?;
-            let mode = std::fs::metadata(&parent)?.permissions();
-            std::fs::set_permissions(aside.path(), mode)?;
             failpoint::write(Point::WorktreeAdmin)?;
-            std::fs::rename(aside.path(), &worktree.admin)?;
+            move_below(aside.path(), &parent, &worktree.admin)?;
             // It is not there any more to be removed.
             drop(aside.keep());
             failpoint::pass(Point::WorktreeKnown);
@@ -205,6 +205,22 @@ impl Repo {
             }
         }
         aside.close().map_err(GitError::io("removed", &record))
+    }
+}
+
+/// Renames the directory `aside` to `to` in `parent`, which is made where it is missing. `git worktree prune` removes it
+/// whenever nothing is in it, so it can go between any two steps.
+fn move_below(aside: &Path, parent: &Path, to: &Path) -> std::io::Result<()> {
+    let mut tries = 1;
+    loop {
+        let moved = std::fs::create_dir_all(parent)
+            .and_then(|()| std::fs::metadata(parent))
+            .and_then(|found| std::fs::set_permissions(aside, found.permissions()))
+            .and_then(|()| std::fs::rename(aside, to));
+        match moved {
+            Err(error) if error.kind() == ErrorKind::NotFound && tries < SWEPT_TRIES => tries += 1,
+            done => return done,
+        }
     }
 }
 

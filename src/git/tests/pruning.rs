@@ -82,3 +82,28 @@ fn p09_an_index_that_names_pruned_files_is_made_again() {
     Git::new(private.scope(), "add").args(["-A", "--", "."]).run().expect("added again");
     Git::new(private.scope(), "write-tree").run().expect("all is there");
 }
+
+#[test]
+fn p16_a_lane_is_made_while_git_removes_the_empty_folder_of_worktrees() {
+    let fixture = Fixture::new();
+    let worktrees = fixture.root.join(".git/worktrees");
+    let trash = fixture.root.join(".git/laneway/trash");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let sweeping = scope.spawn(|| {
+            let mut swept = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                // What `git worktree prune` does when it is done; it fails where a lane stands.
+                swept += usize::from(std::fs::remove_dir(&worktrees).is_ok());
+            }
+            swept
+        });
+        let made = (0..50).try_for_each(|_| {
+            let lane = fixture.repo.provision(&fixture.lane_path("a"), &fixture.start)?;
+            fixture.repo.remove(&lane, &trash).map(drop)
+        });
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(sweeping.join().expect("it ends") > 0, "nothing was swept");
+        made.expect("every lane is made and removed");
+    });
+}
