@@ -78,7 +78,13 @@ impl World {
             return (Vec::new(), Err(self.failure(Fault::Permanent)));
         };
         self.repo.lanes[ix] = Some(tip.clone());
-        let event = LaneProvisioned { worktree: format!("/w/{lane}"), tip, pushed: false, remark: None };
+        let event = LaneProvisioned {
+            worktree: format!("/w/{lane}"),
+            tip,
+            pushed: false,
+            remark: None,
+            ports: std::collections::BTreeMap::default(),
+        };
         (vec![lane_fact(lane, event)], Ok(()))
     }
 
