@@ -1,5 +1,7 @@
 //! Lanes and their pull requests, by Laneway's hands and by others.
 
+use std::collections::BTreeMap;
+
 use laneway::engine::Input;
 use laneway::event::{
     CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, ConflictPredicted, Draft, Event, Failure,
@@ -82,8 +84,8 @@ impl World {
             worktree: format!("/w/{lane}"),
             tip,
             pushed: false,
+            ports: BTreeMap::new(),
             remark: None,
-            ports: std::collections::BTreeMap::default(),
         };
         (vec![lane_fact(lane, event)], Ok(()))
     }
