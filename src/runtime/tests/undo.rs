@@ -271,6 +271,8 @@ async fn ar25_one_of_two_merged_lanes_is_taken_out_by_a_pull_request_after_a_tea
         "exactly the lane's work, on what is there now"
     );
     assert_eq!(state.lanes[0].status, LaneStatus::Merged);
+    let standing = standing(&bench.project, &bench.plan.graph, RunNo(1));
+    assert_eq!(standing, Standing::Live, "nothing of it is collected while it is being undone");
     let answer = bench.ask(Verb::Merge { pr: revert.at.number, sha: None }).await;
     assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
     let there = sh(bench.dir.path(), "git --git-dir origin.git ls-tree --name-only main");
