@@ -6,6 +6,7 @@ mod loops;
 mod mended;
 mod outage;
 mod review;
+mod simulated;
 mod taken_up;
 mod undo;
 
@@ -65,6 +66,7 @@ impl Draw {
                 gates: vec![],
                 teardown: Teardown::OnSuccess,
                 task_prs: false,
+                furnish: graph::Furnishing::default(),
                 branch: format!("laneway/g/{lane}/integration"),
                 worktree: PathBuf::from("/w").join(lane),
                 needs,
@@ -126,6 +128,7 @@ impl Draw {
                 grace: Millis(10_000),
                 forge: ForgeKind::Local,
                 github: None,
+                ports: crate::plan::PortRange::DEFAULT,
             },
             roles: BTreeMap::new(),
             lanes: lanes.collect(),
@@ -187,7 +190,13 @@ impl World {
         match effect {
             Effect::Provision { lane: l } => done(vec![Draft::world(
                 lane(l),
-                LaneProvisioned { worktree: format!("/w/{l}"), tip: sha(1), pushed: false, remark: None },
+                LaneProvisioned {
+                    worktree: format!("/w/{l}"),
+                    tip: sha(1),
+                    pushed: false,
+                    ports: BTreeMap::new(),
+                    remark: None,
+                },
             )]),
             Effect::Sync { lane: l, n, from, .. } => {
                 let upstream = from.iter().flat_map(SyncSource::lanes);
@@ -481,6 +490,7 @@ fn planned(text: &str) -> Arc<Plan> {
         grace: Millis(10_000),
         forge: ForgeKind::Local,
         github: None,
+        ports: crate::plan::PortRange::DEFAULT,
     };
     Arc::new(build(&graph, &inputs).unwrap())
 }

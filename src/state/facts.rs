@@ -143,6 +143,7 @@ impl State {
                 }
                 lane.worktree = Some(event.worktree.clone());
                 lane.tip = Some(event.tip.clone());
+                lane.ports.clone_from(&event.ports);
                 lane.remarks.extend(event.remark.clone());
             }
             Event::LaneSynced(event) => {

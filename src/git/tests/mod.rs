@@ -1,11 +1,13 @@
 //! Tests on real repositories, with the real git.
 
 mod branches;
+mod bring;
 mod custody;
 mod fixture;
 mod kept;
 mod lanes;
 mod merging;
+mod pruning;
 mod remotes;
 mod repository;
 mod restack;
