@@ -345,8 +345,9 @@ impl Reach<'_> {
     fn brought_only_their_own(&self) -> Result<(), UndoRefusal> {
         for &task in self.tasks.keys() {
             let lane = self.state.index.lane_of[task];
-            let there = self.state.tasks[task].attempts.iter().filter(|a| !a.undone && a.landing.is_some());
-            if let Some(resolved) = there.filter_map(|a| a.resolves.as_ref()).next()
+            let mut there =
+                self.state.tasks[task].attempts.iter().filter(|a| !a.undone && a.landing.is_some());
+            if let Some(resolved) = there.find_map(|a| a.resolves.as_ref())
                 && !self.whole.contains_key(&lane)
             {
                 let task = self.state.plan.tasks[task].id.clone();

@@ -97,7 +97,7 @@ impl Listing {
 
     /// Adds a directory and everything below it. Says whether all of it is plain.
     fn add(&mut self, repo: &Repository, tree: &Tree<'_>, path: Vec<u8>) -> Result<bool, git2::Error> {
-        if path.iter().filter(|byte| **byte == b'/').count() >= DEEPEST {
+        if path.split(|byte| *byte == b'/').nth(DEEPEST).is_some() {
             return Ok(false);
         }
         let at = self.dirs.len();
