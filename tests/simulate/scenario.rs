@@ -268,6 +268,7 @@ impl Scenario {
             grace: Millis(10_000),
             forge: if self.github { ForgeKind::GitHub } else { ForgeKind::Local },
             github: None,
+            ports: laneway::plan::PortRange::DEFAULT,
         };
         build(&graph, &inputs).map(Arc::new).map_err(|e| e.to_string())
     }
