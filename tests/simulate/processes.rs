@@ -62,6 +62,11 @@ impl World {
         }
     }
 
+    /// All processes of a task.
+    pub(crate) fn processes_of(&self, task: TaskIx) -> impl Iterator<Item = (&ProcessKey, &Process)> {
+        self.processes.range((task, 0, 0)..=(task, u32::MAX, u32::MAX))
+    }
+
     /// Begins a process, or takes up one that another orchestrator began.
     pub(crate) fn begin_attempt(&mut self, begun: Begun, delay: u64) {
         let key = self.key_of(&begun.effect);
@@ -109,8 +114,8 @@ impl World {
         if self.halted.contains(&(key.0, key.1)) {
             return self.answer(id, &name, (Vec::new(), Ok(())));
         }
-        let mut others = self.processes.iter().filter(|_| self.repo.history.tracks());
-        if let Some((other, _)) = others.find(|(other, p)| other.0 == key.0 && p.is_alive()) {
+        let other = self.processes_of(key.0).find(|(_, p)| p.is_alive()).map(|(other, _)| *other);
+        if let Some(other) = other {
             self.wrongs.push(format!("{id} starts while process {other:?} of the same task lives"));
         }
         let process = self.at_work(key, start);
@@ -233,7 +238,7 @@ impl World {
     pub(crate) fn stop(&mut self, task: &TaskId, attempt: u32) -> Done {
         let ix = self.index.task(task).expect("effects name tasks of the plan");
         self.halted.insert((ix, attempt));
-        let alive = self.processes.iter().find(|(key, p)| key.0 == ix && key.1 == attempt && p.is_alive());
+        let alive = self.processes_of(ix).find(|(key, p)| key.1 == attempt && p.is_alive());
         if let Some((&key, _)) = alive {
             let exit = ExitStatus::Signal(15);
             let life = self.life;

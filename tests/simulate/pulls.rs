@@ -137,14 +137,14 @@ impl World {
 
     pub(crate) fn teardown(&mut self, lane: &LaneId) -> Done {
         let ix = self.ix(lane);
-        let mut processes = self.processes.iter().filter(|_| self.repo.history.tracks());
-        if processes.any(|(key, p)| self.index.lane_of[key.0] == ix && p.is_alive()) {
+        let tasks = &self.index.tasks_of[ix];
+        if tasks.iter().any(|&task| self.processes_of(task).any(|(_, p)| p.is_alive())) {
             self.wrongs.push(format!("the worktree of lane {lane} goes while a process works in it"));
         }
         let branch = &self.plan.lanes[ix].branch;
         let merged = self.pulls[ix].as_ref().is_some_and(|pull| pull.merged.is_some());
-        let mut open = self.pulls.iter().filter(|_| self.repo.history.tracks()).flatten();
-        let stacked = open.find(|pull| pull.is_open() && pull.base == *branch);
+        let mut down = self.index.downstream[ix].iter().filter_map(|&down| self.pulls[down].as_ref());
+        let stacked = down.find(|pull| pull.is_open() && pull.base == *branch);
         if let Some(stacked) = stacked.filter(|_| merged) {
             let number = stacked.at.number;
             self.wrongs.push(format!("the branch of lane {lane} goes while #{number} is stacked on it"));

@@ -76,7 +76,7 @@ pub(crate) struct World {
     order: u64,
     in_flight: HashSet<EffectId>,
     tries: HashMap<EffectId, u32>,
-    pub(crate) processes: HashMap<ProcessKey, Process>,
+    pub(crate) processes: BTreeMap<ProcessKey, Process>,
     /// Attempts whose processes are to end as soon as there are any.
     pub(crate) halted: BTreeSet<(TaskIx, u32)>,
     pub(crate) collected: HashMap<ProcessKey, Option<Sha>>,
@@ -104,7 +104,7 @@ impl World {
             order: 0,
             in_flight: HashSet::new(),
             tries: HashMap::new(),
-            processes: HashMap::new(),
+            processes: BTreeMap::new(),
             halted: BTreeSet::new(),
             collected: HashMap::new(),
             repo: Repo {
