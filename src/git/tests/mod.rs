@@ -6,6 +6,7 @@ mod fixture;
 mod kept;
 mod lanes;
 mod merging;
+mod probing;
 mod remotes;
 mod repository;
 mod restack;
