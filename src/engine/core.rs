@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::agenda::{Agenda, Deadline, Item, Rank};
 use super::{Input, observe, rules};
-use crate::event::{Draft, Effect, EffectId, EffectIntended, Envelope, Event, Now, SCHEMA, Subject};
+use crate::event::{
+    ConflictCleared, ConflictPredicted, Draft, Effect, EffectId, EffectIntended, Envelope, Event, Now,
+    Probed, SCHEMA, Subject,
+};
 use crate::plan::{Index, Plan, TaskIx};
 use crate::state::{ApplyError, State};
 
@@ -124,6 +127,8 @@ impl Core {
             }
             if std::mem::take(&mut self.agenda.schedule) {
                 rules::schedule(self)?;
+            } else if std::mem::take(&mut self.agenda.probe) {
+                rules::probe(self)?;
             } else if std::mem::take(&mut self.agenda.run) {
                 rules::run(self)?;
             } else {
@@ -164,6 +169,16 @@ impl Core {
             // An upstream lane waits with its teardown until nothing is stacked on its branch.
             self.agenda.touch_lanes(self.state.lanes[lane].contains.keys().copied());
         }
+        if let Event::ConflictPredicted(ConflictPredicted {
+            probed: Some(Probed { lane: Some(other), .. }),
+            ..
+        })
+        | Event::ConflictCleared(ConflictCleared { lane: Some(other), .. }) = &envelope.event
+        {
+            // The pull requests of both say so.
+            self.agenda.touch_lanes(self.index.lane(other).into_iter());
+        }
+        self.agenda.probe |= rules::moves_lanes(&envelope);
         self.decided.push(envelope);
         Ok(())
     }

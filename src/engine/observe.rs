@@ -172,6 +172,9 @@ fn reported(state: &State, report: Report) -> Vec<Draft> {
     if let Some(end) = report.end {
         if let Some((lane, task)) = about(state, effect) {
             subject = Subject { lane: Some(lane), task, ..subject };
+        } else {
+            // It is about several lanes.
+            subject = Subject::default();
         }
         let id = report.id;
         drafts.push(Draft::world(
@@ -205,6 +208,7 @@ fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option
         | E::Teardown { lane, .. }
         | E::Conclude { lane }
         | E::Review { lane, .. } => Some((lane.clone(), None)),
+        E::Probe { .. } => None,
     }
 }
 

@@ -302,7 +302,9 @@ impl World {
             Effect::Review { lane: l, act: ReviewAct::Close, by, .. } => {
                 done(vec![Draft::world(lane(l), PrClosed { by: by.clone() })])
             }
-            Effect::Stop { .. } | Effect::Prove { .. } | Effect::Review { .. } => done(vec![]),
+            Effect::Stop { .. } | Effect::Prove { .. } | Effect::Probe { .. } | Effect::Review { .. } => {
+                done(vec![])
+            }
         }
     }
 

@@ -8,12 +8,14 @@
 //!
 //! Everything that is written goes to a directory of the probe's own, with the repository's objects behind it, so that
 //! nothing of it stays in the repository.
+#![expect(clippy::disallowed_methods, reason = "lays out the directory that a probe writes its objects to")]
 
 mod changes;
 mod merges;
 
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
+use std::path::Path;
+use std::sync::Arc;
 
 use git2::{Oid, Repository};
 use tempfile::TempDir;
@@ -37,18 +39,24 @@ pub enum Verdict {
     },
     /// They share no history, so that nobody merges them.
     Unrelated,
+    /// Git itself breaks down over them, as it would when they are merged.
+    Broken {
+        /// What it said.
+        why: String,
+    },
 }
 
 /// A series of probes on one repository. What was learnt of a commit is kept for the next pair that it is in.
 pub struct Probe {
     repo: Repo,
     library: Repository,
-    objects: TempDir,
+    /// The commits of files as they are, where any were made.
+    snapshots: Option<TempDir>,
     /// What a tree changed in another, by the two.
-    changes: HashMap<(Oid, Oid), Rc<Changes>>,
+    changes: HashMap<(Oid, Oid), Arc<Changes>>,
     /// A merge base that was found, and which commits each tip has beyond it; `None` for tips that do not descend from it.
     trunk: Option<Oid>,
-    beyond: HashMap<Oid, Option<Rc<HashSet<Oid>>>>,
+    beyond: HashMap<Oid, Option<Arc<HashSet<Oid>>>>,
     known: HashMap<(Sha, Sha), Verdict>,
     merged: usize,
 }
@@ -78,21 +86,12 @@ enum Parting {
 impl Repo {
     /// Begins a series of probes.
     pub fn probe(&self) -> Result<Probe, GitError> {
-        let dir = std::env::temp_dir();
-        let objects = tempfile::Builder::new()
-            .prefix("laneway-probe-")
-            .tempdir_in(&dir)
-            .map_err(GitError::io("written to", &dir))?;
         let library = Repository::open(self.common_dir())
             .map_err(|source| super::repo::refusal(self.common_dir(), source))?;
-        let path = objects.path().to_string_lossy();
-        let odb = library.odb().map_err(GitError::library("opening the object database"))?;
-        odb.add_disk_alternate(&path).map_err(GitError::library("opening the object database"))?;
-        drop(odb);
         Ok(Probe {
             repo: self.clone(),
             library,
-            objects,
+            snapshots: None,
             changes: HashMap::new(),
             trunk: None,
             beyond: HashMap::new(),
@@ -105,20 +104,22 @@ impl Repo {
 impl Probe {
     /// A commit of a lane's files as they are now, untracked ones included and ignored ones not, on top of `tip`. It lives as
     /// long as the probe. Neither the lane's index nor Laneway's own of it is written.
-    pub fn snapshot(&self, worktree: &Worktree, tip: &Sha, author: &Identity) -> Result<Sha, GitError> {
+    pub fn snapshot(&mut self, worktree: &Worktree, tip: &Sha, author: &Identity) -> Result<Sha, GitError> {
+        let objects = self.snapshots()?;
         let private = Private::open(&self.repo, worktree)?;
         private.index_at(tip)?;
-        let index = tempfile::NamedTempFile::new_in(self.objects.path())
-            .map_err(GitError::io("written to", self.objects.path()))?;
+        let index =
+            tempfile::NamedTempFile::new_in(&objects).map_err(GitError::io("written to", &objects))?;
         private.copy_index(index.path())?;
-        let git = |operation| self.beside(private.scope(), operation).env("GIT_INDEX_FILE", index.path());
+        let git =
+            |operation| beside(private.scope(), operation, &objects).env("GIT_INDEX_FILE", index.path());
         git("add").args(["-A", "--", "."]).run()?;
         let tree = git("write-tree").run()?.sha("write-tree")?;
-        let mut commit = self.beside(self.repo.scope(), "commit-tree").args([tree.as_str(), "-p", tip.as_str()]);
+        let mut commit =
+            beside(self.repo.scope(), "commit-tree", &objects).args([tree.as_str(), "-p", tip.as_str()]);
         for (role, value) in [("NAME", &author.name), ("EMAIL", &author.email)] {
-            commit = commit
-                .env(&format!("GIT_AUTHOR_{role}"), value)
-                .env(&format!("GIT_COMMITTER_{role}"), value);
+            commit =
+                commit.env(&format!("GIT_AUTHOR_{role}"), value).env(&format!("GIT_COMMITTER_{role}"), value);
         }
         commit.args(["--no-gpg-sign", "-m", "files as they are"]).run()?.sha("commit-tree")
     }
@@ -153,6 +154,21 @@ impl Probe {
         self.merged
     }
 
+    /// Forgets what was learnt of commits that are none of `tips`.
+    pub fn keep_only(&mut self, tips: &HashSet<Sha>) -> Result<(), GitError> {
+        let mut ids = HashSet::new();
+        let mut trees = HashSet::new();
+        for tip in tips {
+            let id = oid(tip)?;
+            ids.insert(id);
+            trees.insert(self.tree(id)?);
+        }
+        self.known.retain(|(ours, theirs), _| tips.contains(ours) && tips.contains(theirs));
+        self.beyond.retain(|tip, _| ids.contains(tip));
+        self.changes.retain(|(_, tree), _| trees.contains(tree));
+        Ok(())
+    }
+
     fn look(&mut self, ours: Oid, theirs: Oid) -> Result<Look, GitError> {
         let clean = Ok(Look::Known(Verdict::Clean));
         if ours == theirs {
@@ -177,12 +193,12 @@ impl Probe {
         Ok(commit.tree_id())
     }
 
-    fn changes(&mut self, base: Oid, tree: Oid) -> Result<Rc<Changes>, GitError> {
+    fn changes(&mut self, base: Oid, tree: Oid) -> Result<Arc<Changes>, GitError> {
         if let Some(known) = self.changes.get(&(base, tree)) {
-            return Ok(Rc::clone(known));
+            return Ok(Arc::clone(known));
         }
-        let found = Rc::new(Changes::between(&self.library, base, tree)?);
-        self.changes.insert((base, tree), Rc::clone(&found));
+        let found = Arc::new(Changes::between(&self.library, base, tree)?);
+        self.changes.insert((base, tree), Arc::clone(&found));
         Ok(found)
     }
 
@@ -209,18 +225,17 @@ impl Probe {
     }
 
     /// The commits that `tip` has and `trunk` has not; `None` where it does not descend from it.
-    fn beyond(&mut self, trunk: Oid, tip: Oid) -> Result<Option<Rc<HashSet<Oid>>>, GitError> {
+    fn beyond(&mut self, trunk: Oid, tip: Oid) -> Result<Option<Arc<HashSet<Oid>>>, GitError> {
         if let Some(known) = self.beyond.get(&tip) {
             return Ok(known.clone());
         }
         let failed = || GitError::library("walking the history");
-        let descends =
-            tip == trunk || self.library.graph_descendant_of(tip, trunk).map_err(failed())?;
+        let descends = tip == trunk || self.library.graph_descendant_of(tip, trunk).map_err(failed())?;
         let found = if descends {
             let mut walk = self.library.revwalk().map_err(failed())?;
             walk.push(tip).map_err(failed())?;
             walk.hide(trunk).map_err(failed())?;
-            Some(Rc::new(walk.collect::<Result<_, _>>().map_err(failed())?))
+            Some(Arc::new(walk.collect::<Result<_, _>>().map_err(failed())?))
         } else {
             None
         };
@@ -228,15 +243,44 @@ impl Probe {
         Ok(found)
     }
 
-    /// A call that writes its objects beside the repository's. They are for nobody to keep, so they are not synced.
-    fn beside(&self, scope: Scope<'_>, operation: &'static str) -> Git {
-        Git::configured(scope, operation, &["core.fsync=none", "advice.addEmbeddedRepo=false"])
-            .env("GIT_OBJECT_DIRECTORY", self.objects.path())
-            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", self.repo.common_dir().join("objects"))
+    /// An object directory of our own, with the repository's behind it, and the snapshots.
+    fn objects(&self) -> Result<TempDir, GitError> {
+        let dir = std::env::temp_dir();
+        let made = tempfile::Builder::new().prefix("laneway-probe-").tempdir_in(&dir);
+        let made = made.map_err(GitError::io("written to", &dir))?;
+        let info = made.path().join("info");
+        let snapshots = self.snapshots.as_ref().map(|dir| dir.path().to_owned());
+        let behind: Vec<u8> = std::iter::once(self.repo.common_dir().join("objects"))
+            .chain(snapshots)
+            .flat_map(|dir| [dir.into_os_string().into_encoded_bytes(), b"\n".to_vec()].concat())
+            .collect();
+        std::fs::create_dir(&info)
+            .and_then(|()| std::fs::write(info.join("alternates"), behind))
+            .map_err(GitError::io("written to", &info))?;
+        Ok(made)
+    }
+
+    /// Where snapshots are written, made and known to libgit2 from the first of them on.
+    fn snapshots(&mut self) -> Result<std::path::PathBuf, GitError> {
+        if let Some(dir) = &self.snapshots {
+            return Ok(dir.path().to_owned());
+        }
+        let dir = self.objects()?;
+        let path = dir.path().to_owned();
+        let failed = || GitError::library("opening the object database");
+        let odb = self.library.odb().map_err(failed())?;
+        odb.add_disk_alternate(&path.to_string_lossy()).map_err(failed())?;
+        self.snapshots = Some(dir);
+        Ok(path)
     }
 }
 
-/// Whether two commits hold the same file by this name in the root of their trees; the name of its content.
+/// A call that writes its objects to `objects`. They are for nobody to keep, so they are not synced.
+fn beside(scope: Scope<'_>, operation: &'static str, objects: &Path) -> Git {
+    Git::configured(scope, operation, &["core.fsync=none"]).env("GIT_OBJECT_DIRECTORY", objects)
+}
+
+/// The name of the content of a file in the root of a commit's tree.
 fn blob_in_root(library: &Repository, commit: &Sha, name: &str) -> Result<Option<Sha>, GitError> {
     let failed = || GitError::library("reading a tree");
     let tree = library.find_commit(oid(commit)?).and_then(|commit| commit.tree()).map_err(failed())?;

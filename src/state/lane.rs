@@ -182,6 +182,10 @@ pub struct Lane {
     pub kept: Vec<Kept>,
     /// Whether its pull request says what became of it, or cannot be made to.
     pub concluded: bool,
+    /// What it is not expected to merge with, as of the last probe.
+    pub predicted: BTreeMap<super::Against, super::Predicted>,
+    /// The predictions that its pull request was last described with.
+    pub told: BTreeMap<super::Against, super::Predicted>,
     /// What its forge was asked for in vain: it may have been done although nobody was told.
     pub failed_on_forge: BTreeSet<ForgeStep>,
 }
@@ -238,6 +242,8 @@ impl Default for Lane {
             remarks: Vec::new(),
             kept: Vec::new(),
             concluded: false,
+            predicted: BTreeMap::new(),
+            told: BTreeMap::new(),
             failed_on_forge: BTreeSet::new(),
         }
     }

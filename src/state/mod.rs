@@ -9,6 +9,7 @@ mod condition;
 mod control;
 mod facts;
 mod lane;
+mod prediction;
 mod run;
 mod transition;
 
@@ -20,4 +21,5 @@ pub use attempt::{Attempt, Check, Claims, Note, Process, REJECTED, Step, StepPha
 pub use lane::{
     Concern, Conflict, ForgeStep, Kept, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved,
 };
+pub use prediction::{Against, Predicted};
 pub use run::{Run, State};

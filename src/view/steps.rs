@@ -59,6 +59,7 @@ pub fn recorded(plan: &Plan, envelope: &Envelope) -> Option<String> {
             | Effect::Stop { .. }
             | Effect::Examine { .. }
             | Effect::CheckMerged { .. }
+            | Effect::Probe { .. }
             | Effect::Review { .. } => None,
         },
         // Nothing is intended while a person has to decide; the proof of the merge is the last thing that is done.

@@ -64,7 +64,10 @@ impl Changes {
     ) -> Result<(), GitError> {
         for entry in tree.into_iter().flatten() {
             let before = base.and_then(|base| base.get_name_bytes(entry.name_bytes()));
-            if before.as_ref().is_some_and(|b| b.id() == entry.id() && b.filemode_raw() == entry.filemode_raw()) {
+            if before
+                .as_ref()
+                .is_some_and(|b| b.id() == entry.id() && b.filemode_raw() == entry.filemode_raw())
+            {
                 continue;
             }
             self.differs(repo, at, before.as_ref(), Some(&entry))?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Probe, Verdict, blob_in_root};
+use super::{Probe, Verdict, beside, blob_in_root};
 use crate::git::GitError;
 use crate::id::Sha;
 
@@ -35,6 +35,10 @@ impl Probe {
                 verdicts.extend(self.halving(two)?);
                 Ok(verdicts)
             }
+            // Killed by a signal: an assertion of git's that does not hold for these two.
+            Err(GitError::Failed { code: None, stderr, .. }) => {
+                Ok(vec![Verdict::Broken { why: stderr }; pairs.len()])
+            }
             other => other,
         }
     }
@@ -45,7 +49,8 @@ impl Probe {
         for (ours, theirs) in pairs {
             _ = writeln!(input, "{ours} {theirs}");
         }
-        let mut git = self.beside(self.repo.scope(), "merge-tree");
+        let objects = self.objects()?;
+        let mut git = beside(self.repo.scope(), "merge-tree", objects.path());
         if self.repo.version() >= (2, 41) {
             git = git.env("GIT_ATTR_SOURCE", first.as_str());
         }

@@ -11,6 +11,7 @@ mod land;
 mod merge;
 mod outside;
 mod prepare;
+mod probe;
 mod provision;
 mod pull_request;
 mod retarget;
@@ -79,6 +80,7 @@ fn quick(context: &Context, brief: &Brief) -> Done {
         Effect::Sync { lane, tip, from, n } => sync::run(context, brief, (lane, tip), from, *n),
         Effect::Collect { task, attempt } => collect::run(context, brief, task, *attempt),
         Effect::Teardown { lane, .. } => teardown::run(context, brief, lane),
+        Effect::Probe { moved, .. } => probe::run(context, brief, moved),
         Effect::Attempt { .. }
         | Effect::Stop { .. }
         | Effect::Examine { .. }
