@@ -1,6 +1,7 @@
 //! Conflicts between lanes, known before anything is merged; and looking at lanes without getting in anybody's way.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 
 use rustix::fs::inotify;
@@ -64,8 +65,8 @@ fn p17_lanes_that_would_not_merge_are_named_before_either_is() {
     let line = "conflict ahead lane one with lane two: shared.txt";
     assert_eq!(shown.stdout().matches("conflict ahead").count(), 1);
     assert!(shown.stdout().contains(line), "{}", shown.stdout());
-    let live = scratch.laneway(&["plan", "graphs/clash.toml", "--live"]).success();
-    assert!(live.stdout().contains(line) && live.stdout().contains("third"), "{}", live.stdout());
+    let planned = scratch.laneway(&["plan", "graphs/clash.toml", "--live"]).success();
+    assert!(planned.stdout().contains(line) && planned.stdout().contains("third"), "{}", planned.stdout());
     for (lane, other) in [("one", "two"), ("two", "one")] {
         let number = status.lane(lane)["pr"]["number"].to_string();
         let pr = scratch.laneway(&["pr", "show", &number]).success();
@@ -126,7 +127,7 @@ fn names_touched(dir: &std::path::Path, act: impl FnOnce()) -> BTreeSet<String> 
         | inotify::WatchFlags::DELETE;
     inotify::add_watch(&watch, dir, flags).expect("the directory is there");
     act();
-    let mut buffer = [std::mem::MaybeUninit::uninit(); 1 << 16];
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 1 << 13];
     let mut events = inotify::Reader::new(&watch, &mut buffer);
     let mut names = BTreeSet::new();
     while let Ok(event) = events.next() {
@@ -143,9 +144,11 @@ fn p09_nothing_locks_or_writes_a_lanes_index_while_its_agent_is_at_work() {
     let mut graph = "schema = 1\nname = \"g\"\n".to_owned();
     for name in &names {
         let command = format!("echo {name} > file.txt && {}", barrier.command(name));
-        graph.push_str(&format!(
+        write!(
+            graph,
             "[[workstreams]]\nid = \"{name}\"\n[[tasks]]\nid = \"t-{name}\"\nworkstream = \"{name}\"\nrun = {command:?}\n"
-        ));
+        )
+        .expect("a string takes every text");
     }
     scratch.write("graphs/g.toml", &graph);
     let mut running = scratch.spawn(&["run", "graphs/g.toml"]);

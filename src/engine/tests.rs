@@ -4,6 +4,7 @@ mod conditions;
 mod loops;
 mod mended;
 mod outage;
+mod probes;
 mod review;
 
 use std::collections::BTreeMap;

@@ -246,10 +246,7 @@ impl State {
                 }
                 self.touched_task(task)
             }
-            Effect::Probe { .. } => {
-                self.run.is_probing = false;
-                Touched::default()
-            }
+            Effect::Probe { .. } => Touched::default(),
             _ => {
                 let lane = self.lane_of(at)?;
                 if let (Effect::MergePr { .. } | Effect::CheckMerged { .. }, Some(parent)) =

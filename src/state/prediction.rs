@@ -1,9 +1,9 @@
 //! Conflicts that are predicted between lanes that go on, and with their targets.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::{Lane, State};
-use crate::event::{ConflictCleared, ConflictPredicted, LaneStatus, Probed};
+use crate::event::{ConflictCleared, ConflictPredicted, EffectId, LaneStatus, Probed};
 use crate::id::{LaneId, Sha};
 use crate::plan::LaneIx;
 
@@ -53,7 +53,7 @@ impl State {
     /// The lanes in play that hold work of their own, where they stand; and those of the last probe that are not any more.
     pub fn unprobed(&self) -> (Vec<(LaneIx, Sha)>, Vec<LaneIx>) {
         let mut moved = Vec::new();
-        let mut gone: BTreeMap<LaneIx, ()> = self.run.probed.keys().map(|&lane| (lane, ())).collect();
+        let mut gone: BTreeSet<LaneIx> = self.run.probed.keys().copied().collect();
         for (ix, lane) in self.lanes.iter().enumerate() {
             let Some(tip) = lane.tip.as_ref().filter(|_| lane.is_in_play()) else { continue };
             gone.remove(&ix);
@@ -62,12 +62,16 @@ impl State {
                 moved.push((ix, tip.clone()));
             }
         }
-        (moved, gone.into_keys().collect())
+        (moved, gone.into_iter().collect())
+    }
+
+    /// Whether a probe is under way.
+    pub fn is_probing(&self) -> bool {
+        self.outstanding.contains_key(&EffectId(format!("probe/{}", self.run.probes)))
     }
 
     pub(super) fn probing(&mut self, n: u32, moved: &[(LaneId, Sha)], gone: &[LaneId]) {
         self.run.probes = n;
-        self.run.is_probing = true;
         for (lane, tip) in moved {
             if let Some(ix) = self.index.lane(lane) {
                 self.run.probed.insert(ix, tip.clone());

@@ -31,8 +31,6 @@ pub struct Run {
     pub cancelled: bool,
     /// Probes so far.
     pub probes: u32,
-    /// Whether one is under way.
-    pub is_probing: bool,
     /// Where lanes stood at the last one.
     pub probed: BTreeMap<LaneIx, Sha>,
     /// Things that were lost or could not be seen.

@@ -26,7 +26,7 @@ fn is_probe(id: &str) -> bool {
 pub(in crate::engine) fn probe(core: &mut Core) -> Result<(), EngineError> {
     let run = &core.state.run;
     let goes_on = matches!(run.status, Some(RunStatus::Running)) && !run.cancelled && run.interrupts == 0;
-    if core.plan.lanes.len() < 2 || !goes_on || run.is_probing {
+    if core.plan.lanes.len() < 2 || !goes_on || core.state.is_probing() {
         return Ok(());
     }
     let (moved, gone) = core.state.unprobed();
