@@ -28,6 +28,7 @@ pub mod cli;
 pub mod engine;
 pub mod event;
 pub mod exec;
+pub mod failpoint;
 pub mod forge;
 pub mod git;
 pub mod graph;

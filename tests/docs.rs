@@ -135,6 +135,7 @@ const PAGES: &[&str] = &[
     "docs/diagnostics.md",
     "docs/forges.md",
     "docs/graph.md",
+    "docs/reliability.md",
 ];
 
 /// What the links of a page point to, without those to the network and within the page.

@@ -10,37 +10,64 @@ use std::path::{Path, PathBuf};
 /// Each layer with the layers whose names it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("id", &[]),
+    ("failpoint", &[]),
     ("graph", &["id"]),
     ("plan", &["id", "graph"]),
     ("event", &["id", "graph", "plan"]),
     ("state", &["id", "graph", "plan", "event"]),
     ("engine", &["id", "graph", "plan", "event", "state"]),
     ("view", &["id", "graph", "plan", "event", "state"]),
-    ("journal", &["id", "graph", "plan", "event"]),
-    ("signal", &["id", "graph", "plan", "event"]),
-    ("git", &["id", "graph", "plan", "event"]),
-    ("exec", &["id", "graph", "plan", "event"]),
-    ("forge", &["id", "graph", "plan", "event"]),
+    ("journal", &["id", "failpoint", "graph", "plan", "event"]),
+    ("signal", &["id", "failpoint", "graph", "plan", "event"]),
+    ("git", &["id", "failpoint", "graph", "plan", "event"]),
+    ("exec", &["id", "failpoint", "graph", "plan", "event"]),
+    ("forge", &["id", "failpoint", "graph", "plan", "event"]),
     ("agent", &["id", "graph", "plan", "event"]),
     (
         "runtime",
         &[
-            "id", "graph", "plan", "event", "state", "engine", "view", "journal", "signal", "git", "exec",
-            "forge", "agent",
+            "id",
+            "failpoint",
+            "graph",
+            "plan",
+            "event",
+            "state",
+            "engine",
+            "view",
+            "journal",
+            "signal",
+            "git",
+            "exec",
+            "forge",
+            "agent",
         ],
     ),
     ("render", &["id", "graph", "plan", "event", "state", "view"]),
     (
         "cli",
         &[
-            "id", "graph", "plan", "event", "state", "engine", "view", "journal", "signal", "git", "exec",
-            "forge", "agent", "runtime", "render",
+            "id",
+            "failpoint",
+            "graph",
+            "plan",
+            "event",
+            "state",
+            "engine",
+            "view",
+            "journal",
+            "signal",
+            "git",
+            "exec",
+            "forge",
+            "agent",
+            "runtime",
+            "render",
         ],
     ),
 ];
 
 /// The layers that touch the outside.
-const IO: &[&str] = &["journal", "signal", "git", "exec", "forge", "runtime", "cli"];
+const IO: &[&str] = &["failpoint", "journal", "signal", "git", "exec", "forge", "runtime", "cli"];
 
 /// What a layer without IO has no reason to name.
 const OUTSIDE: &[&str] = &[

@@ -1,10 +1,18 @@
 //! Runs that are killed, interrupted, asked and disturbed, by the real program.
 
 mod bad_input;
+mod disk;
+mod ground;
 mod interrupts;
 mod killed;
+mod liveness;
+mod locks;
+mod points;
+mod processes;
+mod reboot;
 mod requests;
 mod sweep;
+mod undo;
 
 use std::fmt::Write as _;
 

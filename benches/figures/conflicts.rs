@@ -46,7 +46,10 @@ pub(crate) fn rows(setting: &Setting<'_>) -> Vec<Row> {
         })
         .as_secs_f64()
     });
-    let all: String = pairs.iter().map(|(a, b)| format!("{a} {b}\n")).collect();
+    let mut all = String::new();
+    for (a, b) in &pairs {
+        _ = writeln!(all, "{a} {b}");
+    }
     let at_once = Samples::take(setting.runs, || {
         time(|| feed(&scratch, &["merge-tree", "--write-tree", "--name-only", "--stdin"], all.as_bytes()))
             .as_secs_f64()

@@ -10,6 +10,7 @@ mod lanes;
 mod live;
 mod machine;
 mod player;
+mod provisioning;
 mod samples;
 mod scratch;
 mod table;
@@ -33,6 +34,7 @@ type Figure = fn(&Setting<'_>) -> Vec<Row>;
 
 const FIGURES: &[(&str, Figure)] = &[
     ("lanes", lanes::rows),
+    ("provisioning", provisioning::rows),
     ("graphs", graphs::rows),
     ("landing", landing::rows),
     ("signals", live::latency_alone),

@@ -20,6 +20,7 @@ use super::pause::PauseArgs;
 use super::plan::PlanArgs;
 use super::pr::PrArgs;
 use super::rebuild::RebuildArgs;
+use super::reset::ResetArgs;
 use super::resume::ResumeArgs;
 use super::retry::RetryArgs;
 use super::run::RunArgs;
@@ -64,6 +65,7 @@ pub(super) enum Command {
     Resume(ResumeArgs),
     Retry(RetryArgs),
     Skip(SkipArgs),
+    Reset(ResetArgs),
     Pr(PrArgs),
     Signal(SignalArgs),
     Verify(VerifyArgs),
@@ -97,6 +99,7 @@ impl Command {
             Self::Resume(args) => args.run(session),
             Self::Retry(args) => args.run(session),
             Self::Skip(args) => args.run(session),
+            Self::Reset(args) => args.run(session),
             Self::Pr(args) => args.run(session),
             Self::Verify(args) => args.run(session),
             Self::Rebuild(args) => args.run(session),

@@ -39,7 +39,7 @@ impl AttachArgs {
 
 /// Shows the run until it rests.
 fn watch(session: &Session, chosen: &Chosen) -> Result<State, CliError> {
-    let mut tail = Tail::open(&chosen.dir())?;
+    let mut tail = Tail::open(&chosen.dir(), &chosen.lock())?;
     let Loaded { plan, .. } = chosen.load()?;
     let index = std::sync::Arc::new(crate::plan::Index::new(&plan));
     let mut state = State::new(plan, index);

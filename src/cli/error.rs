@@ -11,7 +11,7 @@ use crate::exec::SpawnError;
 use crate::forge::ForgeError;
 use crate::git::GitError;
 use crate::graph::{Diagnostics, Source};
-use crate::journal::{JournalError, RecordError};
+use crate::journal::{JournalError, LockError, RecordError};
 use crate::render;
 use crate::runtime::{ErrorClass, RuntimeError};
 use crate::signal::{BoardError, WriteError};
@@ -194,6 +194,12 @@ impl From<ConfigError> for CliError {
     }
 }
 
+impl From<LockError> for CliError {
+    fn from(error: LockError) -> Self {
+        Self::from_error("lock", Exit::Environment, &error).hint(error.hint())
+    }
+}
+
 macro_rules! of_the_surroundings {
     ($($ty:ty = $code:literal),* $(,)?) => {
         $(
@@ -215,7 +221,6 @@ of_the_surroundings! {
     crate::exec::LogError = "log",
     crate::event::WireError = "journal",
     crate::state::ApplyError = "journal",
-    crate::journal::LockError = "lock",
 }
 
 #[cfg(test)]

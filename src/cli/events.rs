@@ -48,7 +48,7 @@ pub(super) struct EventsArgs {
 impl EventsArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let chosen = self.choice.find(session)?;
-        let mut tail = Tail::open(&chosen.dir())?;
+        let mut tail = Tail::open(&chosen.dir(), &chosen.lock())?;
         let events = tail.take();
         self.known_kinds(&events)?;
         self.print(session, &events)?;

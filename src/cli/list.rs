@@ -11,8 +11,10 @@ use super::exit::Exit;
 use super::graph_file;
 use super::screen;
 use super::session::Session;
-use crate::event::Timestamp;
-use crate::id::GraphName;
+use super::tail::Tail;
+use crate::event::{RunStatus, Timestamp};
+use crate::id::{GraphName, RunNo};
+use crate::journal::RunLock;
 use crate::runtime::{Project, load};
 
 /// List the graphs of the repository and their runs
@@ -34,6 +36,8 @@ struct Row {
 struct RunRow {
     run: u32,
     state: String,
+    /// Whether a process carries it; a run that is running and is not carried was left by a killed one.
+    carried: bool,
     started_at: Option<Timestamp>,
 }
 
@@ -91,20 +95,38 @@ fn runs(project: &Project, graph: &GraphName) -> Result<Vec<RunRow>, CliError> {
             Ok(loaded) => RunRow {
                 run: run.0,
                 state: loaded.state.run.status.map_or("new", |status| status.word()).to_owned(),
+                carried: is_carried(project, graph, run)?,
                 started_at: loaded.state.run.started_at,
             },
-            Err(error) => RunRow { run: run.0, state: format!("unreadable: {error}"), started_at: None },
+            Err(error) => {
+                let state = format!("unreadable: {error}");
+                RunRow { run: run.0, state, carried: false, started_at: None }
+            }
         };
         rows.push(row);
     }
     Ok(rows)
 }
 
+fn is_carried(project: &Project, graph: &GraphName, run: RunNo) -> Result<bool, CliError> {
+    let lock = project.record.lock_path(graph);
+    // Most runs are of the past; only of a graph that somebody carries is the journal worth another look.
+    let held = RunLock::is_held(&lock).map_err(|error| CliError::file("locked", &lock, &error))?;
+    Ok(held && Tail::open(&project.record.run_dir(graph, run), &lock)?.is_carried())
+}
+
+/// The state for people: of a run that a killed process left, `running` alone would mislead.
+fn told(run: &RunRow) -> String {
+    let left = run.state == RunStatus::Running.word() && !run.carried;
+    let left = if left { ", but nobody carries it: `laneway resume` goes on" } else { "" };
+    format!("run {} {}{left}", run.run, run.state)
+}
+
 fn text(rows: &[Row], color: bool) -> String {
     let line = |row: &Row| {
         let last = match (row.runs.last(), &row.problem) {
             (_, Some(problem)) => problem.clone(),
-            (Some(run), None) => format!("run {} {}", run.run, run.state),
+            (Some(run), None) => told(run),
             (None, None) => "never run".to_owned(),
         };
         let file = row.file.clone().unwrap_or_else(|| "(no file)".to_owned());

@@ -120,7 +120,7 @@ impl LogsArgs {
 }
 
 fn follow(chosen: &Chosen, task: &TaskId, attempt: u32, printer: &mut Printer) -> Result<(), CliError> {
-    let mut tail = Tail::open(&chosen.dir())?;
+    let mut tail = Tail::open(&chosen.dir(), &chosen.lock())?;
     let dir = printer.path.parent().unwrap_or(Path::new(".")).to_owned();
     let bell = Bell::hang(&dir);
     let mut over = false;

@@ -12,9 +12,14 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::out::Out;
 use super::session::{Session, say};
+use crate::failpoint;
 
 /// Runs the program as it was called.
 pub fn main() -> ExitCode {
+    if let Err(error) = failpoint::arm() {
+        say(&error.to_string());
+        return Exit::Usage.into();
+    }
     let words: Vec<OsString> = std::env::args_os().collect();
     match Cli::try_parse_from(&words) {
         Ok(cli) => call(&cli).into(),

@@ -55,7 +55,7 @@ impl ResumeArgs {
 
 /// Whether a process carries the run.
 pub(super) fn is_carried(chosen: &Chosen) -> Result<bool, CliError> {
-    Ok(super::tail::Tail::open(&chosen.dir())?.is_carried())
+    Ok(super::tail::Tail::open(&chosen.dir(), &chosen.lock())?.is_carried())
 }
 
 fn end_pause(session: &Session, chosen: &Chosen) -> Result<Vec<crate::event::Envelope>, CliError> {

@@ -39,7 +39,7 @@ impl RetryArgs {
             },
         )?;
         tell_events(session, &events)?;
-        if !Tail::open(&chosen.dir())?.is_carried() {
+        if !Tail::open(&chosen.dir(), &chosen.lock())?.is_carried() {
             session.note(&format!("`laneway resume {}` starts the new attempts", chosen.graph));
         }
         Ok(Exit::Achieved)

@@ -63,6 +63,11 @@ impl Chosen {
     pub(super) fn dir(&self) -> std::path::PathBuf {
         self.project.record.run_dir(&self.graph, self.run)
     }
+
+    /// The lock of whoever carries a run of the graph.
+    pub(super) fn lock(&self) -> std::path::PathBuf {
+        self.project.record.lock_path(&self.graph)
+    }
 }
 
 impl RunChoice {

@@ -42,7 +42,7 @@ impl SkipArgs {
             },
         )?;
         tell_events(session, &events)?;
-        if !Tail::open(&chosen.dir())?.is_carried() {
+        if !Tail::open(&chosen.dir(), &chosen.lock())?.is_carried() {
             session.note(&format!("`laneway resume {}` starts what waited", chosen.graph));
         }
         Ok(Exit::Achieved)

@@ -1,7 +1,7 @@
 //! Files that are read while others write them. The system says when there is more; a slow look is the backstop.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use super::error::CliError;
 use super::exit::Exit;
 use crate::event::{ControlVerb, Envelope, Event};
-use crate::journal::{Follow, Journal, Mode};
+use crate::journal::{Follow, Journal, Mode, Owner, RunLock};
 
 /// How long a missed notice of the system can go unseen.
 const BACKSTOP: Duration = Duration::from_secs(2);
@@ -60,6 +60,7 @@ pub(super) struct Tail {
     bell: Bell,
     follow: Follow,
     waiting: VecDeque<Envelope>,
+    lock: PathBuf,
     carrier: Option<Carrier>,
     at_rest: bool,
 }
@@ -72,8 +73,8 @@ struct Carrier {
 }
 
 impl Tail {
-    /// Reads the journal in `dir` from its beginning.
-    pub(super) fn open(dir: &Path) -> Result<Self, CliError> {
+    /// Reads the journal in `dir` from its beginning. Whoever carries the run has the lock at `lock`.
+    pub(super) fn open(dir: &Path, lock: &Path) -> Result<Self, CliError> {
         // Watched first: what comes between listing and watching would be seen by the backstop only.
         let bell = Bell::hang(dir);
         let (_, replay) = Journal::open(dir, Mode::ReadOnly)?;
@@ -81,6 +82,7 @@ impl Tail {
             bell,
             follow: Follow::open(dir, replay.lines.end())?,
             waiting: VecDeque::new(),
+            lock: lock.to_owned(),
             carrier: None,
             at_rest: false,
         };
@@ -111,9 +113,9 @@ impl Tail {
         self.waiting.drain(..).collect()
     }
 
-    /// Whether an orchestrator carries the run right now, as far as can be seen from here.
+    /// Whether an orchestrator carries the run right now: the kernel tells, in whatever container it lives.
     pub(super) fn is_carried(&self) -> bool {
-        !self.at_rest && self.carrier.as_ref().is_some_and(Carrier::may_live)
+        !self.at_rest && self.carrier.as_ref().is_some_and(|carrier| carrier.carries(&self.lock))
     }
 
     /// Waits for events, at most for `most`; none come of a run that nobody carries.
@@ -135,15 +137,15 @@ impl Tail {
 }
 
 impl Carrier {
-    /// A process of another boot is gone; one that cannot be asked may be somebody else's.
-    fn may_live(&self) -> bool {
-        if crate::exec::boot_id() != self.boot_id {
-            return false;
-        }
-        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
-        pid.is_some_and(|pid| {
-            !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
-        })
+    /// Whether the graph's lock is held, and not by the orchestrator of another run of the graph. The lock is the
+    /// kernel's and dies with its holder; a process id would tell of whoever has it now.
+    fn carries(&self, lock: &Path) -> bool {
+        let held = RunLock::is_held(lock)
+            .inspect_err(|error| tracing::warn!(%error, "the lock cannot be looked at"))
+            .unwrap_or(false);
+        // The number in the lock is the owner's own, as is the one in the journal, whatever it is called here.
+        let is_other = |owner: Owner| (owner.pid, owner.boot_id.as_ref()) != (self.pid, Some(&self.boot_id));
+        held && !RunLock::last_owner(lock).is_some_and(is_other)
     }
 }
 
@@ -154,7 +156,6 @@ pub(super) fn abandoned() -> CliError {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests start real processes")]
 mod tests {
     use super::*;
     use crate::event::{
@@ -195,8 +196,10 @@ mod tests {
     fn ar30_a_tail_hands_out_every_event_once_and_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = Journal::create(dir.path()).unwrap();
+        let lock = dir.path().join("lock");
+        let _carried = RunLock::try_acquire(&lock).unwrap();
         journal.append(&[body(1, attach(std::process::id(), crate::exec::boot_id()))]).unwrap();
-        let mut tail = Tail::open(dir.path()).unwrap();
+        let mut tail = Tail::open(dir.path(), &lock).unwrap();
         assert_eq!(seqs(&tail.take()), [1]);
         assert!(tail.is_carried());
         let writer = std::thread::spawn(move || {
@@ -214,16 +217,31 @@ mod tests {
     }
 
     #[test]
-    fn ar30_a_run_whose_orchestrator_is_gone_is_carried_by_nobody() {
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        let gone = child.id();
-        child.wait().unwrap();
-        for (pid, boot) in [(gone, crate::exec::boot_id()), (std::process::id(), "another boot".to_owned())] {
-            let dir = tempfile::tempdir().unwrap();
-            let mut journal = Journal::create(dir.path()).unwrap();
+    fn ar30_a_run_whose_orchestrator_is_gone_is_carried_by_nobody_whoever_has_its_number_now() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::create(dir.path()).unwrap();
+        // A number that is in use, as after the system gave it out again.
+        journal.append(&[body(1, attach(std::process::id(), crate::exec::boot_id()))]).unwrap();
+        let lock = dir.path().join("lock");
+        let tail = Tail::open(dir.path(), &lock).unwrap();
+        assert!(!tail.is_carried());
+        let held = RunLock::try_acquire(&lock).unwrap();
+        assert!(tail.is_carried());
+        drop(held);
+        assert!(!tail.is_carried());
+    }
+
+    #[test]
+    fn ar26_the_orchestrator_of_a_later_run_does_not_carry_an_earlier_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join("lock");
+        let _held = RunLock::try_acquire(&lock).unwrap();
+        let own = std::process::id();
+        for (pid, boot) in [(own + 1, crate::exec::boot_id()), (own, "another boot".to_owned())] {
+            let run = tempfile::tempdir_in(dir.path()).unwrap();
+            let mut journal = Journal::create(run.path()).unwrap();
             journal.append(&[body(1, attach(pid, boot))]).unwrap();
-            let tail = Tail::open(dir.path()).unwrap();
-            assert!(!tail.is_carried());
+            assert!(!Tail::open(run.path(), &lock).unwrap().is_carried());
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::agenda::{Agenda, Deadline, Item, Rank};
 use super::{Input, observe, rules};
 use crate::event::{
-    ConflictCleared, ConflictPredicted, Draft, Effect, EffectId, EffectIntended, Envelope, Event, Now,
-    Probed, SCHEMA, Subject,
+    ConflictCleared, ConflictPredicted, Control, ControlVerb, Draft, Effect, EffectId, EffectIntended,
+    Envelope, Event, Now, Probed, SCHEMA, Subject,
 };
 use crate::plan::{Index, Plan, TaskIx};
 use crate::state::{ApplyError, State};
@@ -39,6 +39,8 @@ pub struct Core {
     pub(super) agenda: Agenda,
     pub(super) now: Now,
     pub(super) live: usize,
+    /// Since when, by [`Now::mono`], this orchestrator carries the run.
+    pub(super) carried_since: u64,
     decided: Vec<Envelope>,
 }
 
@@ -54,6 +56,7 @@ impl Core {
             agenda: Agenda::default(),
             now: Now::default(),
             live: 0,
+            carried_since: 0,
             decided: Vec::new(),
         }
     }
@@ -101,6 +104,9 @@ impl Core {
     ) -> Result<Vec<Envelope>, EngineError> {
         self.now = now;
         for input in inputs {
+            if let Input::Control(Control { verb: ControlVerb::Attach { .. }, .. }) = &input {
+                self.carried_since = now.mono;
+            }
             for draft in observe::observe(&self.state, input) {
                 self.commit(draft)?;
             }
@@ -168,6 +174,8 @@ impl Core {
         {
             // An upstream lane waits with its teardown until nothing is stacked on its branch.
             self.agenda.touch_lanes(self.state.lanes[lane].contains.keys().copied());
+            // A nested lane waits with its merge until its parent's turn is free.
+            self.agenda.touch_lanes(self.index.children[lane].iter().copied());
         }
         if let Event::ConflictPredicted(ConflictPredicted {
             probed: Some(Probed { lane: Some(other), .. }),

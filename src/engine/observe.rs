@@ -90,12 +90,32 @@ fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
                 (Subject::task(lane, task), problem)
             }
         },
+        ControlVerb::Reset { plan } => (Subject::default(), reset_problem(state, plan)),
+        ControlVerb::Revert { lane, .. } => match index.lane(lane) {
+            None => (Subject::default(), Some(format!("there is no lane `{lane}` in this run"))),
+            Some(ix) => (Subject::lane(lane), revert_problem(state, ix)),
+        },
         ControlVerb::Merge { lane } | ControlVerb::Review { lane, .. } => match index.lane(lane) {
             None => (Subject::default(), Some(format!("there is no lane `{lane}` in this run"))),
             Some(ix) => (Subject::lane(lane), review_problem(state, ix)),
         },
         _ => (Subject::default(), None),
     }
+}
+
+/// Why what a person confirmed is not what would be undone.
+fn reset_problem(state: &State, plan: &crate::event::UndoPlan) -> Option<String> {
+    match state.undo(&plan.of) {
+        Err(refusal) => Some(refusal.to_string()),
+        Ok(now) if now != *plan => Some("things have changed since it was planned; look again".to_owned()),
+        Ok(_) => None,
+    }
+}
+
+fn revert_problem(state: &State, lane: crate::plan::LaneIx) -> Option<String> {
+    let open = state.lanes[lane].revert.as_ref().is_some_and(crate::state::Revert::is_open);
+    let id = &state.plan().lanes[lane].id;
+    (!open).then(|| format!("no pull request that takes lane `{id}` back is open"))
 }
 
 /// Why the run cannot go on without these tasks.
@@ -119,6 +139,7 @@ fn skip_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
 
 /// Why there is nothing to try again.
 fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
+    let undone = |t: &crate::state::Task| t.status == crate::event::TaskStatus::Reset;
     let failed = crate::state::Task::ended_badly;
     let refused = |t: &crate::state::Task| {
         t.attempt().is_some_and(|a| a.status == AttemptStatus::Waiting && a.refusal().is_some())
@@ -127,12 +148,15 @@ fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
         let any =
             state.tasks.iter().any(failed) || state.lanes.iter().any(|l| l.status == LaneStatus::Failed);
         let any = any || state.tasks.iter().any(refused);
-        return (!any && !state.run.cancelled).then(|| "nothing has failed".to_owned());
+        let hint =
+            if state.tasks.iter().any(undone) { "; name what was undone to have it done again" } else { "" };
+        return (!any && !state.run.cancelled).then(|| format!("nothing has failed{hint}"));
     }
     let status_of = |id: &crate::id::TaskId| state.index().task(id).map(|ix| (ix, state.tasks[ix].status));
     let fit = |(ix, _): (usize, _)| {
         refused(&state.tasks[ix])
             || failed(&state.tasks[ix])
+            || undone(&state.tasks[ix])
             || state.lanes[state.index().lane_of[ix]].status == LaneStatus::Failed
     };
     tasks.iter().find_map(|id| {
@@ -207,6 +231,7 @@ fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option
         | E::CheckMerged { lane, .. }
         | E::Teardown { lane, .. }
         | E::Conclude { lane }
+        | E::Undo { lane, .. }
         | E::Review { lane, .. } => Some((lane.clone(), None)),
         E::Probe { .. } => None,
     }
@@ -220,6 +245,10 @@ pub fn news(state: &State, facts: Vec<Draft>) -> Vec<Draft> {
 fn news_of(state: &State, mut fact: Draft) -> Vec<Draft> {
     let lane = fact.subject.lane.as_ref().and_then(|lane| state.index().lane(lane));
     let Some(lane) = lane.map(|lane| &state.lanes[lane]) else { return Vec::new() };
+    if let Event::RevertMerged(_) | Event::RevertClosed(_) = &fact.event {
+        let open = lane.revert.as_ref().is_some_and(crate::state::Revert::is_open);
+        return if open { vec![fact] } else { Vec::new() };
+    }
     let Some(pr) = lane.pr.as_ref().filter(|pr| pr.merged.is_none()) else { return Vec::new() };
     let is_news = match &mut fact.event {
         Event::PrMerged(_) => true,
@@ -354,7 +383,7 @@ fn touched(state: &State, lane: &LaneId, status: LaneStatus, text: String, sourc
         LaneStatus::Merged if matches!(now, LaneStatus::PrCreated | LaneStatus::MergeReady) => None,
         LaneStatus::Failed | LaneStatus::Merged => Some(format!("the lane is {now}")),
         LaneStatus::PrCreated => Some("the forge does not know such a pull request".to_owned()),
-        LaneStatus::Pending | LaneStatus::Active | LaneStatus::MergeReady => Some(
+        LaneStatus::Pending | LaneStatus::Active | LaneStatus::MergeReady | LaneStatus::Reset => Some(
             "this status is Laneway's to say; only `failed` and `merged` are taken from outside".to_owned(),
         ),
     };

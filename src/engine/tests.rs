@@ -1,11 +1,14 @@
 //! The core against a small scripted world: every effect is answered in memory, on a virtual clock.
 
 mod conditions;
+mod liveness;
 mod loops;
 mod mended;
 mod outage;
 mod probes;
 mod review;
+mod taken_up;
+mod undo;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -92,6 +95,7 @@ impl Draw {
             }),
             attempts: self.attempts,
             timeout: Millis(60_000),
+            stall: None,
             diff: DiffPolicy::Required,
             commit: CommitPolicy::Auto,
             env: BTreeMap::new(),
@@ -303,6 +307,9 @@ impl World {
             Effect::Review { lane: l, act: ReviewAct::Close, by, .. } => {
                 done(vec![Draft::world(lane(l), PrClosed { by: by.clone() })])
             }
+            Effect::Undo { lane: l, step, by, .. } => {
+                done(vec![Draft::world(lane(l), undo_of(core, l, step, by))])
+            }
             Effect::Stop { .. } | Effect::Prove { .. } | Effect::Probe { .. } | Effect::Review { .. } => {
                 done(vec![])
             }
@@ -316,6 +323,24 @@ impl World {
 
     fn outcome(&self, task: &TaskId, attempt: u32) -> Outcome {
         self.script.get(&(task.to_string(), attempt)).copied().unwrap_or(Outcome::Done)
+    }
+}
+
+fn undo_of(core: &Core, lane: &LaneId, step: &UndoStep, by: &str) -> Event {
+    let by = by.to_owned();
+    let undone =
+        |tip, reverted, upstream| Event::from(LaneUndone { tip, reverted, upstream, remarks: vec![] });
+    match step {
+        UndoStep::TakeBack { commits, from, .. } => {
+            undone(Some(sha(20_000 + core.state().seq)), commits.clone(), from.clone())
+        }
+        UndoStep::Remove { .. } => undone(None, vec![], vec![]),
+        UndoStep::Revert { landed, .. } => {
+            let pr = PrRef { number: 90, url: format!("local:revert-{lane}") };
+            RevertOpened { pr, branch: "r".into(), tip: sha(30_000), reverts: landed.clone() }.into()
+        }
+        UndoStep::Merge { .. } => RevertMerged { commit: sha(78), by }.into(),
+        UndoStep::Close => RevertClosed { by }.into(),
     }
 }
 

@@ -137,6 +137,19 @@ pub enum Effect {
         /// The lanes that are out of the question since then: merged, or failed.
         gone: Vec<LaneId>,
     },
+    /// A step of a reset, of one lane.
+    Undo {
+        /// The lane.
+        lane: LaneId,
+        /// 1-based count of resets of this lane.
+        n: u32,
+        /// The request that asked for it.
+        request: String,
+        /// Who asked.
+        by: String,
+        /// What is done.
+        step: super::UndoStep,
+    },
     /// Do what a person asked of a pull request that is not a merge.
     Review {
         /// The lane.
@@ -168,7 +181,9 @@ pub enum SyncSource {
         /// The upstream lanes whose content it brings, with their tips.
         landed: Vec<(LaneId, Sha)>,
     },
-    /// The landing of an upstream lane whose work the lane holds.
+    /// The lane's own branch on origin, as it stands when the sync is done: what others have put there.
+    Origin,
+    /// The landing of an upstream lane whose work the lane holds, or of a lane nested in it.
     Landing {
         /// The upstream lane.
         lane: LaneId,
@@ -187,6 +202,7 @@ impl SyncSource {
         match self {
             SyncSource::Lane { lane, tip } => vec![(lane.clone(), tip.clone())],
             SyncSource::Target { landed } => landed.clone(),
+            SyncSource::Origin => Vec::new(),
             SyncSource::Landing { lane, head, .. } => vec![(lane.clone(), head.clone())],
         }
     }
@@ -250,6 +266,7 @@ impl Effect {
             Self::Teardown { lane, n } => format!("teardown/{lane}/{n}"),
             Self::Conclude { lane } => format!("conclude/{lane}"),
             Self::Probe { n, .. } => format!("probe/{n}"),
+            Self::Undo { lane, n, step, .. } => format!("undo/{lane}/{n}/{}", step.word()),
             Self::Review { lane, request, .. } => format!("review/{lane}/{request}"),
         })
     }

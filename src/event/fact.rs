@@ -9,6 +9,8 @@ pub const CHECK_REVIEW: &str = "review";
 
 /// The check of a lane that says whether it has anything that its target does not have.
 pub const CHECK_AHEAD: &str = "ahead";
+/// The check of a lane that says whether its branch on origin holds what the lane does not.
+pub const CHECK_ORIGIN: &str = "origin-ahead";
 /// The check that says whether the lane and its target merge.
 pub const CHECK_MERGEABLE: &str = "mergeable";
 
@@ -128,6 +130,8 @@ pub enum StopReason {
     Claimed,
     /// Its timeout is over.
     TimedOut,
+    /// It showed no sign of life for as long as the graph allows.
+    Stalled,
     /// A person called it off.
     Cancelled,
     /// The orchestrator was interrupted; it runs again on resume and uses up nothing.
@@ -140,6 +144,7 @@ impl StopReason {
         match self {
             Self::Claimed => "claimed",
             Self::TimedOut => "timed_out",
+            Self::Stalled => "stalled",
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
         }
@@ -341,6 +346,18 @@ pub enum ControlVerb {
         ask: Option<String>,
         /// The answer.
         text: String,
+    },
+    /// Undo tasks and lanes, as it was planned and confirmed.
+    Reset {
+        /// The plan.
+        plan: super::UndoPlan,
+    },
+    /// Merge, or close, the pull request that takes a lane out of its target.
+    Revert {
+        /// The lane.
+        lane: LaneId,
+        /// Whether it is merged; else it is closed.
+        merge: bool,
     },
     /// Merge a lane's pull request.
     Merge {

@@ -385,6 +385,51 @@ events! {
         /// Why.
         reason: String,
     }
+    /// A reset of a lane is done, as far as it is Laneway's: what was to be taken back is not in its branch any more.
+    LaneUndone = "lane.undone" {
+        /// The lane's tip; absent where its branch is gone, or stays as it is in the target.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tip: Option<Sha>,
+        /// The commits that were taken back.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reverted: Vec<Sha>,
+        /// Lanes whose new tips it has taken in.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        upstream: Vec<(LaneId, Sha)>,
+        /// What stayed, and why.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remarks: Vec<String>,
+    }
+    /// A reset stops at a lane, and leaves it and those after it as they are.
+    UndoRefused = "undo.refused" {
+        /// The request that asked for it.
+        request: String,
+        /// Why.
+        reason: String,
+    }
+    /// The pull request that takes a lane out of its target was opened.
+    RevertOpened = "revert.opened" {
+        /// Which.
+        pr: PrRef,
+        /// Its branch.
+        branch: String,
+        /// The commit it shows.
+        tip: Sha,
+        /// The commit of the target that it takes back.
+        reverts: Sha,
+    }
+    /// It was merged: the lane's work is not in the target any more.
+    RevertMerged = "revert.merged" {
+        /// The commit of the target that took it.
+        commit: Sha,
+        /// Who asked for it.
+        by: String,
+    }
+    /// It was closed unmerged: the lane's work stays in the target.
+    RevertClosed = "revert.closed" {
+        /// Who closed it.
+        by: String,
+    }
     /// A person looked at a pull request.
     ReviewObserved = "review.observed" {
         /// What they did: `approve`, `request_changes` or `comment`.
@@ -430,9 +475,14 @@ events! {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         answer: String,
     }
+    /// A living attempt has shown no sign of life for long, or shows one again.
+    LivenessRecorded = "liveness.recorded" {
+        /// What was looked at.
+        evidence: super::Evidence,
+    }
     /// A deadline passed.
     TimerFired = "timer.fired" {
-        /// Which one: `timeout`, `grace`.
+        /// Which one: `timeout`, `stall`, `grace`.
         timer: String,
         /// What follows.
         then: StopReason,

@@ -8,17 +8,21 @@ mod effect;
 mod envelope;
 mod fact;
 mod kind;
+mod liveness;
 mod status;
 mod time;
+mod undo;
 
 pub use bounds::{listed, named};
 pub use effect::{Effect, EffectId, Failure, FailureKind, Place, ReviewAct, SyncSource};
 pub use envelope::{Actor, Draft, Envelope, SCHEMA, Source, Subject, WireError};
 pub use fact::{
-    CHECK_AHEAD, CHECK_HEAD, CHECK_MERGEABLE, CHECK_PROGRESS, CHECK_REVIEW, CHECK_TASK_PR, CheckStatus,
-    ConcernClass, Control, ControlVerb, DiffFile, DiffStat, ExitStatus, Output, PrRef, Probed, ProcessId,
-    ProcessRole, SignalKind, StopReason,
+    CHECK_AHEAD, CHECK_HEAD, CHECK_MERGEABLE, CHECK_ORIGIN, CHECK_PROGRESS, CHECK_REVIEW, CHECK_TASK_PR,
+    CheckStatus, ConcernClass, Control, ControlVerb, DiffFile, DiffStat, ExitStatus, Output, PrRef, Probed,
+    ProcessId, ProcessRole, SignalKind, StopReason,
 };
 pub use kind::*;
+pub use liveness::Evidence;
 pub use status::{AttemptStatus, Entity, LaneStatus, RunStatus, Status, TaskStatus, legal};
 pub use time::{Now, Timestamp};
+pub use undo::{LaneUndo, UndoLane, UndoPlan, UndoStep, UndoTarget, UndoTask, UndoWhy};

@@ -59,6 +59,8 @@ statuses!(
         Merged = "merged",
         /// It ended without reaching the target.
         Failed = "failed",
+        /// It was undone; a retry of its tasks begins it anew.
+        Reset = "reset",
     }
 );
 
@@ -79,6 +81,8 @@ statuses!(
         Skipped = "skipped",
         /// Called off.
         Cancelled = "cancelled",
+        /// Its work was taken back; it waits for a person to have it done again, or to go on without it.
+        Reset = "reset",
     }
 );
 
@@ -107,9 +111,9 @@ statuses!(
 );
 
 impl TaskStatus {
-    /// Whether nothing more happens to the task by itself.
+    /// Whether the task has come to its end. One that was reset has not: it waits for a person.
     pub const fn is_terminal(self) -> bool {
-        !matches!(self, Self::Pending | Self::Running)
+        !matches!(self, Self::Pending | Self::Running | Self::Reset)
     }
 
     /// Whether what depends on the task may go on.
@@ -133,7 +137,7 @@ impl AttemptStatus {
 impl LaneStatus {
     /// Whether nothing more happens to the lane by itself.
     pub const fn is_terminal(self) -> bool {
-        matches!(self, Self::Merged | Self::Failed)
+        matches!(self, Self::Merged | Self::Failed | Self::Reset)
     }
 }
 
@@ -211,6 +215,7 @@ pub fn legal(from: Option<Status>, to: Status) -> bool {
     }
 }
 
+#[expect(clippy::unnested_or_patterns, reason = "a table is read by its rows")]
 fn run(from: RunStatus, to: RunStatus) -> bool {
     use RunStatus::{Blocked, Cancelled, Completed, Failed, Running};
     matches!(
@@ -221,6 +226,8 @@ fn run(from: RunStatus, to: RunStatus) -> bool {
             | (Blocked, Completed | Failed | Cancelled)
             // A merge gave a task back that waits to be started.
             | (Completed, Blocked)
+            // What had failed was undone, and waits for a person.
+            | (Failed, Blocked)
             // Its lanes got well without anything being started: a pull request could be opened after all.
             | (Failed, Completed)
     )
@@ -228,7 +235,7 @@ fn run(from: RunStatus, to: RunStatus) -> bool {
 
 #[expect(clippy::unnested_or_patterns, reason = "a table is read by its rows")]
 fn lane(from: LaneStatus, to: LaneStatus) -> bool {
-    use LaneStatus::{Active, Failed, MergeReady, Merged, Pending, PrCreated};
+    use LaneStatus::{Active, Failed, MergeReady, Merged, Pending, PrCreated, Reset};
     matches!(
         (from, to),
         (Pending, Active)
@@ -239,15 +246,18 @@ fn lane(from: LaneStatus, to: LaneStatus) -> bool {
             // A lane whose tasks were all skipped by choice has nothing to bring, until one can run after all.
             | (Pending, Merged)
             | (Merged, Pending)
-            // A reset or a retry takes a lane back to where its work can go on.
+            // A retry, or a reset of some of its tasks, takes a lane back to where its work can go on.
             | (Failed, Pending | Active | PrCreated)
             | (MergeReady | PrCreated, Active)
+            // It was undone as a whole, and can be begun anew.
+            | (Pending | Active | MergeReady | PrCreated | Merged | Failed, Reset)
+            | (Reset, Pending)
     )
 }
 
 #[expect(clippy::unnested_or_patterns, reason = "a table is read by its rows")]
 fn task(from: TaskStatus, to: TaskStatus) -> bool {
-    use TaskStatus::{Cancelled, Completed, Failed, Merged, Pending, Running, Skipped};
+    use TaskStatus::{Cancelled, Completed, Failed, Merged, Pending, Reset, Running, Skipped};
     matches!(
         (from, to),
         (Pending, Running | Skipped | Cancelled)
@@ -255,6 +265,9 @@ fn task(from: TaskStatus, to: TaskStatus) -> bool {
             | (Failed | Skipped | Cancelled, Pending)
             // What its lane was given afterwards does not merge with its work.
             | (Merged, Pending)
+            // Its work was taken back; whatever worked on it was called off first.
+            | (Pending | Merged | Completed | Failed | Skipped | Cancelled, Reset)
+            | (Reset, Pending | Skipped | Cancelled)
     )
 }
 

@@ -14,6 +14,7 @@ use super::known::known;
 use super::os;
 use super::process::{Exit, ProcessRef, TAG_VARIABLE};
 use super::program::{ProgramError, find_program};
+use crate::failpoint::{self, Point};
 
 /// Where a process reads its standard input from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +136,8 @@ fn exit_of(status: ExitStatus) -> Exit {
 pub fn spawn(launch: &Launch) -> Result<Running, SpawnError> {
     let program = launch.argv.first().ok_or(SpawnError::Empty)?;
     let file = resolve(program, launch)?;
+    failpoint::write(Point::ProcessStart)
+        .map_err(|source| SpawnError::Log { path: launch.log.clone(), source })?;
     let log = open_log(&launch.log)?;
     let log_too = log.try_clone().map_err(|source| SpawnError::Log { path: launch.log.clone(), source })?;
 
@@ -155,6 +158,7 @@ pub fn spawn(launch: &Launch) -> Result<Running, SpawnError> {
         tokio::process::Command::from(command).spawn().map_err(|source| explain(source, program, launch))?;
     match identify(&child, &launch.tag) {
         Ok(process) => {
+            failpoint::pass(Point::ProcessStarted);
             known().launched(&process);
             Ok(Running { process, child })
         }

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::time::Instant;
 
 use super::known::known;
-use super::process::{EscapeReason, EscapedProcess, Exit, Leftovers, Manner, ProcessRef, Stopped};
+use super::process::{EscapeReason, EscapedProcess, Exit, Leftovers, Manner, ProcessRef, Stopped, Vitals};
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const KILL_WAIT: Duration = Duration::from_secs(5);
@@ -50,6 +50,12 @@ pub fn harden() -> io::Result<()> {
 /// Empty: there is no use for it without start times.
 pub fn boot_id() -> String {
     String::new()
+}
+
+/// `None`: nothing is counted here.
+#[expect(clippy::unnecessary_wraps, reason = "the same signature as where processes can be looked at")]
+pub fn vitals(_process: &ProcessRef) -> io::Result<Option<Vitals>> {
+    Ok(None)
 }
 
 /// Zero: orphans never come to us.

@@ -20,6 +20,17 @@ pub struct ProcessRef {
     pub tag: String,
 }
 
+/// What the processes of an attempt are at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Vitals {
+    /// CPU time that they and their children that have ended used, in milliseconds. It may shrink when one ends.
+    pub cpu_ms: u64,
+    /// How many there are.
+    pub processes: u32,
+    /// Sockets that they have open.
+    pub sockets: u32,
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,6 +6,7 @@ use super::pull_request::{
     Closed, Comment, NewComment, NewPr, NewReview, Opened, PrFilter, PrUpdate, PullRequest, Review, Tried,
 };
 use super::store::LocalForge;
+use crate::failpoint::{self, Point};
 
 /// One of the forges. Each operation can be repeated when its answer was lost: what was done is found.
 ///
@@ -21,10 +22,13 @@ pub enum Forge {
 impl Forge {
     /// Opens a pull request, or returns the one that has its marker, whatever its state.
     pub async fn create(&self, new: NewPr, tried: Tried) -> Result<Opened, ForgeError> {
-        match self {
+        failpoint::pass(Point::PrCreate);
+        let opened = match self {
             Self::Local(local) => at_rest(local, move |forge| forge.create(new)).await,
             Self::GitHub(github) => github.create(new, tried).await,
-        }
+        };
+        failpoint::pass(Point::PrCreated);
+        opened
     }
 
     /// The pull request of a lane of a run, which shows the branch `head`.
@@ -60,13 +64,16 @@ impl Forge {
     /// Changes what `update` names; a base that is named is what the pull request goes to from then on. On GitHub head
     /// and checks are its own to tell and stay.
     pub async fn update(&self, number: u64, update: PrUpdate, at: &str) -> Result<PullRequest, ForgeError> {
-        match self {
+        failpoint::pass(Point::PrUpdate);
+        let updated = match self {
             Self::Local(local) => {
                 let at = at.to_owned();
                 at_rest(local, move |forge| forge.update(number, update, &at)).await
             }
             Self::GitHub(github) => github.update(number, update).await,
-        }
+        };
+        failpoint::pass(Point::PrUpdated);
+        updated
     }
 
     /// Gives it up; a repeat changes nothing.
@@ -103,10 +110,13 @@ impl Forge {
         new: NewComment,
         tried: Tried,
     ) -> Result<Comment, ForgeError> {
-        match self {
+        failpoint::pass(Point::PrComment);
+        let commented = match self {
             Self::Local(local) => at_rest(local, move |forge| forge.add_comment(number, new)).await,
             Self::GitHub(github) => github.add_comment(number, new, tried).await,
-        }
+        };
+        failpoint::pass(Point::PrCommented);
+        commented
     }
 
     /// The reviews of one pull request, oldest first.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ForgeError;
 use super::pull_request::{Comment, PullRequest, Review};
+use crate::failpoint::{self, Point};
 
 /// The format that is written.
 const SCHEMA: u32 = 1;
@@ -157,6 +158,7 @@ impl Shelf {
 
     /// Old file or new file, whenever a crash comes; the new one is on disk when this returns.
     fn replace(&self, path: &Path, sheet: &Sheet) -> io::Result<()> {
+        failpoint::write(Point::ShelfWrite)?;
         let mut bytes = serde_json::to_vec_pretty(sheet)?;
         bytes.push(b'\n');
         let mut file = tempfile::Builder::new()
@@ -165,6 +167,7 @@ impl Shelf {
             .tempfile_in(&self.dir)?;
         file.write_all(&bytes)?;
         file.as_file().sync_all()?;
+        failpoint::pass(Point::ShelfRename);
         file.persist(path)?;
         File::open(&self.dir)?.sync_all()
     }

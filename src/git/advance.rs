@@ -10,6 +10,7 @@ use super::repo::oid;
 use super::tree_state::parse_status;
 use super::worktree::{admin_dirs, path_of_admin};
 use super::{GitError, Repo};
+use crate::failpoint::{self, Point};
 use crate::id::Sha;
 
 /// A worktree that has a branch checked out, or is in the middle of something with it.
@@ -80,6 +81,7 @@ impl Repo {
             if found.as_ref() != Some(old) {
                 return Err(moved(branch, Some(old), found));
             }
+            failpoint::write(Point::RefMove).map_err(GitError::io("moved", Path::new(branch)))?;
             let mut done: Vec<&Checkout> = Vec::new();
             for checkout in &checkouts {
                 if let Err(error) = self.move_files(checkout, branch, old, new) {
@@ -88,12 +90,14 @@ impl Repo {
                 }
                 done.push(checkout);
             }
+            failpoint::pass(Point::RefFiles);
             let committed =
                 transaction.set_target(branch, target, None, "laneway").and_then(|()| transaction.commit());
             if let Err(error) = committed {
                 self.move_back(&done, branch, old, new)?;
                 return Err(failed()(error));
             }
+            failpoint::pass(Point::RefMoved);
             Ok(())
         })?;
         Ok(Advanced { checkouts: checkouts.into_iter().map(|checkout| checkout.path).collect() })

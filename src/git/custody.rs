@@ -25,6 +25,7 @@ use super::private::Private;
 use super::repo::{oid, sha};
 use super::tree_state::{StatusEntry, status};
 use super::{GitError, Identity, Repo, Worktree};
+use crate::failpoint::{self, Point};
 use crate::id::Sha;
 
 /// Custody must also work where the user has no identity, or one that signs.
@@ -93,7 +94,9 @@ impl Repo {
         }
         let kept = self.commit_plain(&tree, &parents, &format!("{reason}\n"), &keeper)?;
         self.sync_objects(&kept, known)?;
+        failpoint::write(Point::CustodyKeep).map_err(GitError::io("kept", &worktree.path))?;
         self.set_ref(ref_name, &kept, None)?;
+        failpoint::pass(Point::CustodyKept);
         Ok(Some(kept))
     }
 

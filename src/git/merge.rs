@@ -70,11 +70,16 @@ impl Repo {
             .args(["--write-tree", "-z", "--name-only", "--messages", ours.as_str(), theirs.as_str()])
             .accept(&[0, 1])
             .run()?;
+        self.merged(&answer)
+    }
+
+    /// What `merge-tree` says it came to.
+    pub(super) fn merged(&self, answer: &Answer) -> Result<Merge, GitError> {
         if answer.code == 0 {
-            let tree = first_field(&answer)?;
+            let tree = first_field(answer)?;
             return Ok(Merge::Clean { tree, ff: false });
         }
-        self.conflict(&answer)
+        self.conflict(answer)
     }
 
     /// A file that tells git of more parents than the commits name; `None` where there is nothing to tell.

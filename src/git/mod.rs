@@ -20,6 +20,7 @@ mod custody;
 mod diff;
 mod discover;
 mod error;
+mod fill;
 mod ignored;
 mod kept;
 mod left;
@@ -37,7 +38,10 @@ mod restack;
 mod restore;
 mod stale;
 mod tree_state;
+mod undo;
+mod unlink;
 mod worktree;
+mod young;
 
 #[cfg(test)]
 mod tests;
@@ -55,4 +59,5 @@ pub use repo::{Identity, Repo};
 pub use restack::Landing;
 pub use restore::Overlaid;
 pub use tree_state::{DirtyFile, DirtyKind, TreeState};
+pub use undo::Stretch;
 pub use worktree::{Head, Worktree};

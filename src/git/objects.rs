@@ -11,6 +11,7 @@ use git2::{ErrorCode, ObjectType, Oid, Repository, Signature, Sort};
 use super::command::Git;
 use super::repo::{oid, sha, sync_dir};
 use super::{GitError, Identity, Repo};
+use crate::failpoint::{self, Point};
 use crate::id::Sha;
 
 /// One commit, for a list.
@@ -135,7 +136,11 @@ impl Repo {
                 found.push(find_commit(repo, parent)?);
             }
             let parents: Vec<_> = found.iter().collect();
-            repo.commit(None, &signature, &signature, message, &tree, &parents).map(sha).map_err(failed())
+            failpoint::write(Point::CommitWrite)
+                .map_err(GitError::io("written to", &self.common_dir().join("objects")))?;
+            let made = repo.commit(None, &signature, &signature, message, &tree, &parents);
+            failpoint::pass(Point::CommitWritten);
+            made.map(sha).map_err(failed())
         })
     }
 

@@ -7,6 +7,7 @@
 //!     at       the same commit and the boot in which that was so, written last: without it, the index is not trusted
 //!              to be complete. None of these files is synced, so after a power cut the index is looked through again
 //!     ready    there once the lane has been made completely
+//!     young    there as long as an edit can have the time of the making in whole seconds, which is all that git compares
 //!     guard    the lock for all of these
 //! ```
 #![expect(clippy::disallowed_methods, reason = "keeps the private git directories of lanes")]
@@ -17,6 +18,7 @@ use std::sync::OnceLock;
 
 use super::command::{Git, Scope};
 use super::repo::replace_file;
+use super::young;
 use super::{GitError, Repo, RepoLock, Worktree};
 use crate::id::Sha;
 
@@ -38,7 +40,26 @@ impl<'a> Private<'a> {
             // git takes a directory for a git directory only if HEAD looks right.
             replace_file(&dir.join("HEAD"), b"ref: refs/heads/laneway-has-no-commit-yet\n")?;
         }
-        Ok(Self { repo, worktree, dir, _guard: guard })
+        let private = Self { repo, worktree, dir, _guard: guard };
+        if young::is_marked(&private.dir) && young::hides_an_edit(&private)? {
+            tracing::debug!(lane = %worktree.path.display(), "files are to be read again");
+            private.forget_index()?;
+        }
+        Ok(private)
+    }
+
+    /// The lane's files.
+    pub(super) fn root(&self) -> &Path {
+        &self.worktree.path
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Says that files are written now whose times are set back.
+    pub(super) fn set_young(&self) -> Result<(), GitError> {
+        young::mark(&self.dir)
     }
 
     pub(super) fn scope(&self) -> Scope<'_> {
@@ -157,6 +178,9 @@ pub(super) fn remove_file(path: &Path) -> Result<(), GitError> {
 fn this_boot() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
     BOOT.get_or_init(|| {
+        if let Some(id) = crate::failpoint::boot_id() {
+            return id.to_owned();
+        }
         let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
         text.map(|text| text.trim().to_owned()).unwrap_or_default()
     })

@@ -11,11 +11,14 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::command::Git;
+use super::fill::Filled;
 use super::private::Private;
 use super::repo::sync_dir;
-use super::reset::remove_any;
+use super::reset::{finish, remove_any};
+use super::unlink::remove_tree;
 use super::worktree::{gitfile_line, resolved};
 use super::{GitError, Repo, Worktree};
+use crate::failpoint::{self, Point};
 use crate::id::Sha;
 
 impl Repo {
@@ -23,28 +26,38 @@ impl Repo {
     /// whatever work it holds. What a crash left half-made is finished. A directory that holds anything that is not
     /// Laneway's is [`GitError::PathOccupied`].
     pub fn provision(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
-        let worktree = {
+        let (worktree, new) = {
             let _administration = self.administer()?;
             match self.reopen(path)? {
-                Some(worktree) if worktree.private(self).is_dir() => worktree,
+                Some(worktree) if worktree.private(self).is_dir() => (worktree, false),
                 Some(worktree) => return Err(GitError::PathOccupied { path: worktree.path }),
-                None => self.register(path, at)?,
+                None => (self.register(path, at)?, true),
             }
         };
         let private = Private::open(self, &worktree)?;
         if private.is_ready() && worktree.path.join(".git").exists() {
             return Ok(worktree);
         }
-        self.set_files(&private, &worktree, at)?;
+        failpoint::write(Point::WorktreeFiles).map_err(GitError::io("written", &worktree.path))?;
+        if new && self.fill(&private, &worktree, at)? == Filled::Whole {
+            failpoint::pass(Point::WorktreeFilled);
+            private.settle(at)?;
+            finish(&private, &worktree, at)?;
+        } else {
+            self.set_files(&private, &worktree, at)?;
+        }
         private.set_ready()?;
+        failpoint::pass(Point::WorktreeReady);
         Ok(worktree)
     }
 
     /// Makes the lane known to git, its directory holding nothing but `.git`.
-    fn register(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
+    pub(super) fn register(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
         let path = resolved(path);
         self.ensure_free(&path)?;
-        std::fs::create_dir_all(&path).map_err(GitError::io("created", &path))?;
+        failpoint::write(Point::WorktreeDir)
+            .and_then(|()| std::fs::create_dir_all(&path))
+            .map_err(GitError::io("created", &path))?;
         let worktree = Worktree { admin: self.free_admin(&path), path };
         // The rest of a lane of this name that git has forgotten: its index describes other files.
         remove_any(&worktree.private(self))?;
@@ -114,9 +127,11 @@ impl Repo {
             std::fs::write(aside.path().join("gitdir"), gitdir)?;
             let mode = std::fs::metadata(&parent)?.permissions();
             std::fs::set_permissions(aside.path(), mode)?;
+            failpoint::write(Point::WorktreeAdmin)?;
             std::fs::rename(aside.path(), &worktree.admin)?;
             // It is not there any more to be removed.
             drop(aside.keep());
+            failpoint::pass(Point::WorktreeKnown);
             sync_dir(&parent)
         };
         build().map_err(GitError::io("created", &worktree.admin))
@@ -137,17 +152,21 @@ impl Repo {
         }
         let mut kept = None;
         if worktree.path.is_dir() {
+            failpoint::pass(Point::RemoveLane);
             let disposable = self.is_disposable(worktree)?;
             let moved = move_to_trash(&worktree.path, trash, &worktree.name())?;
+            failpoint::pass(Point::RemoveTrashed);
             if disposable {
                 let place = moved.parent().unwrap_or(&moved);
-                std::fs::remove_dir_all(place).map_err(GitError::io("removed", place))?;
+                remove_tree(place).map_err(GitError::io("removed", place))?;
             } else {
                 kept = Some(moved);
             }
         }
+        failpoint::pass(Point::RemoveForget);
         let _administration = self.administer()?;
         self.forget(worktree)?;
+        failpoint::pass(Point::Removed);
         Ok(kept)
     }
 

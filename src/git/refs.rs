@@ -7,6 +7,7 @@ use git2::{ErrorClass, ErrorCode, Reference, Repository};
 
 use super::repo::{absent, oid, sha};
 use super::{GitError, Repo, stale};
+use crate::failpoint::{self, Point};
 use crate::id::Sha;
 
 const TRIES: u32 = 40;
@@ -66,7 +67,8 @@ impl Repo {
             let operation = checkout.operation.unwrap_or("a checkout");
             return Err(GitError::CheckoutBusy { path: checkout.path, branch: name.to_owned(), operation });
         }
-        self.with_durable(|repo| {
+        failpoint::pass(Point::RefDelete);
+        let deleted = self.with_durable(|repo| {
             patiently(repo, name, None, "deleting a ref", || {
                 let mut reference = match repo.find_reference(name) {
                     Ok(reference) => reference,
@@ -79,7 +81,9 @@ impl Repo {
                 // libgit2 compares again with what was read, under the lock.
                 reference.delete().map(Ok)
             })?
-        })
+        });
+        failpoint::pass(Point::RefDeleted);
+        deleted
     }
 }
 
@@ -100,6 +104,7 @@ pub(super) fn read(repo: &Repository, name: &str) -> Result<Option<Sha>, GitErro
 pub(super) fn swap(repo: &Repository, name: &str, old: Option<&Sha>, new: &Sha) -> Result<(), GitError> {
     let target = oid(new)?;
     let expected = old.map(oid).transpose()?;
+    failpoint::write(Point::RefMove).map_err(GitError::io("moved", std::path::Path::new(name)))?;
     let outcome = patiently(repo, name, Some(new), "moving a ref", || {
         let swapped = match expected {
             Some(expected) => repo.reference_matching(name, target, true, expected, "laneway"),
@@ -107,6 +112,7 @@ pub(super) fn swap(repo: &Repository, name: &str, old: Option<&Sha>, new: &Sha) 
         };
         lost_race(swapped)
     })?;
+    failpoint::pass(Point::RefMoved);
     match outcome {
         Race::Won => Ok(()),
         Race::Lost => match read(repo, name)? {

@@ -6,6 +6,7 @@ use git2::ErrorCode;
 
 use super::command::{Answer, Git};
 use super::{GitError, Rejection, Repo};
+use crate::failpoint::{self, Point};
 use crate::id::Sha;
 
 /// A remote of the repository.
@@ -121,6 +122,7 @@ impl Repo {
         lease: Option<&Sha>,
     ) -> Result<(), GitError> {
         let expected = lease.map_or("", Sha::as_str);
+        failpoint::pass(Point::Push);
         let answer = self
             .talk("push", &["push.gpgSign=false", "push.followTags=false", "push.autoSetupRemote=false"])?
             .args(["--porcelain", "--no-verify", "--recurse-submodules=no"])
@@ -128,8 +130,9 @@ impl Repo {
             .arg("--end-of-options")
             .args([remote.name.as_str(), spec])
             .accept(&[0, 1])
-            .run()
-            .map_err(|error| classify(error, remote))?;
+            .run();
+        failpoint::pass(Point::Pushed);
+        let answer = answer.map_err(|error| classify(error, remote))?;
         if answer.code == 0 {
             return Ok(());
         }

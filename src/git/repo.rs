@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use git2::{ConfigLevel, ErrorClass, ErrorCode, Oid, Repository, RepositoryOpenFlags};
 
 use super::command::{Git, Scope};
+use super::fill::Queue;
 use super::{GitError, RepoLock, Unsupported};
+use crate::failpoint::{self, Point};
 use crate::id::Sha;
 
 /// Who a commit is made as.
@@ -37,6 +39,7 @@ struct Inner {
     plain: Mutex<Vec<Repository>>,
     durable: Mutex<Vec<Repository>>,
     admin: Mutex<()>,
+    fills: Queue,
     signs: OnceLock<bool>,
 }
 
@@ -66,6 +69,7 @@ impl Repo {
             plain: Mutex::default(),
             durable: Mutex::default(),
             admin: Mutex::default(),
+            fills: Queue::default(),
             signs: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
@@ -100,6 +104,11 @@ impl Repo {
     pub(super) fn administer(&self) -> Result<Administration<'_>, GitError> {
         let queue = self.inner.admin.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Administration { _flock: self.lock()?, _queue: queue })
+    }
+
+    /// The lanes of this process that wait for their files.
+    pub(super) fn fills(&self) -> &Queue {
+        &self.inner.fills
     }
 
     /// Name and e-mail address from the user's config. Nothing is guessed: [`GitError::NoIdentity`] says what is missing.
@@ -278,6 +287,7 @@ pub(super) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), GitError> {
     let dir = path.parent().unwrap_or(path);
     std::fs::create_dir_all(dir).map_err(GitError::io("created", dir))?;
     let write = || -> std::io::Result<()> {
+        failpoint::write(Point::GitFile)?;
         let mut file = tempfile::Builder::new().prefix(".laneway-").tempfile_in(dir)?;
         let mode = match std::fs::metadata(path) {
             Ok(there) => there.permissions(),

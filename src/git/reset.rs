@@ -187,7 +187,7 @@ impl Repo {
 }
 
 /// Sets HEAD and the agent's index, once the files are right.
-fn finish(private: &Private<'_>, worktree: &Worktree, at: &Sha) -> Result<(), GitError> {
+pub(super) fn finish(private: &Private<'_>, worktree: &Worktree, at: &Sha) -> Result<(), GitError> {
     let there = matches!(worktree.head_file()?, HeadFile::Commit(found) if found == *at);
     if !there {
         replace_file(&worktree.admin.join("HEAD"), format!("{at}\n").as_bytes())?;

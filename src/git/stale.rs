@@ -39,7 +39,9 @@ pub(super) fn clear(repo: &Repository, name: &str, wanted: Option<&Sha>) -> bool
 
 fn is_stale(repo: &Repository, lock: &Path, wanted: Option<&Sha>) -> bool {
     let Ok(before) = fs::metadata(lock) else { return false };
-    let age = before.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+    // One that is of a later time is of before the clock was set back.
+    let apart = |at| SystemTime::now().duration_since(at).unwrap_or_else(|ahead| ahead.duration());
+    let age = before.modified().ok().map(apart);
     let is_mine = before.uid() == rustix::process::geteuid().as_raw();
     if !before.is_file() || !is_mine || age.is_none_or(|age| age < AGE) {
         return false;

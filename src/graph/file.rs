@@ -159,6 +159,8 @@ tables! {
         "attempts" attempts: Whole<1, 20> = "attempts = 2";
         /// How long one attempt may take. Default: 1h.
         "timeout" timeout: Millis = "timeout = \"45m\"";
+        /// How long an attempt may show no sign of life (CPU time, output, changed files, signals) before it is ended. Looked at once a minute, and reported before. Default: it is reported only.
+        "stall" stall: Millis = "stall = \"20m\"";
         /// The command that must pass before a task's work is merged.
         "gate" gate: Short<GateFile> = "gate = \"make test\"";
     } later []
@@ -247,6 +249,8 @@ tables! {
         "attempts" attempts: Whole<1, 20> = "attempts = 2";
         /// How long one attempt may take. Default: 1h.
         "timeout" timeout: Millis = "timeout = \"45m\"";
+        /// How long an attempt may show no sign of life (CPU time, output, changed files, signals) before it is ended. Looked at once a minute, and reported before. Default: it is reported only.
+        "stall" stall: Millis = "stall = \"20m\"";
         /// Whether it must change something. Default: `required` for an agent, `optional` for a command.
         "diff" diff: DiffPolicy = "diff = \"required\"";
         /// Who commits: Laneway what was left uncommitted (`auto`, the default), or only the agent (`agent`).

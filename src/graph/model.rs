@@ -50,6 +50,9 @@ pub struct Defaults {
     pub attempts: Option<u32>,
     /// How long one attempt may take.
     pub timeout: Option<Millis>,
+    /// How long one may show no sign of life; `None`: as long as it likes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall: Option<Millis>,
     /// The command that must pass.
     pub gate: Option<Gate>,
 }
@@ -148,6 +151,9 @@ pub struct Task {
     pub attempts: Option<u32>,
     /// How long one attempt may take.
     pub timeout: Option<Millis>,
+    /// How long one may show no sign of life; `None`: as long as it likes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall: Option<Millis>,
     /// Whether it must change something: [`DiffPolicy::Required`] for agents, [`DiffPolicy::Optional`] for commands.
     pub diff: DiffPolicy,
     /// Who commits.

@@ -11,6 +11,7 @@ use super::read::read_from;
 use super::record::sync_dir;
 use super::replay::{Lines, Replay, Torn};
 use super::scan::scan;
+use crate::failpoint::{self, Point};
 
 /// The name of the journal in a run's directory.
 pub(super) const FILE_NAME: &str = "journal.jsonl";
@@ -72,6 +73,8 @@ impl Journal {
     /// [`JournalError::Exists`] when there is one; it is never replaced.
     pub fn create(dir: &Path) -> Result<Journal, JournalError> {
         let path = dir.join(FILE_NAME);
+        failpoint::write(Point::JournalCreate)
+            .map_err(|source| JournalError::Open { path: path.clone(), source })?;
         let file = match OpenOptions::new().create_new(true).read(true).append(true).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -81,6 +84,7 @@ impl Journal {
         };
         file.sync_all().map_err(|source| JournalError::Sync { path: path.clone(), source })?;
         sync_dir(dir).map_err(|source| JournalError::Sync { path: dir.to_owned(), source })?;
+        failpoint::pass(Point::JournalCreated);
         Ok(Journal { file, path, end: Position::START, state: State::Ready, buffer: Vec::new() })
     }
 
@@ -193,13 +197,25 @@ impl Journal {
     }
 
     fn write_buffer(&mut self) -> Result<(), JournalError> {
-        if let Err(source) = self.file.write_all(&self.buffer) {
+        if let Err(source) = failpoint::write(Point::JournalWrite).and_then(|()| self.write_all()) {
             // A full disk takes the front of a batch. Nobody was told of these lines, so they go again; where
             // even that fails, the next open finds them whole or as a torn tail.
             _ = self.file.set_len(self.end.bytes);
             return Err(JournalError::Write { path: self.path.clone(), source });
         }
-        self.file.sync_data().map_err(|source| JournalError::Sync { path: self.path.clone(), source })
+        failpoint::write(Point::JournalSync)
+            .and_then(|()| self.file.sync_data())
+            .map_err(|source| JournalError::Sync { path: self.path.clone(), source })?;
+        failpoint::pass(Point::JournalDurable);
+        Ok(())
+    }
+
+    /// In one write, but where a test wants to come in between.
+    fn write_all(&mut self) -> io::Result<()> {
+        let first = if failpoint::is_armed() { self.buffer.len() / 2 } else { self.buffer.len() };
+        self.file.write_all(&self.buffer[..first])?;
+        failpoint::write(Point::JournalTorn)?;
+        self.file.write_all(&self.buffer[first..])
     }
 }
 

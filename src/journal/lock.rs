@@ -1,6 +1,7 @@
 //! One orchestrator a graph: a kernel lock that dies with its holder.
 
-use std::fmt;
+mod file_system;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -11,12 +12,17 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::owner::Owner;
+pub use file_system::{FileSystem, Locks, file_system};
 
 /// More of a lock file than this is not read: the text in it is ours and short.
 const MAX_TEXT: u64 = 16 * 1024;
-/// How often a lock is tried whose owner has ended.
-const TRIES: u32 = 100;
-/// The pause between such tries.
+/// How often a lock is tried whose owner has ended: a child that it was just starting lets go of it in a moment.
+const TRIES_AFTER_ITS_END: u32 = 100;
+/// How often one is tried of which nobody is named: its owner may be about to write its name.
+const TRIES_UNNAMED: u32 = 10;
+/// How often any is tried: who only asks whether it is held has it for an instant.
+const TRIES: u32 = 3;
+/// The pause between tries.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A lock could not be taken.
@@ -31,15 +37,23 @@ pub enum LockError {
         owner: Option<Box<Owner>>,
     },
     /// The file system has no locks.
-    #[error("the file system of {path} ({kind}) has no locks")]
+    #[error("the file system of {path} ({name}) has no locks")]
     Unsupported {
         /// The lock file.
         path: PathBuf,
         /// What it lies on.
-        kind: FsKind,
+        name: String,
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// The file system has locks that need not hold against other machines.
+    #[error("{path} lies on a network file system ({name}) whose locks do not hold between machines")]
+    NotShared {
+        /// The lock file.
+        path: PathBuf,
+        /// What it lies on.
+        name: String,
     },
     /// Opening, locking or writing the file failed.
     #[error("the lock {path} cannot be taken")]
@@ -52,8 +66,28 @@ pub enum LockError {
     },
 }
 
+impl LockError {
+    /// The next thing to do, where there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Held { .. } => Some("laneway attach shows that run; laneway cancel stops it".to_owned()),
+            Self::NotShared { name, .. } if name.starts_with("nfs") => Some(
+                "clone the repository to a local disk, or mount this one without `nolock` and `local_lock`"
+                    .to_owned(),
+            ),
+            Self::NotShared { name, .. } if name == "lustre" => {
+                Some("clone the repository to a local disk, or mount this one with `flock`".to_owned())
+            }
+            Self::NotShared { .. } | Self::Unsupported { .. } => {
+                Some("clone the repository to a local disk".to_owned())
+            }
+            Self::Io { .. } => None,
+        }
+    }
+}
+
 fn display_owner(owner: Option<&Owner>) -> String {
-    owner.map_or_else(|| "an unknown process".to_owned(), Owner::to_string)
+    owner.map_or_else(|| "a process that is not named in it".to_owned(), Owner::to_string)
 }
 
 /// The right to run a graph, for as long as this value lives.
@@ -68,11 +102,12 @@ pub struct RunLock {
 }
 
 impl RunLock {
-    /// Takes the lock at `path`, whose directory exists, and writes [`Owner::current`] into it. Waits only where the
-    /// owner has ended: a child that it was just starting keeps the lock until it executes its program.
+    /// Takes the lock at `path`, whose directory exists, and writes [`Owner::current`] into it. Waits for moments only:
+    /// where the owner has ended, a child that it was just starting keeps the lock until it executes its program.
     ///
     /// # Errors
-    /// [`LockError::Held`] when it is taken, by another process or by this one.
+    /// [`LockError::Held`] when it is taken, by another process or by this one; [`LockError::NotShared`] on a file
+    /// system where to have it means little.
     pub fn try_acquire(path: &Path) -> Result<RunLock, LockError> {
         let failed = |source| LockError::Io { path: path.to_owned(), source };
         let file = OpenOptions::new()
@@ -83,27 +118,64 @@ impl RunLock {
             .mode(0o644)
             .open(path)
             .map_err(failed)?;
+        let system = file_system(path).map_err(failed)?;
+        if system.locks == Locks::Unsure {
+            return Err(LockError::NotShared { path: path.to_owned(), name: system.name });
+        }
         let mut tries = 1;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
+                Err(Errno::INTR) => {}
                 Err(Errno::WOULDBLOCK) => {
-                    let owner = Self::last_owner(path);
-                    if tries == TRIES || !owner.as_ref().is_some_and(Owner::is_gone) {
+                    // Whoever is named and has ended does not hold it, and is not to be blamed for it.
+                    let named = Self::last_owner(path);
+                    let ended = named.as_ref().is_some_and(|owner| owner.is_gone(&system));
+                    let owner = named.filter(|_| !ended);
+                    let most = match &owner {
+                        Some(_) => TRIES,
+                        None if ended => TRIES_AFTER_ITS_END,
+                        None => TRIES_UNNAMED,
+                    };
+                    if tries >= most {
                         return Err(LockError::Held { path: path.to_owned(), owner: owner.map(Box::new) });
                     }
                     tries += 1;
                     std::thread::sleep(PAUSE);
                 }
                 Err(errno @ (Errno::NOTSUP | Errno::NOSYS | Errno::NOLCK)) => {
-                    let kind = fs_kind(path).map_err(failed)?;
-                    return Err(LockError::Unsupported { path: path.to_owned(), kind, source: errno.into() });
+                    let (path, name) = (path.to_owned(), system.name);
+                    return Err(LockError::Unsupported { path, name, source: errno.into() });
                 }
                 Err(errno) => return Err(failed(errno.into())),
             }
         }
         write_owner(&file, &Owner::current()).map_err(failed)?;
         Ok(RunLock { file, path: path.to_owned() })
+    }
+
+    /// Whether somebody has the lock at `path`, whoever and in whatever container. Nobody is kept from it: who takes
+    /// it at the same instant tries more than once.
+    ///
+    /// # Errors
+    /// The file is there and cannot be opened, or its file system has no locks.
+    pub fn is_held(path: &Path) -> io::Result<bool> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockShared) {
+                Ok(()) => {
+                    flock(&file, FlockOperation::Unlock)?;
+                    return Ok(false);
+                }
+                Err(Errno::WOULDBLOCK) => return Ok(true),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
     }
 
     /// Reads who holds, or last held, the lock at `path`, without touching it; `None` where the text does not tell.
@@ -114,11 +186,6 @@ impl RunLock {
     /// The lock file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// What the lock file lies on.
-    pub fn fs_kind(&self) -> io::Result<FsKind> {
-        Ok(kind_of(rustix::fs::fstatfs(&self.file)?.f_type))
     }
 }
 
@@ -145,53 +212,6 @@ fn read_owner(file: &File) -> Option<Owner> {
     file.take(MAX_TEXT).read_to_end(&mut text).ok()?;
     let line = text.split(|byte| *byte == b'\n').next()?;
     serde_json::from_slice(line).ok()
-}
-
-/// What a lock file lies on. None is refused so far: flock holds on all of these between processes of one
-/// machine. Between machines it holds on NFS from Linux 2.6.12 on unless it is mounted with `local_lock`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FsKind {
-    /// A disk of this machine, or memory.
-    Local,
-    /// NFS.
-    Nfs,
-    /// SMB or CIFS.
-    Smb,
-    /// 9p, as used for folders shared with a virtual machine.
-    NineP,
-    /// A file system in user space, which may do as it likes.
-    Fuse,
-}
-
-impl fmt::Display for FsKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            FsKind::Local => "local",
-            FsKind::Nfs => "nfs",
-            FsKind::Smb => "smb",
-            FsKind::NineP => "9p",
-            FsKind::Fuse => "fuse",
-        })
-    }
-}
-
-/// Tells what `path` lies on.
-pub fn fs_kind(path: &Path) -> io::Result<FsKind> {
-    Ok(kind_of(rustix::fs::statfs(path)?.f_type))
-}
-
-/// The numbers are those of Linux (`statfs(2)`); elsewhere everything counts as local.
-fn kind_of(magic: rustix::fs::FsWord) -> FsKind {
-    if !cfg!(target_os = "linux") {
-        return FsKind::Local;
-    }
-    match magic {
-        0x6969 => FsKind::Nfs,
-        0x517b | 0xff53_4d42 | 0xfe53_4d42 => FsKind::Smb,
-        0x0102_1997 => FsKind::NineP,
-        0x6573_5546 => FsKind::Fuse,
-        _ => FsKind::Local,
-    }
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub use chain::{LineHash, Position};
 pub use error::{BodyFault, Damage, JournalError};
 pub use file::{Journal, Mode, Verified, verify};
 pub use follow::Follow;
-pub use lock::{FsKind, LockError, RunLock, fs_kind};
+pub use lock::{FileSystem, LockError, Locks, RunLock, file_system};
 pub use owner::Owner;
 pub use record::{Record, RecordError, sync_dir, write_synced};
 pub use replay::{LineIter, Lines, Replay, Torn};

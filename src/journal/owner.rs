@@ -5,6 +5,8 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
+use super::lock::{FileSystem, Locks};
+
 /// The longest command line that is kept, in characters.
 const MAX_COMMAND: usize = 400;
 
@@ -45,8 +47,12 @@ impl Owner {
         self.boot_id == boot_id() && self.pid_namespace == pid_namespace()
     }
 
-    /// Whether the process is known to have ended. Never of one that cannot be seen from here.
-    pub fn is_gone(&self) -> bool {
+    /// Whether the process is known to have ended, as seen by who finds its name on `system`. Never of one that cannot
+    /// be seen from here; but where only this machine has the files, one of an earlier boot is gone.
+    pub fn is_gone(&self, system: &FileSystem) -> bool {
+        if self.boot_id != boot_id() {
+            return system.locks == Locks::Here && self.boot_id.is_some();
+        }
         if self.start_ticks.is_none() || !self.is_visible_here() {
             return false;
         }
@@ -58,14 +64,19 @@ impl Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "process {} on {}", self.pid, self.host)?;
-        if !self.is_visible_here() {
-            f.write_str(" (another machine, boot or container)")?;
+        if self.boot_id != boot_id() {
+            f.write_str(" (another machine, or an earlier boot of this one)")?;
+        } else if !self.is_visible_here() {
+            f.write_str(" (another pid namespace, such as a container's: the number is not one of ours)")?;
         }
         write!(f, ": {}", self.command)
     }
 }
 
 fn boot_id() -> Option<String> {
+    if let Some(id) = crate::failpoint::boot_id() {
+        return Some(id.to_owned());
+    }
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned())
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::file::FILE_NAME;
+use crate::failpoint::{self, Point};
 use crate::id::{GraphName, RunNo, TaskId};
 
 /// A directory of the record could not be read or made.
@@ -189,14 +190,18 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
 /// When `path` has no parent, which a path below the record always has.
 pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().expect("a file of the record lies in a directory");
+    failpoint::write(Point::RecordWrite)?;
     let mut file = tempfile::Builder::new()
         .prefix(".tmp-")
         .permissions(fs::Permissions::from_mode(0o644))
         .tempfile_in(dir)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
+    failpoint::pass(Point::RecordRename);
     file.persist(path)?;
-    sync_dir(dir)
+    sync_dir(dir)?;
+    failpoint::pass(Point::RecordWritten);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -148,6 +148,7 @@ fn plan_task(graph: &Graph, task: &Task, inputs: &Inputs) -> Result<TaskPlan, Pl
         gate: task.gate.clone().or_else(|| default_gate(graph, task, inputs)),
         attempts: task.attempts.or(graph.defaults.attempts).unwrap_or(inputs.attempts),
         timeout: task.timeout.or(graph.defaults.timeout).unwrap_or(inputs.timeout),
+        stall: task.stall.or(graph.defaults.stall),
         diff: task.diff,
         commit: task.commit,
         env: task.env.clone(),

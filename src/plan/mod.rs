@@ -17,8 +17,8 @@ pub use model::{
     ReviewPlan, Settings, TaskPlan, Work,
 };
 pub use names::{
-    custody_ref, gate_worktree, integration_branch, pr_marker, review_worktree, task_branch, task_pr_branch,
-    task_pr_marker, task_worktree,
+    custody_ref, gate_worktree, integration_branch, pr_marker, revert_branch, revert_marker, review_worktree,
+    task_branch, task_pr_branch, task_pr_marker, task_worktree,
 };
 pub use picture::{dot, mermaid};
 pub use scope::Scope;

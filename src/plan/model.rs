@@ -218,6 +218,9 @@ pub struct TaskPlan {
     pub attempts: u32,
     /// How long one process may run.
     pub timeout: Millis,
+    /// How long one may show no sign of life; `None`: as long as it likes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall: Option<Millis>,
     /// Whether it must, may or does not change files.
     pub diff: DiffPolicy,
     /// Who commits.

@@ -41,14 +41,26 @@ pub fn gate_worktree(worktrees: &Path, lane: &LaneId, task: &TaskId) -> PathBuf 
     worktrees.join(format!("{lane}.{task}.gate"))
 }
 
-/// What makes a pull request recognisable as the one of this run and lane.
-pub fn pr_marker(plan: &Plan, lane: &LaneId) -> String {
-    format!("laneway:{}:{}:{lane}", plan.graph, plan.uuid)
+/// The branch of the pull request that takes a lane out of its target, without `refs/heads/`; `n` counts the lane's resets.
+pub fn revert_branch(graph: &GraphName, run: RunNo, lane: &LaneId, n: u32) -> String {
+    format!("laneway/{graph}{}/{lane}/revert-{n}", suffix(run))
+}
+
+/// What makes a pull request recognisable as the one of this run and lane; one that was undone as a whole has another
+/// the next time.
+pub fn pr_marker(plan: &Plan, lane: &LaneId, resets: u32) -> String {
+    let anew = if resets == 0 { String::new() } else { format!(".{resets}") };
+    format!("laneway:{}:{}{anew}:{lane}", plan.graph, plan.uuid)
+}
+
+/// What makes a pull request recognisable as the one that takes this lane of this run out of its target.
+pub fn revert_marker(plan: &Plan, lane: &LaneId, n: u32) -> String {
+    format!("laneway:{}:{}.revert-{n}:{lane}", plan.graph, plan.uuid)
 }
 
 /// What makes a pull request recognisable as the one of this run and task.
 pub fn task_pr_marker(plan: &Plan, lane: &LaneId, task: &TaskId) -> String {
-    format!("{}:{task}", pr_marker(plan, lane))
+    format!("{}:{task}", pr_marker(plan, lane, 0))
 }
 
 fn suffix(run: RunNo) -> String {

@@ -72,7 +72,7 @@ fn bar() -> ProgressBar {
 
 fn lane_text(line: &LaneLine, width: usize, output: Option<&String>, palette: &Palette) -> String {
     let style = match line.phase {
-        Phase::Waiting | Phase::Pausing => palette.dim,
+        Phase::Waiting | Phase::Pausing | Phase::Undone => palette.dim,
         Phase::Person => palette.warn,
         Phase::Failed => palette.bad,
         Phase::Merged | Phase::PrOpen { .. } => palette.good,

@@ -99,7 +99,9 @@ fn lanes(lanes: &[LaneView], palette: &Palette) -> String {
 fn tasks(tasks: &[TaskView], palette: &Palette) -> String {
     let mut table = Table::new(&["task", "lane", "status", "attempts", "", ""], palette.dim);
     for task in tasks {
-        let said = [&task.error, &task.question, &task.progress, &task.reason].into_iter().flatten().next();
+        let quiet = task.quiet.map(|evidence| evidence.to_string());
+        let said = [&task.error, &task.question, &quiet, &task.progress, &task.reason];
+        let said = said.into_iter().flatten().next();
         let attempts = match task.attempts {
             0 => String::new(),
             n => n.to_string(),

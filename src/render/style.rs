@@ -59,7 +59,7 @@ impl Palette {
     /// How a lane's status looks.
     pub const fn lane(&self, status: LaneStatus) -> Style {
         match status {
-            LaneStatus::Pending => self.dim,
+            LaneStatus::Pending | LaneStatus::Reset => self.dim,
             LaneStatus::Active | LaneStatus::MergeReady => self.busy,
             LaneStatus::PrCreated | LaneStatus::Merged => self.good,
             LaneStatus::Failed => self.bad,
@@ -73,7 +73,7 @@ impl Palette {
             TaskStatus::Running => self.busy,
             TaskStatus::Merged | TaskStatus::Completed => self.good,
             TaskStatus::Failed => self.bad,
-            TaskStatus::Skipped | TaskStatus::Cancelled => self.warn,
+            TaskStatus::Skipped | TaskStatus::Cancelled | TaskStatus::Reset => self.warn,
         }
     }
 

@@ -135,6 +135,8 @@ impl Brief {
             | Effect::MergePr { lane, .. }
             | Effect::Teardown { lane, .. }
             | Effect::Conclude { lane }
+            | Effect::Undo { lane, .. }
+            | Effect::Review { lane, .. }
             | Effect::CheckMerged { lane, .. } => state.index().lane(lane),
             _ => None,
         };
@@ -143,7 +145,9 @@ impl Brief {
             _ => None,
         };
         let landed = match &effect {
-            Effect::Sync { lane, .. } => state.index().lane(lane).map(|lane| landed(state, lane)),
+            Effect::Sync { lane, .. } | Effect::Undo { lane, .. } => {
+                state.index().lane(lane).map(|lane| landed(state, lane))
+            }
             _ => None,
         };
         let lanes = match &effect {
@@ -210,7 +214,7 @@ impl AttemptBrief {
             failures: state.tasks[task].failures,
             needs,
             earlier,
-            landed_before: state.tasks[task].attempts[..position].iter().any(|a| a.landed),
+            landed_before: state.tasks[task].attempts[..position].iter().any(|a| a.landed && !a.undone),
             tip: lane.tip.clone(),
             gated: lane.gated.clone(),
             goes_on_from: iteration
@@ -229,7 +233,8 @@ fn session(state: &State, task: TaskIx, position: usize) -> Option<String> {
     }
     let attempts = &state.tasks[task].attempts;
     let place = attempts.get(position)?.place;
-    let (session, at) = attempts[..=position].iter().rev().find_map(|a| a.session.as_ref())?;
+    let (session, at) =
+        attempts[..=position].iter().rev().take_while(|a| !a.undone).find_map(|a| a.session.as_ref())?;
     (*at == place).then(|| session.clone())
 }
 
@@ -245,7 +250,7 @@ fn goes_on_from(attempts: &[Attempt], iteration: u32) -> Option<(u32, u32)> {
     if iteration > 1 {
         return Some((newest.number, iteration - 1));
     }
-    let mut before = before.iter().rev().take_while(|b| b.conflict.is_none());
+    let mut before = before.iter().rev().take_while(|b| b.conflict.is_none() && !b.undone);
     before.find_map(|b| Some((b.number, b.work()?.1)))
 }
 

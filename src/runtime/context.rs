@@ -68,6 +68,8 @@ pub struct Context {
     pub(super) inputs: mpsc::UnboundedSender<Input>,
     /// Which gates are to be given up, as far as it is durable.
     pub(super) halt: watch::Sender<Halt>,
+    /// What there was no room for, once a disk is full.
+    pub(super) full: watch::Sender<Option<String>>,
     live: Mutex<HashMap<(TaskId, u32), Live>>,
     doors: Mutex<HashMap<PathBuf, Door>>,
     /// What probes have learnt; made with the first.
@@ -95,6 +97,7 @@ impl Context {
             github,
             inputs,
             halt: watch::Sender::new(Halt::default()),
+            full: watch::Sender::new(None),
             live: Mutex::new(HashMap::new()),
             doors: Mutex::new(HashMap::new()),
             probe: Mutex::new(None),
@@ -161,6 +164,11 @@ impl Context {
             // The sender lives as long as the context; an error cannot be told from a halt and means the same.
             _ = halt.wait_for(|halt| halt.holds_for(attempt.as_ref())).await;
         }
+    }
+
+    /// Why a program that failed may have failed by no fault of its own: a disk of this run has no room.
+    pub(super) fn lacks_room(&self, at: &Path) -> Option<String> {
+        super::room::missing_at([at, self.project.record.root()])
     }
 
     /// What one at a time goes through who makes the worktree at `path` ready.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::room;
 use crate::engine::EngineError;
 use crate::event::WireError;
 use crate::forge::ForgeError;
@@ -117,11 +118,13 @@ pub enum RuntimeError {
         /// Why.
         source: std::io::Error,
     },
-    /// A nested lane's pull request would be merged where this machine's lane does not follow.
-    #[error("workstream `{lane}` is nested, and pull requests on GitHub cannot be nested yet")]
-    NestedOnGitHub {
-        /// The nested lane.
-        lane: LaneId,
+    /// Something that the run needs could not be written because a disk is full. The run stands where it stood.
+    #[error("there is no space left for the run ({}): {what}", record.display())]
+    NoRoom {
+        /// The record.
+        record: PathBuf,
+        /// What could not be written, in the words of whoever tried.
+        what: String,
     },
     /// A part of Laneway itself ended unexpectedly.
     #[error("a part of laneway ended unexpectedly: {what}")]
@@ -141,18 +144,19 @@ impl RuntimeError {
             Self::Git(GitError::NotARepository { .. }) => {
                 "run laneway inside a git repository, or give --repo DIR".to_owned()
             }
-            Self::Lock(LockError::Held { .. }) => {
-                "laneway attach shows that run; laneway cancel stops it".to_owned()
-            }
+            Self::Lock(error) => return error.hint(),
             Self::NeverRun { .. } => "laneway list shows the graphs and their runs".to_owned(),
             Self::NoBranch { branch, .. } => {
                 format!("create `{branch}`, or set `base` and `target` in the graph")
             }
             Self::NoBase => "set `base` in the graph".to_owned(),
-            Self::NestedOnGitHub { .. } => "give --forge local, or take `parent` out".to_owned(),
             Self::BranchInTheWay { branch } => format!("git branch -m {branch} {branch}-old"),
             Self::Forge(error) => return error.hint(),
             Self::PlanChanged { .. } => "laneway run FILE --fresh starts a new run".to_owned(),
+            error if room::is_missing(error) => {
+                "there is no space left on that disk; make room, and laneway run goes on where it stopped"
+                    .to_owned()
+            }
             _ => return None,
         })
     }
@@ -162,7 +166,6 @@ impl RuntimeError {
         match self {
             Self::NoBranch { .. }
             | Self::NoBase
-            | Self::NestedOnGitHub { .. }
             | Self::Plan(_)
             | Self::NoRun { .. }
             | Self::NeverRun { .. } => ErrorClass::Usage,

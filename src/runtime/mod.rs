@@ -21,6 +21,7 @@ mod forge;
 mod halt;
 mod kept;
 mod listen;
+mod liveness;
 mod noticeboard;
 mod observe;
 mod orchestrator;
@@ -28,7 +29,9 @@ mod poller;
 mod project;
 mod publish;
 mod request;
+mod room;
 mod store;
+mod undo;
 
 #[cfg(test)]
 mod tests;
@@ -45,3 +48,4 @@ pub use orchestrator::{Drive, drive};
 pub use project::Project;
 pub use request::{Answer, ask_for_news, request};
 pub use store::{Loaded, create_run, load, lock, rebuild, verify};
+pub use undo::{UndoProblem, probe_undo, undo_digest};

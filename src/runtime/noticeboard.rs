@@ -46,6 +46,7 @@ fn file_of(status: event::LaneStatus) -> signal::LaneStatus {
         event::LaneStatus::PrCreated => signal::LaneStatus::PrCreated,
         event::LaneStatus::Merged => signal::LaneStatus::Merged,
         event::LaneStatus::Failed => signal::LaneStatus::Failed,
+        event::LaneStatus::Reset => signal::LaneStatus::Reset,
     }
 }
 
@@ -57,6 +58,7 @@ fn status_of(file: signal::LaneStatus) -> event::LaneStatus {
         signal::LaneStatus::PrCreated => event::LaneStatus::PrCreated,
         signal::LaneStatus::Merged => event::LaneStatus::Merged,
         signal::LaneStatus::Failed => event::LaneStatus::Failed,
+        signal::LaneStatus::Reset => event::LaneStatus::Reset,
     }
 }
 
@@ -237,6 +239,12 @@ pub(super) fn requests(
 
 fn control_of(plan: &Plan, state: &State, request: &signal::Request) -> Result<ControlVerb, String> {
     let note = || request.note.clone().unwrap_or_default();
+    if let Verb::Merge { pr, .. } | Verb::Close { pr } = &request.verb
+        && let Some(lane) = reverted_by(state, *pr)
+    {
+        let merge = matches!(request.verb, Verb::Merge { .. });
+        return Ok(ControlVerb::Revert { lane: plan.lanes[lane].id.clone(), merge });
+    }
     Ok(match &request.verb {
         Verb::Cancel { target } => match target {
             Target::Run => ControlVerb::Cancel { tasks: vec![], lanes: vec![] },
@@ -252,6 +260,13 @@ fn control_of(plan: &Plan, state: &State, request: &signal::Request) -> Result<C
                 return Err(format!("there is no lane `{lane}` in this run"));
             }
             ControlVerb::Skip { tasks: tasks_of(plan, tasks, lanes) }
+        }
+        Verb::Reset { of, digest } => {
+            let plan = state.undo(of).map_err(|refusal| refusal.to_string())?;
+            if super::undo_digest(&plan) != *digest {
+                return Err("things have changed since it was planned; look again".to_owned());
+            }
+            ControlVerb::Reset { plan }
         }
         Verb::Merge { pr, sha } => ControlVerb::Merge { lane: lane_of(plan, state, *pr, sha.as_ref())? },
         Verb::Approve { pr, sha } => {
@@ -283,6 +298,11 @@ fn control_of(plan: &Plan, state: &State, request: &signal::Request) -> Result<C
 fn tasks_of(plan: &Plan, tasks: &[TaskId], lanes: &[LaneId]) -> Vec<TaskId> {
     let theirs = plan.tasks.iter().filter(|t| lanes.contains(&t.lane)).map(|t| t.id.clone());
     tasks.iter().cloned().chain(theirs).collect()
+}
+
+/// The lane that the pull request takes out of its target.
+fn reverted_by(state: &State, pr: u64) -> Option<crate::plan::LaneIx> {
+    state.lanes.iter().position(|lane| lane.revert.as_ref().is_some_and(|revert| revert.at.number == pr))
 }
 
 /// Why nothing can be asked of a pull request that is no lane's.

@@ -58,11 +58,6 @@ pub fn prepare(
     if let Some(branch) = repo.branch_blocking(&format!("laneway/{}", graph.name))? {
         return Err(RuntimeError::BranchInTheWay { branch });
     }
-    if config.forge == ForgeKind::GitHub
-        && let Some(nested) = graph.workstreams.iter().find(|w| w.parent.is_some())
-    {
-        return Err(RuntimeError::NestedOnGitHub { lane: nested.id.clone() });
-    }
     let remote = repo.origin()?;
     let asked = remote.as_ref().filter(|_| !config.offline);
     let mut seen = Seen { project, remote: asked, tips: HashMap::new() };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -11,13 +11,15 @@ use tokio::task::JoinSet;
 use super::brief::Brief;
 use super::context::{Context, Live};
 use super::listen::live_now;
+use super::liveness::Liveness;
 use super::noticeboard::{Projector, SETTLED};
 use super::poller::{self, Watched};
 use super::publish::is_lane_news;
 use super::{Project, RuntimeError, clock, effects, forge, store};
 use crate::engine::{Core, Input};
-use crate::event::{Control, ControlVerb, Effect, EffectId, Envelope, Event, RunStatus};
+use crate::event::{Control, ControlVerb, Effect, EffectId, Envelope, Event, RunStatus, Timestamp};
 use crate::exec;
+use crate::failpoint::{self, Point};
 use crate::id::TaskId;
 use crate::journal::{Journal, Mode, RunLock};
 use crate::plan::Plan;
@@ -50,6 +52,9 @@ pub struct Drive {
 /// Ends the process as `kill -9` would, right after this many events are durable; for tests of recovery only.
 const CRASH_AFTER: &str = "LANEWAY_TEST_CRASH_AFTER";
 
+/// How often everything is looked at, in milliseconds; for tests of what is seen then only.
+const BACKSTOP_MS: &str = "LANEWAY_TEST_BACKSTOP_MS";
+
 /// Carries a run until nothing is under way and nothing more begins by itself. Returns where it stands.
 pub async fn drive(drive: Drive) -> Result<State, RuntimeError> {
     let Drive { project, plan, lock, attempts, wait_merged, events, interrupts, environment } = drive;
@@ -63,10 +68,14 @@ pub async fn drive(drive: Drive) -> Result<State, RuntimeError> {
     if let Err(error) = exec::harden() {
         tracing::warn!(%error, "the orchestrator could not be made non-dumpable");
     }
-    let crash_after = context.environment.iter().find(|(name, _)| name == CRASH_AFTER);
-    let crash_after = crash_after.and_then(|(_, value)| value.to_str()?.parse().ok());
+    let number = |wanted: &str| -> Option<u64> {
+        let found = context.environment.iter().find(|(name, _)| name == wanted);
+        found.and_then(|(_, value)| value.to_str()?.parse().ok())
+    };
+    let (crash_after, backstop) = (number(CRASH_AFTER), number(BACKSTOP_MS));
     let mut orchestrator = Orchestrator::boot(context, heard)?;
     orchestrator.crash_after = crash_after;
+    orchestrator.backstop = backstop.map_or(BACKSTOP, Duration::from_millis);
     orchestrator.ask_the_forge();
     orchestrator.events = events;
     let result = orchestrator.run(attempts, wait_merged, inputs, notices, interrupts).await;
@@ -111,6 +120,9 @@ pub(super) struct Orchestrator {
     pub(super) unsettled: bool,
     pub(super) waiting: Vec<Input>,
     pub(super) crash_after: Option<u64>,
+    /// How often everything is looked at.
+    pub(super) backstop: Duration,
+    pub(super) liveness: Arc<Mutex<Liveness>>,
     /// The lanes that wait for news of the forge, for who asks it.
     pub(super) awaited: Option<watch::Sender<Vec<Watched>>>,
     /// Whether the forge's first word is still to come.
@@ -126,12 +138,14 @@ impl Orchestrator {
         let (journal, replay) = Journal::open(&dir, Mode::Append)?;
         let mut core = Core::new(Arc::clone(&plan));
         let mut projector = Projector::default();
+        let mut last = Timestamp::default();
         for (position, line) in replay.lines.iter().enumerate() {
             let envelope = store::read_line(position, line)?;
             if position == 0 {
                 store::check_digest(&context.project, &plan, Some(&envelope), &digest)?;
             }
             core.replay(&envelope)?;
+            last = envelope.at;
             if is_lane_news(&envelope) {
                 match envelope.subject.lane.as_ref().and_then(|l| core.state().index().lane(l)) {
                     Some(lane) => projector.remember(core.state(), lane),
@@ -140,6 +154,7 @@ impl Orchestrator {
             }
         }
         core.recount();
+        clock::go_on_from(last);
         let mut waiting = Vec::new();
         if core.state().seq == 0 {
             waiting.push(Input::Start { plan_digest: digest, version: env!("CARGO_PKG_VERSION").to_owned() });
@@ -170,6 +185,8 @@ impl Orchestrator {
             unsettled: false,
             waiting,
             crash_after: None,
+            backstop: BACKSTOP,
+            liveness: Arc::default(),
             awaited: None,
             unasked: false,
         };
@@ -201,9 +218,11 @@ impl Orchestrator {
         // What the board shows is ours first; then what people wrote on it is heard.
         self.commit(batch, true)?;
         let mut batch = self.rescan(Settle::Ended)?;
-        let mut backstop = tokio::time::interval_at(tokio::time::Instant::now() + BACKSTOP, BACKSTOP);
+        let mut backstop =
+            tokio::time::interval_at(tokio::time::Instant::now() + self.backstop, self.backstop);
         backstop.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut hears_interrupts = true;
+        let mut full = self.context.full.subscribe();
         loop {
             while let Ok(input) = inputs.try_recv() {
                 batch.push(input);
@@ -225,7 +244,12 @@ impl Orchestrator {
                             batch.extend(self.rescan(live_now(&BTreeSet::new()))?);
                         }
                     }
-                    _ = backstop.tick() => batch.extend(self.rescan(live_now(&BTreeSet::new()))?),
+                    _ = backstop.tick() => {
+                        self.look_for_life();
+                        batch.extend(self.rescan(live_now(&BTreeSet::new()))?);
+                    }
+                    // The sender lives in the context, which this holds.
+                    _ = full.changed() => {}
                     Some(ended) = self.tasks.join_next() => if let Err(broken) = ended {
                         return Err(RuntimeError::Broken { what: broken.to_string() });
                     },
@@ -234,6 +258,7 @@ impl Orchestrator {
             if !batch.is_empty() {
                 self.commit(std::mem::take(&mut batch), false)?;
             }
+            self.stop_without_room()?;
         }
         // Requests that came in with the last batch have been moved; the run rests.
         Ok(self.core.state().clone())
@@ -269,6 +294,7 @@ impl Orchestrator {
             self.journal.append(&bodies)?;
             self.crash_if_asked();
             self.publish(envelopes)?;
+            failpoint::pass(Point::Published);
             if let Some(awaited) = &self.awaited {
                 let now = poller::watched(self.core.state());
                 awaited.send_if_modified(|known| (*known != now).then(|| *known = now).is_some());
@@ -276,6 +302,11 @@ impl Orchestrator {
         }
         self.reconcile(effects, resumed);
         Ok(())
+    }
+
+    fn stop_without_room(&self) -> Result<(), RuntimeError> {
+        let Some(what) = self.context.full.borrow().clone() else { return Ok(()) };
+        Err(RuntimeError::NoRoom { record: self.context.project.record.root().to_owned(), what })
     }
 
     fn crash_if_asked(&self) {

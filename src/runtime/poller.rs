@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, watch};
 use super::clock;
 use crate::engine::Input;
 use crate::event::{
-    CheckRecorded, CheckStatus, Draft, LaneStatus, PrClosed, PrMerged, PrRef, PrUpdated, ReviewAct,
-    ReviewDismissed, ReviewObserved, Subject, Timestamp,
+    CheckRecorded, CheckStatus, Draft, Event, LaneStatus, PrClosed, PrMerged, PrRef, PrUpdated, RevertClosed,
+    RevertMerged, ReviewAct, ReviewDismissed, ReviewObserved, Subject, Timestamp,
 };
 use crate::forge::{self, ForgeError, GitHub, PrCheck, PrNews, PrState, Verdict, Watch};
 use crate::id::LaneId;
@@ -24,12 +24,18 @@ use crate::state::State;
 pub(super) struct Watched {
     lane: LaneId,
     pr: PrRef,
+    /// Whether it takes the lane out of its target.
+    reverts: bool,
 }
 
 /// The lanes that wait for news: their pull request is open, or was closed by somebody who may think again.
 pub(super) fn watched(state: &State) -> Vec<Watched> {
-    let lanes = state.plan().lanes.iter().zip(&state.lanes);
-    lanes
+    let lanes = || state.plan().lanes.iter().zip(&state.lanes);
+    let reverts = lanes().filter_map(|(plan, lane)| {
+        let revert = lane.revert.as_ref().filter(|revert| revert.is_open())?;
+        Some(Watched { lane: plan.id.clone(), pr: revert.at.clone(), reverts: true })
+    });
+    lanes()
         .filter_map(|(plan, lane)| {
             let pr = lane.pr.as_ref().filter(|pr| pr.merged.is_none())?;
             let waits = match lane.status {
@@ -37,8 +43,9 @@ pub(super) fn watched(state: &State) -> Vec<Watched> {
                 LaneStatus::Failed => pr.closed_by.is_some(),
                 _ => false,
             };
-            waits.then(|| Watched { lane: plan.id.clone(), pr: pr.at.clone() })
+            waits.then(|| Watched { lane: plan.id.clone(), pr: pr.at.clone(), reverts: false })
         })
+        .chain(reverts)
         .collect()
 }
 
@@ -146,6 +153,16 @@ fn facts(watched: &[Watched], news: &PrNews) -> Vec<Draft> {
         return Vec::new();
     };
     let subject = || Subject::lane(&known.lane);
+    if known.reverts {
+        let end = match (&pull.merged, &pull.closed) {
+            (Some(merged), _) => {
+                Some(RevertMerged { commit: merged.sha.clone(), by: merged.by.clone() }.into())
+            }
+            (None, Some(closed)) => Some(Event::from(RevertClosed { by: closed.by.clone() })),
+            (None, None) => None,
+        };
+        return end.map(|event| Draft::world(subject(), event)).into_iter().collect();
+    }
     let mut facts: Vec<Draft> = reviews
         .iter()
         .map(|review| {

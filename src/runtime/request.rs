@@ -1,5 +1,6 @@
 //! Asking something of a run, whether an orchestrator carries it now or not.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use tokio::sync::mpsc;
 use super::orchestrator::{Drive, drive};
 use super::{Project, RuntimeError, poller, store};
 use crate::engine::news;
-use crate::event::{Effect, Envelope, Event, RunStatus};
+use crate::event::{ControlVerb, Effect, Envelope, Event, RunStatus, UndoStep};
 use crate::id::{GraphName, RunNo};
 use crate::journal::{Follow, Journal, LockError, Mode, RunLock};
 use crate::signal::{self, Verb};
@@ -58,10 +59,7 @@ pub async fn request(
             Ok(lock) => {
                 settle(project, &plan, lock, environment.clone()).await?;
                 read(&mut follow, &mut seen)?;
-                return Ok(answer(&asked.file, &seen).unwrap_or(Answer::Rejected {
-                    reason: "the run came to rest without an answer".to_owned(),
-                    hint: Some("laneway events shows what happened".to_owned()),
-                }));
+                return Ok(answer(&asked.file, &seen).unwrap_or_else(|| last_word(&seen)));
             }
             Err(RuntimeError::Lock(LockError::Held { .. })) => {
                 read(&mut follow, &mut seen)?;
@@ -160,6 +158,7 @@ fn read(follow: &mut Follow, seen: &mut Vec<Envelope>) -> Result<(), RuntimeErro
 fn answer(id: &str, events: &[Envelope]) -> Option<Answer> {
     let mut effect = None;
     let mut taken = None;
+    let mut undone = None;
     for (position, envelope) in events.iter().enumerate() {
         match &envelope.event {
             Event::ControlRejected(event) if event.request == id => {
@@ -167,8 +166,20 @@ fn answer(id: &str, events: &[Envelope]) -> Option<Answer> {
             }
             Event::ControlReceived(event) if event.control.id == id => {
                 taken = Some(position);
-                if !needs_effect(&event.control.verb) {
+                if let ControlVerb::Reset { plan } = &event.control.verb {
+                    undone = Some(plan.lanes.iter().map(|lane| lane.lane.clone()).collect::<BTreeSet<_>>());
+                } else if !needs_effect(&event.control.verb) {
                     return Some(Answer::Taken(events[position..].to_vec()));
+                }
+            }
+            Event::UndoRefused(event) if event.request == id => {
+                let (reason, hint) =
+                    (event.reason.clone(), "laneway status shows where things stand".to_owned());
+                return Some(Answer::Rejected { reason, hint: Some(hint) });
+            }
+            Event::LaneUndone(_) | Event::RevertOpened(_) => {
+                if let (Some(undone), Some(lane)) = (&mut undone, &envelope.subject.lane) {
+                    undone.remove(lane);
                 }
             }
             Event::EffectIntended(event) if asked_by(&event.effect) == Some(id) => {
@@ -187,18 +198,33 @@ fn answer(id: &str, events: &[Envelope]) -> Option<Answer> {
             _ => {}
         }
     }
-    None
+    let all = undone.is_some_and(|left| left.is_empty());
+    all.then(|| Answer::Taken(events[taken.unwrap_or(0)..].to_vec()))
 }
 
-fn needs_effect(verb: &crate::event::ControlVerb) -> bool {
-    use crate::event::ControlVerb as V;
-    matches!(verb, V::Merge { .. } | V::Review { .. })
+/// What there is to say of a request that was neither followed nor refused.
+fn last_word(events: &[Envelope]) -> Answer {
+    let failed = events.iter().rev().find_map(|envelope| match &envelope.event {
+        Event::EffectFailed(event) if event.id.0.starts_with("undo/") => Some(event.failure.message.clone()),
+        _ => None,
+    });
+    let reason = failed.map_or_else(
+        || "the run came to rest without an answer".to_owned(),
+        |why| format!("it is not done yet: {why}; laneway resume goes on with it"),
+    );
+    Answer::Rejected { reason, hint: Some("laneway events shows what happened".to_owned()) }
+}
+
+fn needs_effect(verb: &ControlVerb) -> bool {
+    use ControlVerb as V;
+    matches!(verb, V::Merge { .. } | V::Review { .. } | V::Revert { .. })
 }
 
 fn asked_by(effect: &Effect) -> Option<&str> {
     match effect {
         Effect::MergePr { request, .. } => request.as_deref(),
-        Effect::Review { request, .. } => Some(request),
+        Effect::Review { request, .. }
+        | Effect::Undo { request, step: UndoStep::Merge { .. } | UndoStep::Close, .. } => Some(request),
         _ => None,
     }
 }

@@ -14,6 +14,7 @@ use super::request::{Request, Verb, VerbName};
 use super::scan::decode;
 use super::settle::Settle;
 use super::steady::{Reading, Refusal, SteadyDir};
+use crate::failpoint::{self, Point};
 
 /// The most bytes of one request.
 const LIMIT: u64 = 256 * 1024;
@@ -120,7 +121,10 @@ pub fn take(board: &Board, file: &OsStr) -> Result<(), BoardError> {
         name.push(format!(".{}", ulid::Ulid::generate()));
         to = taken.join(name);
     }
-    match fs::rename(&from, to) {
+    failpoint::pass(Point::RequestTake);
+    let moved = fs::rename(&from, to);
+    failpoint::pass(Point::RequestTaken);
+    match moved {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(BoardError::io(Deed::Move, &from, error))
         }

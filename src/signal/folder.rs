@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::board::{BoardError, Deed};
+use crate::failpoint::{self, Point};
 
 /// Attempts to put up a tree that somebody deletes at the same time.
 const TRIES: usize = 8;
@@ -84,11 +85,13 @@ pub(super) fn replace_with(
     let private = private_name(dir);
     let failed = |source| BoardError::io(Deed::Write, path, source);
     let mut file = File::create_new(&private).map_err(failed)?;
-    let written = fill_in(&mut file).and_then(|()| match durable {
-        Durable::Yes => file.sync_all(),
-        Durable::No => Ok(()),
-    });
+    let written =
+        failpoint::write(Point::BoardWrite).and_then(|()| fill_in(&mut file)).and_then(|()| match durable {
+            Durable::Yes => file.sync_all(),
+            Durable::No => Ok(()),
+        });
     drop(file);
+    failpoint::pass(Point::BoardRename);
     if let Err(error) = written.and_then(|()| fs::rename(&private, path)) {
         // The first error is the one to tell; a private file left behind is never read.
         _ = fs::remove_file(&private);
@@ -97,6 +100,7 @@ pub(super) fn replace_with(
     if durable == Durable::Yes {
         sync_dir(dir)?;
     }
+    failpoint::pass(Point::BoardWritten);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::event::UndoTarget;
 use crate::id::{LaneId, Sha, TaskId};
 
 /// What a request is aimed at.
@@ -66,6 +67,13 @@ pub enum Verb {
         /// Lanes.
         #[serde(default)]
         lanes: Vec<LaneId>,
+    },
+    /// Undoes what a plan says that was shown and confirmed.
+    Reset {
+        /// What is undone.
+        of: UndoTarget,
+        /// The digest of the plan, as `laneway reset --json` shows it.
+        digest: String,
     },
     /// Merges a pull request.
     Merge {
@@ -133,6 +141,7 @@ pub enum VerbName {
     Stop,
     Retry,
     Skip,
+    Reset,
     Merge,
     Approve,
     RequestChanges,
@@ -145,13 +154,14 @@ pub enum VerbName {
 
 impl VerbName {
     /// Every name.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Cancel,
         Self::Pause,
         Self::Resume,
         Self::Stop,
         Self::Retry,
         Self::Skip,
+        Self::Reset,
         Self::Merge,
         Self::Approve,
         Self::RequestChanges,
@@ -171,6 +181,7 @@ impl VerbName {
             Self::Stop => "stop",
             Self::Retry => "retry",
             Self::Skip => "skip",
+            Self::Reset => "reset",
             Self::Merge => "merge",
             Self::Approve => "approve",
             Self::RequestChanges => "request-changes",
@@ -201,6 +212,7 @@ impl Verb {
             Self::Stop { .. } => VerbName::Stop,
             Self::Retry { .. } => VerbName::Retry,
             Self::Skip { .. } => VerbName::Skip,
+            Self::Reset { .. } => VerbName::Reset,
             Self::Merge { .. } => VerbName::Merge,
             Self::Approve { .. } => VerbName::Approve,
             Self::RequestChanges { .. } => VerbName::RequestChanges,

@@ -17,6 +17,7 @@ use super::reject::{RejectReason, Rejected};
 use super::scan::{Scan, SignalFile, scan};
 use super::settle::Settle;
 use super::steady::{Reading, SteadyDir};
+use crate::failpoint::{self, Point};
 
 /// Scans that a seal makes before it gives up on files that go on changing.
 const TRIES: usize = 3;
@@ -155,8 +156,11 @@ fn finish(copies: &Path, sealed: &Sealed) -> Result<(), BoardError> {
     let mut index = serde_json::to_vec_pretty(sealed).expect("an index has only text keys");
     index.push(b'\n');
     folder::sync_dir(copies)?;
+    failpoint::pass(Point::SealIndex);
     folder::replace(&copies.join("index.json"), &index, Durable::Yes)?;
-    folder::sync_dir(folder::parent(copies))
+    folder::sync_dir(folder::parent(copies))?;
+    failpoint::pass(Point::Sealed);
+    Ok(())
 }
 
 /// Copies one file; says whether its bytes still were what the scan saw.
@@ -174,7 +178,8 @@ fn copy(signals: &Path, copies: &Path, file: &SignalFile, limits: &Limits) -> Re
     };
     let private = folder::private_name(copies);
     let failed = |e| BoardError::io(Deed::Write, &private, e);
-    let mut out = File::create_new(&private).map_err(failed)?;
+    let made = failpoint::write(Point::SealCopy).and_then(|()| File::create_new(&private));
+    let mut out = made.map_err(failed)?;
     let read = source.read(file.kind.limit(limits), |part| out.write_all(part));
     let same = matches!(read.map_err(failed)?, Reading::Whole(reading) if reading.digest == file.digest);
     if same {

@@ -13,6 +13,7 @@ use super::folder::{self, Durable, Stood};
 use super::reject::{NodeKind, RejectReason};
 use super::settle::Settle;
 use super::steady::{Reading, Refusal, SteadyDir};
+use crate::failpoint::{self, Point};
 use crate::id::LaneId;
 
 /// The most that is read of a status file, in bytes.
@@ -33,12 +34,21 @@ pub enum LaneStatus {
     Merged,
     /// It cannot go on; the file holds the error.
     Failed,
+    /// It was undone.
+    Reset,
 }
 
 impl LaneStatus {
     /// Every status, the one that counts least first.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Active, Self::MergeReady, Self::PrCreated, Self::Merged, Self::Failed];
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Active,
+        Self::MergeReady,
+        Self::PrCreated,
+        Self::Merged,
+        Self::Failed,
+        Self::Reset,
+    ];
 
     /// The name of its file.
     pub fn file_name(self) -> &'static str {
@@ -49,6 +59,7 @@ impl LaneStatus {
             Self::PrCreated => "pr_created",
             Self::Merged => "merged",
             Self::Failed => "failed",
+            Self::Reset => "reset",
         }
     }
 
@@ -204,6 +215,7 @@ impl Place<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             outcome => outcome.map_err(|e| BoardError::io(Deed::Move, path, e))?,
         }
+        failpoint::pass(Point::StatusAside);
         let name = aside.file_name().expect("a private name has a last part").to_string_lossy();
         let ours = match inspect(&self.dir, &name, Settle::Ended) {
             Standing::There { digest, .. } => self.judged.contains(&digest),
@@ -221,9 +233,12 @@ impl Place<'_> {
 
 /// Writes `path` unless something stands there; says whether it did.
 fn put(path: &Path, bytes: &[u8]) -> Result<bool, BoardError> {
+    failpoint::write(Point::StatusWrite).map_err(|e| BoardError::io(Deed::Write, path, e))?;
     let private = folder::private_name(folder::parent(path));
     folder::replace(&private, bytes, Durable::No)?;
-    move_unless_taken(&private, path)
+    let moved = move_unless_taken(&private, path)?;
+    failpoint::pass(Point::StatusWritten);
+    Ok(moved)
 }
 
 /// Moves the file `from` to `to` unless something stands there; in any case `from` is gone afterwards.

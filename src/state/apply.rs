@@ -173,7 +173,9 @@ impl State {
                     }
                     Effect::Prove { .. } => lane_state.told = lane_state.predicted.clone(),
                     Effect::Teardown { n, .. } => lane_state.teardowns = *n,
-                    Effect::MergePr { request: Some(request), .. } | Effect::Review { request, .. } => {
+                    Effect::MergePr { request: Some(request), .. }
+                    | Effect::Review { request, .. }
+                    | Effect::Undo { request, .. } => {
                         lane_state.requests.retain(|r| r.id != *request);
                     }
                     _ => {}

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Conflict, PullRequest, Unresolved};
+use super::{Conflict, Landing, PullRequest, Unresolved};
 use crate::event::{
-    AttemptStatus, CHECK_PROGRESS, CheckStatus, DiffStat, Effect, ExitStatus, Failure, FailureKind, Output,
-    Place, ProcessId, StopReason, TaskStatus, Timestamp,
+    AttemptStatus, CHECK_PROGRESS, CheckStatus, DiffStat, Effect, Evidence, ExitStatus, Failure, FailureKind,
+    Output, Place, ProcessId, StopReason, TaskStatus, Timestamp,
 };
 use crate::graph::ClaimBy;
 use crate::id::{Category, Sha, TaskId};
@@ -124,6 +124,10 @@ impl std::iter::Sum for Usage {
 
 /// One try at a task.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and any of them may hold together"
+)]
 pub struct Attempt {
     /// Its number, from 1.
     pub number: u32,
@@ -181,6 +185,10 @@ pub struct Attempt {
     pub outputs: BTreeMap<Category, Vec<Output>>,
     /// Whether its work is in the lane, or its gate alone has passed.
     pub landed: bool,
+    /// How its work came into the lane, where it has any.
+    pub landing: Option<Landing>,
+    /// Whether what it did was undone: nothing goes on from it.
+    pub undone: bool,
     /// Reviewers of its work so far.
     pub reviews: u32,
     /// The size of its change.
@@ -197,6 +205,17 @@ pub struct Attempt {
     pub taken: BTreeMap<&'static str, u32>,
     /// How far it says it is.
     pub progress: Option<String>,
+    /// That it is quiet, while it is.
+    pub quiet: Option<Quiet>,
+}
+
+/// An attempt that shows no sign of life, as it was last looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quiet {
+    /// What was seen.
+    pub evidence: Evidence,
+    /// How often it was reported since it became quiet.
+    pub times: u32,
 }
 
 impl Attempt {
@@ -235,6 +254,8 @@ impl Attempt {
             collected_before: None,
             outputs: BTreeMap::new(),
             landed: false,
+            landing: None,
+            undone: false,
             reviews: 0,
             diff: None,
             conflict: None,
@@ -243,6 +264,7 @@ impl Attempt {
             seen: BTreeSet::new(),
             taken: BTreeMap::new(),
             progress: None,
+            quiet: None,
         }
     }
 
@@ -283,6 +305,11 @@ impl Attempt {
         self.claims.done.is_some() || by_exit && well && silent
     }
 
+    /// Whether it waits for a person, or has claimed: then nothing is expected of it.
+    pub fn may_be_quiet(&self) -> bool {
+        self.question.is_some() || self.claims.first().is_some()
+    }
+
     /// The evidence that speaks against it.
     pub fn failed_checks(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|c| c.status == CheckStatus::Fail)
@@ -314,6 +341,8 @@ pub struct Task {
     pub cancel_wanted: bool,
     /// Whether a retry was asked for.
     pub retry_wanted: bool,
+    /// Why it is to be undone, where it is.
+    pub reset_wanted: Option<String>,
     /// Whether a person chose to go on without it.
     pub set_aside: bool,
     /// What agents of other tasks had to say to this one's.
@@ -345,6 +374,7 @@ impl Default for Task {
             ended_at: None,
             cancel_wanted: false,
             retry_wanted: false,
+            reset_wanted: None,
             set_aside: false,
             notes: Vec::new(),
             pr: None,

@@ -60,7 +60,13 @@ impl State {
                     return self.touched_task(task);
                 }
             }
-            ControlVerb::Merge { lane } | ControlVerb::Review { lane, .. } => {
+            ControlVerb::Reset { plan } => {
+                self.reset(control, plan);
+                touched.all = true;
+            }
+            ControlVerb::Merge { lane }
+            | ControlVerb::Review { lane, .. }
+            | ControlVerb::Revert { lane, .. } => {
                 if let Some(lane) = self.index.lane(lane) {
                     self.lanes[lane].requests.push_back(LaneRequest {
                         id: control.id.clone(),
@@ -146,10 +152,10 @@ impl State {
             task.set_aside &= !(tasks.is_empty() || tasks.contains(&plan.id));
         }
         for (ix, lane) in self.lanes.iter_mut().enumerate() {
-            let asked = tasks.is_empty()
+            let asked = tasks.is_empty() && lane.status != LaneStatus::Reset
                 || self.index.tasks_of[ix].iter().any(|&t| tasks.contains(&self.plan.tasks[t].id));
             let wanted = asked || self.index.tasks_of[ix].iter().any(|&t| self.tasks[t].retry_wanted);
-            lane.retry_wanted |= wanted && lane.status == LaneStatus::Failed;
+            lane.retry_wanted |= wanted && matches!(lane.status, LaneStatus::Failed | LaneStatus::Reset);
         }
         self.revive_parents();
     }
@@ -157,9 +163,14 @@ impl State {
     /// The unsuccessful tasks that a retry of `tasks` is about: themselves, what kept them from running, and what was
     /// skipped for no other reason than these.
     fn to_retry(&self, tasks: &[TaskId]) -> BTreeSet<TaskIx> {
-        let bad = |t: TaskIx| self.tasks[t].ended_badly();
+        // What was undone is done again only where it is named, or needed by what is.
+        let undone = |t: TaskIx| self.tasks[t].status == TaskStatus::Reset;
+        let bad = |t: TaskIx| self.tasks[t].ended_badly() || undone(t);
         let all = 0..self.plan.tasks.len();
-        let named = |t: &TaskIx| tasks.is_empty() || tasks.contains(&self.plan.tasks[*t].id);
+        let named = |t: &TaskIx| {
+            let whole = tasks.is_empty() && !undone(*t);
+            whole || tasks.contains(&self.plan.tasks[*t].id)
+        };
         let mut wanted: BTreeSet<TaskIx> = all.filter(named).filter(|&t| bad(t)).collect();
         let mut look: Vec<TaskIx> = wanted.iter().copied().collect();
         while let Some(task) = look.pop() {

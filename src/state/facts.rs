@@ -6,7 +6,8 @@ use super::{
     Attempt, Check, Concern, Conflict, Kept, Outside, Process, PullRequest, ReviewNote, State, Unresolved,
 };
 use crate::event::{
-    CHECK_HEAD, CHECK_MERGEABLE, CheckStatus, Effect, Envelope, Event, LaneStatus, SignalKind, SignalObserved,
+    CHECK_HEAD, CHECK_MERGEABLE, CHECK_ORIGIN, CheckStatus, Effect, Envelope, Event, LaneStatus, SignalKind,
+    SignalObserved,
 };
 use crate::plan::LaneIx;
 
@@ -52,6 +53,7 @@ impl State {
                 attempt.rejected.push((event.name.clone(), event.reason.clone()));
             }
             Event::ProcessStarted(event) if event.role.does_the_work() => {
+                attempt.quiet = None;
                 attempt.process =
                     Some(Process { id: event.process.clone(), mono: event.mono, at: at.at, exit: None });
             }
@@ -60,6 +62,7 @@ impl State {
                     process.exit = Some(event.exit);
                 }
             }
+            Event::LivenessRecorded(event) => attempt.quiet = quiet(attempt, event.evidence),
             Event::UsageRecorded(event) => used(attempt, at, event),
             Event::CheckRecorded(event) => record(&mut attempt.checks, event),
             Event::TaskPrOpened(event) => task.pr = Some(shown(event)),
@@ -79,6 +82,8 @@ impl State {
             Event::MergeRecorded(event) => {
                 lane.tip = Some(event.to.clone());
                 attempt.landed = true;
+                let (from, commit) = (event.from.clone(), event.to.clone());
+                attempt.landing = Some(super::Landing { from, commit, seq: at.seq });
                 if let Some(gate) = &self.plan.tasks[task_ix].gate {
                     lane.gated.push((event.tree.clone(), gate.command.to_string()));
                     if lane.gated.len() > 8 {
@@ -119,6 +124,8 @@ impl State {
     /// A lane has the content of these upstream lanes now, and the landings of those that came with them.
     fn take_in(&mut self, lane: LaneIx, brings: Vec<(LaneIx, crate::id::Sha)>, lands: &[LaneIx]) {
         self.lanes[lane].behind = false;
+        // Where more has come to origin meanwhile, the next push finds it.
+        self.lanes[lane].checks.retain(|check| check.name != CHECK_ORIGIN);
         self.lanes[lane].landed.extend(lands);
         for (up, tip) in brings {
             self.lanes[lane].contains.insert(up, tip);
@@ -191,11 +198,15 @@ impl State {
                 }
             }
             Event::PrMerged(event) => {
+                lane.merged_seq = Some(at.seq);
                 if let Some(pr) = &mut lane.pr {
                     pr.merged = Some(event.commit.clone());
                     pr.merged_by = Some(event.by.clone());
                 }
-                if let (Some(parent), Some(tip)) = (index.parent[lane_ix], lane.tip.clone()) {
+                // GitHub has merged it on origin; the parent's own branch takes it in by a sync.
+                let moved = self.plan.settings.github.is_none();
+                if let (Some(parent), Some(tip)) = (index.parent[lane_ix].filter(|_| moved), lane.tip.clone())
+                {
                     self.lanes[parent].tip = Some(event.commit.clone());
                     self.lanes[parent].contains.insert(lane_ix, tip);
                 }
@@ -210,6 +221,27 @@ impl State {
                 record(&mut lane.checks, event);
             }
             Event::CustodyKept(event) => keep(lane, event),
+            Event::LaneUndone(event) => self.undone(lane_ix, event),
+            Event::UndoRefused(event) => {
+                self.undo_refused(&event.request, &event.reason, lane_ix);
+                return Ok(Touched { all: true, ..Touched::default() });
+            }
+            Event::RevertOpened(event) => lane.revert = Some(super::Revert::opened(event)),
+            Event::RevertMerged(event) => {
+                if let Some(revert) = &mut lane.revert {
+                    revert.merged = Some(event.commit.clone());
+                }
+                if let Some(undo) = &mut lane.undo {
+                    undo.done = true;
+                }
+            }
+            Event::RevertClosed(event) => {
+                if let Some(revert) = &mut lane.revert {
+                    revert.closed_by = Some(event.by.clone());
+                }
+                self.give_undo_up(lane_ix);
+                return Ok(Touched { all: true, ..Touched::default() });
+            }
             Event::ReviewObserved(event) => lane.reviews.push(ReviewNote {
                 act: event.act,
                 by: event.by.clone(),
@@ -303,8 +335,15 @@ fn mark_seen(attempt: &mut Attempt, at: &Envelope) {
     }
 }
 
+/// Any sign of life ends its being quiet.
+fn quiet(attempt: &Attempt, evidence: crate::event::Evidence) -> Option<super::Quiet> {
+    let before = attempt.quiet.map_or(0, |quiet| quiet.times);
+    (evidence.quiet_ms() > 0).then_some(super::Quiet { evidence, times: before + 1 })
+}
+
 fn signal(attempt: &mut Attempt, at: &Envelope, event: &SignalObserved) {
     mark_seen(attempt, at);
+    attempt.quiet = None;
     *attempt.taken.entry(event.signal.word()).or_default() += 1;
     let said = Some((at.at, event.text.clone()));
     match &event.signal {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Check, Step};
+use super::{Check, Revert, Step, Undo};
 use crate::event::{
-    Actor, ConcernClass, ConflictPredicted, ControlVerb, Effect, LaneStatus, PrRef, ReviewAct,
+    Actor, CHECK_ORIGIN, ConcernClass, ConflictPredicted, ControlVerb, Effect, LaneStatus, PrRef, ReviewAct,
     ReviewDismissed, SyncSource, Timestamp,
 };
 use crate::id::{Sha, TaskId};
@@ -186,6 +186,16 @@ pub struct Lane {
     pub predicted: BTreeMap<super::Against, super::Predicted>,
     /// The predictions that its pull request was last described with.
     pub told: BTreeMap<super::Against, super::Predicted>,
+    /// The event that tells that it was merged.
+    pub merged_seq: Option<u64>,
+    /// A reset of it that is under way.
+    pub undo: Option<Undo>,
+    /// Resets of it so far, whether they came to an end or not.
+    pub undos: u32,
+    /// Times that it was undone as a whole.
+    pub resets: u32,
+    /// The newest pull request that takes it out of its target.
+    pub revert: Option<Revert>,
     /// What its forge was asked for in vain: it may have been done although nobody was told.
     pub failed_on_forge: BTreeSet<ForgeStep>,
 }
@@ -244,6 +254,11 @@ impl Default for Lane {
             concluded: false,
             predicted: BTreeMap::new(),
             told: BTreeMap::new(),
+            merged_seq: None,
+            undo: None,
+            undos: 0,
+            resets: 0,
+            revert: None,
             failed_on_forge: BTreeSet::new(),
         }
     }
@@ -263,8 +278,18 @@ impl Lane {
         newest.into_values().find(|r| r.act == ReviewAct::RequestChanges)
     }
 
-    /// Whether an effect on the lane is under way.
+    /// Whether its branch on origin is known to hold what the lane does not.
+    pub fn origin_is_ahead(&self) -> bool {
+        self.checks.iter().any(|check| check.name == CHECK_ORIGIN)
+    }
+
+    /// Whether an effect on the lane is under way, or it is being reset.
     pub fn is_busy(&self) -> bool {
+        self.undo.is_some() || self.is_moving()
+    }
+
+    /// Whether an effect on the lane is under way.
+    pub fn is_moving(&self) -> bool {
         self.step.as_ref().is_some_and(Step::is_in_flight) || self.turn.is_some() || self.taking.is_some()
     }
 }

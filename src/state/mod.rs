@@ -12,14 +12,17 @@ mod lane;
 mod prediction;
 mod run;
 mod transition;
+mod undo;
+mod undoing;
 
 #[cfg(test)]
 mod tests;
 
 pub use apply::{ApplyError, Touched};
-pub use attempt::{Attempt, Check, Claims, Note, Process, REJECTED, Step, StepPhase, Task, Usage};
+pub use attempt::{Attempt, Check, Claims, Note, Process, Quiet, REJECTED, Step, StepPhase, Task, Usage};
 pub use lane::{
     Concern, Conflict, ForgeStep, Kept, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved,
 };
 pub use prediction::{Against, Predicted};
 pub use run::{Run, State};
+pub use undo::{Landing, Revert, Undo, UndoRefusal};

@@ -147,6 +147,11 @@ impl State {
         holds.filter(move |&up| !self.index.is_within(lane, up))
     }
 
+    /// Whether a merged lane is in the lane that it is nested in, as that stands here, and not only on origin.
+    pub fn is_in_parent(&self, lane: LaneIx) -> bool {
+        self.index.parent[lane].is_none_or(|parent| self.lanes[parent].contains.contains_key(&lane))
+    }
+
     /// Whether a person chose to go on without the whole lane.
     pub fn goes_on_without(&self, lane: LaneIx) -> bool {
         let (tasks, children) = (&self.index.tasks_of[lane], &self.index.children[lane]);

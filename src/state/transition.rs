@@ -78,6 +78,7 @@ impl State {
 
     fn lane_to(&mut self, lane: LaneIx, to: LaneStatus, reason: Option<String>, at: Timestamp) {
         let lane = &mut self.lanes[lane];
+        let from = lane.status;
         if to < lane.status {
             lane.since.retain(|status, _| *status <= to);
             lane.step = None;
@@ -88,10 +89,16 @@ impl State {
         lane.status = to;
         lane.reason = reason;
         lane.since.insert(to, at);
+        match (from, to) {
+            (_, LaneStatus::Reset) => lane.begin_anew(),
+            (LaneStatus::Reset, _) => lane.pr = None,
+            _ => {}
+        }
     }
 
     fn task_to(&mut self, task: TaskIx, to: TaskStatus, reason: Option<String>, at: Timestamp) {
         let passed_over = to == TaskStatus::Skipped && self.by_choice(task);
+        let ix = task;
         let task = &mut self.tasks[task];
         task.status = to;
         task.reason = reason;
@@ -101,6 +108,18 @@ impl State {
             task.failures = 0;
             task.retry_wanted = false;
             task.cancel_wanted = false;
+        }
+        if to == TaskStatus::Reset {
+            task.reset_wanted = None;
+            task.retry_wanted = false;
+            task.cancel_wanted = false;
+            task.set_aside = false;
+            task.summary = None;
+            for attempt in &mut task.attempts {
+                attempt.undone = true;
+            }
+            let (id, lane) = (&self.plan.tasks[ix].id, &mut self.lanes[self.index.lane_of[ix]]);
+            lane.concerns.retain(|concern| concern.task.as_ref() != Some(id));
         }
     }
 

@@ -21,6 +21,7 @@ mod status;
 mod steps;
 mod summary;
 mod timeline;
+mod undo;
 mod waiting;
 
 #[cfg(test)]
@@ -35,9 +36,10 @@ pub use plan_text::{plan_json, plan_text};
 pub use pr::{PrText, last_word, pull_request, task_pr_closed, task_pull_request};
 pub use progress::{LaneLine, Phase, Progress, TaskLine, progress};
 pub use status::{
-    CheckView, ConcernView, LaneView, PrState, PrView, PredictedView, Status, TaskView, status,
+    CheckView, ConcernView, LaneView, Live, PrState, PrView, PredictedView, Status, TaskView, status,
 };
 pub use steps::{recorded, steps};
 pub use summary::{Outcome, exit_class, summary};
 pub use timeline::{TIMES, important, line};
+pub use undo::{revert_pull_request, undo_closed, undo_reverting, undo_taken_back, undo_text};
 pub use waiting::{Waiting, WaitingKind, waiting};

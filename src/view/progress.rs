@@ -108,6 +108,10 @@ pub enum Phase {
     Merged,
     /// It failed.
     Failed,
+    /// It is being reset.
+    Undoing,
+    /// It was undone.
+    Undone,
 }
 
 impl fmt::Display for Phase {
@@ -132,6 +136,8 @@ impl fmt::Display for Phase {
             Self::TidyingUp => "tidying up",
             Self::Merged => "merged",
             Self::Failed => "failed",
+            Self::Undoing => "being undone",
+            Self::Undone => "undone",
         };
         f.pad(words)
     }
@@ -226,6 +232,8 @@ fn lane_phase(lane: &Lane) -> Option<Phase> {
     let doing = lane.step.as_ref().filter(|s| s.is_in_flight()).map(|s| &s.effect);
     match (lane.status, doing) {
         (_, Some(Effect::Teardown { .. } | Effect::Conclude { .. })) => Some(Phase::TidyingUp),
+        (_, Some(Effect::Undo { .. })) => Some(Phase::Undoing),
+        (LaneStatus::Reset, _) => Some(Phase::Undone),
         (LaneStatus::Merged, _) => Some(Phase::Merged),
         (LaneStatus::Failed, _) => Some(Phase::Failed),
         (LaneStatus::Pending, Some(_)) => Some(Phase::Preparing),

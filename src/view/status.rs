@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::{Waiting, waiting};
 use crate::event::{
-    AttemptStatus, CheckStatus, ConcernClass, DiffStat, LaneStatus, RunStatus, TaskStatus, Timestamp,
+    AttemptStatus, CheckStatus, ConcernClass, DiffStat, Evidence, LaneStatus, RunStatus, TaskStatus,
+    Timestamp,
 };
 use crate::id::{GraphName, LaneId, RunNo, Sha, TaskId};
 use crate::plan::{LaneIx, Plan, TaskIx};
@@ -29,6 +30,9 @@ pub struct Status {
     pub paused: bool,
     /// Whether a process carries it; filled in by whoever can look.
     pub carried: Option<bool>,
+    /// What living attempts are at; filled in by whoever was asked to look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Vec<Live>>,
     /// How the graph file differs from the frozen plan; filled in by whoever can read the file.
     pub drift: Option<String>,
     /// The lanes, in the order of the plan.
@@ -37,6 +41,23 @@ pub struct Status {
     pub tasks: Vec<TaskView>,
     /// What waits for a person.
     pub waiting: Vec<Waiting>,
+}
+
+/// What a living attempt is at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Live {
+    /// The task.
+    pub task: TaskId,
+    /// The attempt.
+    pub attempt: u32,
+    /// Its processes.
+    pub processes: u32,
+    /// Sockets that they have open.
+    pub sockets: u32,
+    /// CPU time that they have used, in milliseconds.
+    pub cpu_ms: u64,
+    /// How long ago it last printed, in milliseconds.
+    pub output_age_ms: Option<u64>,
 }
 
 /// Where a lane stands.
@@ -137,6 +158,9 @@ pub struct TaskView {
     pub question: Option<String>,
     /// How far its agent says it is.
     pub progress: Option<String>,
+    /// How long it has shown no sign of life, as last looked at; absent while it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Evidence>,
     /// What its agent said of its work.
     pub summary: Option<String>,
     /// What its agent used, by attempt, as far as the agent's output says.
@@ -201,6 +225,7 @@ pub fn status(plan: &Plan, state: &State) -> Status {
         ended_at: state.run.ended_at,
         paused: state.run.paused,
         carried: None,
+        live: None,
         drift: None,
         lanes: (0..plan.lanes.len()).map(|ix| lane_view(plan, state, ix)).collect(),
         tasks: (0..plan.tasks.len()).map(|ix| task_view(plan, state, ix)).collect(),
@@ -271,6 +296,9 @@ fn task_view(plan: &Plan, state: &State, ix: TaskIx) -> TaskView {
         reason: last_failure.filter(|_| !task.status.is_terminal()),
         question: newest.filter(|a| a.status == AttemptStatus::Waiting).and_then(|a| a.question.clone()),
         progress: newest.filter(|a| a.status == AttemptStatus::Started).and_then(|a| a.progress.clone()),
+        quiet: newest
+            .filter(|a| a.status == AttemptStatus::Started && !a.over)
+            .and_then(|a| Some(a.quiet?.evidence)),
         summary: task.summary.clone(),
         usage: task.attempts.iter().filter_map(UsageView::new).collect(),
         diff: newest.and_then(|a| a.diff),

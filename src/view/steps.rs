@@ -60,6 +60,7 @@ pub fn recorded(plan: &Plan, envelope: &Envelope) -> Option<String> {
             | Effect::Examine { .. }
             | Effect::CheckMerged { .. }
             | Effect::Probe { .. }
+            | Effect::Undo { .. }
             | Effect::Review { .. } => None,
         },
         // Nothing is intended while a person has to decide; the proof of the merge is the last thing that is done.
@@ -77,6 +78,7 @@ fn sources(source: &crate::event::SyncSource) -> Vec<&LaneId> {
             vec![lane]
         }
         crate::event::SyncSource::Target { landed } => landed.iter().map(|(lane, _)| lane).collect(),
+        crate::event::SyncSource::Origin => Vec::new(),
     }
 }
 

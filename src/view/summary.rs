@@ -84,6 +84,7 @@ fn lane_words(status: LaneStatus) -> &'static str {
         LaneStatus::PrCreated => "pull request open",
         LaneStatus::Merged => "merged",
         LaneStatus::Failed => "failed",
+        LaneStatus::Reset => "undone",
     }
 }
 

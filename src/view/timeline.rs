@@ -4,7 +4,7 @@ use super::elapsed::{clock, elapsed};
 use super::plain::one_line;
 use crate::event::{
     CheckStatus, ConcernClass, Control, ControlVerb, Effect, Envelope, Event, FailureKind, ProcessRole,
-    ReviewAct, SignalKind, StopReason, Subject, UsageRecorded, WorkflowTransition,
+    ReviewAct, SignalKind, StopReason, Subject, UndoStep, UsageRecorded, WorkflowTransition,
 };
 
 /// How the times of [`line()`] are to be read.
@@ -47,6 +47,11 @@ pub fn important(envelope: &Envelope) -> bool {
         | Event::PrUpdated(_)
         | Event::PrMerged(_)
         | Event::PrClosed(_)
+        | Event::LaneUndone(_)
+        | Event::UndoRefused(_)
+        | Event::RevertOpened(_)
+        | Event::RevertMerged(_)
+        | Event::RevertClosed(_)
         | Event::TaskPrOpened(_)
         | Event::TaskPrClosed(_)
         | Event::ReviewObserved(_)
@@ -144,6 +149,8 @@ fn work_text(event: &Event) -> Option<String> {
             format!("a person is needed: {} -> {}", said(&e.question), said(&e.hint))
         }
         Event::HumanTaskResolved(e) => format!("answered by {}{}", said(&e.by), quoted(&e.answer)),
+        Event::LivenessRecorded(e) if e.evidence.quiet_ms() == 0 => "shows signs of life again".to_owned(),
+        Event::LivenessRecorded(e) => e.evidence.to_string(),
         Event::TimerFired(e) => format!("{} is over: {}", said(&e.timer), stop(e.then)),
         Event::CustodyKept(e) => {
             format!("kept {} as {}: {}", e.commit.short(), said(&e.reference), said(&e.reason))
@@ -205,6 +212,16 @@ fn lane_text(event: &Event) -> Option<String> {
         Event::TaskPrClosed(e) => {
             format!("pull request #{} of the task closed: {}", e.pr.number, said(&e.reason))
         }
+        Event::LaneUndone(e) => super::undo::lane_undone(e),
+        Event::UndoRefused(e) => format!("not undone: {}", said(&e.reason)),
+        Event::RevertOpened(e) => {
+            let (number, url) = (e.pr.number, said(&e.pr.url));
+            format!("pull request #{number} takes {} back, once it is merged: {url}", e.reverts.short())
+        }
+        Event::RevertMerged(e) => {
+            format!("taken back in the target as {} by {}", e.commit.short(), said(&e.by))
+        }
+        Event::RevertClosed(e) => format!("not taken back: the pull request was closed by {}", said(&e.by)),
         Event::ReviewDismissed(e) => format!("the review of {} was taken back", said(&e.by)),
         Event::ReviewObserved(e) => format!("{} by {}{}", act(e.act), said(&e.by), quoted(&e.text)),
         _ => return None,
@@ -262,9 +279,20 @@ fn intent(effect: &Effect) -> String {
             format!("look for conflicts ahead of {}", paths(&moved, None))
         }
         Effect::Conclude { lane } => format!("sum lane {lane} up on its pull request"),
+        Effect::Undo { lane, step, by, .. } => format!("{} lane {lane} for {}", undo(step), said(by)),
         Effect::Review { lane, act: what, by, .. } => {
             format!("{} of {} on the pull request of lane {lane}", act(*what), said(by))
         }
+    }
+}
+
+const fn undo(step: &UndoStep) -> &'static str {
+    match step {
+        UndoStep::TakeBack { .. } => "take work back in",
+        UndoStep::Remove { .. } => "remove",
+        UndoStep::Revert { .. } => "open a pull request against",
+        UndoStep::Merge { .. } => "merge the pull request against",
+        UndoStep::Close => "close the pull request against",
     }
 }
 
@@ -288,6 +316,11 @@ fn control(control: &Control) -> String {
         ControlVerb::Skip { tasks } => {
             let names: Vec<String> = tasks.iter().map(ToString::to_string).collect();
             format!("{by} goes on without {}", names.join(", "))
+        }
+        ControlVerb::Reset { plan } => format!("{by} undoes {}", super::undo::headline(plan)),
+        ControlVerb::Revert { lane, merge } => {
+            let deed = if *merge { "merge" } else { "close" };
+            format!("{by} asks to {deed} the pull request that takes lane {lane} back")
         }
         ControlVerb::Answer { task, text, .. } => format!("{by} answers task {task}{}", quoted(text)),
         ControlVerb::Merge { lane } => format!("{by} asks to merge lane {lane}"),
@@ -349,6 +382,7 @@ const fn stop(reason: StopReason) -> &'static str {
     match reason {
         StopReason::Claimed => "it claimed and its grace is over",
         StopReason::TimedOut => "its time is over",
+        StopReason::Stalled => "it shows no sign of life",
         StopReason::Cancelled => "called off",
         StopReason::Interrupted => "interrupted",
     }

@@ -64,6 +64,7 @@ pub struct Waiting {
 /// Everything that waits for a person, in the order of the plan: questions first, then lanes, then the run.
 pub fn waiting(plan: &Plan, state: &State) -> Vec<Waiting> {
     let mut out = answers(plan, state);
+    out.extend(undone(plan, state));
     for lane in 0..plan.lanes.len() {
         out.extend(lane_waits(plan, state, lane));
     }
@@ -77,6 +78,21 @@ pub fn waiting(plan: &Plan, state: &State) -> Vec<Waiting> {
 
 fn of_run(kind: WaitingKind, question: &str, hint: &str) -> Waiting {
     Waiting { kind, lane: None, task: None, question: question.to_owned(), hint: hint.to_owned() }
+}
+
+/// Tasks that were undone: to be done again, or to be gone on without.
+fn undone<'a>(plan: &'a Plan, state: &'a State) -> impl Iterator<Item = Waiting> + 'a {
+    let tasks = plan.tasks.iter().zip(&state.tasks).filter(|(_, task)| task.status == TaskStatus::Reset);
+    tasks.map(|(plan, task)| {
+        let why = task.reason.as_deref().unwrap_or("undone");
+        Waiting {
+            kind: WaitingKind::Retry,
+            lane: Some(plan.lane.clone()),
+            task: Some(plan.id.clone()),
+            question: format!("task `{}` was {}", plan.id, one_line(why, WORDS_SHOWN)),
+            hint: format!("laneway retry --task {} or laneway skip --task {}", plan.id, plan.id),
+        }
+    })
 }
 
 fn answers(plan: &Plan, state: &State) -> Vec<Waiting> {
@@ -118,6 +134,13 @@ pub(super) fn asks(attempt: &Attempt) -> bool {
 }
 
 fn lane_waits(plan: &Plan, state: &State, lane: LaneIx) -> Option<Waiting> {
+    if let Some(revert) = state.lanes[lane].revert.as_ref().filter(|revert| revert.is_open()) {
+        let (number, url) = (revert.at.number, &revert.at.url);
+        let id = plan.lanes[lane].id.clone();
+        let question = format!("pull request #{number} takes lane `{id}` back once it is merged: {url}");
+        let hint = format!("laneway pr merge {number}");
+        return Some(Waiting { kind: WaitingKind::Merge, lane: Some(id), task: None, question, hint });
+    }
     let (kind, question, hint) = match state.lanes[lane].status {
         LaneStatus::PrCreated => pull_request_waits(plan, state, lane)?,
         LaneStatus::Failed if state.goes_on_without(lane) => return None,

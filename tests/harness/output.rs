@@ -51,7 +51,19 @@ impl Output {
 
     /// Whether it ended itself as a crash would.
     pub(crate) fn crashed(&self) -> bool {
-        self.status.signal() == Some(rustix::process::Signal::ABORT.as_raw())
+        [rustix::process::Signal::ABORT, rustix::process::Signal::KILL]
+            .iter()
+            .any(|one| self.status.signal() == Some(one.as_raw()))
+    }
+
+    /// Its exit code, where it ended itself.
+    pub(crate) fn status_code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// All that it said, and how it ended.
+    pub(crate) fn all(&self) -> String {
+        format!("`{}` ended with {}\n{}\n{}", self.command, self.status, self.stdout, self.stderr)
     }
 
     /// Expects a signal to have ended it.

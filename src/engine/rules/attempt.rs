@@ -142,11 +142,16 @@ fn verdict(core: &Core, task: TaskIx) -> Claim {
             let limit = std::time::Duration::from_millis(core.plan.tasks[task].timeout.0);
             Claim::Stopped(AttemptStatus::TimedOut, format!("timed out after {limit:?}"))
         }
+        Some(StopReason::Stalled) => Claim::Stopped(AttemptStatus::TimedOut, stalled(attempt)),
         Some(StopReason::Claimed) | None => match core.plan.tasks[task].work {
             Work::Run { .. } => ran(attempt),
             ref work @ Work::Agent { .. } => claimed(attempt, work),
         },
     }
+}
+
+fn stalled(attempt: &Attempt) -> String {
+    attempt.quiet.map_or_else(|| "stalled".to_owned(), |quiet| format!("stalled: {}", quiet.evidence))
 }
 
 enum Claim {
@@ -205,6 +210,10 @@ fn claimed(attempt: &Attempt, work: &Work) -> Claim {
     let ended = exit.map_or_else(|| "without a process".to_owned(), |e| format!("with {e}"));
     against(format!("the agent ended {ended} and without a claim{}", rejected.unwrap_or_default()))
 }
+
+/// How long an orchestrator that takes a run up looks for what became of its processes before it holds their time against
+/// them.
+const TAKING_UP_MS: u64 = 5_000;
 
 /// Processes in a row that change nothing, after which a loop is not worth another.
 const MOST_IDLE: u32 = 2;
@@ -404,6 +413,13 @@ impl Core {
         false
     }
 
+    /// Whether it has been quiet for longer than the graph allows, as was reported at least once before.
+    fn is_stalled(&self, task: TaskIx) -> bool {
+        let attempt = self.newest(task);
+        let (Some(stall), Some(quiet)) = (self.plan.tasks[task].stall, attempt.quiet) else { return false };
+        quiet.times > 1 && quiet.evidence.quiet_ms() >= stall.0 && !attempt.may_be_quiet()
+    }
+
     /// Which deadline of a living attempt is over; the next one is put on the agenda.
     fn timer(&mut self, task: TaskIx) -> Result<Option<StopReason>, EngineError> {
         let attempt = self.newest(task);
@@ -411,12 +427,21 @@ impl Core {
             return Ok(None);
         };
         let number = attempt.number;
-        let until = process.mono.saturating_add(self.plan.tasks[task].timeout.0);
+        // Whether it still lives is found out first: its time may have passed while nobody carried the run, and what it
+        // did in time counts. A process of an earlier boot was timed by another clock.
+        let taken_up = if process.mono < self.carried_since {
+            self.carried_since.saturating_add(TAKING_UP_MS)
+        } else {
+            0
+        };
+        let until = process.mono.saturating_add(self.plan.tasks[task].timeout.0).max(taken_up);
         let claim = attempt.claims.first().map(|at| at.plus(self.plan.settings.grace.0));
         let (timer, then) = if claim.is_some_and(|at| at <= self.now.wall) {
             ("grace", StopReason::Claimed)
         } else if until <= self.now.mono {
             ("timeout", StopReason::TimedOut)
+        } else if self.is_stalled(task) {
+            ("stall", StopReason::Stalled)
         } else {
             self.agenda.wait_mono(until, Item::Task(task));
             if let Some(at) = claim {

@@ -4,7 +4,9 @@ use super::super::EngineError;
 use super::super::agenda::Item;
 use super::super::core::Core;
 use super::Remedy;
-use crate::event::{CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status};
+use crate::event::{
+    CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status, TaskStatus,
+};
 use crate::graph::{MergePolicy, Teardown};
 use crate::plan::LaneIx;
 use crate::state::{Outside, Step};
@@ -13,6 +15,9 @@ use crate::state::{Outside, Step};
 pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if !core.state.lanes[lane].is_busy() {
         core.recheck_live(lane);
+    }
+    if core.state.lanes[lane].undo.is_some() {
+        return super::undo::lane(core, lane);
     }
     if let Some(Outside::Failed(why)) = &core.state.lanes[lane].outside {
         let why = why.clone();
@@ -25,6 +30,13 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
         core.decide(core.lane_subject(lane), ControlRejected { request: request.id, reason })?;
     }
     match status {
+        LaneStatus::MergeReady | LaneStatus::PrCreated if core.was_taken_back(lane) => {
+            core.lane_to(lane, LaneStatus::Active, Some("work of it was undone".to_owned()))
+        }
+        LaneStatus::Reset if core.state.lanes[lane].retry_wanted => {
+            core.lane_to(lane, LaneStatus::Pending, Some("a retry was asked for".to_owned()))
+        }
+        LaneStatus::Reset => Ok(()),
         LaneStatus::Pending => pending(core, lane),
         LaneStatus::Active => active(core, lane),
         LaneStatus::MergeReady => merge_ready(core, lane),
@@ -67,6 +79,9 @@ fn pending(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 }
 
 fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    if super::stack::take_in(core, lane)? {
+        return Ok(());
+    }
     let state = &core.state.lanes[lane];
     if let Some(why) = gave_up(core, state.step.as_ref())
         && core.state.live_tasks(lane).next().is_none()
@@ -136,6 +151,9 @@ fn merge_ready(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
 
 /// Opens the lane's pull request, or brings it up to date.
 fn open_pr(core: &mut Core, lane: LaneIx, tip: crate::id::Sha) -> Result<(), EngineError> {
+    if core.parent_takes_in(lane) {
+        return Ok(());
+    }
     let (base, draft) = core.state.base_of(lane);
     let effect = Effect::OpenPr { lane: core.plan.lanes[lane].id.clone(), tip, base, draft };
     core.intend(core.lane_subject(lane), effect)
@@ -158,7 +176,9 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     }
     let Some(pr) = &state.pr else { return Ok(()) };
     if pr.merged.is_some() {
-        return core.lane_to(lane, LaneStatus::Merged, None);
+        // One that is nested is merged when its parent has it.
+        let there = core.state.is_in_parent(lane);
+        return if there { core.lane_to(lane, LaneStatus::Merged, None) } else { Ok(()) };
     }
     if let Some(by) = &pr.closed_by {
         let why = format!("pull request #{} was closed unmerged by {by}", pr.at.number);
@@ -186,7 +206,7 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if retry_later(core, lane) {
         return Ok(());
     }
-    if let Some(step) = again(core, lane) {
+    if let Some(step) = again(core, lane).filter(|_| !core.parent_takes_in(lane)) {
         return core.intend(core.lane_subject(lane), step);
     }
     if core.parent_is_busy(lane) {
@@ -256,7 +276,9 @@ fn failed(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let state = &core.state.lanes[lane];
     if state.pr.as_ref().is_some_and(|pr| pr.merged.is_some()) && !state.is_busy() {
         let why = "its pull request was merged all the same".to_owned();
-        return core.lane_to(lane, LaneStatus::Merged, Some(why));
+        let there = core.state.is_in_parent(lane);
+        let to = if there { LaneStatus::Merged } else { LaneStatus::PrCreated };
+        return core.lane_to(lane, to, Some(why));
     }
     if state.retry_wanted {
         let open = state.pr.as_ref().is_some_and(|p| p.closed_by.is_none() && p.merged.is_none());
@@ -370,6 +392,12 @@ impl Core {
     ) -> Result<(), EngineError> {
         let from = self.state.lanes[lane].status;
         self.turn(self.lane_subject(lane), Some(Status::Lane(from)), Status::Lane(to), reason)
+    }
+
+    /// Whether a task of the lane is not done any more, because it was undone.
+    fn was_taken_back(&self, lane: LaneIx) -> bool {
+        let undone = |&t: &crate::plan::TaskIx| self.state.tasks[t].status == TaskStatus::Reset;
+        self.index.tasks_of[lane].iter().any(undone)
     }
 
     /// Has the started tasks of a lane looked at again, now that the lane's turn is free.

@@ -9,6 +9,7 @@ mod run;
 mod schedule;
 mod stack;
 mod task;
+mod undo;
 
 pub(super) use lane::lane;
 pub(super) use probe::{moves_lanes, probe};

@@ -25,9 +25,19 @@ pub(super) fn with_children(core: &mut Core, lane: LaneIx) -> Result<(), EngineE
 }
 
 impl Core {
-    /// Whether the lane that this one would be merged into is being moved.
+    /// Whether the lane that this one would be merged into is being moved, or about to be.
     pub(super) fn parent_is_busy(&self, lane: LaneIx) -> bool {
-        self.index.parent[lane].is_some_and(|parent| self.state.lanes[parent].is_busy())
+        self.parent_takes_in(lane)
+            || self.index.parent[lane].is_some_and(|parent| self.state.lanes[parent].is_busy())
+    }
+
+    /// Whether the parent has to take in first what has come to its branch on origin, and can.
+    pub(super) fn parent_takes_in(&self, lane: LaneIx) -> bool {
+        use LaneStatus::{Active, MergeReady, PrCreated};
+        self.index.parent[lane].is_some_and(|parent| {
+            matches!(self.state.lanes[parent].status, Active | MergeReady | PrCreated)
+                && !self.came_to_origin(parent).is_empty()
+        })
     }
 
     /// Whether a lane that was never begun has nothing to do: its tasks were skipped, and nothing nested in it is left.

@@ -19,7 +19,9 @@ pub(in crate::engine) fn run(core: &mut Core) -> Result<(), EngineError> {
     // Lanes that failed of their pull requests can get well without anything being started again.
     let healed = status == RunStatus::Failed && to == RunStatus::Completed;
     // A merge can give a task back that waits to be started.
-    let reopened = status == RunStatus::Completed && to == RunStatus::Blocked;
+    let undone =
+        status == RunStatus::Failed && core.state.tasks.iter().any(|t| t.status == TaskStatus::Reset);
+    let reopened = (status == RunStatus::Completed || undone) && to == RunStatus::Blocked;
     if !healed && !reopened && !matches!(status, RunStatus::Running | RunStatus::Blocked) || to == status {
         return Ok(());
     }
@@ -76,7 +78,12 @@ fn rest(core: &Core) -> Option<(RunStatus, Option<String>)> {
         .map(|(plan, _)| plan.id.as_str())
         .collect();
     if !waiting.is_empty() {
-        let reason = format!("waits for a person: {}", list(&waiting));
+        let undone = waiting.iter().filter(|id| core.was_undone(id)).copied().collect::<Vec<_>>();
+        let reason = if undone.is_empty() {
+            format!("waits for a person: {}", list(&waiting))
+        } else {
+            format!("waits for a person: {} undone", list(&undone))
+        };
         return Some((RunStatus::Blocked, Some(reason)));
     }
     let nested = core.nested_and_open();
@@ -97,6 +104,11 @@ fn list(names: &[&str]) -> String {
 }
 
 impl Core {
+    fn was_undone(&self, id: &str) -> bool {
+        let mut tasks = self.plan.tasks.iter().zip(&self.state.tasks);
+        tasks.any(|(plan, task)| plan.id.as_str() == id && task.status == TaskStatus::Reset)
+    }
+
     /// Nested lanes that a person has to merge before the ones that hold them can go on.
     fn nested_and_open(&self) -> Vec<&str> {
         let lanes = self.state.lanes.iter().enumerate();

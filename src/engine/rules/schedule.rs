@@ -27,6 +27,9 @@ pub(in crate::engine) fn schedule(core: &mut Core) -> Result<(), EngineError> {
 }
 
 fn fill_lane(core: &mut Core, lane: LaneIx, mut places: usize) -> Result<(), EngineError> {
+    if core.state.lanes[lane].undo.is_some() {
+        return Ok(());
+    }
     match core.state.lanes[lane].status {
         LaneStatus::Pending => return provision(core, lane),
         LaneStatus::Active => {}
@@ -209,7 +212,7 @@ impl Core {
         let before = self.state.tasks[task].attempts.iter().rev().skip(1);
         // One that was over before its work was looked at has nothing to go on from; the one before it has.
         let last = before
-            .take_while(|b| b.conflict.is_none() && !b.landed)
+            .take_while(|b| b.conflict.is_none() && !b.landed && !b.undone)
             .find_map(|b| Some((b.work()?.0.clone(), b.resolves.as_ref())));
         let lane = self.index.lane_of[task];
         match (self.own_conflict(lane, task), last) {

@@ -20,6 +20,34 @@ pub(super) fn restack(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError
     }
 }
 
+/// Takes into an active lane what has come to its branch on origin: nested lanes that were merged there, and commits of
+/// other hands. Says whether the lane has to wait for that.
+pub(super) fn take_in(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError> {
+    let is_over = core.state.run.cancelled || core.state.run.interrupts > 0;
+    if is_over || core.came_to_origin(lane).is_empty() {
+        return Ok(false);
+    }
+    let state = &core.state.lanes[lane];
+    let is_known = state.unresolved.as_ref().is_some_and(|known| Some(&known.tip) == state.tip.as_ref());
+    if !is_known && let Bringing::Goes = bring_in(core, lane, core.landings(lane))? {
+        return Ok(true);
+    }
+    let state = &core.state;
+    let resolver = core.agenda.ready_in(lane).any(|(_, _, task)| core.resolves(task));
+    if state.lanes[lane].is_busy() || state.live_tasks(lane).next().is_some() || resolver {
+        return Ok(true);
+    }
+    let known = state.lanes[lane].unresolved.as_ref().map(|known| known.conflict.with.clone());
+    if let (Some(with), Some(owner)) = (known, core.owner(lane)) {
+        core.task_to(owner, TaskStatus::Pending, Some(format!("it has to be merged with {with}")))?;
+        return Ok(true);
+    }
+    let why = state.lanes[lane].step.as_ref().and_then(|step| Some(step.failure()?.0.message.clone()));
+    let why = why.unwrap_or_else(|| "what came to its branch on origin cannot be brought in".to_owned());
+    core.lane_to(lane, LaneStatus::Failed, Some(why))?;
+    Ok(true)
+}
+
 /// What becomes of work that is to be brought into a lane.
 pub(super) enum Bringing {
     /// It is under way, or waits for its turn.
@@ -95,7 +123,25 @@ impl Core {
         if state.behind {
             sources.push(SyncSource::Target { landed: Vec::new() });
         }
+        sources.extend(self.came_to_origin(lane));
         sources
+    }
+
+    /// What has come to the lane's branch on origin and is not in the lane: landings of lanes nested in it, and what else
+    /// is known to be there.
+    pub(super) fn came_to_origin(&self, lane: LaneIx) -> Vec<SyncSource> {
+        let state = &self.state.lanes[lane];
+        let landing = |&child: &LaneIx| {
+            let pr = self.state.lanes[child].pr.as_ref().filter(|_| !self.state.is_in_parent(child))?;
+            Some(SyncSource::Landing {
+                lane: self.plan.lanes[child].id.clone(),
+                landed: pr.merged.clone()?,
+                head: pr.tip.clone(),
+                held: pr.tip.clone(),
+            })
+        };
+        let nested = self.index.children[lane].iter().filter_map(landing);
+        nested.chain(state.origin_is_ahead().then_some(SyncSource::Origin)).collect()
     }
 
     /// Whether the task's agent can be asked to resolve a conflict. A command does what it does.

@@ -10,8 +10,15 @@ use crate::plan::{LaneIx, TaskIx};
 
 /// Looks at one task.
 pub(in crate::engine) fn task(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+    let state = &core.state.tasks[task];
+    if let Some(why) = state.reset_wanted.clone().filter(|_| state.status != TaskStatus::Running) {
+        core.mark_ready(task, false);
+        let held = core.state.lanes[core.index.lane_of[task]].undo.is_some();
+        return if held { Ok(()) } else { core.task_to(task, TaskStatus::Reset, Some(why)) };
+    }
     match core.state.tasks[task].status {
         TaskStatus::Pending => pending(core, task),
+        TaskStatus::Reset => undone(core, task),
         TaskStatus::Running => running(core, task),
         TaskStatus::Skipped if core.why_never(task).is_none() && core.may_revive(task) => {
             core.task_to(task, TaskStatus::Pending, None)
@@ -21,6 +28,18 @@ pub(in crate::engine) fn task(core: &mut Core, task: TaskIx) -> Result<(), Engin
         }
         _ => Ok(()),
     }
+}
+
+/// One that was undone waits for a person's word.
+fn undone(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
+    let state = &core.state.tasks[task];
+    let (to, why) = match () {
+        () if state.cancel_wanted => (TaskStatus::Cancelled, "called off"),
+        () if state.set_aside => (TaskStatus::Skipped, "a person chose to go on without it"),
+        () if state.retry_wanted => (TaskStatus::Pending, "a retry was asked for"),
+        () => return Ok(()),
+    };
+    core.task_to(task, to, Some(why.to_owned()))
 }
 
 fn pending(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
@@ -168,7 +187,7 @@ impl Core {
         let open = |lane: LaneIx| match self.state.lanes[lane].status {
             LaneStatus::Pending | LaneStatus::Active | LaneStatus::Failed => true,
             LaneStatus::Merged => self.state.lanes[lane].tip.is_none(),
-            LaneStatus::MergeReady | LaneStatus::PrCreated => false,
+            LaneStatus::MergeReady | LaneStatus::PrCreated | LaneStatus::Reset => false,
         };
         let lane = self.index.lane_of[task];
         // A lane that had nothing to do needs its parents once more.
@@ -183,6 +202,9 @@ impl Core {
         self.index.needs[task].iter().all(|&need| {
             let upstream = self.index.lane_of[need];
             let (needed, status) = (&self.state.tasks[need], self.state.tasks[need].status);
+            if self.state.lanes[upstream].undo.is_some() {
+                return false;
+            }
             if needed.set_aside {
                 return true;
             }

@@ -2,7 +2,10 @@
 
 use super::*;
 
-fn probes(log: &[Envelope]) -> Vec<(Vec<(LaneId, Sha)>, Vec<LaneId>)> {
+/// What moved, and what is gone.
+type Asked = (Vec<(LaneId, Sha)>, Vec<LaneId>);
+
+fn probes(log: &[Envelope]) -> Vec<Asked> {
     let of = |envelope: &Envelope| match &envelope.event {
         Event::EffectIntended(event) => match &event.effect {
             Effect::Probe { moved, gone, .. } => Some((moved.clone(), gone.clone())),

@@ -5,14 +5,14 @@ use std::io;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process_group};
 use tokio::time::{Instant, timeout_at};
 
 use super::boot_id;
-use super::membership::members;
-use super::orphans::{collect_orphans, escaped, nothing_left};
-use super::pinned::Pinned;
-use super::proc::Seen;
+use super::membership::{is_foreign, members};
+use super::orphans::{collect_orphans, escaped, group_exists, nothing_left};
+use super::pinned::{Pinned, raw};
+use super::proc::{Seen, Tag, all, tag};
 use crate::exec::known::known;
 use crate::exec::process::{EscapeReason, EscapedProcess, Leftovers, Manner, ProcessRef, Stopped};
 
@@ -25,6 +25,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const KILL_WAIT: Duration = Duration::from_secs(5);
 /// How many times new processes may turn up after the grace; each round kills all that can be seen.
 const KILL_ROUNDS: usize = 50;
+/// After how many of these rounds what still turns up is taken to multiply faster than it is seen.
+const ROUNDS_ONE_BY_ONE: usize = 3;
+/// How many more looks it takes where nothing is seen and the group is there all the same, be it by an exit that is
+/// still to be collected.
+const EMPTY_LOOKS: usize = 2;
 
 /// Ends every process of the attempt: TERM to each, and KILL to those that are left after `grace`. Returns as soon
 /// as all have ended. A `grace` of zero kills at once. The exit of the main process stays with whoever waits for it.
@@ -84,7 +89,7 @@ impl End {
     async fn run(&mut self, process: &ProcessRef, grace: Duration) {
         let deadline = Instant::now() + grace;
         let mut pause = FIRST_PAUSE;
-        let mut kill_rounds = 0;
+        let (mut kill_rounds, mut empty_looks) = (0, 0);
         while kill_rounds < KILL_ROUNDS {
             let mut left = match members(process) {
                 Ok(left) => left,
@@ -92,14 +97,52 @@ impl End {
             };
             left.retain(|one| !self.remaining.contains_key(&(one.pid, one.start_time)));
             if left.is_empty() {
-                break;
+                // Who forks and ends faster than a look takes is not seen by it; but the group is there.
+                if empty_looks == EMPTY_LOOKS || !group_exists(process) {
+                    break;
+                }
+                empty_looks += 1;
+                self.kill_group(process);
+                continue;
             }
             let kill = Instant::now() >= deadline;
             kill_rounds += usize::from(kill);
             let pinned: Vec<Pinned> = left.into_iter().filter_map(|one| self.signal(one, kill)).collect();
+            if kill_rounds > ROUNDS_ONE_BY_ONE {
+                self.kill_group(process);
+            }
             let until = if kill { Instant::now() + KILL_WAIT } else { deadline.min(Instant::now() + pause) };
             pause = (pause * 2).min(LONGEST_PAUSE);
             self.wait(process, pinned, until, kill).await;
+        }
+        if kill_rounds == KILL_ROUNDS {
+            for one in members(process).unwrap_or_default() {
+                self.remain(&one, EscapeReason::Unkillable);
+            }
+        }
+    }
+
+    /// Kills a whole group at once, which no fork is quick enough to escape. The one signal that does not go through a
+    /// pidfd: only to a group whose number is still taken by a child of ours, or whose members all carry the tag, and
+    /// never where somebody else's process is in it.
+    fn kill_group(&mut self, process: &ProcessRef) {
+        let is_held = known().is_ours(process) && known().is_live_main(process.pid);
+        let seen = said(all()).unwrap_or_default();
+        let group = seen.iter().filter(|one| one.group == process.pid && !one.is_zombie());
+        let tags: Vec<Tag> = group.map(|one| tag(one.pid)).collect();
+        let is_ours = |tag: &Tag| matches!(tag, Tag::Found(found) if found == process.tag.as_bytes());
+        let proven = if is_held {
+            !tags.iter().any(|tag| is_foreign(tag, process))
+        } else {
+            !tags.is_empty() && tags.iter().all(is_ours)
+        };
+        if !proven {
+            return;
+        }
+        self.killed |= !tags.is_empty();
+        match kill_process_group(raw(process.pid), Signal::KILL) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => tracing::warn!(%error, pid = process.pid, "a process group cannot be killed"),
         }
     }
 

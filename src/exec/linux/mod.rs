@@ -6,6 +6,7 @@ mod membership;
 mod orphans;
 mod pinned;
 mod proc;
+mod vitals;
 
 use std::fs;
 use std::io;
@@ -13,9 +14,12 @@ use std::sync::OnceLock;
 
 use rustix::process::{DumpableBehavior, getpid, set_child_subreaper, set_dumpable_behavior};
 
+use crate::failpoint;
+
 pub use adoption::{Adopted, adopt};
 pub use ending::{reap_leftovers, stop};
 pub use orphans::collect_orphans;
+pub use vitals::vitals;
 
 #[cfg(test)]
 pub(super) use orphans::nothing_left;
@@ -40,12 +44,12 @@ pub fn harden() -> io::Result<()> {
 /// Names this boot of the machine. Empty where the kernel does not say; then no process is ever adopted.
 pub fn boot_id() -> String {
     static BOOT_ID: OnceLock<String> = OnceLock::new();
-    let id = BOOT_ID.get_or_init(|| match fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+    let read = || match fs::read_to_string("/proc/sys/kernel/random/boot_id") {
         Ok(text) => text.trim().to_owned(),
         Err(error) => {
             tracing::warn!(%error, "the boot has no id: processes of an earlier run cannot be adopted");
             String::new()
         }
-    });
-    id.clone()
+    };
+    BOOT_ID.get_or_init(|| failpoint::boot_id().map_or_else(read, str::to_owned)).clone()
 }

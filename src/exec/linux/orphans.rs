@@ -96,7 +96,7 @@ fn belongs(one: &Seen, process: &ProcessRef, own: Own) -> bool {
     }
 }
 
-fn group_exists(process: &ProcessRef) -> bool {
+pub(super) fn group_exists(process: &ProcessRef) -> bool {
     test_kill_process_group(raw(process.pid)) != Err(Errno::SRCH)
 }
 

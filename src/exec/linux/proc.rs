@@ -87,6 +87,19 @@ pub(in crate::exec) fn start_time(pid: u32) -> io::Result<u64> {
     parse_stat(pid, &stat).map(|seen| seen.start_time).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
+/// CPU time of process `pid` and of its children that it has waited for, in clock ticks.
+pub(super) fn cpu_ticks(pid: u32) -> Option<u64> {
+    parse_cpu(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse_cpu(stat: &[u8]) -> Option<u64> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(name_end + 2..)?).ok()?;
+    // Fields 14 to 17: its own time in user and kernel mode, and that of its children.
+    let times = rest.split_ascii_whitespace().skip(11).take(4).map(|field| field.parse::<u64>().ok());
+    times.sum()
+}
+
 /// The tag of process `pid`.
 ///
 /// In the middle of an exec the old environment is gone and the new one is not there yet; for a moment it reads as
@@ -187,6 +200,8 @@ mod tests {
         assert_eq!((seen.parent, seen.group, seen.session, seen.start_time), (3, 4, 5, 4242));
         assert_eq!((seen.state, seen.threads, seen.is_kernel, seen.is_zombie()), (b'S', 6, false, false));
         assert_eq!(parse_stat(7, b"7 (a) S 3 4"), None);
+        let line = b"7 (a) Z 1 (b)) S 3 4 5 0 -1 0 0 0 0 0 10 20 3 4 20 0 6 0 4242 0 0\n";
+        assert_eq!(parse_cpu(line), Some(37));
     }
 
     #[test]

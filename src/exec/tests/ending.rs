@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{FOREVER, Scene, kill, lives, other};
-use crate::exec::{Exit, Manner, become_subreaper, stop};
+use crate::exec::{Exit, Manner, become_subreaper, reap_leftovers, stop};
 
 #[tokio::test]
 async fn p15_a_polite_attempt_ends_at_once_and_tells_its_exit() {
@@ -145,4 +145,31 @@ async fn p15_no_grace_kills_at_once() {
     assert!(asked.is_ok() && lives(running.process().pid));
     assert_eq!(stop(running.process(), Duration::ZERO).await.manner, Manner::Killed);
     assert_eq!(running.wait().await, Exit::Signal(9));
+}
+
+/// Each process starts the next one and ends: whichever was seen is gone before it can be reached.
+#[tokio::test]
+async fn p15_processes_that_multiply_faster_than_they_are_listed_are_ended() {
+    become_subreaper().expect("a subreaper");
+    let scene = Scene::new();
+    scene.fifo("ready");
+    std::fs::write(scene.path("go-on"), "").expect("a file");
+    // Without the file they end by themselves, so that a failure leaves nothing behind.
+    let mut running = scene.spawn(
+        "next() { echo $PPID > last; [ -e go-on ] && next & }
+         next; next; echo x > ready; exec sleep 1000",
+    );
+    scene.hear("ready");
+    let stopped = stop(running.process(), Duration::from_millis(20)).await;
+    assert!(stopped.remaining.is_empty(), "{stopped:?}");
+    running.wait().await;
+    let process = running.process().clone();
+    assert!(reap_leftovers(&process, Duration::ZERO).await.stopped.is_empty());
+    std::fs::remove_file(scene.path("last")).expect("they lived");
+    // Whoever lives writes it anew before it looks for the file that lets it go on.
+    for _ in 0..200 {
+        let all = crate::exec::vitals(&process).expect("/proc");
+        assert_eq!(all, None);
+    }
+    assert!(!scene.path("last").exists(), "they go on");
 }

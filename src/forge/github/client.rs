@@ -17,6 +17,7 @@ use super::pace::Pace;
 use super::shared::{Shared, fingerprint};
 use super::wire::Refusal;
 use crate::event::Timestamp;
+use crate::failpoint::{self, Point};
 use crate::plan::GitHubPlace;
 
 /// Requests of one kind before the run is told that there is no answer.
@@ -208,7 +209,14 @@ impl GitHub {
         }
         let mut path = ask.path.clone();
         for _ in 0..=HOPS {
+            let changes = ask.method != Method::GET;
+            if changes {
+                failpoint::pass(Point::GitHubSend);
+            }
             let answer = tokio::time::timeout(self.pace.timeout, self.exchange(crab, ask, &path)).await;
+            if changes {
+                failpoint::pass(Point::GitHubSent);
+            }
             let Ok(answer) = answer else {
                 let reason = format!("no answer within {:?}", self.pace.timeout);
                 return Err(self.unreachable(reason).into());

@@ -98,6 +98,7 @@ fn defaults(file: &GraphFile) -> Defaults {
     file.defaults.value().map_or_else(Defaults::default, |defaults| Defaults {
         attempts: defaults.attempts.value().map(|number| number.count()),
         timeout: defaults.timeout.value().copied(),
+        stall: defaults.stall.value().copied(),
         gate: defaults.gate.value().and_then(|gate| texts::gate_as_written(&gate.0)),
     })
 }

@@ -117,6 +117,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
                 .or_else(|| defaults?.attempts.value())
                 .map(|number| number.count()),
             timeout: file.timeout.value().or_else(|| defaults?.timeout.value()).copied(),
+            stall: file.stall.value().or_else(|| defaults?.stall.value()).copied(),
             diff: file.diff.value().copied().unwrap_or(diff),
             commit: file.commit.value().copied().unwrap_or_default(),
             env,

@@ -55,7 +55,11 @@ pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
 }
 
 /// The worktree that an attempt works in.
-pub(super) fn place_of(context: &Context, task: &TaskPlan, place: crate::event::Place) -> PathBuf {
+pub(in crate::runtime) fn place_of(
+    context: &Context,
+    task: &TaskPlan,
+    place: crate::event::Place,
+) -> PathBuf {
     match place {
         crate::event::Place::Lane => context.lane(&task.lane).worktree.clone(),
         crate::event::Place::Own => plan::task_worktree(&context.plan.places.worktrees, &task.lane, &task.id),
@@ -105,12 +109,20 @@ async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &J
         mono: exec::monotonic_ms(),
     };
     context.report(&brief.effect.id(), vec![Draft::world(job.subject.clone(), started)]);
-    let exit = running.wait().await;
-    ended(context, job, &process, exit_of(exit), began).await
+    let exit = exit_of(running.wait().await);
+    if !exit.success()
+        && let Some(full) = context.lacks_room(&job.lane)
+    {
+        // Not even its end is told: an attempt that is not judged begins again.
+        let _stopped = exec::reap_leftovers(&process, context.grace()).await;
+        return permanent(format!("`{}` ended with {exit}: {full}", job.task.id)).into();
+    }
+    ended(context, job, &process, exit, began).await
 }
 
 /// A process that another orchestrator started: agents go on where they are proven ours; commands are stopped and
-/// begun again.
+/// begun again. An agent that ended while nobody looked and claimed nothing was ended, for all that is known, by what
+/// ended its orchestrator: it begins again too, and neither counts as an attempt.
 async fn take_up(context: &Arc<Context>, job: &Job<'_>, process: &crate::state::Process) -> Done {
     let reference = ProcessRef {
         pid: process.id.pid,
@@ -119,10 +131,13 @@ async fn take_up(context: &Arc<Context>, job: &Job<'_>, process: &crate::state::
         tag: process.id.tag.clone(),
     };
     let began = Instant::now();
+    let again = |what: &str| {
+        let message = format!("the orchestrator ended while the {what} ran; it runs again");
+        Done::from(Failure { class: FailureKind::Moved, message, hint: None, retry_at: None })
+    };
     if job.role == ProcessRole::Command && process.exit.is_none() {
         let _stopped = exec::stop(&reference, context.grace()).await;
-        let message = "the orchestrator ended while the command ran; it runs again".to_owned();
-        return Failure { class: FailureKind::Moved, message, hint: None, retry_at: None }.into();
+        return again("command");
     }
     let exit = match (process.exit, exec::adopt(&reference)) {
         (Some(exit), _) => exit,
@@ -134,9 +149,31 @@ async fn take_up(context: &Arc<Context>, job: &Job<'_>, process: &crate::state::
             }
             exit_of(adopted.wait().await)
         }
+        (None, None) if left_nothing(context, job) => {
+            let _stopped = exec::reap_leftovers(&reference, context.grace()).await;
+            return again("agent");
+        }
         (None, None) => ExitStatus::Unknown,
     };
     ended(context, job, &reference, exit, began).await
+}
+
+/// Whether a process that is gone has neither claimed nor asked anything, where that would be expected of it. One of a
+/// loop is not expected to.
+fn left_nothing(context: &Context, job: &Job<'_>) -> bool {
+    let Work::Agent { by, .. } = &job.task.work else { return false };
+    let scan = noticeboard::scan_live(&context.board, &job.task.id, job.number, signal::Settle::Ended);
+    let said = |scan: signal::Scan| {
+        noticeboard::facts(&job.subject, &job.task.id, job.number, &scan)
+            .iter()
+            .any(|draft| is_claim(&draft.event) || is_question(&draft.event))
+    };
+    // What cannot be read now is said when it is sealed.
+    by.repeat.is_none() && scan.is_ok_and(|scan| !said(scan)) && tracker::claim(&job.lane, job.task).is_none()
+}
+
+fn is_question(event: &Event) -> bool {
+    matches!(event, Event::SignalObserved(SignalObserved { signal: SignalKind::Ask { .. }, .. }))
 }
 
 /// After the main process: what is left of it is ended, its signals are sealed.

@@ -82,6 +82,9 @@ pub(super) async fn run(
         } else {
             format!("ended with {}", ran.exit)
         };
+        if let Some(full) = context.lacks_room(setting.lane) {
+            return Err(super::permanent(format!("the gate `{}` {how}: {full}", gate.command)));
+        }
         check.detail = format!("the gate `{}` {how}\n{}", gate.command, output(&setting.log, before));
     }
     Ok(check)

@@ -40,9 +40,16 @@ pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
     }
     let mut facts = Vec::new();
     let shown = task_pr::show(&landing, &brief.effect.id(), &mut facts).await;
+    if let Some(full) = task_pr::lacked_room(&facts) {
+        return permanent(full).into();
+    }
     let outcome = landing.go(&mut facts).await;
     if let Some(shown) = shown {
         task_pr::settle(&landing, &shown, outcome.as_ref().err(), &mut facts).await;
+    }
+    if let Some(full) = task_pr::lacked_room(&facts) {
+        // What the next try finds done in the lane, it says again.
+        return permanent(full).into();
     }
     match outcome {
         Ok(()) => Done::well(facts),

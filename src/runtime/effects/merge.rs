@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use super::{Done, blocking, git_failure, permanent, pull_request, sync};
+use super::{Done, blocking, git_failure, origin, permanent, pull_request, sync};
 use crate::event::{
     CheckRecorded, CheckStatus, Draft, Effect, Event, Failure, FailureKind, PrMerged, Subject,
 };
+use crate::failpoint::{self, Point};
 use crate::forge::{self, Forge, ForgeError, GitHub, GitHubError, Merged};
-use crate::git::GitError;
+use crate::git::{GitError, Merge};
 use crate::id::{LaneId, Sha};
 use crate::runtime::brief::Brief;
 use crate::runtime::{Context, clock};
@@ -70,6 +71,18 @@ async fn on_github(
     let number = state.lanes[ix].pr.as_ref().map(|pr| pr.at.number);
     let number = number.ok_or_else(|| permanent(format!("lane `{lane}` has no pull request")))?;
     let target = &context.lane(lane).target;
+    if context.lane(lane).parent.is_some() && brief.resumed {
+        // What it would be merged with may hold it already.
+        let pull = github.get(number).await.map_err(|e| forge_failure("looking at the pull request", &e))?;
+        if let Some(merged) = pull.merged {
+            facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: merged.sha, by: merged.by }));
+            return Ok(());
+        }
+    }
+    // GitHub merges into what it has, and that is to be what was gated.
+    let (shared, id) = (Arc::clone(context), lane.clone());
+    let pushed = blocking(move || origin::push_parents(&shared, &id)).await;
+    pushed.map_err(|unpushed| unpushed.told(facts))?;
     if automatic {
         // First what costs nothing: the gates are not run again each time that a check is waited for.
         checks_hold(github, lane, tip, facts).await?;
@@ -90,7 +103,9 @@ async fn on_github(
     }
     let title = format!("Merge lane {lane} into {target} (#{number})");
     let tried = brief.tried(&state.lanes[ix], ForgeStep::Merge);
+    failpoint::pass(Point::PrMerge);
     let landed = github.merge(number, tip, &title, tried).await;
+    failpoint::pass(Point::PrMerged);
     let landed = landed.map_err(|error| merge_failure(github, automatic, &error))?;
     let by = landed.by.unwrap_or_else(|| by.to_owned());
     facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: landed.sha, by }));
@@ -192,6 +207,39 @@ async fn merge(
     Ok(())
 }
 
+/// Merges the pull request that takes a lane out of its target.
+pub(super) async fn revert(
+    context: &Arc<Context>,
+    lane: &LaneId,
+    (tip, number): (&Sha, u64),
+    by: &str,
+    n: u32,
+) -> Result<Sha, Failure> {
+    let (context, id, at, by) = (Arc::clone(context), lane.clone(), tip.clone(), by.to_owned());
+    blocking(move || {
+        let (repo, target) = (&context.project.repo, context.lane(&id).target.clone());
+        let doing = |e: GitError| git_failure(&format!("taking lane `{id}` back"), &e);
+        let sides = look(&context, &target)?;
+        let commit = if repo.is_ancestor(&at, &sides.base).map_err(doing)? {
+            sides.base.clone()
+        } else {
+            let tree = match repo.merge(&sides.base, &at).map_err(doing)? {
+                Merge::Clean { tree, .. } => tree,
+                Merge::Conflict { paths, .. } => return Err(pull_request::conflict(&id, &target, &paths)),
+            };
+            let message = format!(
+                "Merge the revert of lane {id} into {target}\n\nLaneway-Run: {}\nLaneway-Merge: {id}/revert-{n}\n",
+                context.plan.uuid
+            );
+            let parents = [sides.base.clone(), at];
+            repo.commit_tree(&tree, &parents, &message, &context.author).map_err(doing)?
+        };
+        move_target(&context, &id, &sides, &commit, Some(number), &by)?;
+        Ok(commit)
+    })
+    .await
+}
+
 fn failed_gate(evidence: &[Draft]) -> Option<String> {
     evidence.iter().find_map(|draft| match &draft.event {
         Event::CheckRecorded(check) if check.status == CheckStatus::Fail => {
@@ -270,9 +318,11 @@ fn move_target(
     if let Some(number) = number {
         let merged = Merged { sha: commit.clone(), by: by.to_owned(), at: clock::wall().to_string() };
         if let Forge::Local(forge) = open_forge(context)? {
+            failpoint::pass(Point::PrMerge);
             forge
                 .mark_merged(number, merged)
                 .map_err(|e| forge_failure("marking the pull request as merged", &e))?;
+            failpoint::pass(Point::PrMerged);
         }
     }
     Ok(remark)

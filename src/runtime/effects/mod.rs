@@ -9,6 +9,7 @@ mod gate;
 mod keep;
 mod land;
 mod merge;
+mod origin;
 mod outside;
 mod prepare;
 mod probe;
@@ -20,15 +21,19 @@ mod sync;
 mod task_pr;
 mod teardown;
 mod tracker;
+pub(super) mod undo;
 mod usage;
 
+pub(super) use attempt::place_of;
 pub(super) use prepare::{answer_file, note_file};
 
 use std::sync::Arc;
 
 use super::brief::Brief;
 use super::context::Context;
+use super::room;
 use crate::event::{Draft, Effect, Failure, FailureKind};
+use crate::failpoint::{self, Point};
 use crate::git::GitError;
 
 /// What a finished effect has found, and how it ended.
@@ -57,6 +62,7 @@ impl From<Failure> for Done {
 pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
     let id = brief.effect.id();
     let shared = Arc::clone(&context);
+    failpoint::pass(Point::EffectBegin);
     let done = match &brief.effect {
         Effect::Attempt { .. } => attempt::run(&context, &brief).await,
         Effect::Stop { .. } => stop::run(&context, &brief.effect).await,
@@ -64,13 +70,22 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
         Effect::Land { .. } => land::run(&context, &brief).await,
         Effect::OpenPr { .. } => pull_request::open(&context, &brief).await,
         Effect::Conclude { .. } => conclude::run(&context, &brief).await,
-        Effect::Review { .. } => outside::review(&context, &brief.effect).await,
+        Effect::Review { .. } => outside::review(&context, &brief).await,
+        Effect::Undo { .. } => undo::run(&context, &brief).await,
         Effect::CheckMerged { lane, tip } => outside::check_merged(&context, &brief, lane, tip).await,
         Effect::Prove { .. } => pull_request::prove(&context, &brief).await,
         Effect::MergePr { .. } => merge::run(&context, &brief).await,
         _ => blocking(move || quick(&shared, &brief)).await,
     };
-    context.end(id, done.facts, done.end);
+    failpoint::pass(Point::EffectDone);
+    match done.end {
+        // It is not answered: whoever comes when there is room does it again.
+        Err(failure) if room::is_told(&failure.message) => {
+            context.report(&id, done.facts);
+            context.full.send_replace(Some(failure.message));
+        }
+        end => context.end(id, done.facts, end),
+    }
 }
 
 /// Effects that only talk to git and files.
@@ -89,6 +104,7 @@ fn quick(context: &Context, brief: &Brief) -> Done {
         | Effect::CheckMerged { .. }
         | Effect::Conclude { .. }
         | Effect::Review { .. }
+        | Effect::Undo { .. }
         | Effect::Prove { .. }
         | Effect::MergePr { .. } => {
             unreachable!("these wait for processes or the forge and are dispatched before")

@@ -16,11 +16,13 @@ use crate::runtime::{Context, clock};
 use crate::state::State;
 
 /// A person's act on a pull request that is not a merge.
-pub(super) async fn review(context: &Context, effect: &Effect) -> Done {
-    let Effect::Review { lane, request, act, by, text } = effect else {
+pub(super) async fn review(context: &Context, brief: &Brief) -> Done {
+    let (Effect::Review { lane, request, act, by, text }, Some(state)) = (&brief.effect, &brief.state) else {
         return permanent("no review".to_owned()).into();
     };
-    match try_review(context, lane, request, *act, by, text).await {
+    let ix = context.index.lane(lane).expect("effects name lanes of the plan");
+    let marker = crate::plan::pr_marker(&context.plan, lane, state.lanes[ix].resets);
+    match try_review(context, (lane, &marker), request, *act, by, text).await {
         Ok(facts) => Done::well(facts),
         Err(failure) => failure.into(),
     }
@@ -28,7 +30,7 @@ pub(super) async fn review(context: &Context, effect: &Effect) -> Done {
 
 async fn try_review(
     context: &Context,
-    lane: &LaneId,
+    (lane, marker): (&LaneId, &str),
     request: &str,
     act: ReviewAct,
     by: &str,
@@ -36,8 +38,7 @@ async fn try_review(
 ) -> Result<Vec<Draft>, Failure> {
     let forge = open_forge(context)?;
     let failed = |e: ForgeError| forge_failure("reviewing the pull request", &e);
-    let marker = crate::plan::pr_marker(&context.plan, lane);
-    let found = forge.find_by_marker(&marker, &context.lane(lane).branch).await.map_err(failed)?;
+    let found = forge.find_by_marker(marker, &context.lane(lane).branch).await.map_err(failed)?;
     let pull = found
         .ok_or_else(|| permanent(format!("the pull request of lane `{lane}` is gone from its forge")))?;
     let at = clock::wall().to_string();

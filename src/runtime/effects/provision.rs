@@ -1,6 +1,6 @@
 //! A lane's worktree and its integration branch.
 
-use super::{Done, git_failure};
+use super::{Done, git_failure, origin};
 use crate::event::{Draft, Failure, FailureKind, LaneProvisioned, Subject};
 use crate::git::{GitError, Worktree};
 use crate::id::{LaneId, Sha};
@@ -9,7 +9,13 @@ use crate::runtime::Context;
 /// Makes them, or finishes what a crash left half-made.
 pub(super) fn run(context: &Context, lane: &LaneId, known: Option<&Sha>) -> Done {
     match make(context, lane, known) {
-        Ok(event) => Done::well(vec![Draft::world(Subject::lane(lane), event)]),
+        Ok(event) => {
+            let mut facts = vec![Draft::world(Subject::lane(lane), event)];
+            if let Err(unpushed) = origin::push_parents(context, lane) {
+                unpushed.remarked(lane, &mut facts);
+            }
+            Done::well(facts)
+        }
         Err(failure) => failure.into(),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Done, blocking, chain, collect, gate, git_failure, keep, permanent, retarget, sync};
+use super::{Done, blocking, chain, collect, gate, git_failure, keep, origin, permanent, retarget, sync};
 use crate::event::{
-    CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrMerged,
-    PrOpened, PrRef, PrUpdated, Subject, named,
+    CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrClosed,
+    PrMerged, PrOpened, PrRef, PrUpdated, Subject, named,
 };
 use crate::forge::{self, Forge, ForgeError, NewPr, PrCheck, PrUpdate, Tried};
 use crate::git::{GitError, Merge, Worktree};
@@ -15,6 +15,7 @@ use crate::runtime::brief::Brief;
 use crate::runtime::{Context, clock};
 use crate::state::{Check, ForgeStep, State};
 use crate::view;
+use origin::Unpushed;
 
 /// The forge of the run.
 pub(super) fn open_forge(context: &Context) -> Result<Forge, Failure> {
@@ -27,7 +28,7 @@ pub(super) fn forge_failure(doing: &str, error: &ForgeError) -> Failure {
         class: error.kind(),
         message: format!("{doing}: {}", chain(error)),
         hint: error.hint(),
-        retry_at: error.until(),
+        retry_at: error.until().map(clock::of_shown),
     }
 }
 
@@ -57,6 +58,7 @@ async fn try_open(
     let state = brief.state.clone().ok_or_else(|| permanent("the state is missing".to_owned()))?;
     let known = retarget::known(context, &state, lane);
     let ix = context.index.lane(lane).expect("effects name lanes of the plan");
+    let was_closed = state.lanes[ix].pr.as_ref().is_some_and(|pr| pr.closed_by.is_some());
     let tried = match &state.lanes[ix].pr {
         None => brief.tried(&state.lanes[ix], ForgeStep::Open),
         // One that is closed is opened again.
@@ -64,7 +66,8 @@ async fn try_open(
     };
     let (shared, id, at) = (Arc::clone(context), lane.clone(), tip.clone());
     let onto = (base.to_owned(), draft);
-    let (found, ready) = blocking(move || make_ready(&shared, &state, (&id, &at), onto)).await?;
+    let (found, ready) =
+        blocking(move || make_ready(&shared, &state, (&id, &at), onto)).await.map_err(|e| e.told(facts))?;
     facts.extend(found);
     let Some(new) = ready else { return Ok(()) };
     let forge = open_forge(context)?;
@@ -91,6 +94,9 @@ async fn try_open(
         facts.push(Draft::world(subject, event));
         return Ok(());
     }
+    if pull.state == forge::PrState::Closed && !was_closed {
+        return Err(closed_meanwhile(lane, pr, &pull, facts));
+    }
     if pull.state == forge::PrState::Closed {
         forge.reopen(pull.number, &at).await.map_err(|e| forge_failure("reopening the pull request", &e))?;
     }
@@ -104,25 +110,37 @@ async fn try_open(
     Ok(())
 }
 
+/// One that a person has closed while nobody looked stays closed, until a retry asks for it.
+fn closed_meanwhile(lane: &LaneId, pr: PrRef, pull: &forge::PullRequest, facts: &mut Vec<Draft>) -> Failure {
+    let by = pull.closed.as_ref().map_or_else(|| "other hands".to_owned(), |closed| closed.by.clone());
+    let message = format!("pull request #{} was closed unmerged by {by}", pr.number);
+    let (tip, base, draft) = (pull.head_sha.clone(), pull.base.clone(), pull.draft);
+    facts.push(Draft::world(Subject::lane(lane), PrOpened { pr, tip, base, draft }));
+    facts.push(Draft::world(Subject::lane(lane), PrClosed { by }));
+    Failure { class: FailureKind::Refused, message, hint: None, retry_at: None }
+}
+
 /// Looks whether there is anything to open, pushes it, and describes it.
 fn make_ready(
     context: &Context,
     state: &State,
     (lane, tip): (&LaneId, &Sha),
     (base, draft): (String, bool),
-) -> Result<(Vec<Draft>, Option<NewPr>), Failure> {
+) -> Result<(Vec<Draft>, Option<NewPr>), Unpushed> {
     let plan = context.lane(lane);
+    let resets = state.lanes[context.index.lane(lane).expect("effects name lanes of the plan")].resets;
     let doing = |e: GitError| git_failure(&format!("opening the pull request of lane `{lane}`"), &e);
     let target = sync::target_tip(context, &plan.target).map_err(doing)?;
     if context.project.repo.is_ancestor(tip, &target).map_err(doing)? {
         let detail = format!("`{}` has all of this lane", plan.target);
         return Ok((vec![check(lane, CHECK_AHEAD, CheckStatus::Skip, detail)], None));
     }
-    let facts = match push(context, lane, tip) {
-        Ok(()) => Vec::new(),
+    let mut facts = Vec::new();
+    match origin::push(context, lane, tip) {
+        Ok(()) => {}
         Err(unpushed) if context.github.is_some() => return Err(unpushed),
-        Err(unpushed) => vec![check(lane, "push", CheckStatus::Warn, unpushed.message)],
-    };
+        Err(unpushed) => unpushed.remarked(lane, &mut facts),
+    }
     let onto = base_tip(context, lane, &base, target).map_err(doing)?;
     let text = text(context, state, lane, &onto, tip).map_err(doing)?;
     let new = NewPr {
@@ -133,7 +151,7 @@ fn make_ready(
         base,
         head_sha: tip.clone(),
         base_sha: onto,
-        marker: plan::pr_marker(&context.plan, lane),
+        marker: plan::pr_marker(&context.plan, lane, resets),
         graph: context.plan.graph.clone(),
         run: context.plan.run,
         lane: lane.clone(),
@@ -144,55 +162,6 @@ fn make_ready(
         checks: Vec::new(),
     };
     Ok((facts, Some(new)))
-}
-
-/// The lane goes to origin with its pull request; the local forge does without where it cannot.
-pub(super) fn push(context: &Context, lane: &LaneId, tip: &Sha) -> Result<(), Failure> {
-    let branch = &context.lane(lane).branch;
-    let Some(remote) = context.push_remote() else {
-        if context.github.is_none() {
-            return Ok(());
-        }
-        let message = format!("`{branch}` cannot be shown on GitHub: nothing is pushed to origin");
-        return Err(Failure { class: FailureKind::Refused, message, hint: None, retry_at: None });
-    };
-    let repo = &context.project.repo;
-    let pushed = match repo.remote_tip(remote, branch) {
-        Ok(Some(there)) if there == *tip => Ok(()),
-        Ok(there) => match ours(context, there.as_ref(), tip) {
-            Ok(true) => repo.push(remote, tip, branch, there.as_ref()),
-            Ok(false) => return Err(foreign_commits(branch)),
-            Err(error) => Err(error),
-        },
-        Err(error) => Err(error),
-    };
-    pushed.map_err(|error| {
-        let mut failure = git_failure("not pushed", &error);
-        if failure.class != FailureKind::Transient {
-            failure.class = FailureKind::Refused;
-            failure.hint = Some(format!("git push origin {branch} tells why; then laneway retry"));
-        }
-        failure
-    })
-}
-
-fn foreign_commits(branch: &str) -> Failure {
-    Failure {
-        class: FailureKind::Refused,
-        message: format!("origin's `{branch}` holds commits that this run does not know; it was left alone"),
-        hint: Some(format!("look at git log origin/{branch}; delete or rename it, then laneway retry")),
-        retry_at: None,
-    }
-}
-
-fn ours(context: &Context, there: Option<&Sha>, tip: &Sha) -> Result<bool, GitError> {
-    match there {
-        None => Ok(true),
-        Some(there) if context.project.repo.resolve_commit(there.as_str())?.is_some() => {
-            context.project.repo.is_ancestor(there, tip)
-        }
-        Some(_) => Ok(false),
-    }
 }
 
 /// Where the branch stands that the pull request goes to: the target, or the lane that this one is stacked on.

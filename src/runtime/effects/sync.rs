@@ -1,6 +1,6 @@
 //! Upstream work flows into a lane: merged in the object database, then the branch moves.
 
-use super::{Done, git_failure, permanent};
+use super::{Done, git_failure, origin, permanent};
 use crate::event::{ConflictPredicted, Draft, Failure, FailureKind, LaneSynced, Subject, SyncSource, named};
 use crate::git::{GitError, Landed, Landing, Merge, Remote};
 use crate::id::{LaneId, Sha};
@@ -18,10 +18,40 @@ pub(super) fn run(
     let mut facts = Vec::new();
     match merge(context, (lane, tip), from, &brief.landed, n, &mut facts) {
         Ok(event) => {
+            let tip = event.tip.clone();
             facts.push(Draft::world(Subject::lane(lane), event));
+            share(context, lane, from, &tip, &mut facts);
             Done::well(facts)
         }
         Err(failure) => Done::failed(facts, failure),
+    }
+}
+
+/// Shows on origin what the lane has taken in: what came from there is not to be merged anew each time, and what a nested
+/// lane holds of its parent is not to look like its own.
+fn share(context: &Context, lane: &LaneId, from: &[SyncSource], tip: &Sha, facts: &mut Vec<Draft>) {
+    let parent = context.lane(lane).parent.as_ref();
+    let of_parent =
+        |source: &SyncSource| matches!(source, SyncSource::Lane { lane, .. } if Some(lane) == parent);
+    let shared = if from.iter().any(|source| comes_from_origin(context, lane, source)) {
+        origin::push(context, lane, tip)
+    } else if from.iter().any(of_parent) {
+        origin::push_parents(context, lane)
+    } else {
+        Ok(())
+    };
+    if let Err(unpushed) = shared {
+        // It is asked for again, and required, before a pull request shows the lane.
+        unpushed.remarked(lane, facts);
+    }
+}
+
+/// Whether `source` is on the lane's own branch on origin: what others have put there, and merges of lanes nested in it.
+fn comes_from_origin(context: &Context, lane: &LaneId, source: &SyncSource) -> bool {
+    match source {
+        SyncSource::Origin => true,
+        SyncSource::Landing { lane: up, .. } => context.lane(up).parent.as_ref() == Some(lane),
+        SyncSource::Lane { .. } | SyncSource::Target { .. } => false,
     }
 }
 
@@ -47,10 +77,24 @@ fn merge(
         // What landed on a forge is not here before it is fetched.
         target_tip(context, &plan.target).map_err(doing)?;
     }
+    let own = if from.iter().any(|source| comes_from_origin(context, lane, source)) {
+        origin::fetched(context, lane)?
+    } else {
+        None
+    };
     let mut now = tip.clone();
     let mut in_conflict = Vec::new();
     for source in &in_order(context, from).map_err(doing)? {
         let (name, commit) = match source {
+            SyncSource::Origin => match &own {
+                Some(own) => (format!("origin's `{}`", plan.branch), own.clone()),
+                None => continue,
+            },
+            SyncSource::Landing { lane: up, landed: commit, .. }
+                if comes_from_origin(context, lane, source) =>
+            {
+                (format!("the landing of lane {up}"), commit.clone())
+            }
             SyncSource::Lane { lane, tip } => (format!("lane {lane}"), tip.clone()),
             SyncSource::Landing { lane: up, landed: commit, head, held } => {
                 let landing = Landing { landed: commit.clone(), head: head.clone(), held: held.clone() };
@@ -201,6 +245,11 @@ fn hand_over(
 pub(super) fn target_tip(context: &Context, target: &str) -> Result<Sha, GitError> {
     let repo = &context.project.repo;
     let local = repo.branch_tip(target)?;
+    let is_lane = context.plan.lanes.iter().any(|lane| lane.branch == target);
+    if let (Some(local), true) = (&local, is_lane) {
+        // Only Laneway moves a lane, and what came to origin for it is taken in by its parent's syncs.
+        return Ok(local.clone());
+    }
     if let Some(remote) = context.push_remote()
         && let Some(tip) = fetched(context, remote, target)?.0
     {

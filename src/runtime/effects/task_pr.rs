@@ -3,7 +3,8 @@
 //! It is for people and no condition: what goes wrong with it is said as a check, and the work lands all the same.
 
 use super::land::Landing;
-use super::pull_request::{forge_failure, open_forge, push, status_of};
+use super::origin::push;
+use super::pull_request::{forge_failure, open_forge, status_of};
 use super::{blocking, git_failure, keep};
 use crate::event::{
     CHECK_TASK_PR, CheckStatus, Draft, EffectId, Event, Failure, FailureKind, PrRef, TaskPrClosed,
@@ -15,7 +16,7 @@ use crate::forge::{
 use crate::git::GitError;
 use crate::id::Sha;
 use crate::plan::{self, TaskPlan};
-use crate::runtime::{Context, clock};
+use crate::runtime::{Context, clock, room};
 use crate::state::{Attempt, Check};
 use crate::view;
 
@@ -87,7 +88,18 @@ pub(super) async fn settle(
 /// Whether no attempt follows one that failed so.
 fn is_last(landing: &Landing<'_>, failure: &Failure) -> bool {
     let counts = matches!(failure.class, FailureKind::Work | FailureKind::Conflict | FailureKind::Permanent);
-    counts && landing.known.failures + 1 >= landing.task.attempts
+    // A full disk ends no attempt.
+    counts && !room::is_told(&failure.message) && landing.known.failures + 1 >= landing.task.attempts
+}
+
+/// What there was no room for, if that is why a pull request could not be shown or settled: then it is no remark.
+pub(super) fn lacked_room(facts: &[Draft]) -> Option<String> {
+    facts.iter().find_map(|fact| match &fact.event {
+        Event::CheckRecorded(check) if check.name == CHECK_TASK_PR && room::is_told(&check.detail) => {
+            Some(check.detail.clone())
+        }
+        _ => None,
+    })
 }
 
 fn remark(landing: &Landing<'_>, facts: &mut Vec<Draft>, failure: &Failure) {
@@ -230,7 +242,7 @@ async fn merged(landing: &Landing<'_>, shown: &Shown, commit: Sha) -> Result<Eve
         }
         Forge::GitHub(github) => {
             let (shared, lane, at) = (landing.context.clone(), landing.task.lane.clone(), commit.clone());
-            blocking(move || push(&shared, &lane, &at)).await?;
+            blocking(move || push(&shared, &lane, &at)).await.map_err(|unpushed| unpushed.failure)?;
             if !github.sees_merged(pr.number).await.map_err(doing)? {
                 let reason = format!(
                     "its work is in `{}` as {}, which is not shown as merged here",
@@ -280,12 +292,12 @@ impl Branches {
         }
         let Some(remote) = context.push_remote() else {
             // It says why.
-            return push(context, &self.task.lane, &self.tip);
+            return push(context, &self.task.lane, &self.tip).map_err(|unpushed| unpushed.failure);
         };
         let repo = &context.project.repo;
         let base = repo.remote_tip(remote, &context.lane(&self.task.lane).branch).map_err(doing)?;
         if !self.holds(context, base.as_ref()).map_err(doing)? {
-            push(context, &self.task.lane, &self.tip)?;
+            push(context, &self.task.lane, &self.tip).map_err(|unpushed| unpushed.failure)?;
         }
         let there = repo.remote_tip(remote, &self.head).map_err(doing)?;
         if let Some(there) = &there

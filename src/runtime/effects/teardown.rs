@@ -12,18 +12,12 @@ use crate::runtime::brief::Brief;
 pub(super) fn run(context: &Context, brief: &Brief, lane: &LaneId) -> Done {
     let ix = context.index.lane(lane).expect("effects name lanes of the plan");
     let state = brief.state.as_ref().map(|s| &s.lanes[ix]);
-    let mut work = Removal {
-        context,
-        lane,
-        tip: state.and_then(|l| l.tip.clone()),
-        landed: state.and_then(|l| l.pr.as_ref()?.merged.clone()),
-        merged: state.is_some_and(|l| l.status == LaneStatus::Merged),
-        facts: Vec::new(),
-        remarks: Vec::new(),
-    };
+    let (tip, landed) =
+        (state.and_then(|l| l.tip.clone()), state.and_then(|l| l.pr.as_ref()?.merged.clone()));
+    let mut work = Removal::new(context, lane, tip, landed);
     work.worktrees(ix);
     // A lane that failed can be retried; its branches say where it stood.
-    if work.merged {
+    if state.is_some_and(|l| l.status == LaneStatus::Merged) {
         work.branches();
     }
     let mut facts = work.facts;
@@ -31,19 +25,28 @@ pub(super) fn run(context: &Context, brief: &Brief, lane: &LaneId) -> Done {
     Done::well(facts)
 }
 
-struct Removal<'a> {
+/// What of a lane is removed.
+pub(super) struct Removal<'a> {
     context: &'a Context,
     lane: &'a LaneId,
     tip: Option<Sha>,
     /// The commit of the target that has the lane's work. One that was squashed or rebased does not hold its commits.
     landed: Option<Sha>,
-    merged: bool,
     facts: Vec<Draft>,
     remarks: Vec<String>,
 }
 
-impl Removal<'_> {
-    fn worktrees(&mut self, ix: plan::LaneIx) {
+impl<'a> Removal<'a> {
+    pub(super) fn new(context: &'a Context, lane: &'a LaneId, tip: Option<Sha>, landed: Option<Sha>) -> Self {
+        Self { context, lane, tip, landed, facts: Vec::new(), remarks: Vec::new() }
+    }
+
+    /// What was kept, and what stayed with the reasons.
+    pub(super) fn into_parts(self) -> (Vec<Draft>, Vec<String>) {
+        (self.facts, self.remarks)
+    }
+
+    pub(super) fn worktrees(&mut self, ix: plan::LaneIx) {
         let root = &self.context.plan.places.worktrees;
         let own = self.context.index.tasks_of[ix].iter().flat_map(|&t| {
             let task = &self.context.plan.tasks[t].id;
@@ -82,8 +85,8 @@ impl Removal<'_> {
         format!("what lane {} held when it was removed", self.lane)
     }
 
-    /// A merged lane loses its branches here and on origin; what is not in it is kept under a custody ref.
-    fn branches(&mut self) {
+    /// The lane loses its branches here and on origin; what is not in it is kept under a custody ref.
+    pub(super) fn branches(&mut self) {
         let repo = &self.context.project.repo;
         let integration = format!("refs/heads/{}", self.context.lane(self.lane).branch);
         let prefix = integration.trim_end_matches("integration").to_owned();
@@ -100,7 +103,12 @@ impl Removal<'_> {
             let branch = &self.context.lane(self.lane).branch;
             let removed = match repo.remote_tip(remote, branch) {
                 Ok(Some(there)) if there == tip => repo.delete_remote_branch(remote, branch, &there),
-                Ok(_) => Ok(()),
+                Ok(Some(there)) => {
+                    let there = there.short();
+                    self.remarks.push(format!("origin's {branch} stays: others have moved it to {there}"));
+                    Ok(())
+                }
+                Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };
             if let Err(error) = removed {

@@ -167,7 +167,7 @@ run = "echo x > x"
                 at: "2026-01-01T00:00:00Z".into(),
                 path: None,
                 line: None,
-                key: Some(format!("{}:end", crate::plan::pr_marker(&bench.plan, &bench.plan.lanes[0].id))),
+                key: Some(format!("{}:end", crate::plan::pr_marker(&bench.plan, &bench.plan.lanes[0].id, 0))),
             };
             forge.add_comment(1, comment).unwrap();
         }

@@ -486,6 +486,42 @@ run = "echo two >> one"
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s20_a_pull_request_that_a_person_closed_unseen_is_opened_again_by_a_retry_only() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[workstreams]]
+id = "b"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo one > one"
+[[tasks]]
+id = "two"
+workstream = "b"
+needs = ["one"]
+run = "echo two >> one"
+"#,
+    ));
+    bench.drive().await;
+    let forge = crate::forge::LocalForge::open(&bench.project.record.forge_dir()).unwrap();
+    let closed = crate::forge::Closed { by: "carol".to_owned(), at: "2026-01-01T00:00:00Z".to_owned() };
+    forge.close(2, closed).unwrap();
+    bench.ask(crate::signal::Verb::Merge { pr: 1, sha: None }).await;
+    let state = bench.drive().await;
+    assert_eq!(forge.get(2).unwrap().state, crate::forge::PrState::Closed, "{}", bench.told());
+    assert_eq!(state.lanes[1].status, LaneStatus::Failed, "{}", bench.told());
+    let why = state.lanes[1].reason.clone().unwrap_or_default();
+    assert_eq!(why, "pull request #2 was closed unmerged by carol");
+    bench.ask(crate::signal::Verb::Retry { tasks: Vec::new(), lanes: Vec::new() }).await;
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[1].status, LaneStatus::PrCreated, "{}", bench.told());
+    let now = forge.get(2).unwrap();
+    assert_eq!((now.state, now.base.as_str()), (crate::forge::PrState::Open, "main"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ar21_lanes_nest_three_deep_and_hand_their_work_up_and_down() {
     let bench = Bench::new(&graph(
         r#"

@@ -12,6 +12,7 @@ mod resume;
 mod review;
 mod surroundings;
 mod task_prs;
+mod undo;
 
 use std::path::Path;
 use std::process::Command;

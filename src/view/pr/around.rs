@@ -75,6 +75,7 @@ impl Section<'_> {
             LaneStatus::Merged if nested => "merged into this one",
             LaneStatus::Merged => "landed",
             LaneStatus::Failed => "failed",
+            LaneStatus::Reset => "undone",
             _ => "to be merged first",
         };
         let what = if nested { "nested lane" } else { "lane" };

@@ -1,0 +1,163 @@
+//! A lane that is being reset: what of it goes first, and what is done with it.
+
+use super::super::EngineError;
+use super::super::agenda::Item;
+use super::super::core::Core;
+use super::Remedy;
+use crate::event::{
+    ControlRejected, ControlVerb, Effect, LaneStatus, LaneUndo, TaskStatus, UndoRefused, UndoStep,
+};
+use crate::plan::LaneIx;
+use crate::state::{Revert, Undo};
+
+/// Looks at a lane that is being reset. Nothing else is decided about it meanwhile.
+pub(super) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    let state = &core.state.lanes[lane];
+    let Some(undo) = state.undo.clone().filter(|_| !state.is_moving()) else {
+        return Ok(());
+    };
+    if undo.done {
+        core.lane_to(lane, LaneStatus::Reset, Some(format!("undone by {}", undo.by)))?;
+        // Lanes whose work it held waited for its end, and it does not know them any more.
+        let waiting: Vec<LaneIx> =
+            (0..core.plan.lanes.len()).filter(|&l| core.state.lanes[l].undo.is_some()).collect();
+        core.agenda.touch_lanes(waiting.into_iter());
+        return Ok(());
+    }
+    if state.revert.as_ref().is_some_and(Revert::is_open) {
+        return reverting(core, lane, &undo);
+    }
+    reject_requests(core, lane)?;
+    if let Some(why) = merged_meanwhile(core, lane, &undo) {
+        return refuse(core, lane, &undo, why);
+    }
+    if core.waits_to_undo(lane, &undo) {
+        return Ok(());
+    }
+    let own = |effect: &Effect| matches!(effect, Effect::Undo { n, .. } if *n == undo.n);
+    let failed = core.state.lanes[lane].step.clone().filter(|step| own(&step.effect));
+    match failed.and_then(|step| core.remedy(&step, None)) {
+        Some(Remedy::Wait(due)) => {
+            core.agenda.wait_wall(due, Item::Lane(lane));
+            Ok(())
+        }
+        Some(Remedy::Give(why)) => refuse(core, lane, &undo, why),
+        Some(Remedy::Again) | None => match core.undo_step(lane, &undo) {
+            Some(step) => intend(core, lane, &undo, undo.request.clone(), undo.by.clone(), step),
+            None => refuse(core, lane, &undo, "it was never begun".to_owned()),
+        },
+    }
+}
+
+/// Its pull request into the target waits for a person.
+fn reverting(core: &mut Core, lane: LaneIx, undo: &Undo) -> Result<(), EngineError> {
+    let state = &core.state.lanes[lane];
+    let tip = state.revert.as_ref().map(|revert| revert.tip.clone()).expect("the caller saw it");
+    if let Some(request) = state.requests.front().cloned() {
+        let step = match request.verb {
+            ControlVerb::Revert { merge: true, .. } => UndoStep::Merge { tip },
+            ControlVerb::Revert { merge: false, .. } => UndoStep::Close,
+            _ => return reject_requests(core, lane),
+        };
+        return intend(core, lane, undo, request.id, request.by, step);
+    }
+    let Some(step) = state.step.clone() else { return Ok(()) };
+    match core.remedy(&step, None) {
+        Some(Remedy::Wait(due)) => core.agenda.wait_wall(due, Item::Lane(lane)),
+        Some(Remedy::Again) if matches!(step.effect, Effect::Undo { .. }) => {
+            core.intend(core.lane_subject(lane), step.effect)?;
+        }
+        // Whoever asked has heard it.
+        _ => {}
+    }
+    Ok(())
+}
+
+fn reject_requests(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    while let Some(request) = core.state.lanes[lane].requests.front().cloned() {
+        let reason = format!("lane `{}` is being reset", core.plan.lanes[lane].id);
+        core.decide(core.lane_subject(lane), ControlRejected { request: request.id, reason })?;
+    }
+    Ok(())
+}
+
+fn intend(
+    core: &mut Core,
+    lane: LaneIx,
+    undo: &Undo,
+    request: String,
+    by: String,
+    step: UndoStep,
+) -> Result<(), EngineError> {
+    let id = core.plan.lanes[lane].id.clone();
+    core.intend(core.lane_subject(lane), Effect::Undo { lane: id, n: undo.n, request, by, step })
+}
+
+fn refuse(core: &mut Core, lane: LaneIx, undo: &Undo, reason: String) -> Result<(), EngineError> {
+    let request = undo.request.clone();
+    core.decide(core.lane_subject(lane), UndoRefused { request, reason })
+}
+
+/// Why what was planned does not fit a lane that somebody has merged since.
+fn merged_meanwhile(core: &Core, lane: LaneIx, undo: &Undo) -> Option<String> {
+    let state = &core.state.lanes[lane];
+    let planned = matches!(undo.how, LaneUndo::Revert { .. }) || state.status == LaneStatus::Merged;
+    let pr = state.pr.as_ref().filter(|pr| pr.merged.is_some() && !planned)?;
+    Some(format!("pull request #{} was merged meanwhile; look again", pr.at.number))
+}
+
+impl Core {
+    /// Whether something has to come to its end before the lane can be undone.
+    fn waits_to_undo(&self, lane: LaneIx, undo: &Undo) -> bool {
+        let at_work = |&t: &crate::plan::TaskIx| {
+            let task = &self.state.tasks[t];
+            task.reset_wanted.is_some() && task.status == TaskStatus::Running
+        };
+        if self.index.tasks_of[lane].iter().any(at_work) {
+            return true;
+        }
+        let under_way = |lane: LaneIx| {
+            let other = self.state.lanes[lane].undo.as_ref();
+            other.is_some_and(|other| other.request == undo.request)
+        };
+        match &undo.how {
+            LaneUndo::TakeBack { from } => from.iter().filter_map(|l| self.index.lane(l)).any(under_way),
+            // What stands on it goes first.
+            LaneUndo::Remove | LaneUndo::Revert { .. } => (0..self.plan.lanes.len()).any(|l| {
+                l != lane
+                    && under_way(l)
+                    && self.state.lanes[l].contains.contains_key(&lane)
+                    && !self.is_mutual(lane, l)
+            }),
+        }
+    }
+
+    /// A nested lane and the one that holds it have each other's work: the nested one goes first where both go whole.
+    fn is_mutual(&self, lane: LaneIx, holder: LaneIx) -> bool {
+        let whole = |l: LaneIx| {
+            let undo = self.state.lanes[l].undo.as_ref();
+            undo.is_some_and(|undo| !matches!(undo.how, LaneUndo::TakeBack { .. }))
+        };
+        self.index.is_within(lane, holder) && whole(holder)
+    }
+
+    fn undo_step(&self, lane: LaneIx, undo: &Undo) -> Option<UndoStep> {
+        let state = &self.state.lanes[lane];
+        Some(match &undo.how {
+            LaneUndo::TakeBack { from } => {
+                let tip_of = |id: &crate::id::LaneId| {
+                    Some((id.clone(), self.state.lanes[self.index.lane(id)?].tip.clone()?))
+                };
+                UndoStep::TakeBack {
+                    tip: state.tip.clone()?,
+                    commits: self.state.to_take_back(lane),
+                    from: from.iter().filter_map(tip_of).collect(),
+                }
+            }
+            LaneUndo::Remove => UndoStep::Remove { tip: state.tip.clone() },
+            LaneUndo::Revert { landed, .. } => {
+                UndoStep::Revert { landed: landed.clone(), head: state.pr.as_ref()?.tip.clone() }
+            }
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! Which files of a tree are written as the bytes of their blobs, and which only git can write.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::listing::{Kind, Listing};
+use crate::git::command::Git;
+use crate::git::{GitError, Repo};
+use crate::id::Sha;
+
+/// For each entry whether it is written as it is; `None` where the configuration says otherwise for everything.
+pub(super) fn plain(repo: &Repo, commit: &Sha, listing: &Listing) -> Result<Option<Vec<bool>>, GitError> {
+    let config = config(repo)?;
+    let is = |key: &str| config.get(key).is_some_and(|value| truth(value));
+    let is_not = |key: &str| config.get(key).is_some_and(|value| !truth(value));
+    let elsewhere = is("core.ignorecase") || is("core.precomposeunicode");
+    if elsewhere || is("core.autocrlf") || is_not("core.symlinks") || is_not("core.filemode") {
+        return Ok(None);
+    }
+    let mut plain: Vec<bool> = listing.entries.iter().map(|entry| entry.kind != Kind::Submodule).collect();
+    if has_attributes(repo, listing, &config)? {
+        let crlf = config.get("core.eol").is_some_and(|eol| eol.eq_ignore_ascii_case("crlf"));
+        for entry in converted(repo, commit, listing, crlf)? {
+            plain[entry] = false;
+        }
+    }
+    Ok(Some(plain))
+}
+
+/// The values of `core.*`, by their keys in lower case.
+fn config(repo: &Repo) -> Result<HashMap<String, String>, GitError> {
+    let answer =
+        Git::new(repo.scope(), "config").args(["-z", "--get-regexp", r"^core\."]).accept(&[0, 1]).run()?;
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    // A key without `=` is true.
+    let pairs = text.split('\0').filter(|pair| !pair.is_empty());
+    Ok(pairs
+        .map(|pair| pair.split_once('\n').unwrap_or((pair, "true")))
+        .map(|(key, value)| (key.to_lowercase(), value.to_owned()))
+        .collect())
+}
+
+fn truth(value: &str) -> bool {
+    ["true", "yes", "on", "1"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// Whether anything may give attributes to these files.
+fn has_attributes(
+    repo: &Repo,
+    listing: &Listing,
+    config: &HashMap<String, String>,
+) -> Result<bool, GitError> {
+    let is_attributes = |path: &[u8]| path.rsplit(|byte| *byte == b'/').next() == Some(b".gitattributes");
+    if listing.entries.iter().any(|entry| is_attributes(&entry.path))
+        || config.contains_key("core.attributesfile")
+        || repo.common_dir().join("info/attributes").exists()
+    {
+        return Ok(true);
+    }
+    for name in ["GIT_ATTR_GLOBAL", "GIT_ATTR_SYSTEM"] {
+        let answer = Git::new(repo.scope(), "var").arg(name).accept(&[0, 1, 129]).run()?;
+        match answer.code {
+            0 if !answer.stdout.split(|byte| *byte == b'\n').any(exists) => {}
+            // There is no such file.
+            1 => {}
+            // There is one, or this git is too old to tell (before 2.41).
+            _ => return Ok(true),
+        }
+    }
+    Ok(false)
+}
+
+fn exists(line: &[u8]) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    !line.is_empty() && Path::new(std::ffi::OsStr::from_bytes(line)).exists()
+}
+
+/// The entries that git converts on their way to a file.
+fn converted(repo: &Repo, commit: &Sha, listing: &Listing, crlf: bool) -> Result<Vec<usize>, GitError> {
+    let mut paths = Vec::new();
+    for entry in &listing.entries {
+        paths.extend_from_slice(&entry.path);
+        paths.push(0);
+    }
+    let answer = Git::new(repo.scope(), "check-attr")
+        .arg(format!("--source={commit}"))
+        .args(["-z", "--stdin", "--all"])
+        .stdin(paths)
+        .run()?;
+    let mut fields = answer.stdout.split(|byte| *byte == 0);
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let (Some(path), Some(name), Some(value)) = (fields.next(), fields.next(), fields.next()) {
+        if !converts(name, value, crlf) {
+            continue;
+        }
+        // Answers come in the order of the questions.
+        while listing.entries.get(at).is_some_and(|entry| entry.path != path) {
+            at += 1;
+        }
+        if at < listing.entries.len() {
+            found.push(at);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether an attribute makes git write something else than the blob.
+fn converts(name: &[u8], value: &[u8], crlf: bool) -> bool {
+    let off = matches!(value, b"unset" | b"unspecified");
+    match name {
+        b"filter" | b"ident" | b"working-tree-encoding" => !off,
+        b"eol" => value.eq_ignore_ascii_case(b"crlf"),
+        b"text" | b"crlf" => crlf && !off,
+        _ => false,
+    }
+}

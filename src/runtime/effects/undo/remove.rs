@@ -1,0 +1,64 @@
+//! A lane that goes as a whole: its pull request is told and closed, its worktrees and branches go after custody.
+
+use super::Asked;
+use crate::event::{Draft, Failure, FailureKind, LaneUndone, PrClosed};
+use crate::forge::{Closed, ForgeError, PrState};
+use crate::id::Sha;
+use crate::runtime::clock;
+use crate::runtime::effects::pull_request::{forge_failure, open_forge};
+use crate::runtime::effects::teardown::Removal;
+use crate::runtime::effects::{git_failure, permanent};
+
+/// Closes the pull request, where it is open. One that was merged since stops everything.
+pub(super) async fn close(asked: &Asked) -> Result<Vec<Draft>, Failure> {
+    let known = asked.lane_state().pr.as_ref().filter(|pr| pr.merged.is_none());
+    let Some(number) = known.map(|pr| pr.at.number) else { return Ok(Vec::new()) };
+    let forge = open_forge(&asked.context)?;
+    let failed = |e: ForgeError| forge_failure("closing the pull request", &e);
+    let state = match forge.get(number).await {
+        Ok(pull) => pull.state,
+        Err(ForgeError::NotFound { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    if state == PrState::Merged {
+        let message = format!("pull request #{number} was merged meanwhile; look again");
+        return Err(Failure { class: FailureKind::Refused, message, hint: None, retry_at: None });
+    }
+    asked.say(number, crate::view::undo_closed(&asked.lane, &asked.by)).await?;
+    if state == PrState::Closed {
+        return Ok(Vec::new());
+    }
+    let closed = Closed { by: asked.by.clone(), at: clock::wall().to_string() };
+    forge.close(number, closed).await.map_err(failed)?;
+    Ok(vec![asked.fact(PrClosed { by: asked.by.clone() })])
+}
+
+/// Removes worktrees and branches, what is in them kept first.
+pub(super) fn remove(asked: &Asked, tip: Option<Sha>) -> Result<Vec<Draft>, Failure> {
+    let context = &asked.context;
+    let (lane, repo) = (&asked.lane, &context.project.repo);
+    let ix = context.index.lane(lane).expect("effects name lanes of the plan");
+    let doing = |e| git_failure(&format!("removing lane `{lane}`"), &e);
+    let branch = &context.lane(lane).branch;
+    let reference = format!("refs/heads/{branch}");
+    if let Some(path) = repo.checkout_of(&reference).map_err(doing)? {
+        return Err(Failure {
+            class: FailureKind::Refused,
+            message: format!("`{branch}` is checked out in {}", path.display()),
+            hint: Some(format!("switch to another branch in {}", path.display())),
+            retry_at: None,
+        });
+    }
+    let landed = asked.lane_state().pr.as_ref().and_then(|pr| pr.merged.clone());
+    let mut removal = Removal::new(context, lane, tip, landed);
+    removal.worktrees(ix);
+    removal.branches();
+    if let Some(left) = repo.read_ref(&reference).map_err(doing)? {
+        let message = format!("`{branch}` could not be removed; it is at {}", left.short());
+        return Err(Failure { class: FailureKind::Moved, ..permanent(message) });
+    }
+    let (mut facts, remarks) = removal.into_parts();
+    let event = LaneUndone { tip: None, reverted: Vec::new(), upstream: Vec::new(), remarks };
+    facts.push(asked.fact(event));
+    Ok(facts)
+}

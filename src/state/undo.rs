@@ -1,0 +1,410 @@
+//! What undoing something takes along, from what the run knows: pure, so that it can be shown before it is asked for, and
+//! compared with what was shown when it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Attempt, State};
+use crate::event::{
+    Effect, LaneStatus, LaneUndo, PrRef, TaskStatus, UndoLane, UndoPlan, UndoTarget, UndoTask, UndoWhy,
+};
+use crate::id::{LaneId, Sha, TaskId};
+use crate::plan::{LaneIx, TaskIx};
+
+/// A reset of a lane that is under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Undo {
+    /// The request.
+    pub request: String,
+    /// Who asked.
+    pub by: String,
+    /// How the lane is undone.
+    pub how: LaneUndo,
+    /// 1-based count of resets of the lane.
+    pub n: u32,
+    /// Whether the lane's work is gone from where it was, so that the lane can end.
+    pub done: bool,
+}
+
+/// The pull request that takes a lane out of its target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revert {
+    /// Where it is.
+    pub at: PrRef,
+    /// Its branch.
+    pub branch: String,
+    /// The commit it shows.
+    pub tip: Sha,
+    /// The commit of the target that took it, once merged.
+    pub merged: Option<Sha>,
+    /// Who closed it unmerged.
+    pub closed_by: Option<String>,
+}
+
+impl Revert {
+    /// Whether it waits for a person.
+    pub fn is_open(&self) -> bool {
+        self.merged.is_none() && self.closed_by.is_none()
+    }
+}
+
+/// How an attempt's work came into its lane.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Landing {
+    /// Where the lane stood before.
+    pub from: Sha,
+    /// The commit that brought it.
+    pub commit: Sha,
+    /// The event that tells it.
+    pub seq: u64,
+}
+
+/// Why something cannot be undone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UndoRefusal {
+    /// The run has no such task.
+    #[error("there is no task `{task}` in this run")]
+    NoTask {
+        /// Its name.
+        task: TaskId,
+    },
+    /// The run has no such lane.
+    #[error("there is no lane `{lane}` in this run")]
+    NoLane {
+        /// Its name.
+        lane: LaneId,
+    },
+    /// A task that was never begun, or was undone before.
+    #[error("task `{task}` is {status}; there is nothing to undo")]
+    NothingOfTask {
+        /// The task.
+        task: TaskId,
+        /// Where it stands.
+        status: TaskStatus,
+    },
+    /// A lane that was never begun, or was undone before.
+    #[error("lane `{lane}` is {status}; there is nothing to undo")]
+    NothingOfLane {
+        /// The lane.
+        lane: LaneId,
+        /// Where it stands.
+        status: LaneStatus,
+    },
+    /// The task that is to stay has not landed.
+    #[error("task `{task}` is {status} and has not landed, so nothing landed after it")]
+    NotLanded {
+        /// The task.
+        task: TaskId,
+        /// Where it stands.
+        status: TaskStatus,
+    },
+    /// Nothing has landed after it.
+    #[error("nothing has landed after task `{task}`")]
+    NothingAfter {
+        /// The task.
+        task: TaskId,
+    },
+    /// The task that is to stay would go too.
+    #[error("task `{task}` cannot stay: lane `{lane}` goes as a whole, as its target has it as a whole")]
+    CannotStay {
+        /// The task.
+        task: TaskId,
+        /// Its lane.
+        lane: LaneId,
+    },
+    /// A lane that it touches is being reset.
+    #[error("lane `{lane}` is being reset already")]
+    UnderWay {
+        /// The lane.
+        lane: LaneId,
+    },
+    /// A pull request that takes the lane back waits to be merged.
+    #[error("pull request #{number} takes lane `{lane}` back already; it waits to be merged")]
+    Reverting {
+        /// The lane.
+        lane: LaneId,
+        /// The number of the pull request.
+        number: u64,
+    },
+    /// GitHub has merged a nested lane into the one that holds it, in a way of its own.
+    #[error("lane `{lane}` was merged into `{parent}` on GitHub; undoing that is not supported yet")]
+    NestedOnGitHub {
+        /// The nested lane.
+        lane: LaneId,
+        /// The lane that it is nested in.
+        parent: LaneId,
+    },
+    /// A lane that it touches is being merged at this moment.
+    #[error("lane `{lane}` is being merged at this moment")]
+    Merging {
+        /// The lane.
+        lane: LaneId,
+    },
+}
+
+impl State {
+    /// What undoing `of` takes along. The same state gives the same plan.
+    pub fn undo(&self, of: &UndoTarget) -> Result<UndoPlan, UndoRefusal> {
+        let mut reach = Reach { state: self, tasks: BTreeMap::new(), whole: BTreeMap::new() };
+        match of {
+            UndoTarget::Task(task) => {
+                let ix = self.named_task(task)?;
+                let now = &self.tasks[ix];
+                if !reach.has_begun(ix) {
+                    let (task, status) = (task.clone(), now.status);
+                    return Err(UndoRefusal::NothingOfTask { task, status });
+                }
+                reach.tasks.insert(ix, UndoWhy::Asked);
+            }
+            UndoTarget::Lane(lane) => {
+                let ix = self.index.lane(lane).ok_or_else(|| UndoRefusal::NoLane { lane: lane.clone() })?;
+                let now = &self.lanes[ix];
+                if now.tip.is_none() || now.status == LaneStatus::Reset {
+                    let (lane, status) = (lane.clone(), now.status);
+                    return Err(UndoRefusal::NothingOfLane { lane, status });
+                }
+                reach.whole.insert(ix, UndoWhy::Asked);
+            }
+            UndoTarget::To(task) => self.after(task, &mut reach)?,
+        }
+        reach.close();
+        let lanes = reach.lanes();
+        self.may_undo(&lanes)?;
+        if let UndoTarget::To(task) = of
+            && let Some(ix) = self.index.task(task)
+            && reach.tasks.contains_key(&ix)
+        {
+            let lane = self.plan.lanes[self.index.lane_of[ix]].id.clone();
+            return Err(UndoRefusal::CannotStay { task: task.clone(), lane });
+        }
+        Ok(UndoPlan { of: of.clone(), tasks: reach.shown(), lanes: lanes.into_values().collect() })
+    }
+
+    fn named_task(&self, task: &TaskId) -> Result<TaskIx, UndoRefusal> {
+        self.index.task(task).ok_or_else(|| UndoRefusal::NoTask { task: task.clone() })
+    }
+
+    fn after(&self, task: &TaskId, reach: &mut Reach<'_>) -> Result<(), UndoRefusal> {
+        let ix = self.named_task(task)?;
+        let Some(stays) = self.tasks[ix].landings().map(|l| l.seq).max() else {
+            return Err(UndoRefusal::NotLanded { task: task.clone(), status: self.tasks[ix].status });
+        };
+        for (other, state) in self.tasks.iter().enumerate().filter(|(other, _)| *other != ix) {
+            if state.landings().any(|l| l.seq > stays) {
+                reach.tasks.insert(other, UndoWhy::LandedAfter(task.clone()));
+            }
+        }
+        if reach.tasks.is_empty() {
+            return Err(UndoRefusal::NothingAfter { task: task.clone() });
+        }
+        Ok(())
+    }
+
+    fn may_undo(&self, lanes: &BTreeMap<LaneIx, UndoLane>) -> Result<(), UndoRefusal> {
+        for (&ix, planned) in lanes {
+            let (now, lane) = (&self.lanes[ix], planned.lane.clone());
+            if let Some(open) = now.revert.as_ref().filter(|revert| revert.is_open()) {
+                return Err(UndoRefusal::Reverting { lane, number: open.at.number });
+            }
+            if now.undo.is_some() {
+                return Err(UndoRefusal::UnderWay { lane });
+            }
+            let outer = self.index.parent[ix].and_then(|parent| lanes.get(&parent));
+            if let Some(outer) = outer.filter(|outer| matches!(outer.undo, LaneUndo::TakeBack { .. }))
+                && now.status == LaneStatus::Merged
+                && self.plan.settings.github.is_some()
+            {
+                return Err(UndoRefusal::NestedOnGitHub { lane, parent: outer.lane.clone() });
+            }
+            let merges =
+                |effect: &Effect| matches!(effect, Effect::MergePr { .. } | Effect::CheckMerged { .. });
+            if now.step.as_ref().is_some_and(|step| step.is_in_flight() && merges(&step.effect)) {
+                return Err(UndoRefusal::Merging { lane });
+            }
+        }
+        Ok(())
+    }
+
+    /// The commits that brought what a reset takes out of the branch of `lane`, newest first: landings of its tasks, and
+    /// merges of nested lanes that go.
+    pub fn to_take_back(&self, lane: LaneIx) -> Vec<Sha> {
+        let wanted = |t: &&TaskIx| self.tasks[**t].reset_wanted.is_some();
+        let tasks = self.index.tasks_of[lane].iter().filter(wanted);
+        let mut found: Vec<(u64, Sha)> =
+            tasks.flat_map(|&t| self.tasks[t].landings()).map(|l| (l.seq, l.commit.clone())).collect();
+        for child in self.index.children[lane].iter().map(|&c| &self.lanes[c]) {
+            let goes = child.undo.as_ref().is_some_and(|undo| undo.how == LaneUndo::Remove);
+            let merged = child.pr.as_ref().and_then(|pr| pr.merged.clone());
+            if let (true, Some(seq), Some(commit)) = (goes, child.merged_seq, merged) {
+                found.push((seq, commit));
+            }
+        }
+        found.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+        found.into_iter().map(|(_, commit)| commit).collect()
+    }
+}
+
+impl super::Task {
+    /// How its work came into its lane, as far as it is still there.
+    pub fn landings(&self) -> impl Iterator<Item = &Landing> {
+        self.attempts.iter().filter(|a| !a.undone).filter_map(|a: &Attempt| a.landing.as_ref())
+    }
+}
+
+/// What is reached from what was asked for.
+struct Reach<'a> {
+    state: &'a State,
+    tasks: BTreeMap<TaskIx, UndoWhy>,
+    /// Lanes that go as a whole.
+    whole: BTreeMap<LaneIx, UndoWhy>,
+}
+
+impl Reach<'_> {
+    fn has_begun(&self, task: TaskIx) -> bool {
+        let task = &self.state.tasks[task];
+        task.status != TaskStatus::Reset && task.attempts.iter().any(|a| !a.undone)
+    }
+
+    /// Whether the lane's content is in its target.
+    fn is_in_target(&self, lane: LaneIx) -> bool {
+        let lane = &self.state.lanes[lane];
+        lane.status == LaneStatus::Merged && lane.tip.is_some()
+    }
+
+    fn id(&self, lane: LaneIx) -> LaneId {
+        self.state.plan.lanes[lane].id.clone()
+    }
+
+    /// Adds what follows until nothing does.
+    fn close(&mut self) {
+        loop {
+            let before = (self.tasks.len(), self.whole.len());
+            self.dependents();
+            self.merged_lanes();
+            self.whole_lanes();
+            if (self.tasks.len(), self.whole.len()) == before {
+                return;
+            }
+        }
+    }
+
+    fn dependents(&mut self) {
+        let (state, mut look) = (self.state, self.tasks.keys().copied().collect::<Vec<_>>());
+        while let Some(task) = look.pop() {
+            for &after in &state.index.dependents[task] {
+                if self.has_begun(after) && !self.tasks.contains_key(&after) {
+                    self.tasks.insert(after, UndoWhy::Needs(state.plan.tasks[task].id.clone()));
+                    look.push(after);
+                }
+            }
+        }
+    }
+
+    fn merged_lanes(&mut self) {
+        for task in self.tasks.keys().copied().collect::<Vec<_>>() {
+            let lane = self.state.index.lane_of[task];
+            if self.is_in_target(lane) {
+                let why = UndoWhy::InTarget(self.state.plan.tasks[task].id.clone());
+                self.whole.entry(lane).or_insert(why);
+            }
+        }
+    }
+
+    fn whole_lanes(&mut self) {
+        let index = &self.state.index;
+        for lane in self.whole.keys().copied().collect::<Vec<_>>() {
+            let id = self.id(lane);
+            for &task in &index.tasks_of[lane] {
+                if self.state.tasks[task].status != TaskStatus::Reset {
+                    self.tasks.entry(task).or_insert(UndoWhy::WithLane(id.clone()));
+                }
+            }
+            for (holder, state) in self.state.lanes.iter().enumerate() {
+                // What a lane took from one that is nested in it is one commit there, unless its target has that too.
+                let outer = index.is_within(lane, holder);
+                if state.contains.contains_key(&lane) && (!outer || self.is_in_target(holder)) {
+                    self.whole.entry(holder).or_insert(UndoWhy::Holds(id.clone()));
+                }
+            }
+        }
+    }
+
+    fn lanes(&self) -> BTreeMap<LaneIx, UndoLane> {
+        let index = &self.state.index;
+        let mut lanes = BTreeMap::new();
+        for (&lane, why) in &self.whole {
+            let landed = || self.state.lanes[lane].pr.as_ref()?.merged.clone();
+            let undo = match landed().filter(|_| self.is_in_target(lane) && index.parent[lane].is_none()) {
+                Some(landed) => {
+                    LaneUndo::Revert { target: self.state.plan.lanes[lane].target.clone(), landed }
+                }
+                None => LaneUndo::Remove,
+            };
+            lanes.insert(lane, self.lane(lane, why.clone(), undo));
+        }
+        let mut forward: BTreeMap<LaneIx, (UndoWhy, BTreeSet<LaneIx>)> = BTreeMap::new();
+        for &task in self.tasks.keys() {
+            let why = UndoWhy::Has(self.state.plan.tasks[task].id.clone());
+            forward.entry(index.lane_of[task]).or_insert((why, BTreeSet::new()));
+        }
+        for &lane in self.whole.keys().filter(|&&lane| self.is_in_target(lane)) {
+            if let Some(parent) = index.parent[lane] {
+                forward.entry(parent).or_insert((UndoWhy::Holds(self.id(lane)), BTreeSet::new()));
+            }
+        }
+        forward.retain(|lane, _| !self.whole.contains_key(lane) && self.state.lanes[*lane].tip.is_some());
+        self.holders(&mut forward);
+        for (lane, (why, from)) in forward {
+            let from = from.into_iter().map(|lane| self.id(lane)).collect();
+            lanes.insert(lane, self.lane(lane, why, LaneUndo::TakeBack { from }));
+        }
+        lanes
+    }
+
+    /// Lanes that hold work which goes follow those that it goes from.
+    fn holders(&self, forward: &mut BTreeMap<LaneIx, (UndoWhy, BTreeSet<LaneIx>)>) {
+        let mut look: Vec<LaneIx> = forward.keys().copied().collect();
+        while let Some(lane) = look.pop() {
+            for (holder, state) in self.state.lanes.iter().enumerate() {
+                let stands = !state.status.is_terminal() || state.status == LaneStatus::Failed;
+                let Some(held) = state.contains.get(&lane).filter(|_| stands) else { continue };
+                if self.whole.contains_key(&holder) || self.is_older(lane, held) {
+                    continue;
+                }
+                let known = forward.contains_key(&holder);
+                let why = UndoWhy::Holds(self.id(lane));
+                forward.entry(holder).or_insert((why, BTreeSet::new())).1.insert(lane);
+                if !known {
+                    look.push(holder);
+                }
+            }
+        }
+    }
+
+    /// Whether `held` is known to be a tip of `lane` from before anything that goes had landed in it.
+    fn is_older(&self, lane: LaneIx, held: &Sha) -> bool {
+        let tasks = &self.state.index.tasks_of[lane];
+        let going = tasks.iter().filter(|t| self.tasks.contains_key(t));
+        let Some(first) = going.flat_map(|&t| self.state.tasks[t].landings()).map(|l| l.seq).min() else {
+            return false;
+        };
+        let mut all = tasks.iter().flat_map(|&t| self.state.tasks[t].landings());
+        all.any(|l| l.seq <= first && l.from == *held || l.seq < first && l.commit == *held)
+    }
+
+    fn lane(&self, lane: LaneIx, why: UndoWhy, undo: LaneUndo) -> UndoLane {
+        let now = &self.state.lanes[lane];
+        let open = now.pr.as_ref().filter(|pr| pr.merged.is_none() && pr.closed_by.is_none());
+        UndoLane { lane: self.id(lane), why, undo, tip: now.tip.clone(), pr: open.map(|pr| pr.at.number) }
+    }
+
+    fn shown(&self) -> Vec<UndoTask> {
+        let shown = |(&task, why): (&TaskIx, &UndoWhy)| {
+            let (plan, now) = (&self.state.plan.tasks[task], &self.state.tasks[task]);
+            let mut landed: Vec<Sha> = now.landings().map(|l| l.commit.clone()).collect();
+            landed.reverse();
+            let at_work = now.status == TaskStatus::Running;
+            UndoTask { task: plan.id.clone(), lane: plan.lane.clone(), why: why.clone(), landed, at_work }
+        };
+        self.tasks.iter().map(shown).collect()
+    }
+}

@@ -1,0 +1,141 @@
+//! What the events of a reset leave in the state.
+
+use super::{Lane, PullRequest, Revert, State, Undo};
+use crate::event::{Control, Effect, LaneUndo, LaneUndone, RevertOpened, TaskStatus, UndoPlan, UndoWhy};
+use crate::plan::LaneIx;
+
+impl State {
+    /// Where things would stand if `plan` had just been confirmed.
+    #[must_use]
+    pub fn supposing(&self, plan: &UndoPlan) -> Self {
+        let mut supposed = self.clone();
+        let verb = crate::event::ControlVerb::Reset { plan: plan.clone() };
+        supposed.reset(&Control { id: String::new(), by: String::new(), verb }, plan);
+        supposed
+    }
+
+    /// Everything that the plan names is wanted undone; what works on it is called off.
+    pub(super) fn reset(&mut self, control: &Control, plan: &UndoPlan) {
+        for planned in &plan.tasks {
+            let Some(task) = self.index.task(&planned.task) else { continue };
+            let task = &mut self.tasks[task];
+            task.reset_wanted = Some(format!("undone by {}{}", control.by, why(&planned.why)));
+            task.cancel_wanted |= task.status == TaskStatus::Running;
+            task.retry_wanted = false;
+        }
+        for planned in &plan.lanes {
+            let Some(lane) = self.index.lane(&planned.lane) else { continue };
+            let lane = &mut self.lanes[lane];
+            lane.undos += 1;
+            lane.undo = Some(Undo {
+                request: control.id.clone(),
+                by: control.by.clone(),
+                how: planned.undo.clone(),
+                n: lane.undos,
+                done: false,
+            });
+        }
+    }
+
+    /// A lane is as it was to become; where it goes as a whole, its end is decided next.
+    pub(super) fn undone(&mut self, lane: LaneIx, event: &LaneUndone) {
+        let gone: Vec<LaneIx> = self.index.children[lane]
+            .iter()
+            .copied()
+            .filter(|&c| self.lanes[c].undo.as_ref().is_some_and(|undo| undo.how == LaneUndo::Remove))
+            .collect();
+        let held: Vec<_> =
+            event.upstream.iter().filter_map(|(up, tip)| Some((self.index.lane(up)?, tip.clone()))).collect();
+        let state = &mut self.lanes[lane];
+        state.remarks.extend(event.remarks.iter().cloned());
+        if let Some(undo) = state.undo.as_mut().filter(|undo| !matches!(undo.how, LaneUndo::TakeBack { .. }))
+        {
+            undo.done = true;
+            return;
+        }
+        state.undo = None;
+        state.tip = event.tip.clone().or(state.tip.take());
+        state.contains.retain(|up, _| !gone.contains(up));
+        state.contains.extend(held);
+        state.unresolved = None;
+        state.given_up = None;
+    }
+
+    /// A reset ends where it was refused, and at the lanes that it has not come to.
+    pub(super) fn undo_refused(&mut self, request: &str, reason: &str, at: LaneIx) {
+        let about =
+            |lane: &Lane| lane.undo.as_ref().is_some_and(|undo| undo.request == request && !undo.done);
+        let begun = |lane: &Lane| {
+            let undoes = |effect: &Effect| matches!(effect, Effect::Undo { .. });
+            let works = lane.step.as_ref().is_some_and(|step| step.is_in_flight() && undoes(&step.effect));
+            works || lane.revert.as_ref().is_some_and(Revert::is_open)
+        };
+        for lane in 0..self.lanes.len() {
+            if !about(&self.lanes[lane]) || lane != at && begun(&self.lanes[lane]) {
+                continue;
+            }
+            self.give_undo_up(lane);
+            if lane == at {
+                self.lanes[lane].remarks.push(format!("not undone: {reason}"));
+            }
+        }
+    }
+
+    /// The lane stays as it is.
+    pub(super) fn give_undo_up(&mut self, lane: LaneIx) {
+        self.lanes[lane].undo = None;
+        self.lanes[lane].step = None;
+        for &task in &self.index.tasks_of[lane] {
+            let task = &mut self.tasks[task];
+            if task.reset_wanted.take().is_some() {
+                task.cancel_wanted = false;
+            }
+        }
+    }
+}
+
+impl Revert {
+    pub(super) fn opened(event: &RevertOpened) -> Self {
+        Self {
+            at: event.pr.clone(),
+            branch: event.branch.clone(),
+            tip: event.tip.clone(),
+            merged: None,
+            closed_by: None,
+        }
+    }
+}
+
+impl Lane {
+    /// Nothing of it is left but what it was; it can be begun anew.
+    pub(super) fn begin_anew(&mut self) {
+        let closed = |pr: PullRequest| PullRequest {
+            closed_by: pr.closed_by.or_else(|| pr.merged.is_none().then(|| "laneway".to_owned())),
+            ..pr
+        };
+        *self = Self {
+            status: self.status,
+            since: std::mem::take(&mut self.since),
+            reason: self.reason.take(),
+            syncs: self.syncs,
+            teardowns: self.teardowns,
+            undos: self.undos,
+            pr: self.pr.take().map(closed),
+            revert: self.revert.take(),
+            resets: self.resets + 1,
+            requests: std::mem::take(&mut self.requests),
+            remarks: std::mem::take(&mut self.remarks),
+            kept: std::mem::take(&mut self.kept),
+            ..Self::default()
+        };
+    }
+}
+
+fn why(why: &UndoWhy) -> String {
+    match why {
+        UndoWhy::Asked | UndoWhy::Has(_) | UndoWhy::InTarget(_) => String::new(),
+        UndoWhy::LandedAfter(task) => format!(": it landed after `{task}`"),
+        UndoWhy::Needs(task) => format!(": it needs `{task}`"),
+        UndoWhy::WithLane(lane) | UndoWhy::Holds(lane) => format!(" with lane `{lane}`"),
+    }
+}

@@ -1,0 +1,51 @@
+//! A real disk that is full: a small file system of its own for repository, record and worktrees.
+
+use std::fs;
+
+use super::agents;
+use crate::harness::{Output, Scratch};
+
+/// Runs `script` in namespaces of its own, in which a file system of `size` is mounted at `shared/disk`, with the
+/// repository on it. `None` where the system does not let us.
+fn on_small_disk(scratch: &Scratch, size: &str, script: &str) -> Option<Output> {
+    let disk = scratch.shared().join("disk");
+    fs::create_dir_all(&disk).expect("a writable directory");
+    let (disk, repo) = (disk.display(), scratch.repo().display());
+    let mount = format!("mount -t tmpfs -o size={size} tmpfs '{disk}'");
+    if !scratch.program("unshare", &["-rm", "sh", "-c", &mount], &[]).succeeded() {
+        eprintln!("skipped: no file system can be mounted here");
+        return None;
+    }
+    let all = format!("set -e; {mount}; cp -a '{repo}' '{disk}/repo'; cd '{disk}/repo'; {script}");
+    Some(scratch.program("unshare", &["-rm", "sh", "-c", &all], &[]))
+}
+
+#[test]
+fn a18_a_run_whose_disk_is_full_says_so_loses_nothing_and_goes_on_when_there_is_room() {
+    let scratch = crate::harness::Setup::new().without_origin().make();
+    // The first task leaves no room, as any other program may; the second would have to write much more than there is.
+    let fill =
+        "echo one > one.txt && { head -c 1G /dev/zero > ../../../../filler 2> ../../../../said || true; }";
+    let tasks = [("fill", fill), ("next", "echo two > two.txt")];
+    scratch.write("graphs/full.toml", &agents("full", "", &tasks));
+    let script = "
+        code=0; laneway run graphs/full.toml > ../first 2> \"$HOME/said\" || code=$?
+        cat \"$HOME/said\"; echo \"first: $code\"
+        rm -f ../filler
+        laneway run graphs/full.toml || echo second: $?
+        laneway verify full && laneway status full --json > ../status
+        laneway events full --json | grep -c '\"kind\":\"process.started\"'
+        cat ../status";
+    let Some(output) = on_small_disk(&scratch, "24m", script) else { return };
+    let text = output.success().text();
+    assert!(text.contains("first: 4"), "{text}");
+    assert!(text.contains("no space left"), "{text}");
+    assert!(text.contains("hint:") || text.contains("make room"), "{text}");
+    assert!(!text.contains("second:"), "{text}");
+    let json = &text[text.find('{').expect("a status")..];
+    let mut values = serde_json::Deserializer::from_str(json).into_iter();
+    let status: serde_json::Value = values.next().expect("a status").expect("JSON");
+    let status = crate::harness::Status::of(status);
+    status.expect("completed", &[("default", "pr_created")], &[("fill", "merged"), ("next", "merged")]);
+    assert_eq!((status.attempts("fill"), status.attempts("next")), (1, 1));
+}

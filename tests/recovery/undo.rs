@@ -1,0 +1,81 @@
+//! Resets by the real program: shown first, confirmed, and killed on the way.
+
+use super::agents;
+use crate::harness::{Scratch, Setup, UserState};
+
+fn lanes(scratch: &Scratch, name: &str) {
+    let tasks = [("one", "echo 1 > one.txt"), ("two", "echo 2 > two.txt"), ("side", "echo s > side.txt")];
+    let mut text = agents(name, "\n[[workstreams]]\nid = \"a\"\n\n[[workstreams]]\nid = \"b\"\n", &tasks);
+    for (task, lane, more) in [("one", "a", ""), ("two", "b", "needs = [\"one\"]\n"), ("side", "b", "")] {
+        let head = format!("[[tasks]]\nid = \"{task}\"\n");
+        text = text.replace(&head, &format!("{head}workstream = \"{lane}\"\n{more}"));
+    }
+    scratch.write(&format!("graphs/{name}.toml"), &text);
+}
+
+/// A finished run, and how many events it has.
+fn finished() -> (Scratch, usize) {
+    let scratch = Setup::new().on_branch("work").dirty().make();
+    lanes(&scratch, "undo");
+    scratch.laneway(&["run", "graphs/undo.toml"]).success();
+    let events = scratch.events("undo").len();
+    (scratch, events)
+}
+
+fn end(scratch: &Scratch) -> (serde_json::Value, Vec<String>) {
+    let status = scratch.status("undo");
+    let of = |key: &str| {
+        let all = status.value()[key].as_array().expect("a list").iter();
+        all.map(|one| serde_json::json!([one["id"], one["status"]])).collect::<Vec<_>>()
+    };
+    let trees = ["a", "b"].iter().map(|lane| {
+        let branch = format!("laneway/undo/{lane}/integration");
+        let found = scratch.git(&["for-each-ref", "--format=%(tree)", &format!("refs/heads/{branch}")]);
+        format!("{lane} {found}")
+    });
+    (serde_json::json!([of("lanes"), of("tasks")]), trees.collect())
+}
+
+#[test]
+fn ar25_a_reset_shows_what_goes_and_does_nothing_without_a_yes() {
+    let (scratch, events) = finished();
+    let shown = scratch.laneway(&["reset", "task", "one"]).code(1);
+    let text = shown.text();
+    for part in ["a/one", "b/two", "it needs one", "--yes"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("b/side  "), "{text}");
+    let plan = scratch.laneway(&["reset", "task", "one", "--dry-run", "--json"]).success().json();
+    assert_eq!((&plan["done"], &plan["problems"]), (&false.into(), &serde_json::json!([])));
+    assert_eq!(plan["plan"]["tasks"].as_array().map(Vec::len), Some(2));
+    assert_eq!(scratch.events("undo").len(), events, "nothing was done");
+    _ = scratch.laneway(&["reset", "task", "nope", "--yes"]).code(1);
+    _ = scratch.laneway(&["reset", "--yes"]).code(2);
+}
+
+#[test]
+fn ar25_a_reset_that_is_killed_anywhere_comes_to_the_same_end() {
+    for what in [["task", "one"], ["workstream", "a"]] {
+        let reset = ["reset", what[0], what[1], "--yes"];
+        let (scratch, before) = finished();
+        scratch.laneway(&reset).success();
+        let undisturbed = end(&scratch);
+        let after = scratch.events("undo").len();
+        let stride = if std::env::var_os("LANEWAY_SWEEP").is_some() { 1 } else { 6 };
+        for point in (before + 2..=after).step_by(stride) {
+            let (scratch, _) = finished();
+            let user = UserState::of(&scratch);
+            let output =
+                scratch.program("laneway", &reset, &[("LANEWAY_TEST_CRASH_AFTER", &point.to_string())]);
+            assert!(output.crashed(), "{output:?}");
+            // A run with undone tasks is blocked.
+            _ = scratch.laneway(&["resume", "undo"]).code(1);
+            assert_eq!(end(&scratch), undisturbed, "{what:?} after event {point}");
+            UserState::of(&scratch).expect(&user);
+            scratch.laneway(&["verify", "undo"]).success();
+            let comments = scratch.laneway(&["pr", "show", &scratch.status("undo").pr("a"), "--json"]);
+            let comments = comments.success().json()["comments"].as_array().map_or(0, Vec::len);
+            assert_eq!(comments, 1, "it is said once");
+        }
+    }
+}
