@@ -25,7 +25,10 @@ fn is_probe(id: &str) -> bool {
 /// opened. Nothing waits for the answer.
 pub(in crate::engine) fn probe(core: &mut Core) -> Result<(), EngineError> {
     let run = &core.state.run;
-    let goes_on = matches!(run.status, Some(RunStatus::Running)) && !run.cancelled && run.interrupts == 0;
+    // One at rest still hears of merges, which move the targets of the lanes that are left.
+    let goes_on = run.status.is_some_and(|status| status != RunStatus::Cancelled)
+        && !run.cancelled
+        && run.interrupts == 0;
     if core.plan.lanes.len() < 2 || !goes_on || core.state.is_probing() {
         return Ok(());
     }
