@@ -2,6 +2,7 @@
 
 mod auto;
 mod conditions;
+mod environment;
 mod failure;
 mod handover;
 mod loops;

@@ -6,11 +6,16 @@ mod conflicts;
 mod custody;
 mod docs;
 mod forge;
+#[expect(unreachable_pub, reason = "the fuzzers use it as a library")]
+#[path = "../fuzz/src/lib.rs"]
+mod fuzz_targets;
 mod graphs;
 mod guards;
 mod harness;
+mod hostile;
 #[path = "../fixtures/model_server/mod.rs"]
 mod model_server;
 mod recovery;
 mod scripted;
 mod shipped;
+mod stress;

@@ -11,7 +11,7 @@ use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
 use crate::harness::{Scratch, Stage};
 
 /// Every graph that ships. A new one wants a test of its run in `graphs.rs` too.
-const SHIPPED: [&str; 21] = [
+const SHIPPED: [&str; 22] = [
     "chain",
     "commands",
     "concerns",
@@ -19,6 +19,7 @@ const SHIPPED: [&str; 21] = [
     "conflict",
     "diamond-auto",
     "diamond-review",
+    "environment",
     "failure-isolated",
     "fan-in",
     "gate-retry",
@@ -73,6 +74,7 @@ fn plan(graph: &Graph) -> Plan {
         grace: Millis(10_000),
         forge: ForgeKind::Local,
         github: None,
+        ports: laneway::plan::PortRange::DEFAULT,
     };
     build(graph, &inputs).expect("a plan")
 }

@@ -171,6 +171,7 @@ fn plan() -> Plan {
         grace: Millis(1000),
         forge: ForgeKind::Local,
         github: None,
+        ports: laneway::plan::PortRange::DEFAULT,
     };
     let mut plan = build(&graph, &inputs).expect("a sound graph");
     // More than a graph may ask for, so that a plan of common size fills the journal.
@@ -222,7 +223,13 @@ fn answer(plan: &Plan, effect: &Effect) -> Input {
     let facts = match effect {
         Effect::Provision { .. } => vec![Draft::world(
             Subject::lane(lane),
-            LaneProvisioned { worktree: "/w/default".to_owned(), tip: sha(), pushed: false, remark: None },
+            LaneProvisioned {
+                worktree: "/w/default".to_owned(),
+                tip: sha(),
+                pushed: false,
+                ports: std::collections::BTreeMap::new(),
+                remark: None,
+            },
         )],
         Effect::Attempt { task, attempt, .. } => {
             let subject = Subject::attempt(lane, task, *attempt);

@@ -65,8 +65,15 @@ impl Agenda {
             self.due.insert(Item::Lane(lane));
             if touched.task.is_none() && touched.spreads {
                 self.due.extend(index.tasks_of[lane].iter().copied().map(Item::Task));
-                let nested = index.parent[lane].iter().chain(&index.children[lane]);
-                for &down in index.downstream[lane].iter().chain(nested) {
+                // Work of a nested lane has landed only once the lanes around it have.
+                let within = std::iter::successors(Some(vec![lane]), |level| {
+                    let below: Vec<LaneIx> =
+                        level.iter().flat_map(|&l| &index.children[l]).copied().collect();
+                    (!below.is_empty()).then_some(below)
+                });
+                let nested = index.parent[lane].iter().chain(&index.children[lane]).copied();
+                let downstream = within.flatten().flat_map(|l| &index.downstream[l]).copied();
+                for down in downstream.chain(nested) {
                     self.due.insert(Item::Lane(down));
                     self.due.extend(index.tasks_of[down].iter().copied().map(Item::Task));
                 }

@@ -61,6 +61,14 @@ impl Core {
         }
     }
 
+    /// A run that stands at `state`, with everything in it still to be looked at, as after a replay.
+    pub fn at(state: State) -> Self {
+        let mut core = Self::new(Arc::clone(state.plan()));
+        core.state = state;
+        core.recount();
+        core
+    }
+
     /// Takes in an event of the journal. Decides nothing.
     pub fn replay(&mut self, envelope: &Envelope) -> Result<(), EngineError> {
         self.state.apply(envelope)?;
@@ -187,6 +195,13 @@ impl Core {
             self.agenda.touch_lanes(self.index.lane(other).into_iter());
         }
         self.agenda.probe |= rules::moves_lanes(&envelope);
+        if let (Event::EffectFailed(_) | Event::EffectConfirmed(_), Some(lane)) =
+            (&envelope.event, touched.lane)
+        {
+            // Nested lanes take turns in being merged into the one that holds them, with that one's own tasks.
+            let beside = self.index.parent[lane].iter().flat_map(|&parent| &self.index.children[parent]);
+            self.agenda.touch_lanes(beside.chain(&self.index.children[lane]).copied());
+        }
         self.decided.push(envelope);
         Ok(())
     }

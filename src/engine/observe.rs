@@ -140,13 +140,13 @@ fn skip_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
 /// Why there is nothing to try again.
 fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
     let undone = |t: &crate::state::Task| t.status == crate::event::TaskStatus::Reset;
-    let failed = crate::state::Task::ended_badly;
+    let failed = |ix: usize| state.is_retriable(ix);
+    let lane_failed = |lane: usize| state.lanes[lane].status == LaneStatus::Failed && !state.is_closed(lane);
     let refused = |t: &crate::state::Task| {
         t.attempt().is_some_and(|a| a.status == AttemptStatus::Waiting && a.refusal().is_some())
     };
     if tasks.is_empty() {
-        let any =
-            state.tasks.iter().any(failed) || state.lanes.iter().any(|l| l.status == LaneStatus::Failed);
+        let any = (0..state.tasks.len()).any(failed) || (0..state.lanes.len()).any(lane_failed);
         let any = any || state.tasks.iter().any(refused);
         let hint =
             if state.tasks.iter().any(undone) { "; name what was undone to have it done again" } else { "" };
@@ -155,9 +155,9 @@ fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
     let status_of = |id: &crate::id::TaskId| state.index().task(id).map(|ix| (ix, state.tasks[ix].status));
     let fit = |(ix, _): (usize, _)| {
         refused(&state.tasks[ix])
-            || failed(&state.tasks[ix])
+            || failed(ix)
             || undone(&state.tasks[ix])
-            || state.lanes[state.index().lane_of[ix]].status == LaneStatus::Failed
+            || lane_failed(state.index().lane_of[ix])
     };
     tasks.iter().find_map(|id| {
         let (ix, status) = status_of(id)?;

@@ -7,6 +7,7 @@ mod mended;
 mod outage;
 mod probes;
 mod review;
+mod simulated;
 mod taken_up;
 mod undo;
 
@@ -66,6 +67,7 @@ impl Draw {
                 gates: vec![],
                 teardown: Teardown::OnSuccess,
                 task_prs: false,
+                furnish: graph::Furnishing::default(),
                 branch: format!("laneway/g/{lane}/integration"),
                 worktree: PathBuf::from("/w").join(lane),
                 needs,
@@ -127,6 +129,7 @@ impl Draw {
                 grace: Millis(10_000),
                 forge: ForgeKind::Local,
                 github: None,
+                ports: crate::plan::PortRange::DEFAULT,
             },
             roles: BTreeMap::new(),
             lanes: lanes.collect(),
@@ -188,7 +191,13 @@ impl World {
         match effect {
             Effect::Provision { lane: l } => done(vec![Draft::world(
                 lane(l),
-                LaneProvisioned { worktree: format!("/w/{l}"), tip: sha(1), pushed: false, remark: None },
+                LaneProvisioned {
+                    worktree: format!("/w/{l}"),
+                    tip: sha(1),
+                    pushed: false,
+                    ports: BTreeMap::new(),
+                    remark: None,
+                },
             )]),
             Effect::Sync { lane: l, n, from, .. } => {
                 let upstream = from.iter().flat_map(SyncSource::lanes);
@@ -484,6 +493,7 @@ fn planned(text: &str) -> Arc<Plan> {
         grace: Millis(10_000),
         forge: ForgeKind::Local,
         github: None,
+        ports: crate::plan::PortRange::DEFAULT,
     };
     Arc::new(build(&graph, &inputs).unwrap())
 }

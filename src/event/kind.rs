@@ -307,6 +307,9 @@ events! {
         tip: Sha,
         /// Whether the branch was pushed.
         pushed: bool,
+        /// Its ports, by the names of their variables.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        ports: BTreeMap<String, u16>,
         /// What could not be done, without stopping the lane.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         remark: Option<String>,

@@ -23,6 +23,8 @@ mod store;
 
 pub use any::Forge;
 pub use error::ForgeError;
+#[doc(hidden)]
+pub use github::Understood;
 pub use github::{AddressError, GitHub, GitHubError, Pace, PrNews, Watch, api_of, repository_of};
 pub use pull_request::{
     CheckStatus, Closed, Comment, Dismissed, Landed, Merged, NewComment, NewPr, NewReview, Opened, PrAction,

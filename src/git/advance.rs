@@ -43,6 +43,13 @@ impl Repo {
         if found.as_ref() != old {
             return Err(moved(branch_ref, old, found));
         }
+        self.hold(new)?;
+        let advanced = self.advance_to(branch_ref, old, new)?;
+        self.let_go(new);
+        Ok(advanced)
+    }
+
+    fn advance_to(&self, branch_ref: &str, old: Option<&Sha>, new: &Sha) -> Result<Advanced, GitError> {
         let checkouts = self.checkouts_of(branch_ref)?;
         match (old, checkouts.is_empty()) {
             (_, true) => {

@@ -145,6 +145,15 @@ pub enum GitError {
         /// How long was waited.
         seconds: u64,
     },
+    /// Something that was just written is not there any more: a `git gc --prune=now` (or `git prune`) of the user's ran
+    /// before a ref held it. Written again, it stays.
+    #[error(
+        "the object {id} is gone; `git gc --prune=now` or `git prune` in this repository takes what is being made"
+    )]
+    ObjectGone {
+        /// The object.
+        id: String,
+    },
     /// A ref is not where it was expected.
     #[error("{name} is at {}, not at {}", place(found.as_ref()), place(expected.as_ref()))]
     RefMoved {
@@ -251,9 +260,32 @@ pub enum GitError {
     },
 }
 
+/// What git says when an object is gone.
+const LOST: [&str; 5] =
+    ["invalid object", "error building trees", "unable to read", "bad object", "not a valid object"];
+
 impl GitError {
     pub(super) fn library(action: &'static str) -> impl FnOnce(git2::Error) -> Self {
         move |source| Self::Library { action, source }
+    }
+
+    /// Whether it may come of an object that was pruned before anything held it.
+    pub(super) fn is_of_a_lost_object(&self) -> bool {
+        match self {
+            Self::ObjectGone { .. } => true,
+            Self::Library { source, .. } => {
+                source.code() == git2::ErrorCode::NotFound
+                    || matches!(source.class(), git2::ErrorClass::Odb | git2::ErrorClass::Os)
+            }
+            Self::Failed { stderr, .. } => {
+                // The folder that an object was about to be put into goes with the last one in it.
+                let folder = ["unable to create temporary file", "unable to write file"];
+                LOST.iter().any(|said| stderr.contains(said))
+                    || stderr.contains("No such file or directory")
+                        && folder.iter().any(|said| stderr.contains(said))
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {

@@ -31,16 +31,7 @@ impl RepoLock {
     ///
     /// Waits at most two minutes, then fails with [`GitError::LockBusy`].
     pub fn acquire(path: &Path) -> Result<Self, GitError> {
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(GitError::io("created", parent))?;
-        }
-        // std opens with O_CLOEXEC, so no child inherits the lock.
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)
-            .map_err(GitError::io("opened", path))?;
+        let file = open(path)?;
         let start = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -58,4 +49,26 @@ impl RepoLock {
             }
         }
     }
+
+    /// Takes the lock at `path` where nobody has it; for locks that are held as long as somebody's command runs.
+    pub fn try_acquire(path: &Path) -> Result<Option<Self>, GitError> {
+        let file = open(path)?;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(Self { _file: file })),
+                Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) => return Ok(None),
+                Err(errno) => return Err(GitError::io("locked", path)(io::Error::from(errno))),
+            }
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File, GitError> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(GitError::io("created", parent))?;
+    }
+    // std opens with O_CLOEXEC, so no child inherits the lock.
+    let file = File::options().create(true).truncate(false).write(true).open(path);
+    file.map_err(GitError::io("opened", path))
 }

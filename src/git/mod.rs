@@ -15,12 +15,14 @@
 //! [`Repo::sync_objects`], which belongs before `merge.recorded`.
 
 mod advance;
+mod bring;
 mod command;
 mod custody;
 mod diff;
 mod discover;
 mod error;
 mod fill;
+mod holding;
 mod ignored;
 mod kept;
 mod left;
@@ -47,6 +49,7 @@ mod young;
 mod tests;
 
 pub use advance::Advanced;
+pub use bring::{Brought, Copied, LeftOut, WORKTREE_INCLUDE, copy_tree, is_way_shut};
 pub use diff::{Change, DiffFile};
 pub use error::{GitError, Rejection, Unsupported};
 pub use kept::{CUSTODY, KeptKind, KeptRef, Restored};

@@ -104,7 +104,7 @@ impl Repo {
         })
     }
 
-    /// Writes a commit, durably, and moves nothing. It is signed where the user's config asks for it; a signing program that
+    /// Writes a commit, durably, and moves no branch; a ref of ours holds it until one does. It is signed where the user's config asks for it; a signing program that
     /// cannot ask its question is [`GitError::Signing`].
     pub fn commit_tree(
         &self,
@@ -113,10 +113,13 @@ impl Repo {
         message: &str,
         author: &Identity,
     ) -> Result<Sha, GitError> {
-        if self.signs_commits()? {
-            return self.commit_signed(tree, parents, message, author);
-        }
-        self.commit_plain(tree, parents, message, author)
+        let commit = if self.signs_commits()? {
+            self.commit_signed(tree, parents, message, author)?
+        } else {
+            self.commit_plain(tree, parents, message, author)?
+        };
+        self.hold(&commit)?;
+        Ok(commit)
     }
 
     /// A commit that is never signed: commits made for custody must not ask anybody anything.
@@ -168,8 +171,22 @@ impl Repo {
         answer.sha("commit-tree")
     }
 
+    /// Looks whether everything is there that `tip` has and none of `known` has; else it is [`GitError::ObjectGone`].
+    pub(super) fn assure_objects(&self, tip: &Sha, known: &[Sha]) -> Result<(), GitError> {
+        self.with(|repo| {
+            for id in new_objects(repo, tip, known)? {
+                if !holds(repo, id)? {
+                    return Err(GitError::ObjectGone { id: id.to_string() });
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Makes everything durable that `tip` has and none of `known` has, whoever wrote it: an agent's git does not sync its
     /// loose objects. Packs are synced by every git when they are written.
+    ///
+    /// An object that is missing is [`GitError::ObjectGone`]: nothing may come to depend on `tip` then.
     pub fn sync_objects(&self, tip: &Sha, known: &[Sha]) -> Result<(), GitError> {
         let ids = self.with(|repo| new_objects(repo, tip, known))?;
         let objects = self.common_dir().join("objects");
@@ -180,7 +197,13 @@ impl Repo {
             let path = fan.join(&name[2..]);
             match File::open(&path) {
                 Ok(file) => file.sync_all().map_err(GitError::io("synced", &path))?,
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                // Packed by somebody, or pruned: what was written a moment ago hung on no ref yet.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    if self.with(|repo| holds(repo, id))? {
+                        continue;
+                    }
+                    return Err(GitError::ObjectGone { id: name });
+                }
                 Err(error) => return Err(GitError::io("synced", &path)(error)),
             }
             fans.insert(fan);
@@ -197,6 +220,16 @@ impl Repo {
 
 pub(super) fn find_commit<'r>(repo: &'r Repository, commit: &Sha) -> Result<git2::Commit<'r>, GitError> {
     repo.find_commit(oid(commit)?).map_err(GitError::library("reading a commit"))
+}
+
+/// Whether the object is there, packs that came since they were listed last included.
+fn holds(repo: &Repository, id: Oid) -> Result<bool, GitError> {
+    let odb = repo.odb().map_err(GitError::library("looking for an object"))?;
+    if odb.exists(id) {
+        return Ok(true);
+    }
+    odb.refresh().map_err(GitError::library("looking for an object"))?;
+    Ok(odb.exists(id))
 }
 
 fn new_commits(repo: &Repository, tip: &Sha, known: &[Sha]) -> Result<Vec<Oid>, GitError> {

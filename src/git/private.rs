@@ -105,7 +105,12 @@ impl<'a> Private<'a> {
             return Ok(());
         }
         let same_tree = match &at {
-            Some(at) => self.repo.tree_of(at)? == self.repo.tree_of(commit)?,
+            Some(at) => match self.repo.tree_of(at) {
+                Ok(tree) => tree == self.repo.tree_of(commit)?,
+                // No ref held it yet when the user's gc came by; the index is only a memory of it.
+                Err(error) if error.is_of_a_lost_object() => false,
+                Err(error) => return Err(error),
+            },
             None => false,
         };
         if !same_tree {
@@ -130,6 +135,12 @@ impl<'a> Private<'a> {
             git()?;
         }
         self.settle(commit)
+    }
+
+    /// Makes the index that of `commit` afresh, without the stat data that would have files passed over.
+    pub(super) fn start_over(&self, commit: &Sha) -> Result<(), GitError> {
+        self.forget_index()?;
+        Git::new(self.scope(), "read-tree").args(["--reset", commit.as_str()]).run().map(drop)
     }
 
     /// Drops the index, so that the next checkout writes every file.

@@ -38,6 +38,9 @@ impl Repo {
         if private.is_ready() && worktree.path.join(".git").exists() {
             return Ok(worktree);
         }
+        if new {
+            self.sweep_held();
+        }
         failpoint::write(Point::WorktreeFiles).map_err(GitError::io("written", &worktree.path))?;
         if new && self.fill(&private, &worktree, at)? == Filled::Whole {
             failpoint::pass(Point::WorktreeFilled);

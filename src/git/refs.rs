@@ -55,7 +55,10 @@ impl Repo {
         if name.starts_with("refs/heads/") {
             return self.advance(name, old, new).map(drop);
         }
-        self.with_durable(|repo| swap(repo, name, old, new))
+        self.hold(new)?;
+        self.with_durable(|repo| swap(repo, name, old, new))?;
+        self.let_go(new);
+        Ok(())
     }
 
     /// Deletes `name` if it is at `old`. That it is gone already is success. A branch that is checked out is

@@ -43,7 +43,9 @@ impl Repo {
         }
         let message = "The content of the target, with the work that landed in it\n";
         let joined = self.commit_tree(&self.tree_of(landed)?, &parents, message, author)?;
-        Ok(match self.merge_knowing(tip, &joined, others)? {
+        let merged = self.merge_knowing(tip, &joined, others);
+        self.let_go(&joined);
+        Ok(match merged? {
             // The joint commit is a means to an end and is never part of a lane.
             Merge::Clean { tree, ff: true } => Merge::Clean { tree, ff: false },
             other => other,

@@ -105,14 +105,32 @@ impl Repo {
             return Err(GitError::NestedRepositories { paths: nested });
         }
         private.unsettle()?;
+        let mut afresh = false;
+        let commit = self.unpruned(|| {
+            // The user's `git gc` looks at no index of ours. A new one reads every file once more and writes again what was
+            // taken from under the old one.
+            if std::mem::replace(&mut afresh, true) {
+                private.start_over(parent)?;
+            }
+            self.write_all(&private, parent, message, author)
+        })?;
+        private.settle(commit.as_ref().unwrap_or(parent))?;
+        Ok(commit)
+    }
+
+    fn write_all(
+        &self,
+        private: &Private<'_>,
+        parent: &Sha,
+        message: &str,
+        author: &Identity,
+    ) -> Result<Option<Sha>, GitError> {
         Git::new(private.scope(), "add").args(["-A", "--", "."]).run()?;
         let tree = Git::new(private.scope(), "write-tree").run()?.sha("write-tree")?;
         if tree == self.tree_of(parent)? {
-            private.settle(parent)?;
             return Ok(None);
         }
         let commit = self.commit_tree(&tree, std::slice::from_ref(parent), message, author)?;
-        private.settle(&commit)?;
         Ok(Some(commit))
     }
 }

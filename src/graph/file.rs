@@ -11,7 +11,7 @@ use super::agent::{ClaimBy, SessionPolicy};
 use super::contract::AdrLevel;
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Field, Free, Read, Reader, Whole, field, table};
-use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope, WhenText};
+use super::values::{Argv, Branch, CommandText, EnvName, Named, Plain, Scope, WhenText};
 use crate::id::{AgentName, Category, GraphName, LaneId, RoleName, TaskId};
 
 /// Whether a table can do without a key.
@@ -209,7 +209,25 @@ tables! {
         "parent" parent: LaneId = "parent = \"core\"";
         /// Whether each task opens a pull request of its own into the integration branch. Default: false.
         "task_prs" task_prs: bool = "task_prs = true";
-    } later ["ports", "setup", "copy", "sparse", "profile", "repo"]
+        /// Ignored files of the main worktree that its lane gets a copy of, as globs from the root of the repository; a folder with all that is in it. Those that `.worktreeinclude` names are copied without being listed here.
+        "copy" copy: Vec<At<Scope>> = "copy = [\".env\", \"node_modules\"]";
+        /// Commands that run in its lane before the first attempt, in this order.
+        "setup" setup: Vec<At<Short<SetupFile>>> = "setup = [\"npm ci\"]";
+        /// Environment variables that hold one free port each, the lane's own, for its agents, gates and setup commands.
+        "ports" ports: Vec<At<EnvName>> = "ports = [\"HTTP_PORT\"]";
+    } later ["sparse", "profile", "repo", "submodules", "lfs"]
+
+    /// A command that makes a lane ready.
+    SetupFile = "a setup command" {
+        /// The command: a line for the shell, or a list of words.
+        "run" run: CommandText [Required] = "run = \"npm ci\"";
+        /// The files and folders that its result depends on. Default: none.
+        "reads" reads: Vec<At<Plain>> = "reads = [\"package-lock.json\"]";
+        /// The ignored files and folders that it makes. Where they are named, the command runs once and other lanes in which it would read the same get them by copy. Default: none, and it runs in every lane.
+        "makes" makes: Vec<At<Plain>> = "makes = [\"node_modules\"]";
+        /// How long it may take. Default: 30m.
+        "timeout" timeout: Millis = "timeout = \"10m\"";
+    } later []
 
     /// A task: an agent works on its prompt, or a command runs. One of `prompt`, `description` and `run` is needed.
     TaskFile = "`[[tasks]]`" {
@@ -375,6 +393,13 @@ impl<T: Shorthand> Read for Short<T> {
 }
 
 impl Shorthand for GateFile {
+    fn from_short(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        CommandText::read(value, key, reader)
+            .map(|run| Self { run: Field::Good(At { value: run, span: value.span() }), ..Self::default() })
+    }
+}
+
+impl Shorthand for SetupFile {
     fn from_short(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
         CommandText::read(value, key, reader)
             .map(|run| Self { run: Field::Good(At { value: run, span: value.span() }), ..Self::default() })

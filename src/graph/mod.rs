@@ -17,6 +17,7 @@ mod cycle;
 mod diagnostic;
 mod duration;
 mod file;
+mod furnish;
 mod model;
 mod nearest;
 mod parse;
@@ -38,6 +39,7 @@ pub use agent::{AgentDef, AgentUse, ClaimBy, JsonUsage, Loop, OutputRules, Sessi
 pub use code::{Code, reference_page};
 pub use contract::{Adr, AdrLevel, Contract, ExpectedOutput, InputFrom, Review};
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Related, Severity};
+pub use furnish::{Furnishing, Setup};
 pub use model::{
     Command, CommitPolicy, Defaults, DiffPolicy, Gate, Graph, Handoff, MergePolicy, Millis, PromptBy, Retry,
     RetryOn, Task, Teardown, Verb, Workstream, lane_needs,

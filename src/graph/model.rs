@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::{AgentDef, AgentUse};
 use super::contract::{Contract, Review};
+use super::furnish::Furnishing;
 use super::role::Role;
 use crate::id::{AgentName, GraphName, LaneId, RoleName, TaskId};
 
@@ -93,6 +94,9 @@ pub struct Workstream {
     pub teardown: Teardown,
     /// Whether each of its tasks opens a pull request of its own.
     pub task_prs: bool,
+    /// What its lane holds beside the files of its commit.
+    #[serde(default, skip_serializing_if = "Furnishing::is_empty")]
+    pub furnish: Furnishing,
 }
 
 /// Who merges an integration pull request.

@@ -10,11 +10,11 @@ use super::agent::{ClaimBy, SessionPolicy};
 use super::contract::AdrLevel;
 use super::file::{
     AdrFile, AgentChoice, AgentFile, DefaultsFile, GateFile, GraphFile, InputFile, Keys, LoopFile,
-    OutputFile, Presence, RetryFile, ReviewFile, SchemaVersion, Short, TaskFile, WorkstreamFile,
+    OutputFile, Presence, RetryFile, ReviewFile, SchemaVersion, SetupFile, Short, TaskFile, WorkstreamFile,
 };
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Free, Whole};
-use super::values::{Argv, Branch, CommandText, EnvName, Named, Scope, WhenText};
+use super::values::{Argv, Branch, CommandText, EnvName, Named, Plain, Scope, WhenText};
 use super::words::Words;
 use crate::id::{AgentName, Category, GraphName, LaneId, MAX_ID_LEN, RoleName, TaskId};
 
@@ -68,7 +68,7 @@ macro_rules! table_schemas {
 table_schemas!(
     GraphFile "Graph", DefaultsFile "Defaults", AgentFile "Agent", WorkstreamFile "Workstream", TaskFile "Task",
     GateFile "Gate", AgentChoice "AgentChoice", RetryFile "Retry", LoopFile "Loop", AdrFile "Adr",
-    InputFile "Input", OutputFile "Output", ReviewFile "Review"
+    InputFile "Input", OutputFile "Output", ReviewFile "Review", SetupFile "Setup"
 );
 
 macro_rules! inline_schemas {
@@ -102,6 +102,7 @@ inline_schemas! {
     AdrLevel: words_schema::<Self>();
     Branch: text_schema();
     Scope: text_schema();
+    Plain: text_schema();
     WhenText: text_schema();
     Free: json_schema!({ "type": "string" });
     EnvName: json_schema!({ "type": "string", "pattern": "^(?!LANEWAY_)[A-Za-z_][A-Za-z0-9_]*$" });

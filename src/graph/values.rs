@@ -128,6 +128,33 @@ impl Read for Scope {
     }
 }
 
+/// One path inside the repository, without wildcards.
+#[derive(Debug, Clone)]
+pub(super) struct Plain(pub(super) String);
+
+impl Read for Plain {
+    const TAKES: &'static str = "a list of paths";
+
+    fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        let Scope(path) = Scope::read(value, key, reader)?;
+        if path == ".git" || path.starts_with(".git/") {
+            let message = format!("`{path}` belongs to git");
+            let hint = "name a path of the worktree".to_owned();
+            reader
+                .push(Diagnostic::new(Code::BadPath, value.span(), message, "not a path to use").hint(hint));
+            return None;
+        }
+        if path.contains(['*', '?', '[', '{', '\\']) {
+            let message = format!("`{key}` takes paths, and `{path}` is a pattern");
+            let hint = "name the files or folders themselves".to_owned();
+            reader
+                .push(Diagnostic::new(Code::BadPath, value.span(), message, "not a single path").hint(hint));
+            return None;
+        }
+        Some(Self(path))
+    }
+}
+
 /// A command as a file says it: one line for the shell, or a list of words.
 #[derive(Debug, Clone)]
 pub(super) struct CommandText(pub(super) Command);

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    ForgeKind, GitHubPlace, Identity, Index, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, RemotePlan,
-    ReviewPlan, Settings, TaskPlan, Work, integration_branch,
+    ForgeKind, GitHubPlace, Identity, Index, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, PortRange,
+    RemotePlan, ReviewPlan, Settings, TaskPlan, Work, integration_branch,
 };
 use crate::graph::{AgentDef, DiffPolicy, Gate, Graph, Handoff, Millis, Task, Verb, Workstream, lane_needs};
 use crate::id::{AgentName, LaneId, RunNo, Sha};
@@ -66,6 +66,8 @@ pub struct Inputs {
     pub forge: ForgeKind,
     /// Where that is, when it is GitHub.
     pub github: Option<GitHubPlace>,
+    /// The ports that lanes are given.
+    pub ports: PortRange,
 }
 
 /// Why there is no plan.
@@ -122,6 +124,7 @@ pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
             grace: inputs.grace,
             forge: inputs.forge,
             github: inputs.github.clone(),
+            ports: inputs.ports,
         },
         roles: graph.roles.clone(),
         lanes,
@@ -221,6 +224,7 @@ fn plan_lane(
         gates,
         teardown: workstream.teardown,
         task_prs: workstream.task_prs,
+        furnish: workstream.furnish.clone(),
         branch: integration_branch(&graph.name, inputs.run, id),
         worktree: inputs.worktrees.join(id.as_str()),
         needs,

@@ -13,8 +13,8 @@ mod scope;
 pub use build::{Inputs, LaneBase, PlanError, build};
 pub use index::{Index, LaneIx, TaskIx};
 pub use model::{
-    ForgeKind, GitHubPlace, Identity, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, RemotePlan,
-    ReviewPlan, Settings, TaskPlan, Work,
+    ForgeKind, GitHubPlace, Identity, LanePlan, NoPortRange, PLAN_SCHEMA, Places, Plan, PlanSource,
+    PortRange, RemotePlan, ReviewPlan, Settings, TaskPlan, Work,
 };
 pub use names::{
     custody_ref, gate_worktree, integration_branch, pr_marker, revert_branch, revert_marker, review_worktree,

@@ -1,14 +1,16 @@
 //! What a plan says.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{
-    AgentDef, AgentUse, Command, CommitPolicy, Contract, DiffPolicy, Gate, Handoff, MergePolicy, Millis,
-    Retry, Role, Teardown,
+    AgentDef, AgentUse, Command, CommitPolicy, Contract, DiffPolicy, Furnishing, Gate, Handoff, MergePolicy,
+    Millis, Retry, Role, Teardown,
 };
 use crate::id::{AgentName, GraphName, LaneId, RoleName, RunNo, Sha, TaskId};
 
@@ -123,6 +125,61 @@ pub struct Settings {
     /// Where that is, when it is GitHub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub github: Option<GitHubPlace>,
+    /// The ports that lanes are given.
+    #[serde(default, skip_serializing_if = "PortRange::is_default")]
+    pub ports: PortRange,
+}
+
+/// The ports that lanes may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortRange {
+    /// The lowest.
+    pub first: u16,
+    /// The highest.
+    pub last: u16,
+}
+
+impl PortRange {
+    /// Where nobody says: below those that systems hand out by themselves.
+    pub const DEFAULT: Self = Self { first: 20_000, last: 29_999 };
+
+    /// How many ports there are.
+    pub fn count(self) -> u32 {
+        u32::from(self.last - self.first) + 1
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_default(&self) -> bool {
+        *self == Self::DEFAULT
+    }
+}
+
+impl Default for PortRange {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Not a range of ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a range of ports from 1024 up, such as 20000-29999")]
+pub struct NoPortRange;
+
+impl FromStr for PortRange {
+    type Err = NoPortRange;
+
+    fn from_str(text: &str) -> Result<Self, NoPortRange> {
+        let (first, last) = text.split_once('-').ok_or(NoPortRange)?;
+        let port = |text: &str| text.trim().parse::<u16>().map_err(|_| NoPortRange);
+        let range = Self { first: port(first)?, last: port(last)? };
+        if range.first >= 1024 && range.first <= range.last { Ok(range) } else { Err(NoPortRange) }
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
 }
 
 /// What a lane is going to be.
@@ -152,6 +209,9 @@ pub struct LanePlan {
     /// Whether each of its tasks opens a pull request of its own into the integration branch.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub task_prs: bool,
+    /// What it holds beside the files of its commit.
+    #[serde(default, skip_serializing_if = "Furnishing::is_empty")]
+    pub furnish: Furnishing,
     /// Its integration branch, without `refs/heads/`.
     pub branch: String,
     /// Its worktree.

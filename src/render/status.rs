@@ -159,6 +159,10 @@ fn concerns(lanes: &[LaneView], palette: &Palette) -> String {
         let note = paint(palette.dim, "note");
         put(&mut out, format_args!("{note} {lane}: {}", one_line(remark, WORDS_SHOWN)));
     }
+    for lane in lanes.iter().filter(|lane| !lane.ports.is_empty()) {
+        let ports: Vec<String> = lane.ports.iter().map(|(name, port)| format!("{name}={port}")).collect();
+        put(&mut out, format_args!("{} {}: {}", paint(palette.dim, "ports"), lane.id, ports.join(" ")));
+    }
     if out.is_empty() { out } else { format!("\n{out}") }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::Project;
 use super::halt::{AttemptKey, Halt};
+use super::ports::Ports;
 use crate::engine::{Input, Report};
 use crate::event::{Draft, EffectId, Failure};
 use crate::exec::ProcessRef;
@@ -74,6 +75,8 @@ pub struct Context {
     doors: Mutex<HashMap<PathBuf, Door>>,
     /// What probes have learnt; made with the first.
     probe: Mutex<Option<Probe>>,
+    /// The ports of lanes, as recorded.
+    ports: Mutex<HashMap<LaneId, Ports>>,
     /// The branches that stood when this orchestrator began; what agents make up later is theirs.
     pub(super) branches: BTreeSet<String>,
 }
@@ -101,6 +104,7 @@ impl Context {
             live: Mutex::new(HashMap::new()),
             doors: Mutex::new(HashMap::new()),
             probe: Mutex::new(None),
+            ports: Mutex::new(HashMap::new()),
             branches: project.repo.branches()?.into_keys().collect(),
             project,
             plan,
@@ -164,6 +168,32 @@ impl Context {
             // The sender lives as long as the context; an error cannot be told from a halt and means the same.
             _ = halt.wait_for(|halt| halt.holds_for(attempt.as_ref())).await;
         }
+    }
+
+    /// Comes when setup commands are to be given up, those of this attempt's worktree or of a lane's.
+    pub(super) fn setup_halted(&self, attempt: Option<AttemptKey>) -> impl Future<Output = ()> + use<> {
+        let mut halt = self.halt.subscribe();
+        async move {
+            // As above.
+            _ = halt.wait_for(|halt| halt.holds_for_setup(attempt.as_ref())).await;
+        }
+    }
+
+    /// The variables with the ports of a lane.
+    pub(super) fn ports(&self, lane: &LaneId) -> Vec<(OsString, OsString)> {
+        let known = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        let ports = known.get(lane).into_iter().flatten();
+        ports.map(|(name, port)| (name.into(), port.to_string().into())).collect()
+    }
+
+    /// The ports that a lane had last.
+    pub(super) fn known_ports(&self, lane: &LaneId) -> Ports {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner).get(lane).cloned().unwrap_or_default()
+    }
+
+    /// Notes the ports of a lane.
+    pub(super) fn set_ports(&self, lane: &LaneId, ports: Ports) {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner).insert(lane.clone(), ports);
     }
 
     /// Why a program that failed may have failed by no fault of its own: a disk of this run has no room.

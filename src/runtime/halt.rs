@@ -14,6 +14,8 @@ pub(super) type AttemptKey = (TaskId, u32);
 pub(super) struct Halt {
     /// All: after a second interrupt, or when the run is called off.
     all: bool,
+    /// What only makes lanes ready: after the first interrupt, since it can be done again.
+    setups: bool,
     /// Those of landings whose attempt was called off or interrupted.
     attempts: BTreeSet<AttemptKey>,
 }
@@ -28,10 +30,23 @@ impl Halt {
             attempt.is_some_and(crate::state::Attempt::is_called_off)
         };
         let landing = state.outstanding.values().filter_map(|effect| match effect {
-            Effect::Land { task, attempt, .. } if is_ending(task, *attempt) => Some((task.clone(), *attempt)),
+            Effect::Attempt { task, attempt, .. } | Effect::Land { task, attempt, .. }
+                if is_ending(task, *attempt) =>
+            {
+                Some((task.clone(), *attempt))
+            }
             _ => None,
         });
-        Self { all: state.run.interrupts >= 2 || state.run.cancelled, attempts: landing.collect() }
+        Self {
+            all: state.run.interrupts >= 2 || state.run.cancelled,
+            setups: state.run.interrupts >= 1,
+            attempts: landing.collect(),
+        }
+    }
+
+    /// Whether it is said to a setup command, of this attempt's worktree or of a lane's.
+    pub(super) fn holds_for_setup(&self, attempt: Option<&AttemptKey>) -> bool {
+        self.setups || self.holds_for(attempt)
     }
 
     /// Whether it is said to a gate of this attempt; of none where a lane's merge is gated.

@@ -105,7 +105,9 @@ pub fn standing(project: &Project, graph: &GraphName, run: RunNo) -> Standing {
 
 pub(super) fn standing_of(loaded: &Loaded) -> Standing {
     let state = &loaded.state;
-    let rests = !matches!(state.run.status, None | Some(RunStatus::Running)) && state.outstanding.is_empty();
+    let rests = !matches!(state.run.status, None | Some(RunStatus::Running))
+        && state.outstanding.is_empty()
+        && state.lanes.iter().all(|lane| lane.undo.is_none());
     if !rests {
         return Standing::Live;
     }

@@ -8,7 +8,7 @@ use super::{Project, RuntimeError};
 use crate::git::Remote;
 use crate::graph::{AgentDef, Gate, Graph, Handoff, Millis, Workstream};
 use crate::id::{AgentName, LaneId, RunNo, Sha};
-use crate::plan::{self, ForgeKind, GitHubPlace, Identity, Inputs, LaneBase, Plan, RemotePlan};
+use crate::plan::{self, ForgeKind, GitHubPlace, Identity, Inputs, LaneBase, Plan, PortRange, RemotePlan};
 
 /// Choices from the layers of configuration around the graph; `None` leaves the default.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +29,8 @@ pub struct Config {
     pub forge: ForgeKind,
     /// Where that is, when it is GitHub.
     pub github: Option<GitHubPlace>,
+    /// The ports that lanes are given.
+    pub ports: Option<PortRange>,
     /// The root of all worktrees; `.worktrees` in the repository by default.
     pub worktrees: Option<PathBuf>,
     /// Neither fetch nor push.
@@ -96,6 +98,7 @@ pub fn prepare(
             grace: config.grace.unwrap_or(GRACE),
             forge: config.forge,
             github: config.github.clone(),
+            ports: config.ports.unwrap_or_default(),
         },
     )?)
 }

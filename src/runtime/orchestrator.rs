@@ -154,6 +154,9 @@ impl Orchestrator {
             }
         }
         core.recount();
+        for (lane, state) in plan.lanes.iter().zip(&core.state().lanes) {
+            context.set_ports(&lane.id, state.ports.clone());
+        }
         clock::go_on_from(last);
         let mut waiting = Vec::new();
         if core.state().seq == 0 {

@@ -14,6 +14,7 @@
 //! ```
 
 mod board;
+mod clear;
 mod conformance;
 mod control;
 mod digest;
@@ -34,6 +35,7 @@ mod watch;
 mod write;
 
 pub use board::{Board, BoardError, Deed, PutUp};
+pub use clear::clear_claims;
 pub use conformance::{Exit, Finding, Level, judge};
 pub use control::{ControlReject, RejectedRequest, Requests, read_requests, submit, take};
 pub use digest::digest;

@@ -117,6 +117,11 @@ impl SteadyDir {
         Ok(SteadyFile { stamp: Stamp::of(&meta), file })
     }
 
+    /// Removes the name `name` if it is no directory; what a link leads to is not touched. Says whether it did.
+    pub(super) fn remove(&self, name: &OsStr) -> bool {
+        rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()).is_ok()
+    }
+
     /// At most `cap` names.
     pub(super) fn list(&self, cap: usize) -> Result<Listing, BoardError> {
         let failed = |error: Errno| BoardError::io(Deed::Read, &self.path, error);

@@ -274,6 +274,11 @@ impl Attempt {
         (failure.class == FailureKind::Refused).then_some(failure)
     }
 
+    /// Whether it goes on with the step that was refused, where it was; nobody has an answer for its agent.
+    pub fn goes_on_in_place(&self) -> bool {
+        self.refusal().is_some() || self.answer.is_none()
+    }
+
     /// The last of its work that was looked at, with the process that left it: the newest may have ended before its turn.
     pub fn work(&self) -> Option<(&Option<Sha>, u32)> {
         let newest = self.collected.as_ref().map(|work| (work, self.iteration));

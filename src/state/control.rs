@@ -148,16 +148,30 @@ impl State {
             self.tasks[task].retry_wanted = true;
             self.tasks[task].set_aside = false;
         }
-        for (task, plan) in self.tasks.iter_mut().zip(&self.plan.tasks) {
-            task.set_aside &= !(tasks.is_empty() || tasks.contains(&plan.id));
+        for (ix, plan) in self.plan.tasks.iter().enumerate() {
+            let asked = tasks.is_empty() || tasks.contains(&plan.id);
+            self.tasks[ix].set_aside &= !asked || self.is_closed(self.index.lane_of[ix]);
         }
+        let closed: Vec<bool> = (0..self.lanes.len()).map(|lane| self.is_closed(lane)).collect();
         for (ix, lane) in self.lanes.iter_mut().enumerate() {
             let asked = tasks.is_empty() && lane.status != LaneStatus::Reset
                 || self.index.tasks_of[ix].iter().any(|&t| tasks.contains(&self.plan.tasks[t].id));
             let wanted = asked || self.index.tasks_of[ix].iter().any(|&t| self.tasks[t].retry_wanted);
-            lane.retry_wanted |= wanted && matches!(lane.status, LaneStatus::Failed | LaneStatus::Reset);
+            let over = matches!(lane.status, LaneStatus::Failed | LaneStatus::Reset);
+            lane.retry_wanted |= wanted && !closed[ix] && over;
         }
         self.revive_parents();
+    }
+
+    /// Whether the lane, or one that it is nested in, is in its target already: more work in it would reach nobody.
+    pub fn is_closed(&self, lane: crate::plan::LaneIx) -> bool {
+        let mut around = std::iter::successors(Some(lane), |&lane| self.index.parent[lane]);
+        around.any(|lane| self.lanes[lane].is_closed())
+    }
+
+    /// Whether the task ended badly, in a lane that can still take its work in.
+    pub fn is_retriable(&self, task: TaskIx) -> bool {
+        self.tasks[task].ended_badly() && !self.is_closed(self.index.lane_of[task])
     }
 
     /// The unsuccessful tasks that a retry of `tasks` is about: themselves, what kept them from running, and what was
@@ -165,7 +179,7 @@ impl State {
     fn to_retry(&self, tasks: &[TaskId]) -> BTreeSet<TaskIx> {
         // What was undone is done again only where it is named, or needed by what is.
         let undone = |t: TaskIx| self.tasks[t].status == TaskStatus::Reset;
-        let bad = |t: TaskIx| self.tasks[t].ended_badly() || undone(t);
+        let bad = |t: TaskIx| self.is_retriable(t) || undone(t);
         let all = 0..self.plan.tasks.len();
         let named = |t: &TaskIx| {
             let whole = tasks.is_empty() && !undone(*t);

@@ -143,6 +143,7 @@ impl State {
                 }
                 lane.worktree = Some(event.worktree.clone());
                 lane.tip = Some(event.tip.clone());
+                lane.ports.clone_from(&event.ports);
                 lane.remarks.extend(event.remark.clone());
             }
             Event::LaneSynced(event) => {
@@ -239,7 +240,12 @@ impl State {
                 if let Some(revert) = &mut lane.revert {
                     revert.closed_by = Some(event.by.clone());
                 }
-                self.give_undo_up(lane_ix);
+                if let Some(undo) = &lane.undo {
+                    // What it stands on goes no more than it does.
+                    let request = undo.request.clone();
+                    let reason = format!("its pull request was closed by {}", event.by);
+                    self.undo_refused(&request, &reason, lane_ix);
+                }
                 return Ok(Touched { all: true, ..Touched::default() });
             }
             Event::ReviewObserved(event) => lane.reviews.push(ReviewNote {

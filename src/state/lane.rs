@@ -138,6 +138,8 @@ pub struct Lane {
     pub tip: Option<Sha>,
     /// Its worktree, while it has one.
     pub worktree: Option<String>,
+    /// The ports that it has, or had last, by the names of their variables.
+    pub ports: BTreeMap<String, u16>,
     /// Upstream lanes whose tips it holds.
     pub contains: BTreeMap<LaneIx, Sha>,
     /// Upstream lanes whose landing it has taken in.
@@ -230,6 +232,7 @@ impl Default for Lane {
             reason: None,
             tip: None,
             worktree: None,
+            ports: BTreeMap::new(),
             contains: BTreeMap::new(),
             landed: BTreeSet::new(),
             unresolved: None,
@@ -276,6 +279,11 @@ impl Lane {
             self.reviews.iter().filter(|r| r.act != ReviewAct::Comment && Some(&r.tip) == self.tip.as_ref());
         let newest: BTreeMap<&str, &ReviewNote> = verdicts.map(|r| (r.by.as_str(), r)).collect();
         newest.into_values().find(|r| r.act == ReviewAct::RequestChanges)
+    }
+
+    /// Whether its work is in the target, so that no more of it can be done here.
+    pub fn is_closed(&self) -> bool {
+        self.status == LaneStatus::Merged && self.tip.is_some()
     }
 
     /// Whether its branch on origin is known to hold what the lane does not.

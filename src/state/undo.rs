@@ -133,6 +133,18 @@ pub enum UndoRefusal {
         /// The lane that it is nested in.
         parent: LaneId,
     },
+    /// A task that goes has resolved a conflict of its lane, and what it was merged with came by the same landing.
+    #[error(
+        "task `{task}` merged {with} into lane `{lane}`, which would be taken out of it for good; reset the whole lane"
+    )]
+    Resolved {
+        /// The task.
+        task: TaskId,
+        /// Its lane.
+        lane: LaneId,
+        /// What it was merged with.
+        with: String,
+    },
     /// A lane that it touches is being merged at this moment.
     #[error("lane `{lane}` is being merged at this moment")]
     Merging {
@@ -169,6 +181,7 @@ impl State {
         reach.close();
         let lanes = reach.lanes();
         self.may_undo(&lanes)?;
+        reach.brought_only_their_own()?;
         if let UndoTarget::To(task) = of
             && let Some(ix) = self.index.task(task)
             && reach.tasks.contains_key(&ix)
@@ -326,6 +339,23 @@ impl Reach<'_> {
                 }
             }
         }
+    }
+
+    /// What came with a resolved conflict stays an ancestor of the lane, so that no merge would ever bring it again.
+    fn brought_only_their_own(&self) -> Result<(), UndoRefusal> {
+        for &task in self.tasks.keys() {
+            let lane = self.state.index.lane_of[task];
+            let mut there =
+                self.state.tasks[task].attempts.iter().filter(|a| !a.undone && a.landing.is_some());
+            if let Some(resolved) = there.find_map(|a| a.resolves.as_ref())
+                && !self.whole.contains_key(&lane)
+            {
+                let task = self.state.plan.tasks[task].id.clone();
+                let with = resolved.conflict.with.clone();
+                return Err(UndoRefusal::Resolved { task, lane: self.id(lane), with });
+            }
+        }
+        Ok(())
     }
 
     fn lanes(&self) -> BTreeMap<LaneIx, UndoLane> {

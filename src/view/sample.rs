@@ -99,6 +99,7 @@ pub(crate) fn plan(text: &str) -> Plan {
         grace: Millis(10_000),
         forge: ForgeKind::Local,
         github: None,
+        ports: crate::plan::PortRange::DEFAULT,
     };
     build(&graph, &inputs).expect("a plan")
 }
@@ -259,6 +260,7 @@ impl Story {
             worktree: format!("/repo/.worktrees/shop/{id}"),
             tip: sha(1),
             pushed: true,
+            ports: BTreeMap::new(),
             remark: None,
         };
         self.intend(subject.clone(), effect.clone())

@@ -1,5 +1,7 @@
 //! Where a run stands, as `status` says it: to programs as JSON, to people through `render`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Waiting, waiting};
@@ -73,6 +75,9 @@ pub struct LaneView {
     pub target: String,
     /// Its worktree, while it has one.
     pub worktree: Option<String>,
+    /// Its ports, by the names of their variables, while it has a worktree.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ports: BTreeMap<String, u16>,
     /// Where its branch stands, once it has one.
     pub tip: Option<Sha>,
     /// Its pull request.
@@ -255,6 +260,7 @@ fn lane_view(plan: &Plan, state: &State, ix: LaneIx) -> LaneView {
         branch: plan.branch.clone(),
         target: plan.target.clone(),
         worktree: lane.worktree.clone(),
+        ports: lane.worktree.as_ref().map(|_| lane.ports.clone()).unwrap_or_default(),
         tip: lane.tip.clone(),
         pr: lane.pr.as_ref().map(PrView::new),
         error,

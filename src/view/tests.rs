@@ -312,7 +312,13 @@ fn progress_follows_a_lane_through_its_life() {
     let provision = Effect::Provision { lane: lane("api") };
     story.intend(subject.clone(), provision.clone());
     assert_eq!(phase(&story, "api").0, Phase::Preparing);
-    let provisioned = LaneProvisioned { worktree: "/w".into(), tip: sha(1), pushed: false, remark: None };
+    let provisioned = LaneProvisioned {
+        worktree: "/w".into(),
+        tip: sha(1),
+        pushed: false,
+        ports: std::collections::BTreeMap::new(),
+        remark: None,
+    };
     story.tell(subject.clone(), provisioned).confirm(subject.clone(), &provision).lane_to(
         "api",
         LaneStatus::Active,

@@ -188,7 +188,9 @@ fn lane_text(event: &Event) -> Option<String> {
         Event::LaneProvisioned(e) => {
             let pushed = if e.pushed { ", pushed" } else { "" };
             let remark = e.remark.as_deref().map_or(String::new(), |r| format!("; {}", said(r)));
-            format!("lane ready at {}, worktree {}{pushed}{remark}", e.tip.short(), said(&e.worktree))
+            let ports: Vec<String> = e.ports.iter().map(|(name, port)| format!(", {name}={port}")).collect();
+            let (worktree, ports) = (said(&e.worktree), ports.concat());
+            format!("lane ready at {}, worktree {worktree}{pushed}{ports}{remark}", e.tip.short())
         }
         Event::LaneSynced(e) => {
             let from: Vec<String> =

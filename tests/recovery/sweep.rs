@@ -223,6 +223,7 @@ sweeps! {
     a06_a19_conflict_survives_crashes: "conflict", 0;
     a06_a19_diamond_auto_survives_crashes: "diamond-auto", 0;
     a06_a19_diamond_review_survives_crashes: "diamond-review", 0;
+    p12_p13_a06_a19_environment_survives_crashes: "environment", 0;
     a06_a19_failure_isolated_survives_crashes: "failure-isolated", 1;
     a06_a19_fan_in_survives_crashes: "fan-in", 0;
     a06_a19_nested_survives_crashes: "nested", 0;

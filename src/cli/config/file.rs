@@ -18,7 +18,7 @@ use crate::id::{AgentName, IdError};
 /// Keys that are read by the graph's reader.
 const SHARED: [&str; 4] = ["max_parallel", "handoff", "defaults", "agents"];
 /// Keys that only these files have.
-const OWN: [&str; 4] = ["grace", "worktrees", "offline", "forge"];
+const OWN: [&str; 5] = ["grace", "worktrees", "offline", "lanes", "forge"];
 
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +172,7 @@ fn read_table(mut document: DocumentMut, known: &ProjectDefaults) -> (Settings, 
         offline: own(document.as_table(), "offline", "true or false", &mut problems, Item::as_bool),
         ..Settings::default()
     };
+    read_lanes(&document, &mut settings, &mut problems);
     read_forge(&document, &mut settings, &mut problems);
     document.retain(|key, _| SHARED.contains(&key));
     read_shared(document, known, &mut settings, &mut problems);
@@ -192,6 +193,17 @@ fn own<T>(
         problems.push(Problem::Value { key, takes });
     }
     found
+}
+
+fn read_lanes(document: &DocumentMut, settings: &mut Settings, problems: &mut Vec<Problem>) {
+    let Some(item) = document.get("lanes") else { return };
+    let Some(lanes) = item.as_table_like() else {
+        problems.push(Problem::Value { key: "lanes", takes: "a table" });
+        return;
+    };
+    unknown_keys(lanes, &["ports"], "[lanes]", problems);
+    let takes = "a range of ports such as \"20000-29999\"";
+    settings.ports = own(lanes, "ports", takes, problems, |item| item.as_str()?.parse().ok());
 }
 
 fn read_forge(document: &DocumentMut, settings: &mut Settings, problems: &mut Vec<Problem>) {

@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::session::Session;
 use crate::graph::{AgentDef, Gate, Graph, Handoff, Millis, ProjectDefaults};
 use crate::id::AgentName;
-use crate::plan::ForgeKind;
+use crate::plan::{ForgeKind, PortRange};
 use crate::runtime::Config;
 
 /// Where a setting comes from; the greater wins.
@@ -91,6 +91,8 @@ pub(in crate::cli) struct Settings {
     pub(in crate::cli) github_repository: Option<String>,
     /// The folder of the lanes.
     pub(in crate::cli) worktrees: Option<PathBuf>,
+    /// The ports that lanes are given.
+    pub(in crate::cli) ports: Option<PortRange>,
     /// Whether nothing is fetched or pushed.
     pub(in crate::cli) offline: Option<bool>,
     /// Whether a merge moves the target at origin too.
@@ -189,6 +191,7 @@ impl Layers {
             forge: ForgeKind::Local,
             github: None,
             worktrees: self.pick(|s| s.worktrees.clone()).map(|(v, _)| v),
+            ports: self.pick(|s| s.ports).map(|(v, _)| v),
             offline: self.pick(|s| s.offline).is_some_and(|(v, _)| v),
             push_target: self.pick(|s| s.push_target).is_some_and(|(v, _)| v),
             agents: self.project_defaults().agents,

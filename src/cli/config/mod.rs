@@ -14,6 +14,9 @@
 //! worktrees = "../lanes"      # the folder of the lanes; from the root of the repository
 //! offline = false             # true: nothing is fetched or pushed
 //!
+//! [lanes]
+//! ports = "20000-29999"       # what lanes are given ports from
+//!
 //! [defaults]                  # for tasks of graphs that do not say otherwise
 //! attempts = 2
 //! timeout = "1h"

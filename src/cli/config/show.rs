@@ -50,6 +50,7 @@ fn rows(layers: &Layers) -> Vec<(&'static str, Option<(Value, &Source)>)> {
         ("handoff", layers.pick(|s| s.handoff.map(handoff))),
         ("grace", layers.pick(|s| s.grace.map(duration))),
         ("worktrees", layers.pick(|s| s.worktrees.as_ref().map(|path| path.display().to_string().into()))),
+        ("lanes.ports", layers.pick(|s| s.ports.map(|ports| ports.to_string().into()))),
         ("offline", layers.pick(|s| s.offline.map(Value::from))),
         ("forge.kind", layers.pick(|s| s.forge.map(forge))),
         ("forge.github.api", layers.pick(|s| s.github_api.clone().map(Value::from))),

@@ -29,7 +29,8 @@ pub(super) fn waiting(core: &mut Core, task: TaskIx) -> Result<(), EngineError> 
         core.mark_ready(task, false);
         return core.attempt_to(task, AttemptStatus::Cancelled, Some("called off".to_owned()));
     }
-    let answered = core.newest(task).answer.is_some();
+    // A journal may end between the note that a person has answered and what follows from it.
+    let answered = core.newest(task).answer.is_some() || core.newest(task).question.is_none();
     core.mark_ready(task, answered);
     Ok(())
 }
@@ -95,6 +96,8 @@ fn judge(core: &mut Core, task: TaskIx) -> Result<(), EngineError> {
     let name = if matches!(core.plan.tasks[task].work, Work::Run { .. }) { "exit" } else { "claim" };
     match verdict(core, task) {
         Claim::Stopped(..) | Claim::Waits(_) | Claim::GoesOn(_) => {}
+        // Where nothing is collected it is looked at again each time that its lane may be free; the verdict is said once.
+        _ if core.newest(task).checks.iter().any(|c| c.name == name) => {}
         Claim::Against { check, detail } => core.check(task, check, CheckStatus::Fail, &detail)?,
         Claim::Holds { remark } => {
             let status = if remark.is_empty() { CheckStatus::Pass } else { CheckStatus::Warn };
@@ -367,9 +370,11 @@ impl Core {
         let attempt = self.newest(task);
         let (number, iteration) = (attempt.number, attempt.iteration + 1);
         let answer = attempt.answer.clone().unwrap_or_default();
-        let resumed = attempt.refusal().is_some();
-        let subject = self.attempt_subject(task, number);
-        self.decide(subject, HumanTaskResolved { by: "person".to_owned(), answer })?;
+        let (resumed, open) = (attempt.goes_on_in_place(), attempt.question.is_some());
+        if open {
+            let subject = self.attempt_subject(task, number);
+            self.decide(subject, HumanTaskResolved { by: "person".to_owned(), answer })?;
+        }
         self.attempt_to(task, AttemptStatus::Started, None)?;
         // What was refused is intended again by the rule of a started attempt; its work is there already.
         if resumed { Ok(()) } else { self.begin_process(task, iteration) }

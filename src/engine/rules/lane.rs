@@ -19,15 +19,22 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
     if core.state.lanes[lane].undo.is_some() {
         return super::undo::lane(core, lane);
     }
-    if let Some(Outside::Failed(why)) = &core.state.lanes[lane].outside {
+    let status = core.state.lanes[lane].status;
+    // What is said of a lane that has ended keeps it neither from a retry nor from its teardown.
+    if let Some(Outside::Failed(why)) = &core.state.lanes[lane].outside
+        && !status.is_terminal()
+    {
         let why = why.clone();
         return said_failed(core, lane, why);
     }
-    let status = core.state.lanes[lane].status;
     while status.is_terminal() && !core.state.lanes[lane].is_busy() {
         let Some(request) = core.state.lanes[lane].requests.front().cloned() else { break };
         let reason = format!("lane `{}` is {status}", core.plan.lanes[lane].id);
         core.decide(core.lane_subject(lane), ControlRejected { request: request.id, reason })?;
+    }
+    let went_on = matches!(status, LaneStatus::MergeReady | LaneStatus::PrCreated);
+    if went_on && core.has_new_work(lane) {
+        return core.lane_to(lane, LaneStatus::Active, Some("a task of it is tried again".to_owned()));
     }
     match status {
         LaneStatus::MergeReady | LaneStatus::PrCreated if core.was_taken_back(lane) => {
@@ -51,9 +58,8 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
 
 /// Somebody wrote `failed`: first what runs in the lane ends.
 fn said_failed(core: &mut Core, lane: LaneIx, why: String) -> Result<(), EngineError> {
-    let status = core.state.lanes[lane].status;
     let busy = core.state.lanes[lane].is_busy() || core.state.live_tasks(lane).next().is_some();
-    if status.is_terminal() || busy {
+    if busy {
         core.recheck_live(lane);
         return Ok(());
     }
@@ -67,6 +73,14 @@ fn pending(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     }
     if let Some(why) = gave_up(core, state.step.as_ref()) {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
+    }
+    if let Some(parent) = core.never_begun_parent(lane) {
+        let why = format!("the lane `{}` that it is nested in failed", core.plan.lanes[parent].id);
+        return core.lane_to(lane, LaneStatus::Failed, Some(why));
+    }
+    if state.worktree.is_none() && state.tip.is_some() && core.is_all_there(lane) {
+        // No task asks for the worktree that the lane lost with its failure; what is left to do is to show its work.
+        return super::schedule::provision(core, lane);
     }
     if state.step.is_none() && core.has_nothing_to_do(lane) {
         return core.lane_to(
@@ -89,8 +103,7 @@ fn active(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
-    let over = |&t: &crate::plan::TaskIx| core.state.tasks[t].is_over();
-    if core.index.tasks_of[lane].iter().all(over) {
+    if core.is_all_there(lane) {
         return super::nest::with_children(core, lane);
     }
     ended_without_success(core, lane)
@@ -412,6 +425,19 @@ impl Core {
         for task in waiting {
             self.agenda.touch_task(task);
         }
+    }
+
+    /// Whether a task that the lane went on without is to run after all, and nothing is being done to the lane.
+    fn has_new_work(&self, lane: LaneIx) -> bool {
+        let state = &self.state.lanes[lane];
+        let merged = state.pr.as_ref().is_some_and(|pr| pr.merged.is_some());
+        let mut tasks = self.index.tasks_of[lane].iter();
+        !merged && !state.is_busy() && tasks.any(|&t| self.state.tasks[t].status == TaskStatus::Pending)
+    }
+
+    /// Whether the lane's own tasks are all over.
+    fn is_all_there(&self, lane: LaneIx) -> bool {
+        self.index.tasks_of[lane].iter().all(|&t| self.state.tasks[t].is_over())
     }
 
     fn nothing_ahead(&self, lane: LaneIx) -> bool {

@@ -40,6 +40,14 @@ impl Core {
         })
     }
 
+    /// The lane that this one would have to be cut from, where that failed before there was anything of it.
+    pub(super) fn never_begun_parent(&self, lane: LaneIx) -> Option<LaneIx> {
+        let parent = self.index.parent[lane]?;
+        let state = &self.state.lanes[parent];
+        let lost = state.status == LaneStatus::Failed && !state.retry_wanted && state.tip.is_none();
+        (lost && self.state.lanes[lane].tip.is_none()).then_some(parent)
+    }
+
     /// Whether a lane that was never begun has nothing to do: its tasks were skipped, and nothing nested in it is left.
     pub(super) fn has_nothing_to_do(&self, lane: LaneIx) -> bool {
         let (tasks, children) = (&self.index.tasks_of[lane], &self.index.children[lane]);

@@ -65,7 +65,7 @@ fn fill_lane(core: &mut Core, lane: LaneIx, mut places: usize) -> Result<(), Eng
 }
 
 /// A nested lane is cut from its parent's branch, which therefore comes first.
-fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+pub(super) fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if let Some(parent) = core.index.parent[lane]
         && core.state.lanes[parent].tip.is_none()
     {
@@ -203,7 +203,7 @@ impl Core {
     fn may_go_on(&self, lane: LaneIx, task: TaskIx) -> bool {
         let attempt = self.newest(task);
         let Some(tip) = self.state.lanes[lane].tip.as_ref() else { return false };
-        attempt.refusal().is_none() || self.free_place(lane, task, tip) <= attempt.place
+        !attempt.goes_on_in_place() || self.free_place(lane, task, tip) <= attempt.place
     }
 
     /// Where an attempt starts: where the last one ended, unless that one ran into a conflict. One that has to resolve the

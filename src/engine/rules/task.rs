@@ -20,7 +20,11 @@ pub(in crate::engine) fn task(core: &mut Core, task: TaskIx) -> Result<(), Engin
         TaskStatus::Pending => pending(core, task),
         TaskStatus::Reset => undone(core, task),
         TaskStatus::Running => running(core, task),
-        TaskStatus::Skipped if core.why_never(task).is_none() && core.may_revive(task) => {
+        // One that a person wants tried again is judged anew: it may have been skipped for more than one reason.
+        TaskStatus::Skipped
+            if (core.state.tasks[task].retry_wanted || core.why_never(task).is_none())
+                && core.may_revive(task) =>
+        {
             core.task_to(task, TaskStatus::Pending, None)
         }
         TaskStatus::Failed | TaskStatus::Cancelled if core.state.tasks[task].retry_wanted => {
@@ -184,10 +188,12 @@ impl Core {
 
     /// Whether the lane of a skipped task can still take its work in, and the task is not skipped by a person's choice.
     fn may_revive(&self, task: TaskIx) -> bool {
+        let wanted = self.state.tasks[task].retry_wanted;
         let open = |lane: LaneIx| match self.state.lanes[lane].status {
             LaneStatus::Pending | LaneStatus::Active | LaneStatus::Failed => true,
             LaneStatus::Merged => self.state.lanes[lane].tip.is_none(),
-            LaneStatus::MergeReady | LaneStatus::PrCreated | LaneStatus::Reset => false,
+            LaneStatus::MergeReady | LaneStatus::PrCreated => wanted,
+            LaneStatus::Reset => false,
         };
         let lane = self.index.lane_of[task];
         // A lane that had nothing to do needs its parents once more.

@@ -382,3 +382,20 @@ fn ar23_a_retry_in_a_living_lane_does_not_open_a_pull_request_again_that_is_clos
     drive(&mut core, &mut world, vec![control("close", close)], &mut log);
     assert_eq!(core.state().lanes[0].status, LaneStatus::Failed, "a person closed its pull request");
 }
+
+#[test]
+fn ar25_a_task_that_resolved_a_conflict_does_not_take_what_it_was_merged_with_along() {
+    let draw = pair(MergePolicy::Review, MergePolicy::Review, Handoff::Ready);
+    let (mut core, mut world, mut log) = run(&draw, &[]);
+    world.refuses = Some((
+        |e| matches!(e, Effect::Sync { from, .. } if matches!(from[..], [SyncSource::Landing { .. }])),
+        FailureKind::Conflict,
+    ));
+    drive(&mut core, &mut world, vec![merge("a")], &mut log);
+    let resolver = &core.state().tasks[1];
+    assert!(resolver.attempts.len() == 2 && resolver.attempts[1].landing.is_some(), "{:?}", statuses(&core));
+    let refused = core.state().undo(&UndoTarget::Task(core.plan().tasks[1].id.clone()));
+    assert!(matches!(refused, Err(crate::state::UndoRefusal::Resolved { .. })), "{refused:?}");
+    let whole = core.state().undo(&UndoTarget::Lane(lane("b"))).unwrap();
+    assert_eq!(whole.lanes[0].undo, LaneUndo::Remove);
+}

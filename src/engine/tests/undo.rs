@@ -170,6 +170,25 @@ fn ar25_a_revert_that_is_closed_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn ar25_what_a_closed_revert_stands_on_stays_too() {
+    let (mut core, mut world, mut log) = run(&diamond(MergePolicy::Review, Handoff::Ready), &[]);
+    for (n, id) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        let verb = ControlVerb::Merge { lane: LaneId::new(id).unwrap() };
+        drive(&mut core, &mut world, vec![control(&format!("merge-{n}"), verb)], &mut log);
+    }
+    let before = statuses(&core);
+    let plan = core.state().undo(&lane("a")).unwrap();
+    assert_eq!(names(&plan).1.len(), 4, "{plan:?}");
+    drive(&mut core, &mut world, vec![reset(plan)], &mut log);
+    assert_eq!(undone(&log).len(), 1, "{:?}", undone(&log));
+    let verb = ControlVerb::Revert { lane: LaneId::new("d").unwrap(), merge: false };
+    drive(&mut core, &mut world, vec![control("close-1", verb)], &mut log);
+    assert_eq!(undone(&log).len(), 2, "nothing but the closing: {:?}", undone(&log));
+    assert_eq!(statuses(&core), before);
+    assert!(core.state().lanes.iter().all(|lane| lane.undo.is_none()));
+}
+
+#[test]
 fn ar25_what_was_confirmed_is_refused_once_things_have_changed() {
     let draw = diamond(MergePolicy::Review, Handoff::Ready);
     let (mut core, mut world, mut log) = run(&draw, &[]);

@@ -271,7 +271,7 @@ impl GitHub {
     }
 
     /// What a refusal means, as far as that is everywhere the same.
-    fn refusal(&self, status: StatusCode, headers: &HeaderMap, text: &str) -> Fault {
+    pub(super) fn refusal(&self, status: StatusCode, headers: &HeaderMap, text: &str) -> Fault {
         let host = self.host();
         let message = serde_json::from_str::<Refusal>(text).unwrap_or_default().text();
         let until = limited_until(status, headers, &message);

@@ -5,6 +5,7 @@
 //! where the answers lie that other processes of the repository need not ask for.
 //! Nothing in here waits for long. What passes by itself is reported with the moment to come back at, and the run waits.
 
+mod answer;
 mod client;
 mod error;
 mod found;
@@ -17,6 +18,8 @@ mod shared;
 mod talk;
 mod wire;
 
+#[doc(hidden)]
+pub use answer::Understood;
 pub use client::GitHub;
 pub use error::GitHubError;
 pub use news::{PrNews, Watch};

@@ -6,6 +6,9 @@ use crate::git::GitError;
 use crate::git::repo::oid;
 use crate::id::Sha;
 
+/// Directories in each other that are followed: more of them are nobody's sources, and each takes room on the stack.
+const DEEPEST: usize = 200;
+
 /// An entry of the index: a file, a link, or a submodule.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -94,6 +97,9 @@ impl Listing {
 
     /// Adds a directory and everything below it. Says whether all of it is plain.
     fn add(&mut self, repo: &Repository, tree: &Tree<'_>, path: Vec<u8>) -> Result<bool, git2::Error> {
+        if path.split(|byte| *byte == b'/').nth(DEEPEST).is_some() {
+            return Ok(false);
+        }
         let at = self.dirs.len();
         let before = self.entries.len();
         self.dirs.push(Dir { path, tree: tree.id(), entries: 0, subtrees: 0, files: Vec::new() });
@@ -108,6 +114,9 @@ impl Listing {
                     return Ok(false);
                 }
             } else if let Some(kind) = Kind::of(entry.filemode_raw()) {
+                if kind == Kind::Link && is_like_gitmodules(entry.name_bytes()) {
+                    return Ok(false);
+                }
                 self.dirs[at].files.push(self.entries.len());
                 self.entries.push(Entry { path, kind, id: entry.id() });
             } else {
@@ -136,4 +145,10 @@ fn is_odd(name: &[u8]) -> bool {
         || name.iter().any(|byte| b"/\\\0".contains(byte))
         || like_git
         || lower.starts_with(b"git~")
+}
+
+/// Names that git does not write as links: what it reads there would lie elsewhere.
+fn is_like_gitmodules(name: &[u8]) -> bool {
+    let lower = name.to_ascii_lowercase();
+    [&b".gitmodules"[..], b"gitmod~", b"gi7eba~"].iter().any(|start| lower.starts_with(start))
 }

@@ -202,3 +202,30 @@ fn names_that_git_refuses_are_never_written_by_us() {
         assert_eq!(listing, None, "{name}");
     }
 }
+
+#[test]
+fn p07_directories_deeper_than_the_stack_are_left_to_git() {
+    let mut made = made(":");
+    let library = git2::Repository::open(made.repo.root()).unwrap();
+    let mut tree = library.head().unwrap().peel_to_tree().unwrap().id();
+    for _ in 0..5000 {
+        let mut around = library.treebuilder(None).unwrap();
+        around.insert("d", tree, 0o040_000).unwrap();
+        tree = around.write().unwrap();
+    }
+    let who = git2::Signature::now("T", "t@example.org").unwrap();
+    let deep = library.commit(None, &who, &who, "deep", &library.find_tree(tree).unwrap(), &[]).unwrap();
+    made.tip = Sha::new(&deep.to_string()).unwrap();
+    assert_eq!(made.fresh("probe").1, Filled::Rest);
+}
+
+#[test]
+fn p07_a_link_that_git_refuses_is_left_to_git() {
+    let mut made = made(":");
+    let commit = "blob=$(printf ../elsewhere | git hash-object -w --stdin)
+        tree=$(printf '120000 blob %s\t.GitModules\n' $blob | git mktree) && git commit-tree -m link $tree";
+    made.tip = Sha::new(sh(made.repo.root(), commit).trim()).unwrap();
+    let (lane, filled) = made.fresh("probe");
+    assert_eq!(filled, Filled::Rest);
+    assert!(fs::symlink_metadata(lane.path.join(".GitModules")).is_err());
+}

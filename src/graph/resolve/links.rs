@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::declarations::Declarations;
 use super::inputs;
+use super::nests::Nests;
 use crate::graph::code::Code;
 use crate::graph::cycle::{self, Cycle};
 use crate::graph::diagnostic::Diagnostic;
@@ -124,13 +125,14 @@ fn lane_cycles(
     reader: &mut Reader<'_>,
 ) {
     let told: HashSet<(usize, usize)> = cycles.iter().map(|found| found.closing).collect();
+    let nests = Nests::gather(file, declared);
     let mut causes: BTreeMap<(usize, usize), Cause<'_>> = BTreeMap::new();
     for (task, edges) in needs.edges.iter().enumerate() {
         let upstream = edges.iter().enumerate().filter(|(edge, _)| !told.contains(&(task, *edge)));
         for (edge, to) in upstream {
             if let (Some(from), Some(to)) = (declared.lane_of[task], declared.lane_of[*to])
                 && from != to
-                && !nested(file, declared, from, to)
+                && let Some((from, to)) = nests.apart(from, to)
             {
                 causes.entry((from, to)).or_insert(Cause { task, need: needs.places[task][edge] });
             }
@@ -140,23 +142,52 @@ fn lane_cycles(
     for (from, to) in causes.keys() {
         edges[*from].push(*to);
     }
-    for found in cycle::find(&edges) {
-        lane_cycle(file, declared, &edges, &causes, &found, reader);
+    let between = cycle::find(&edges);
+    for found in &between {
+        lane_cycle(file, declared, &edges, &causes, found, reader);
+    }
+    if cycles.is_empty() && between.is_empty() {
+        nest_cycles(file, declared, needs, &nests, reader);
     }
 }
 
-/// Whether one lane is nested in the other, however deep: between those, work is handed over task by task.
-fn nested(file: &GraphFile, declared: &Declarations<'_>, one: usize, other: usize) -> bool {
-    let lanes = file.workstreams.items();
-    let up = |lane: &usize| {
-        let parent = lanes.get(*lane)?.value.parent.value()?;
-        declared.lanes.get(parent).copied()
+/// Finds tasks that wait for all of a nested workstream, of which a task waits for them.
+fn nest_cycles(
+    file: &GraphFile,
+    declared: &Declarations<'_>,
+    needs: &Needs<'_>,
+    nests: &Nests,
+    reader: &mut Reader<'_>,
+) {
+    let tasks = file.tasks.items();
+    let name = |node: usize| match node.checked_sub(tasks.len()) {
+        None => id_of(&tasks[node]),
+        Some(lane) => declared.lane_ids[lane].as_ref().map_or("?", LaneId::as_str),
     };
-    // A circle of parents is told elsewhere; here it must only end.
-    let within = |inner: usize, outer: usize| {
-        std::iter::successors(up(&inner), |lane| up(lane)).take(lanes.len()).any(|lane| lane == outer)
-    };
-    within(one, other) || within(other, one)
+    for found in cycle::find(&nests.waits(&declared.lane_of, &needs.edges)) {
+        let lane_needed = |task: usize, need: usize| {
+            let (of, needed) = (declared.lane_of[task]?, declared.lane_of[need]?);
+            nests.is_within(needed, of).then_some(needed)
+        };
+        let cause = found.nodes.iter().filter(|node| **node < tasks.len()).find_map(|&task| {
+            let edges = needs.edges[task].iter().enumerate();
+            let mut nested = edges.filter_map(|(edge, &to)| Some((edge, lane_needed(task, to)?)));
+            nested
+                .find(|(_, lane)| found.nodes.contains(&(tasks.len() + lane)))
+                .map(|(edge, lane)| (task, edge, lane))
+        });
+        let Some((task, edge, lane)) = cause else { continue };
+        let need = needs.places[task][edge];
+        let lane = name(tasks.len() + lane);
+        let message = format!("tasks and workstreams wait for each other: {}", found.names(name));
+        let hint = format!(
+            "`{}` needs `{}`, which it has once all of the nested workstream `{lane}` is merged; move a task to another workstream",
+            name(task),
+            need.value
+        );
+        let label = "this waits for the whole nested workstream";
+        reader.push(Diagnostic::new(Code::LaneCycle, need.span.clone(), message, label).hint(hint));
+    }
 }
 
 fn lane_cycle(

@@ -7,8 +7,10 @@ mod agents;
 mod conditions;
 mod contract;
 mod declarations;
+mod furnish;
 mod inputs;
 mod links;
+mod nests;
 mod tables;
 mod texts;
 

@@ -8,6 +8,7 @@ use crate::graph::agent::AgentDef;
 use crate::graph::code::Code;
 use crate::graph::diagnostic::Diagnostic;
 use crate::graph::file::{AgentFile, GraphFile, RetryFile, TaskFile, WorkstreamFile};
+use crate::graph::furnish::Furnishing;
 use crate::graph::model::{
     DiffPolicy, Gate, MergePolicy, Millis, Retry, RetryOn, Task, Teardown, Verb, Workstream,
 };
@@ -54,7 +55,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
         let file = self.file;
         if file.workstreams.items().is_empty() {
             let id = LaneId::new(DEFAULT_LANE).expect("the word is an id");
-            return Some(vec![workstream(id, &WorkstreamFile::default(), None)]);
+            return Some(vec![workstream(id, &WorkstreamFile::default(), None, Furnishing::default())]);
         }
         let lanes = file.workstreams.items().iter();
         let all: Vec<Option<Workstream>> = lanes
@@ -62,7 +63,8 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
                 let id = lane.value.id.value();
                 let values = Values { graph: self.graph, lane: id.map(LaneId::as_str), task: None };
                 let gate = self.reader.gate(lane.value.gate.get(), values);
-                Some(workstream(id?.clone(), &lane.value, gate))
+                let furnish = self.reader.furnishing(&lane.value, values);
+                Some(workstream(id?.clone(), &lane.value, gate, furnish))
             })
             .collect();
         all.into_iter().collect()
@@ -172,7 +174,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
     }
 }
 
-fn workstream(id: LaneId, file: &WorkstreamFile, gate: Option<Gate>) -> Workstream {
+fn workstream(id: LaneId, file: &WorkstreamFile, gate: Option<Gate>, furnish: Furnishing) -> Workstream {
     Workstream {
         id,
         description: file.description.value().cloned(),
@@ -184,6 +186,7 @@ fn workstream(id: LaneId, file: &WorkstreamFile, gate: Option<Gate>) -> Workstre
         gate,
         teardown: file.teardown.value().copied().unwrap_or(Teardown::OnSuccess),
         task_prs: file.task_prs.value().copied().unwrap_or_default(),
+        furnish,
     }
 }
 

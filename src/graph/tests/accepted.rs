@@ -38,6 +38,9 @@ gate = { run = ["make", "ci-${lane.id}"], timeout = "10m", attempts = 2, fresh =
 teardown = "never"
 task_prs = true
 parallel = 2
+copy = [".env", "packages/*/.env"]
+ports = ["HTTP_PORT", "DB_PORT"]
+setup = ["make ${lane.id}", { run = ["npm", "ci"], reads = ["package-lock.json"], makes = ["node_modules"], timeout = "5m" }]
 
 [[workstreams]]
 id = "web"

@@ -61,6 +61,32 @@ run = "true"
         ],
     ),
     case(
+        "p12_p13_bad_furnishings",
+        r#"name = "x"
+[[workstreams]]
+id = "api"
+copy = ["/etc/passwd", "../x", "a/"]
+ports = ["HTTP", "LANEWAY_PORT", "HTTP"]
+setup = ["", { reads = ["a"] }, { run = "make", makes = ["out/*", ".git/hooks"] }, { run = "make", makes = ["out"] }]
+[[tasks]]
+id = "a"
+workstream = "api"
+run = "true"
+"#,
+        &[
+            Code::BadPath,
+            Code::BadPath,
+            Code::BadPath,
+            Code::BadEnvName,
+            Code::Duplicate,
+            Code::Blank,
+            Code::MissingKey,
+            Code::BadPath,
+            Code::BadPath,
+            Code::MissingKey,
+        ],
+    ),
+    case(
         "not_supported",
         r#"name = "x"
 agent = "person"
@@ -69,7 +95,7 @@ require_human_approval = true
 [[workstreams]]
 id = "api"
 merge = "queue"
-ports = ["HTTP"]
+sparse = ["services"]
 [[workstreams]]
 id = "web"
 [[tasks]]
@@ -959,4 +985,31 @@ proptest::proptest! {
             }
         }
     }
+}
+
+fn codes(text: &str) -> Vec<Code> {
+    refuse(text).iter().map(|diagnostic| diagnostic.code).collect()
+}
+
+#[test]
+fn ar10_a_nest_waits_for_whatever_a_workstream_in_it_waits_for() {
+    let lanes = "[[workstreams]]\nid = \"a\"\n[[workstreams]]\nid = \"b\"\nparent = \"a\"\n[[workstreams]]\nid = \"c\"\n";
+    let task = |id: &str, lane: &str, needs: &str| {
+        format!("[[tasks]]\nid = \"{id}\"\nworkstream = \"{lane}\"\nrun = \"x\"\nneeds = [{needs}]\n")
+    };
+    let out = [task("b1", "b", ""), task("c1", "c", "\"b1\""), task("a1", "a", "\"c1\"")].concat();
+    let found = codes(&format!("schema = 1\nname = \"g\"\n{lanes}{out}"));
+    assert_eq!(found, [Code::LaneCycle], "the work of `b` lands with `a`, which waits for `c`");
+    let back = [task("a1", "a", ""), task("c1", "c", "\"a1\""), task("b1", "b", "\"c1\"")].concat();
+    let found = codes(&format!("schema = 1\nname = \"g\"\n{lanes}{back}"));
+    assert_eq!(found, [Code::LaneCycle], "`a` is ready once `b` is merged, which waits for `c`");
+}
+
+#[test]
+fn ar10_a_task_does_not_wait_for_a_nested_workstream_that_waits_for_it() {
+    let text = "schema = 1\nname = \"g\"\n[[workstreams]]\nid = \"a\"\n[[workstreams]]\nid = \"b\"\nparent = \"a\"\n\
+        [[tasks]]\nid = \"b1\"\nworkstream = \"b\"\nrun = \"x\"\n\
+        [[tasks]]\nid = \"a1\"\nworkstream = \"a\"\nrun = \"x\"\nneeds = [\"b1\"]\n\
+        [[tasks]]\nid = \"b2\"\nworkstream = \"b\"\nrun = \"x\"\nneeds = [\"a1\"]\n";
+    assert_eq!(codes(text), [Code::LaneCycle]);
 }

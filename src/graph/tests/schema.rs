@@ -51,6 +51,7 @@ fn with_line(table: &str, line: &str) -> String {
         "an output" => format!("[[tasks]]\n[[tasks.outputs]]\n{line}\n"),
         "`review`" => format!("[[tasks]]\n[tasks.review]\n{line}\n"),
         "`adr`" => format!("[[tasks]]\n[tasks.adr]\n{line}\n"),
+        "a setup command" => format!("[[workstreams]]\n[[workstreams.setup]]\n{line}\n"),
         "`retry`" => format!("[[tasks]]\n[tasks.retry]\n{line}\n"),
         other => panic!("a table that this test does not know: {other}"),
     }

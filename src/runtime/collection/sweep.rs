@@ -1,5 +1,8 @@
 //! Doing what the plan of a collection says. Each step can be repeated, so that being killed anywhere loses nothing.
 
+use std::fs::Permissions;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::plan::{Item, Spared, Thing, entries, spared};
@@ -25,7 +28,10 @@ pub enum Swept {
 pub fn sweep(project: &Project, items: &[Item]) -> Result<Vec<Swept>, RuntimeError> {
     // What a collection that was killed had taken away already.
     for left in entries(&going(project))? {
-        remove_all(&left)?;
+        if let Err(error) = remove_all(&left) {
+            // What resists is no reason to keep everything else.
+            tracing::warn!(%error, path = %left.display(), "what an earlier collection took away is still there");
+        }
     }
     Ok(items.iter().map(|item| one(project, item)).collect())
 }
@@ -101,9 +107,9 @@ fn take_away(project: &Project, path: &Path) -> Result<(), RuntimeError> {
     let place = tempfile::Builder::new().prefix("going-").tempdir_in(&going).map_err(failed)?.keep();
     match std::fs::rename(path, place.join("it")) {
         Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
         // A worktree folder or a record on another file system cannot be renamed here.
-        Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => remove_all(path)?,
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => remove_all(path)?,
         Err(error) => return Err(failed(error)),
     }
     remove_all(&place)
@@ -113,10 +119,62 @@ fn going(project: &Project) -> std::path::PathBuf {
     project.record.root().join("gc")
 }
 
+/// Removes a directory, also one with directories that were made read-only, as the caches of some build tools are.
 fn remove_all(path: &Path) -> Result<(), RuntimeError> {
-    match std::fs::remove_dir_all(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(RuntimeError::Io { action: "removed", path: path.to_owned(), source }),
+    let failed = |source| RuntimeError::Io { action: "removed", path: path.to_owned(), source };
+    let removed = match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            open_up(path);
+            std::fs::remove_dir_all(path)
+        }
+        removed => removed,
+    };
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Lets the user into every directory below `root`; where that fails, removing it says so.
+fn open_up(root: &Path) {
+    let mut look = vec![root.to_owned()];
+    while let Some(dir) = look.pop() {
+        let Ok(found) = std::fs::symlink_metadata(&dir) else { continue };
+        let mode = found.permissions().mode();
+        if mode & 0o700 != 0o700 {
+            let opened = std::fs::set_permissions(&dir, Permissions::from_mode(mode & 0o7777 | 0o700));
+            if let Err(error) = opened {
+                tracing::debug!(%error, path = %dir.display(), "stays closed");
+            }
+        }
+        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
+        let is_dir = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+        look.extend(entries.flatten().filter(is_dir).map(|entry| entry.path()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r54_a_read_only_cache_does_not_stay_and_its_links_are_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cache, other) = (dir.path().join("cache"), dir.path().join("other"));
+        std::fs::create_dir_all(cache.join("mod/pkg")).unwrap();
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(cache.join("mod/pkg/file"), "x").unwrap();
+        std::os::unix::fs::symlink(&other, cache.join("mod/link")).unwrap();
+        for (path, mode) in
+            [(cache.join("mod/pkg"), 0o555), (cache.join("mod"), 0o555), (other.clone(), 0o555)]
+        {
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        open_up(&cache);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&cache.join("mod/pkg")), mode(&other)), (0o755, 0o555));
+        std::fs::set_permissions(cache.join("mod"), Permissions::from_mode(0o555)).unwrap();
+        remove_all(&cache).unwrap();
+        assert!(!cache.exists() && other.exists());
     }
 }

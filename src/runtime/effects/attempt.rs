@@ -259,14 +259,16 @@ pub(super) fn given(
     base: &Sha,
 ) -> Vec<(OsString, OsString)> {
     let signals = context.board.signals_dir(&task.id, number);
-    vec![
+    let mut given = vec![
         ("LANEWAY_SIGNALS".into(), signals.into()),
         ("LANEWAY_TASK".into(), task.id.as_str().into()),
         ("LANEWAY_ATTEMPT".into(), number.to_string().into()),
         ("LANEWAY_LANE".into(), task.lane.as_str().into()),
         ("LANEWAY_GRAPH".into(), context.plan.graph.as_str().into()),
         ("LANEWAY_BASE".into(), base.as_str().into()),
-    ]
+    ];
+    given.extend(context.ports(&task.lane));
+    given
 }
 
 /// What marks the processes of an attempt, wherever they go.

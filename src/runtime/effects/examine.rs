@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::furnish::{Room, furnish};
 use super::{Done, attempt, blocking, git_failure, keep, permanent, prepare, provision};
 use crate::agent::{self, Fill, ReviewedChange};
 use crate::event::{
@@ -177,7 +178,7 @@ impl Examination<'_> {
         let marked = self.known.attempt.resolves.as_ref().map(|resolves| resolves.marked.clone());
         let path = self.worktree();
         let what = format!("review-before/{}/{}-{}", self.task.id, self.number, self.round);
-        let made = blocking(move || -> Result<(Sha, PathBuf, Option<Event>), GitError> {
+        let made = blocking(move || -> Result<(Sha, Worktree, Option<Event>), GitError> {
             let repo = &context.project.repo;
             let worktree = provision::worktree(&context, &path, &commit)?;
             // A review that was cut off has left its worktree.
@@ -189,11 +190,20 @@ impl Examination<'_> {
                 Ok(repo.merge_base(&tip, &commit)?.unwrap_or(tip))
             };
             let base = marked.map_or_else(left, Ok)?;
-            Ok((base, worktree.path, kept.map(Event::from)))
+            Ok((base, worktree, kept.map(Event::from)))
         })
         .await;
-        let (base, lane, kept) = made.map_err(|e| self.failed(&e))?;
+        let (base, worktree, kept) = made.map_err(|e| self.failed(&e))?;
         facts.extend(kept.map(|event| self.fact(event)));
+        let lane = worktree.path.clone();
+        let room = Room {
+            lane: self.task.lane.clone(),
+            worktree,
+            at: self.commit.clone(),
+            attempt: Some((self.task.id.clone(), self.number)),
+        };
+        // What came of it was said when the lane got the same.
+        furnish(self.context, &room, &mut Vec::new()).await?;
         Ok((base, lane))
     }
 

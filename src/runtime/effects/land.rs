@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::furnish::{Room, furnish};
 use super::{Done, attempt, blocking, gate, git_failure, keep, permanent, task_pr};
 use crate::event::{
     CheckRecorded, CheckStatus, ConflictPredicted, CustodyKept, Draft, Effect, Failure, FailureKind,
@@ -122,11 +123,17 @@ impl Landing<'_> {
                     let tree = repo.tree_of(&found)?;
                     return Ok(Ok(Candidate { commit: found, tree, worktree, landed: true }));
                 }
-                let tree = match repo.merge(&tip, &commit)? {
-                    Merge::Clean { tree, .. } => tree,
-                    Merge::Conflict { paths, detail, .. } => return Ok(Err((paths, detail))),
+                let parents = [tip, commit.clone()];
+                let made = repo.unpruned(|| match repo.merge(&parents[0], &commit)? {
+                    Merge::Clean { tree, .. } => {
+                        Ok(Ok((repo.commit_tree(&tree, &parents, &message, &context.author)?, tree)))
+                    }
+                    Merge::Conflict { paths, detail, .. } => Ok(Err((paths, detail))),
+                })?;
+                let (merged, tree) = match made {
+                    Ok(made) => made,
+                    Err(conflict) => return Ok(Err(conflict)),
                 };
-                let merged = repo.commit_tree(&tree, &[tip, commit.clone()], &message, &context.author)?;
                 if !pristine {
                     // A person may have worked there since the work was collected.
                     let kept =
@@ -249,7 +256,17 @@ impl Landing<'_> {
             facts.extend(self.discard(left, &commit).await.map_err(|e| self.failed(&e))?);
         }
         let context = Arc::clone(self.context);
-        blocking(move || context.project.repo.provision(&path, &commit)).await.map_err(|e| self.failed(&e))
+        let made = blocking(move || context.project.repo.provision(&path, &commit)).await;
+        let worktree = made.map_err(|e| self.failed(&e))?;
+        let room = Room {
+            lane: self.task.lane.clone(),
+            worktree: worktree.clone(),
+            at: candidate.commit.clone(),
+            attempt: Some(self.key()),
+        };
+        // What came of it was said when the lane got the same.
+        furnish(self.context, &room, &mut Vec::new()).await?;
+        Ok(worktree)
     }
 
     /// Whether the gate has to run on `tree`; with no tree at hand, whether there is one to run.

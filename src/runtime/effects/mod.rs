@@ -5,6 +5,7 @@ mod attempt;
 mod collect;
 mod conclude;
 mod examine;
+mod furnish;
 mod gate;
 mod keep;
 mod land;
@@ -25,6 +26,7 @@ pub(super) mod undo;
 mod usage;
 
 pub(super) use attempt::place_of;
+pub use furnish::{SetupResult, setup_results};
 pub(super) use prepare::{answer_file, note_file};
 
 use std::sync::Arc;
@@ -64,6 +66,7 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
     let shared = Arc::clone(&context);
     failpoint::pass(Point::EffectBegin);
     let done = match &brief.effect {
+        Effect::Provision { lane } => provision::run(&context, lane, brief.tip.as_ref()).await,
         Effect::Attempt { .. } => attempt::run(&context, &brief).await,
         Effect::Stop { .. } => stop::run(&context, &brief.effect).await,
         Effect::Examine { .. } => examine::run(&context, &brief).await,
@@ -91,12 +94,12 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
 /// Effects that only talk to git and files.
 fn quick(context: &Context, brief: &Brief) -> Done {
     match &brief.effect {
-        Effect::Provision { lane } => provision::run(context, lane, brief.tip.as_ref()),
         Effect::Sync { lane, tip, from, n } => sync::run(context, brief, (lane, tip), from, *n),
         Effect::Collect { task, attempt } => collect::run(context, brief, task, *attempt),
         Effect::Teardown { lane, .. } => teardown::run(context, brief, lane),
         Effect::Probe { moved, .. } => probe::run(context, brief, moved),
-        Effect::Attempt { .. }
+        Effect::Provision { .. }
+        | Effect::Attempt { .. }
         | Effect::Stop { .. }
         | Effect::Examine { .. }
         | Effect::Land { .. }
@@ -123,9 +126,10 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 /// What a failure of git means for what was tried.
 fn git_failure(doing: &str, error: &GitError) -> Failure {
     let (class, hint) = match error {
-        GitError::LockBusy { .. } | GitError::Unreachable { .. } | GitError::TimedOut { .. } => {
-            (FailureKind::Transient, None)
-        }
+        GitError::LockBusy { .. }
+        | GitError::Unreachable { .. }
+        | GitError::TimedOut { .. }
+        | GitError::ObjectGone { .. } => (FailureKind::Transient, None),
         // A branch that was looked for and is not there has not moved; trying again would not bring it back.
         GitError::RefMoved { expected: None, found: None, .. } => (FailureKind::Permanent, None),
         GitError::RefMoved { .. } => (FailureKind::Moved, None),
@@ -147,7 +151,7 @@ fn git_failure(doing: &str, error: &GitError) -> Failure {
 }
 
 /// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

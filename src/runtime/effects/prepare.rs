@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::attempt::{Job, given, tag};
+use super::furnish::{Room, furnish};
 use super::{blocking, gate, git_failure, keep, permanent, tracker, usage};
 use crate::agent::{self, AgentCommand, Fill};
 use crate::event::{CustodyRestored, Draft, Effect, Event, Failure, listed};
@@ -67,7 +68,7 @@ async fn ready_lane(context: &Arc<Context>, known: &AttemptBrief, job: &Job<'_>)
     let name = format!("{}/{}", job.task.id, job.number);
     let (task, number, iteration) = (job.task.id.clone(), job.number, job.iteration);
     let goes_on_from = known.goes_on_from;
-    let facts = blocking(move || {
+    let (worktree, kept) = blocking(move || {
         let repo = &shared.project.repo;
         let doing = |e| git_failure("making the lane ready", &e);
         let worktree = super::provision::worktree(&shared, &path, &start).map_err(doing)?;
@@ -76,13 +77,40 @@ async fn ready_lane(context: &Arc<Context>, known: &AttemptBrief, job: &Job<'_>)
         let kept = keep::worktree(&shared, &worktree, &what, &reason, std::slice::from_ref(&start))
             .map_err(doing)?;
         repo.set_to(&worktree, &start).map_err(doing)?;
-        let restored = give_back(&shared, &worktree, &task, goes_on_from).map_err(doing)?;
-        note_stash(&shared, &task, number).map_err(doing)?;
-        Ok([kept.map(Event::from), restored.map(Event::from)])
+        Ok::<_, Failure>((worktree, kept))
     })
     .await?;
-    let facts: Vec<Draft> =
-        facts.into_iter().flatten().map(|event| Draft::world(job.subject.clone(), event)).collect();
+    let room = Room {
+        lane: job.task.lane.clone(),
+        worktree: worktree.clone(),
+        at: job.start.clone(),
+        attempt: Some((job.task.id.clone(), job.number)),
+    };
+    let mut checks = Vec::new();
+    let furnished = furnish(context, &room, &mut checks).await;
+    let mut facts: Vec<Event> = kept.map(Event::from).into_iter().collect();
+    facts.extend(checks.into_iter().map(Event::from));
+    let (shared, task) = (Arc::clone(context), job.task.id.clone());
+    let restore = move || {
+        let doing = |e| git_failure("making the lane ready", &e);
+        let restored = give_back(&shared, &worktree, &task, goes_on_from).map_err(doing)?;
+        note_stash(&shared, &task, number).map_err(doing)?;
+        Ok(restored)
+    };
+    let restored = match furnished {
+        Ok(()) => blocking(restore).await,
+        Err(failure) => Err(failure),
+    };
+    if let Ok(Some(restored)) = &restored {
+        facts.push(restored.clone().into());
+    }
+    report_ready(context, job, facts);
+    restored.map(|_| job.lane.clone())
+}
+
+/// Says what was done to make the lane ready.
+fn report_ready(context: &Context, job: &Job<'_>, facts: Vec<Event>) {
+    let facts: Vec<Draft> = facts.into_iter().map(|event| Draft::world(job.subject.clone(), event)).collect();
     if !facts.is_empty() {
         let id = Effect::Attempt {
             task: job.task.id.clone(),
@@ -94,7 +122,6 @@ async fn ready_lane(context: &Arc<Context>, known: &AttemptBrief, job: &Job<'_>)
         .id();
         context.report(&id, facts);
     }
-    Ok(job.lane.clone())
 }
 
 /// Lays the uncommitted files of the process before out again.
@@ -184,8 +211,10 @@ fn put_up(
         permanent(format!("the noticeboard could not be written: {}", super::chain(&e)))
     };
     let _put_up = board.put_up_attempt(task, number).map_err(failed)?;
-    if job.iteration > 1 {
-        clear_claims(&board.signals_dir(task, number));
+    if job.iteration > 1
+        && let Err(error) = signal::clear_claims(&board.signals_dir(task, number))
+    {
+        tracing::debug!(%error, "there was nothing to clear");
     }
     let dir = board.attempt_dir(task, number);
     if let Some(text) = instructions {
@@ -233,18 +262,6 @@ pub(in crate::runtime) fn answer_file(ask: Option<&str>) -> &str {
 /// The name of a note in the inbox: whose it is, and what they called it.
 pub(in crate::runtime) fn note_file(note: &Note) -> String {
     format!("{}-{}", note.from, note.name)
-}
-
-/// What the process before said is sealed; left standing it would speak for the next one.
-fn clear_claims(signals: &Path) {
-    for name in ["done", "failed", "blocked"] {
-        _ = std::fs::remove_file(signals.join(name));
-    }
-    if let Ok(asks) = std::fs::read_dir(signals.join("ask")) {
-        for ask in asks.flatten() {
-            _ = std::fs::remove_file(ask.path());
-        }
-    }
 }
 
 fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManifest {

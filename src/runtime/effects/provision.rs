@@ -1,58 +1,96 @@
-//! A lane's worktree and its integration branch.
+//! A lane's worktree, what it is furnished with, and its integration branch.
 
-use super::{Done, git_failure, origin};
+use std::sync::Arc;
+
+use super::furnish::{Room, furnish};
+use super::{Done, blocking, git_failure, origin};
 use crate::event::{Draft, Failure, FailureKind, LaneProvisioned, Subject};
 use crate::git::{GitError, Worktree};
 use crate::id::{LaneId, Sha};
-use crate::runtime::Context;
+use crate::runtime::{Context, ports};
 
 /// Makes them, or finishes what a crash left half-made.
-pub(super) fn run(context: &Context, lane: &LaneId, known: Option<&Sha>) -> Done {
-    match make(context, lane, known) {
+pub(super) async fn run(context: &Arc<Context>, lane: &LaneId, known: Option<&Sha>) -> Done {
+    let mut facts = Vec::new();
+    match make(context, lane, known, &mut facts).await {
         Ok(event) => {
-            let mut facts = vec![Draft::world(Subject::lane(lane), event)];
-            if let Err(unpushed) = origin::push_parents(context, lane) {
+            facts.push(Draft::world(Subject::lane(lane), event));
+            let (shared, id) = (Arc::clone(context), lane.clone());
+            if let Err(unpushed) = blocking(move || origin::push_parents(&shared, &id)).await {
                 unpushed.remarked(lane, &mut facts);
             }
             Done::well(facts)
         }
-        Err(failure) => failure.into(),
+        Err(failure) => Done::failed(facts, failure),
     }
 }
 
-fn make(context: &Context, lane: &LaneId, known: Option<&Sha>) -> Result<LaneProvisioned, Failure> {
+async fn make(
+    context: &Arc<Context>,
+    lane: &LaneId,
+    known: Option<&Sha>,
+    facts: &mut Vec<Draft>,
+) -> Result<LaneProvisioned, Failure> {
+    let (shared, id, known) = (Arc::clone(context), lane.clone(), known.cloned());
+    let (tip, worktree, ports) = blocking(move || {
+        let tip = tip_of(&shared, &id, known.as_ref())?;
+        let worktree = shared.project.repo.provision(&shared.lane(&id).worktree, &tip);
+        let worktree = worktree.map_err(|e| failed(&id, &e))?;
+        let ports = ports::claim(&shared, &id)?;
+        Ok::<_, Failure>((tip, worktree, ports))
+    })
+    .await?;
+    let room = Room { lane: lane.clone(), worktree: worktree.clone(), at: tip.clone(), attempt: None };
+    let mut checks = Vec::new();
+    let furnished = furnish(context, &room, &mut checks).await;
+    facts.extend(checks.into_iter().map(|check| Draft::world(Subject::lane(lane), check)));
+    furnished?;
+    // The branch comes last: as long as it is missing, nothing of the lane counts.
+    let (shared, id, at) = (Arc::clone(context), lane.clone(), tip.clone());
+    let (pushed, remark) = blocking(move || publish(&shared, &id, &at)).await?;
+    Ok(LaneProvisioned { worktree: worktree.path.display().to_string(), tip, pushed, ports, remark })
+}
+
+/// Where the lane begins, or stands already.
+fn tip_of(context: &Context, lane: &LaneId, known: Option<&Sha>) -> Result<Sha, Failure> {
     let repo = &context.project.repo;
     let plan = context.lane(lane);
-    let doing = |error: GitError| git_failure(&format!("making lane `{lane}`"), &error);
-    let branch = format!("refs/heads/{}", plan.branch);
-    let tip = match repo.read_ref(&branch).map_err(doing)? {
+    let doing = |error: GitError| failed(lane, &error);
+    match repo.read_ref(&format!("refs/heads/{}", plan.branch)).map_err(doing)? {
         Some(found)
             if Some(&found) == known || is_ours(context, &plan.base_sha, &found).map_err(doing)? =>
         {
-            found
+            Ok(found)
         }
-        Some(found) => {
-            return Err(Failure {
-                class: FailureKind::Refused,
-                message: format!(
-                    "the branch `{}` exists already, at {}, and is not this run's",
-                    plan.branch,
-                    found.short()
-                ),
-                hint: Some(format!("git branch -m {} kept/{lane}", plan.branch)),
-                retry_at: None,
-            });
-        }
-        None if plan.parent.is_some() => known.unwrap_or(&plan.base_sha).clone(),
-        None => plan.base_sha.clone(),
-    };
-    // The branch comes last: as long as it is missing, nothing of the lane counts.
-    let worktree = repo.provision(&plan.worktree, &tip).map_err(doing)?;
-    if repo.read_ref(&branch).map_err(doing)?.is_none() {
-        repo.advance(&branch, None, &tip).map_err(doing)?;
+        Some(found) => Err(Failure {
+            class: FailureKind::Refused,
+            message: format!(
+                "the branch `{}` exists already, at {}, and is not this run's",
+                plan.branch,
+                found.short()
+            ),
+            hint: Some(format!("git branch -m {} kept/{lane}", plan.branch)),
+            retry_at: None,
+        }),
+        None if plan.parent.is_some() => Ok(known.unwrap_or(&plan.base_sha).clone()),
+        None => Ok(plan.base_sha.clone()),
     }
-    let (pushed, remark) = push(context, &plan.branch, &tip);
-    Ok(LaneProvisioned { worktree: worktree.path.display().to_string(), tip, pushed, remark })
+}
+
+/// Makes the integration branch, here and at the remote.
+fn publish(context: &Context, lane: &LaneId, tip: &Sha) -> Result<(bool, Option<String>), Failure> {
+    let repo = &context.project.repo;
+    let doing = |error: GitError| failed(lane, &error);
+    let name = &context.lane(lane).branch;
+    let branch = format!("refs/heads/{name}");
+    if repo.read_ref(&branch).map_err(doing)?.is_none() {
+        repo.advance(&branch, None, tip).map_err(doing)?;
+    }
+    Ok(push(context, name, tip))
+}
+
+fn failed(lane: &LaneId, error: &GitError) -> Failure {
+    git_failure(&format!("making lane `{lane}`"), error)
 }
 
 /// A branch that stands where this lane begins is what an interrupted try left.

@@ -248,16 +248,18 @@ pub(super) fn join(
     let repo = &context.project.repo;
     let plan = context.lane(lane);
     let worktree = super::provision::worktree(context, &plan.worktree, tip)?;
-    let tree = match repo.merge(target, tip)? {
-        Merge::Clean { tree, .. } => tree,
-        Merge::Conflict { paths, .. } => return Ok(Err(paths)),
-    };
     let message = format!(
         "Merge lane {lane} into {}\n\nLaneway-Run: {}\nLaneway-Merge: {lane}\n",
         plan.target, context.plan.uuid
     );
-    let commit = repo.commit_tree(&tree, &[target.clone(), tip.clone()], &message, &context.author)?;
-    Ok(Ok(Joined { commit, tree, worktree }))
+    let parents = [target.clone(), tip.clone()];
+    let joined = repo.unpruned(|| match repo.merge(target, tip)? {
+        Merge::Clean { tree, .. } => {
+            Ok(Ok((repo.commit_tree(&tree, &parents, &message, &context.author)?, tree)))
+        }
+        Merge::Conflict { paths, .. } => Ok(Err(paths)),
+    })?;
+    Ok(joined.map(|(commit, tree)| Joined { commit, tree, worktree }))
 }
 
 fn gate_name(gates: usize, n: usize) -> String {
@@ -310,10 +312,13 @@ pub(super) async fn gates(
             log: dir.join(format!("{name}.log")),
             attempt: None,
             tag: gate_tag(context, lane, &name),
-            given: vec![
+            given: [
                 ("LANEWAY_LANE".into(), lane.as_str().into()),
                 ("LANEWAY_GRAPH".into(), context.plan.graph.as_str().into()),
-            ],
+            ]
+            .into_iter()
+            .chain(context.ports(lane))
+            .collect(),
         };
         let mut evidence = gate::run(context, gate, &setting).await?;
         evidence.name = name;

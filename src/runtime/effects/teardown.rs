@@ -5,8 +5,8 @@ use crate::event::{Draft, LaneRemoved, LaneStatus, Subject};
 use crate::git::{GitError, Worktree};
 use crate::id::{LaneId, Sha};
 use crate::plan;
-use crate::runtime::Context;
 use crate::runtime::brief::Brief;
+use crate::runtime::{Context, ports};
 
 /// Removes them, best effort; nothing here changes how the lane ended.
 pub(super) fn run(context: &Context, brief: &Brief, lane: &LaneId) -> Done {
@@ -16,6 +16,9 @@ pub(super) fn run(context: &Context, brief: &Brief, lane: &LaneId) -> Done {
         (state.and_then(|l| l.tip.clone()), state.and_then(|l| l.pr.as_ref()?.merged.clone()));
     let mut work = Removal::new(context, lane, tip, landed);
     work.worktrees(ix);
+    if let Err(error) = ports::release(context, lane) {
+        work.remarks.push(format!("its ports stay claimed: {}", super::chain(&error)));
+    }
     // A lane that failed can be retried; its branches say where it stood.
     if state.is_some_and(|l| l.status == LaneStatus::Merged) {
         work.branches();

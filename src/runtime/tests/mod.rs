@@ -3,6 +3,7 @@
 mod called_off;
 mod conflicts;
 mod contracts;
+mod furnish;
 mod going_on;
 mod hostile;
 mod landing;

@@ -271,6 +271,8 @@ async fn ar25_one_of_two_merged_lanes_is_taken_out_by_a_pull_request_after_a_tea
         "exactly the lane's work, on what is there now"
     );
     assert_eq!(state.lanes[0].status, LaneStatus::Merged);
+    let standing = standing(&bench.project, &bench.plan.graph, RunNo(1));
+    assert_eq!(standing, Standing::Live, "nothing of it is collected while it is being undone");
     let answer = bench.ask(Verb::Merge { pr: revert.at.number, sha: None }).await;
     assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
     let there = sh(bench.dir.path(), "git --git-dir origin.git ls-tree --name-only main");
@@ -380,4 +382,28 @@ prompt = 'RUN: echo half > half; echo going > $LANEWAY_SIGNALS/progress; sleep 1
     let kept = bench.git("for-each-ref --format='%(refname)' refs/heads/laneway refs/laneway/custody");
     let has = |r: &&str| bench.files(r).contains(&"half".to_owned());
     assert!(kept.lines().any(|r| has(&r)), "{kept}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar25_a_lane_that_origin_did_not_take_is_taken_out_under_later_work_of_the_user() {
+    let bench = Bench::on(with_origin(), &graph(BESIDE));
+    assert_eq!(bench.drive().await.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    sh(
+        bench.dir.path(),
+        "printf '#!/bin/sh\nexit 1\n' > origin.git/hooks/pre-receive && chmod +x origin.git/hooks/pre-receive",
+    );
+    bench.ask(Verb::Merge { pr: bench.number(0), sha: None }).await;
+    assert_eq!(bench.state().lanes[0].status, LaneStatus::Merged, "{}", bench.told());
+    sh(
+        bench.dir.path(),
+        "rm origin.git/hooks/pre-receive && echo mine > mine && git add mine && git commit -qm mine",
+    );
+    assert_eq!(bench.files("main"), ["file", "mine", "one"]);
+    let answer = bench.undo(lane("a")).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    let revert = bench.state().lanes[0].revert.clone().expect("the target has its work");
+    let answer = bench.ask(Verb::Merge { pr: revert.at.number, sha: None }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    assert_eq!(bench.files("main"), ["file", "mine"]);
+    assert_eq!(bench.state().lanes[0].status, LaneStatus::Reset);
 }

@@ -62,7 +62,7 @@ pub(super) fn make(asked: &Asked, landed: &Landed) -> Result<Option<Ready>, Fail
     let doing = |e: GitError| git_failure(&format!("taking lane `{lane}` out of `{}`", plan.target), &e);
     let branch = plan::revert_branch(&context.plan.graph, context.plan.run, lane, asked.n);
     let reference = format!("refs/heads/{branch}");
-    let base = sync::target_tip(context, &plan.target).map_err(doing)?;
+    let base = base(context, &plan.target, landed).map_err(doing)?;
     if let Some(found) = repo.read_ref(&reference).map_err(doing)? {
         let message = repo.commit_message(&found).map_err(doing)?;
         let parent = repo.parents(&found).map_err(doing)?.into_iter().next();
@@ -90,6 +90,20 @@ pub(super) fn make(asked: &Asked, landed: &Landed) -> Result<Option<Ready>, Fail
     repo.set_ref(&reference, &tip, None).map_err(doing)?;
     push(context, &branch, &tip)?;
     Ok(Some(Ready { branch, tip, base, reverts }))
+}
+
+/// Where the target stands. What was merged here stays here where origin does not take it, also under what a person has
+/// put on it since.
+fn base(context: &Context, target: &str, landed: &Landed) -> Result<Sha, GitError> {
+    let repo = &context.project.repo;
+    let tip = sync::target_tip(context, target)?;
+    if context.github.is_some() || repo.is_ancestor(&landed.commit, &tip)? {
+        return Ok(tip);
+    }
+    match repo.branch_tip(target)? {
+        Some(local) if repo.is_ancestor(&landed.commit, &local)? => Ok(local),
+        _ => Ok(tip),
+    }
 }
 
 fn reverted_in(message: &str) -> Option<Sha> {

@@ -1,0 +1,224 @@
+//! The ports of lanes. Who has which stands in the record, for all graphs and runs of the repository; what a lane was given
+//! stands in its run's journal.
+//!
+//! The choice is a function of graph, lane and name as far as other lanes and programs let it be, so that people find
+//! a lane where it was in the run before.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Context;
+use crate::event::{Failure, FailureKind};
+use crate::git::{GitError, RepoLock};
+use crate::id::{GraphName, LaneId};
+use crate::plan::PortRange;
+
+/// The ports of a lane, by the names of their variables.
+pub(super) type Ports = BTreeMap<String, u16>;
+
+/// The file of the record with the claims.
+const FILE: &str = "ports.json";
+
+/// One port that a lane has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Claim {
+    port: u16,
+    name: String,
+    /// The run's own name.
+    run: String,
+    graph: GraphName,
+    lane: LaneId,
+    /// Where the lane is. Once nothing is there, the claim counts no more.
+    worktree: PathBuf,
+}
+
+/// Why a lane has no ports.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PortError {
+    /// The claims cannot be locked.
+    #[error("the ports could not be locked")]
+    Lock(#[source] GitError),
+    /// The file cannot be read or written.
+    #[error("{} could not be {doing}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// All are claimed or taken.
+    #[error("no port of {range} is free for {name}")]
+    NoneFree {
+        /// Where it was looked.
+        range: PortRange,
+        /// The variable.
+        name: String,
+    },
+}
+
+impl From<PortError> for Failure {
+    fn from(error: PortError) -> Self {
+        let (class, hint) = match &error {
+            PortError::Lock(_) => (FailureKind::Transient, None),
+            PortError::NoneFree { .. } => (
+                FailureKind::Refused,
+                Some("widen `ports` of `[lanes]` in laneway.toml, or end lanes that are done".to_owned()),
+            ),
+            PortError::File { .. } => (FailureKind::Permanent, None),
+        };
+        let message = super::effects::chain(&error);
+        Self { class, message, hint, retry_at: None }
+    }
+}
+
+/// Gives the lane, which stands at its worktree already, its ports: those that it had before, else free ones.
+pub(super) fn claim(context: &Context, lane: &LaneId) -> Result<Ports, PortError> {
+    let plan = context.lane(lane);
+    if plan.furnish.ports.is_empty() {
+        return Ok(Ports::new());
+    }
+    let book = Book::open(&context.project.repo.record_dir())?;
+    let all = book.read()?;
+    let mine = |claim: &Claim| claim.run == context.plan.uuid && claim.lane == *lane;
+    let (own, mut others): (Vec<Claim>, Vec<Claim>) = all.into_iter().partition(mine);
+    others.retain(|claim| claim.worktree.symlink_metadata().is_ok());
+    let before = context.known_ports(lane);
+    let mut ports = Ports::new();
+    for name in &plan.furnish.ports {
+        let held = own.iter().find(|claim| claim.name == *name).map(|claim| claim.port);
+        let is_taken =
+            |port: u16| others.iter().any(|c| c.port == port) || ports.values().any(|p| *p == port);
+        // What it holds stays its own also while its own server listens there.
+        let kept = held.filter(|port| !is_taken(*port));
+        let kept =
+            kept.or_else(|| before.get(name).copied().filter(|port| !is_taken(*port) && is_free(*port)));
+        let range = context.plan.settings.ports;
+        let chosen = kept.or_else(|| {
+            let wanted = first_choice(&context.plan.graph, lane, name);
+            in_turn(range, wanted).find(|port| !is_taken(*port) && is_free(*port))
+        });
+        let port = chosen.ok_or_else(|| PortError::NoneFree { range, name: name.clone() })?;
+        ports.insert(name.clone(), port);
+    }
+    let mine = ports.iter().map(|(name, port)| Claim {
+        port: *port,
+        name: name.clone(),
+        run: context.plan.uuid.clone(),
+        graph: context.plan.graph.clone(),
+        lane: lane.clone(),
+        worktree: plan.worktree.clone(),
+    });
+    others.extend(mine);
+    book.write(&others)?;
+    context.set_ports(lane, ports.clone());
+    Ok(ports)
+}
+
+/// Frees the ports of the lane.
+pub(super) fn release(context: &Context, lane: &LaneId) -> Result<(), PortError> {
+    if context.lane(lane).furnish.ports.is_empty() {
+        return Ok(());
+    }
+    let book = Book::open(&context.project.repo.record_dir())?;
+    let mut claims = book.read()?;
+    claims.retain(|claim| claim.run != context.plan.uuid || claim.lane != *lane);
+    book.write(&claims)
+}
+
+/// The claims, locked.
+struct Book {
+    path: PathBuf,
+    _lock: RepoLock,
+}
+
+impl Book {
+    fn open(record: &Path) -> Result<Self, PortError> {
+        let lock = RepoLock::acquire(&record.join("ports.lock")).map_err(PortError::Lock)?;
+        Ok(Self { path: record.join(FILE), _lock: lock })
+    }
+
+    fn read(&self) -> Result<Vec<Claim>, PortError> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(self.failed("read", source)),
+        };
+        serde_json::from_slice(&bytes).map_err(|error| self.failed("read", error.into()))
+    }
+
+    fn write(&self, claims: &[Claim]) -> Result<(), PortError> {
+        let write = || -> io::Result<()> {
+            let dir = self.path.parent().unwrap_or(&self.path);
+            let mut temp = tempfile::Builder::new().prefix("ports-").tempfile_in(dir)?;
+            serde_json::to_writer_pretty(&mut temp, claims)?;
+            temp.as_file().sync_data()?;
+            temp.persist(&self.path)?;
+            Ok(())
+        };
+        write().map_err(|source| self.failed("written", source))
+    }
+
+    fn failed(&self, doing: &'static str, source: io::Error) -> PortError {
+        PortError::File { path: self.path.clone(), doing, source }
+    }
+}
+
+fn first_choice(graph: &GraphName, lane: &LaneId, name: &str) -> u32 {
+    let digest = Sha256::digest(format!("{graph}/{lane}/{name}"));
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+}
+
+/// Every port of `range`, from the one that `wanted` falls on.
+fn in_turn(range: PortRange, wanted: u32) -> impl Iterator<Item = u16> {
+    let count = range.count();
+    let start = wanted % count;
+    let at = move |n| u16::try_from(u32::from(range.first) + (start + n) % count);
+    (0..count).map(move |n| at(n).expect("it lies in the range"))
+}
+
+/// Whether nobody listens there, on any address.
+pub(super) fn is_free(port: u16) -> bool {
+    let local =
+        [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
+    local.iter().all(|address| match TcpListener::bind(address) {
+        Ok(_) => true,
+        // A machine without IPv6.
+        Err(error) => address.is_ipv6() && error.kind() != ErrorKind::AddrInUse,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p13_a_port_that_somebody_listens_on_is_not_free() {
+        for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0"] {
+            // A machine without IPv6 has nothing to show for it.
+            let Ok(listener) = TcpListener::bind(address) else { continue };
+            let port = listener.local_addr().unwrap().port();
+            assert!(!is_free(port), "{address}");
+            drop(listener);
+            assert!(is_free(port), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_turn_visits_every_port_once() {
+        let range = PortRange { first: 60_000, last: 60_009 };
+        let seen: Vec<u16> = in_turn(range, 1_234_567).collect();
+        assert_eq!(seen.first(), Some(&60_007));
+        let mut sorted = seen.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (60_000..=60_009).collect::<Vec<u16>>());
+        assert_eq!(in_turn(PortRange { first: 1024, last: u16::MAX }, u32::MAX).count(), 64_512);
+    }
+}

@@ -1,0 +1,291 @@
+//! What lanes get beside the files of their commit.
+
+use super::*;
+use crate::event::{CheckStatus, LaneStatus, RunStatus};
+
+/// A repository with a lock file, whose `made` and `.env` are ignored.
+fn project() -> tempfile::TempDir {
+    let dir = repository();
+    sh(
+        dir.path(),
+        "printf '.env\\nmade/\\n' > .gitignore; echo v1 > lock; git add . && git commit -qm more
+         echo secret > .env; echo other > .env.other; echo .env.other >> .git/info/exclude",
+    );
+    dir
+}
+
+fn check<'a>(state: &'a State, lane: usize, name: &str) -> &'a crate::state::Check {
+    let found = state.lanes[lane].checks.iter().find(|check| check.name == name);
+    found.unwrap_or_else(|| panic!("no check {name}: {:?}", state.lanes[lane].checks))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p12_a_lane_is_furnished_before_its_first_attempt_and_none_of_it_is_merged() {
+    let bench = Bench::on(
+        project(),
+        &graph(
+            r#"
+[[workstreams]]
+id = "a"
+copy = [".env", "gone"]
+setup = ["mkdir made && cp .env made/first", "cat made/first > made/second; echo $LANEWAY_LANE >> made/second"]
+[[tasks]]
+id = "t"
+workstream = "a"
+run = "cat made/second > seen; test ! -e .env.other"
+gate = "test -f made/first && test -f .env"
+"#,
+        ),
+    );
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(bench.git("show laneway/g/a/integration:seen"), "secret\na\n");
+    assert_eq!(bench.git("ls-tree --name-only -r laneway/g/a/integration"), ".gitignore\nfile\nlock\nseen\n");
+    assert_eq!(check(&state, 0, "setup").status, CheckStatus::Pass);
+    let copy = check(&state, 0, "copy");
+    assert_eq!(copy.status, CheckStatus::Warn);
+    assert!(copy.detail.contains("nothing untracked is there to copy: gone"), "{}", copy.detail);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p12_a_setup_whose_input_is_the_same_runs_once_for_all_lanes() {
+    let dir = project();
+    let count = dir.path().join(".git/count");
+    let text = graph(&format!(
+        r#"
+[[workstreams]]
+id = "a"
+setup = [{{ run = "echo x >> {count}; mkdir made; cat lock > made/of", reads = ["lock"], makes = ["made"] }}]
+[[workstreams]]
+id = "b"
+setup = [{{ run = "echo x >> {count}; mkdir made; cat lock > made/of", reads = ["lock"], makes = ["made"] }}]
+[[workstreams]]
+id = "c"
+setup = [{{ run = "echo x >> {count}; mkdir made; cat lock > made/of", reads = ["lock", "file"], makes = ["made"] }}]
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "cat made/of > seen; echo changed > made/of"
+[[tasks]]
+id = "two"
+workstream = "b"
+run = "cat made/of > seen"
+[[tasks]]
+id = "three"
+workstream = "c"
+run = "cat made/of > seen"
+"#,
+        count = count.display()
+    ));
+    let bench = Bench::on(dir, &text);
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    for lane in ["a", "b", "c"] {
+        assert_eq!(bench.git(&format!("show laneway/g/{lane}/integration:seen")), "v1\n");
+    }
+    // Once for a and b, once for c, which reads more.
+    assert_eq!(std::fs::read_to_string(&count).unwrap(), "x\nx\n");
+    let results = setup_results(&bench.project.repo.record_dir()).unwrap();
+    assert_eq!(results.len(), 2, "{results:?}");
+    assert!(results.iter().all(|r| r.command.is_some() && r.bytes > 3), "{results:?}");
+    for result in &results {
+        let kept = std::fs::read_to_string(result.path.join("made/made/of")).unwrap();
+        assert_eq!(kept, "v1\n", "what a lane changes in its copy stays there");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p12_a_setup_that_fails_fails_its_lane_with_the_end_of_its_log_and_a_retry_repeats_it() {
+    let dir = project();
+    let open = dir.path().join(".git/open");
+    let text = graph(&format!(
+        r#"
+[[workstreams]]
+id = "a"
+setup = ["echo the reason; test -f {}"]
+[[tasks]]
+id = "t"
+workstream = "a"
+run = "echo x > x"
+[[workstreams]]
+id = "b"
+[[tasks]]
+id = "u"
+workstream = "b"
+run = "echo y > y"
+"#,
+        open.display()
+    ));
+    let bench = Bench::on(dir, &text);
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::Failed, "{}", bench.told());
+    assert_eq!(state.lanes[1].status, LaneStatus::PrCreated, "{}", bench.told());
+    let setup = check(&state, 0, "setup");
+    assert_eq!(setup.status, CheckStatus::Fail);
+    assert!(setup.detail.contains("exit code 1") && setup.detail.ends_with("the reason"), "{}", setup.detail);
+    assert!(state.lanes[0].reason.as_ref().is_some_and(|r| r.contains("setup.log")), "{:?}", state.lanes[0]);
+    assert_eq!(bench.git("branch --list 'laneway/g/a/*'"), "", "the branch comes last");
+
+    std::fs::write(&open, "").unwrap();
+    bench.ask(crate::signal::Verb::Retry { tasks: vec![], lanes: vec![] }).await;
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::PrCreated, "{}", bench.told());
+    assert_eq!(check(&state, 0, "setup").status, CheckStatus::Pass);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p12_what_a_setup_changes_in_the_commits_files_is_put_back_and_said() {
+    let bench = Bench::on(
+        project(),
+        &graph(
+            r#"
+[[workstreams]]
+id = "a"
+setup = ["echo touched > lock; echo stray > stray; mkdir made"]
+[[tasks]]
+id = "t"
+workstream = "a"
+run = "cat lock > seen; test ! -e stray; test -d made"
+"#,
+        ),
+    );
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(bench.git("show laneway/g/a/integration:seen"), "v1\n");
+    let clean = check(&state, 0, "setup-clean");
+    assert_eq!(clean.status, CheckStatus::Warn);
+    assert!(clean.detail.ends_with("lock, stray"), "{}", clean.detail);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p12_each_worktree_of_a_parallel_lane_is_furnished() {
+    let bench = Bench::on(
+        project(),
+        &graph(
+            r#"
+[[workstreams]]
+id = "a"
+parallel = 2
+copy = [".env"]
+setup = ["mkdir made"]
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "test -d made && cat .env > one"
+gate = { run = "test -d made && test -f .env", fresh = true }
+[[tasks]]
+id = "two"
+workstream = "a"
+run = "test -d made && cat .env > two"
+"#,
+        ),
+    );
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(bench.git("show laneway/g/a/integration:one"), "secret\n");
+    assert_eq!(bench.git("show laneway/g/a/integration:two"), "secret\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p12_an_interrupted_setup_is_stopped_and_made_again_by_the_next_orchestrator() {
+    let dir = project();
+    let pid = dir.path().join(".git/pid");
+    let text = graph(&format!(
+        r#"
+[[workstreams]]
+id = "a"
+setup = ["mkdir -p made; if test ! -f {0}; then echo $$ > {0}; sleep 600; fi; echo whole > made/it"]
+[[tasks]]
+id = "t"
+workstream = "a"
+run = "cat made/it > seen"
+"#,
+        pid.display()
+    ));
+    let bench = Bench::on(dir, &text);
+    let (interrupt, interrupts) = mpsc::unbounded_channel();
+    let (state, ()) = tokio::join!(bench.drive_hearing(None, interrupts), async {
+        told_in(&pid).await;
+        interrupt.send(()).unwrap();
+    });
+    assert_eq!(state.lanes[0].status, LaneStatus::Pending, "{}", bench.told());
+    assert!(!lives(&told_in(&pid).await), "the command goes on");
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(bench.git("show laneway/g/a/integration:seen"), "whole\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p13_lanes_have_ports_of_their_own_in_agents_gates_and_setup_and_keep_them() {
+    let bench = Bench::on(
+        project(),
+        &graph(
+            r#"
+[[workstreams]]
+id = "a"
+ports = ["HTTP_PORT", "DB_PORT"]
+setup = ["mkdir made; echo $HTTP_PORT $DB_PORT > made/ports"]
+[[workstreams]]
+id = "b"
+ports = ["HTTP_PORT"]
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "cat made/ports > one; test \"$(cat one)\" = \"$HTTP_PORT $DB_PORT\""
+gate = "test \"$(cat one)\" = \"$HTTP_PORT $DB_PORT\""
+[[tasks]]
+id = "two"
+workstream = "b"
+run = "echo $HTTP_PORT > two"
+"#,
+        ),
+    );
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    let ports = |lane: usize| state.lanes[lane].ports.clone();
+    let mut all: Vec<u16> = ports(0).into_values().chain(ports(1).into_values()).collect();
+    let shown = format!("{} {}\n", ports(0)["HTTP_PORT"], ports(0)["DB_PORT"]);
+    assert_eq!(bench.git("show laneway/g/a/integration:one"), shown);
+    assert_eq!(bench.git("show laneway/g/b/integration:two"), format!("{}\n", ports(1)["HTTP_PORT"]));
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 3, "no port is shared");
+    assert!(all.iter().all(|port| (20_000..=29_999).contains(port)), "{all:?}");
+    let status = crate::view::status(&bench.plan, &state);
+    assert_eq!(status.lanes[0].ports, ports(0));
+    // They are the lane's for as long as its worktree stands.
+    let book = bench.project.repo.record_dir().join("ports.json");
+    let claims: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&book).unwrap()).unwrap();
+    assert_eq!(claims.as_array().unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p13_a_port_that_another_program_or_lane_has_is_not_given_and_teardown_frees_it() {
+    let text = |name: &str| {
+        graph(
+            r#"
+[[workstreams]]
+id = "a"
+ports = ["PORT"]
+teardown = "always"
+[[tasks]]
+id = "t"
+workstream = "a"
+diff = "none"
+run = "true"
+"#,
+        )
+        .replace("name = \"g\"", &format!("name = \"{name}\""))
+    };
+    let bench = Bench::on(project(), &text("g"));
+    let state = bench.drive().await;
+    let first = state.lanes[0].ports["PORT"];
+    let book = bench.project.repo.record_dir().join("ports.json");
+    assert_eq!(std::fs::read_to_string(&book).unwrap(), "[]", "{}", bench.told());
+
+    // The same graph in another repository would choose the same; now somebody listens there.
+    let _listener = std::net::TcpListener::bind(("127.0.0.1", first)).unwrap();
+    let other = Bench::on(project(), &text("g"));
+    let state = other.drive().await;
+    assert_ne!(state.lanes[0].ports["PORT"], first);
+}

@@ -1,0 +1,4 @@
+//! What others wrote, and wrote badly: the corpora of the fuzzers, and hostile files in every place that is read.
+
+mod corpus;
+mod files;
