@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use laneway::engine::{Deadline, Input, Report};
-use laneway::event::{Control, Draft, Effect, EffectId, Failure, FailureKind, Now, Timestamp};
-use laneway::id::Sha;
+use laneway::event::{
+    ConflictCleared, ConflictPredicted, Control, Draft, Effect, EffectId, Failure, FailureKind, Now, Probed,
+    Subject, Timestamp,
+};
+use laneway::id::{LaneId, Sha};
 use laneway::plan::{Index, LaneIx, Plan, TaskIx};
 use laneway::state::State;
 
@@ -363,12 +366,30 @@ impl World {
             Effect::MergePr { lane, tip, by, request } => self.merge(key, lane, tip, (by, request.is_none())),
             Effect::CheckMerged { lane, tip } => self.check_merged(lane, tip),
             Effect::Conclude { .. } => (Vec::new(), Ok(())),
+            Effect::Probe { n, moved, .. } => (self.predict(*n, moved), Ok(())),
             Effect::Review { lane, act, by, text, .. } => self.review(lane, *act, by, text),
         }
     }
 
+    /// Every other probe has it that each lane that moved would not merge with the first one; the next takes it back.
+    fn predict(&self, n: u32, moved: &[(LaneId, Sha)]) -> Vec<Draft> {
+        let first = &self.plan.lanes[0].id;
+        let others = moved.iter().filter(|(lane, _)| lane != first);
+        let about = |(lane, tip): &(LaneId, Sha)| {
+            let (with, other) = (format!("lane {first}"), Some(first.clone()));
+            if n.is_multiple_of(2) {
+                return Draft::world(Subject::lane(lane), ConflictCleared { with, lane: other });
+            }
+            let mut event = ConflictPredicted::over(with, vec!["f".to_owned()], String::new());
+            event.probed = Some(Probed { lane: other, ours: tip.clone(), theirs: tip.clone() });
+            Draft::world(Subject::lane(lane), event)
+        };
+        others.map(about).collect()
+    }
+
     pub(crate) fn lane_of(&self, effect: &Effect) -> Option<LaneIx> {
         match effect {
+            Effect::Probe { .. } => None,
             Effect::Provision { lane }
             | Effect::Sync { lane, .. }
             | Effect::OpenPr { lane, .. }
