@@ -69,6 +69,12 @@ impl Core {
         core
     }
 
+    /// The same run, carried for as long, with everything in it to be looked at again.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { carried_since: self.carried_since, ..Self::at(self.state.clone()) }
+    }
+
     /// Takes in an event of the journal. Decides nothing.
     pub fn replay(&mut self, envelope: &Envelope) -> Result<(), EngineError> {
         self.state.apply(envelope)?;

@@ -371,7 +371,7 @@ fn moves(effect: &Effect) -> bool {
 
 /// Looking at everything anew decides nothing that the step has not decided.
 pub(crate) fn nothing_was_missed(core: &Core, now: Now) -> Verdict {
-    let mut fresh = Core::at(core.state().clone());
+    let mut fresh = core.anew();
     match fresh.step(now, []) {
         Ok(missed) if missed.is_empty() => Ok(()),
         Ok(missed) => {
