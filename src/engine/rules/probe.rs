@@ -7,9 +7,13 @@ use crate::event::{Effect, Entity, Envelope, Event, RunStatus, Subject};
 /// Whether lanes may stand elsewhere after this, or a probe that they wait for is over.
 pub(in crate::engine) fn moves_lanes(envelope: &Envelope) -> bool {
     match &envelope.event {
-        Event::MergeRecorded(_) | Event::LaneSynced(_) | Event::LaneProvisioned(_) | Event::PrMerged(_) => {
-            true
-        }
+        Event::MergeRecorded(_)
+        | Event::LaneSynced(_)
+        | Event::LaneProvisioned(_)
+        | Event::LaneUndone(_)
+        | Event::PrMerged(_)
+        // An orchestrator that attaches ends an interrupt.
+        | Event::ControlReceived(_) => true,
         Event::WorkflowTransition(event) => event.of == Entity::Lane || event.of == Entity::Run,
         Event::EffectConfirmed(event) => is_probe(&event.id.0),
         Event::EffectFailed(event) => is_probe(&event.id.0),
