@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at real files and start real processes")]
 
 mod agents;
+mod conflicts;
 mod custody;
 mod docs;
 mod forge;

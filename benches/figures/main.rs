@@ -2,6 +2,7 @@
 //! `cargo bench -- graphs signals`. `--runs N` changes how often each is repeated; the table shows medians.
 #![expect(clippy::disallowed_methods, reason = "a benchmark makes files, starts processes and reads clocks")]
 
+mod conflicts;
 mod graphs;
 mod journal;
 mod landing;
@@ -38,6 +39,7 @@ const FIGURES: &[(&str, Figure)] = &[
     ("landing", landing::rows),
     ("signals", live::latency_alone),
     ("live", live::rows),
+    ("conflicts", conflicts::rows),
     ("verb", verb::rows),
     ("journal", journal::rows),
 ];

@@ -58,6 +58,13 @@ impl Scratch {
         command
     }
 
+    /// Laneway with these arguments.
+    pub(crate) fn laneway(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(LANEWAY);
+        command.args(arguments);
+        command
+    }
+
     /// Laneway, about to carry the graph out.
     pub(crate) fn start(&self) -> Child {
         let log = fs::File::create(self.home.join("laneway.log")).expect("a writable directory");

@@ -7,6 +7,7 @@ use super::cancel::CancelArgs;
 use super::check::CheckArgs;
 use super::completions::CompletionsArgs;
 use super::config::ConfigArgs;
+use super::conflicts::ConflictsArgs;
 use super::custody::CustodyArgs;
 use super::demo::DemoArgs;
 use super::error::CliError;
@@ -54,6 +55,7 @@ pub(super) enum Command {
     Run(RunArgs),
     List(ListArgs),
     Status(StatusArgs),
+    Conflicts(ConflictsArgs),
     Waiting(WaitingArgs),
     Logs(LogsArgs),
     Attach(AttachArgs),
@@ -87,6 +89,7 @@ impl Command {
             Self::Run(args) => args.run(session),
             Self::List(args) => args.run(session),
             Self::Status(args) => args.run(session),
+            Self::Conflicts(args) => args.run(session),
             Self::Waiting(args) => args.run(session),
             Self::Logs(args) => args.run(session),
             Self::Attach(args) => args.run(session),

@@ -18,6 +18,7 @@ mod check;
 mod clock;
 mod completions;
 mod config;
+mod conflicts;
 mod custody;
 mod demo;
 mod drive;

@@ -11,10 +11,12 @@ use super::exit::Exit;
 use super::forge;
 use super::graph_file;
 use super::programs;
+use super::screen;
 use super::session::Session;
 use crate::id::RunNo;
 use crate::plan::{dot, mermaid};
-use crate::runtime::prepare;
+use crate::render;
+use crate::runtime::{Loaded, load, prepare};
 use crate::view;
 
 /// Show what a run of a graph would do, without doing any of it
@@ -32,6 +34,9 @@ pub(super) struct PlanArgs {
     /// Draw it for graphviz
     #[arg(long, conflicts_with = "json")]
     dot: bool,
+    /// Show the last run as it was planned, where it stands, and the conflicts that lie ahead
+    #[arg(long, conflicts_with_all = ["mermaid", "dot"])]
+    live: bool,
 }
 
 impl PlanArgs {
@@ -41,6 +46,10 @@ impl PlanArgs {
         let mut read = graph_file::read(session, Some(&project), &layers, &self.file)?;
         let layers = layers.with(Some(Source::graph(&read.source.path, &read.graph)));
         layers.override_graph(&mut read.graph);
+        if self.live {
+            let run = project.latest_run(&read.graph.name)?;
+            return live(session, &load(&project, &read.graph.name, run)?);
+        }
         let last = project.record.latest_run(&read.graph.name)?;
         let run = RunNo(last.map_or(1, |last| last.0 + 1));
         let config = forge::config(session, &project, &layers)?;
@@ -64,4 +73,18 @@ impl PlanArgs {
         }
         Ok(if missing.is_empty() { Exit::Achieved } else { Exit::Environment })
     }
+}
+
+/// The frozen plan of a run with where it stands.
+fn live(session: &Session, loaded: &Loaded) -> Result<Exit, CliError> {
+    let status = screen::status(loaded);
+    if session.json() {
+        let mut answer = view::plan_json(&loaded.plan);
+        answer["live"] = json!(status);
+        session.answer_json(&answer)?;
+    } else {
+        session.answer(&view::plan_text(&loaded.plan))?;
+        session.answer(&render::status(&status, &screen::palette(session.color())))?;
+    }
+    Ok(Exit::Achieved)
 }

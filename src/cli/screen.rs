@@ -30,6 +30,16 @@ pub(super) fn summary(state: &State) -> String {
     view::summary(state.plan(), state)
 }
 
+/// Rows under titles, as many as there are.
+pub(super) fn grid(titles: &[String], rows: Vec<Vec<String>>, color: bool) -> String {
+    let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
+    let mut table = Table::new(&titles, palette(color).dim);
+    for row in rows {
+        table.row(row.into_iter().map(Cell::from).collect());
+    }
+    table.text(0)
+}
+
 /// Rows under titles.
 pub(super) fn table<const N: usize>(titles: [&str; N], rows: Vec<[String; N]>, color: bool) -> String {
     let mut table = Table::new(&titles, palette(color).dim);

@@ -30,6 +30,8 @@ pub(super) struct Agenda {
     due: BTreeSet<Item>,
     pub(super) schedule: bool,
     pub(super) run: bool,
+    /// Whether a lane stands elsewhere, or is out of the question, or a probe has ended.
+    pub(super) probe: bool,
     wall: BTreeSet<(Timestamp, Item)>,
     mono: BTreeSet<(u64, Item)>,
     /// Ready tasks of each lane.
@@ -43,6 +45,7 @@ impl Agenda {
         self.due.extend((0..plan.lanes.len()).map(Item::Lane));
         self.schedule = true;
         self.run = true;
+        self.probe = true;
     }
 
     pub(super) fn touch(&mut self, touched: Touched, plan: &Plan, index: &Index) {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::agenda::{Agenda, Deadline, Item, Rank};
 use super::{Input, observe, rules};
 use crate::event::{
-    Control, ControlVerb, Draft, Effect, EffectId, EffectIntended, Envelope, Event, Now, SCHEMA, Subject,
+    ConflictCleared, ConflictPredicted, Control, ControlVerb, Draft, Effect, EffectId, EffectIntended,
+    Envelope, Event, Now, Probed, SCHEMA, Subject,
 };
 use crate::plan::{Index, Plan, TaskIx};
 use crate::state::{ApplyError, State};
@@ -140,6 +141,8 @@ impl Core {
             }
             if std::mem::take(&mut self.agenda.schedule) {
                 rules::schedule(self)?;
+            } else if std::mem::take(&mut self.agenda.probe) {
+                rules::probe(self)?;
             } else if std::mem::take(&mut self.agenda.run) {
                 rules::run(self)?;
             } else {
@@ -182,6 +185,16 @@ impl Core {
             // A nested lane waits with its merge until its parent's turn is free.
             self.agenda.touch_lanes(self.index.children[lane].iter().copied());
         }
+        if let Event::ConflictPredicted(ConflictPredicted {
+            probed: Some(Probed { lane: Some(other), .. }),
+            ..
+        })
+        | Event::ConflictCleared(ConflictCleared { lane: Some(other), .. }) = &envelope.event
+        {
+            // The pull requests of both say so.
+            self.agenda.touch_lanes(self.index.lane(other).into_iter());
+        }
+        self.agenda.probe |= rules::moves_lanes(&envelope);
         if let (Event::EffectFailed(_) | Event::EffectConfirmed(_), Some(lane)) =
             (&envelope.event, touched.lane)
         {

@@ -196,6 +196,9 @@ fn reported(state: &State, report: Report) -> Vec<Draft> {
     if let Some(end) = report.end {
         if let Some((lane, task)) = about(state, effect) {
             subject = Subject { lane: Some(lane), task, ..subject };
+        } else {
+            // It is about several lanes.
+            subject = Subject::default();
         }
         let id = report.id;
         drafts.push(Draft::world(
@@ -230,6 +233,7 @@ fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option
         | E::Conclude { lane }
         | E::Undo { lane, .. }
         | E::Review { lane, .. } => Some((lane.clone(), None)),
+        E::Probe { .. } => None,
     }
 }
 

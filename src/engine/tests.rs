@@ -5,6 +5,7 @@ mod liveness;
 mod loops;
 mod mended;
 mod outage;
+mod probes;
 mod review;
 mod simulated;
 mod taken_up;
@@ -318,7 +319,9 @@ impl World {
             Effect::Undo { lane: l, step, by, .. } => {
                 done(vec![Draft::world(lane(l), undo_of(core, l, step, by))])
             }
-            Effect::Stop { .. } | Effect::Prove { .. } | Effect::Review { .. } => done(vec![]),
+            Effect::Stop { .. } | Effect::Prove { .. } | Effect::Probe { .. } | Effect::Review { .. } => {
+                done(vec![])
+            }
         }
     }
 

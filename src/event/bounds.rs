@@ -40,7 +40,7 @@ impl ConflictPredicted {
     /// A conflict over `paths`, as many of them listed as an event has room for.
     pub fn over(with: String, paths: Vec<String>, detail: String) -> Self {
         let (paths, more) = listed(paths);
-        Self { with, paths, more: (more > 0).then_some(more), detail, marked: None }
+        Self { with, paths, more: (more > 0).then_some(more), detail, marked: None, probed: None }
     }
 }
 

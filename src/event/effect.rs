@@ -128,6 +128,15 @@ pub enum Effect {
         /// The lane.
         lane: LaneId,
     },
+    /// Find out which lanes would not merge with each other, or with their targets, as they stand now.
+    Probe {
+        /// 1-based count of probes of the run.
+        n: u32,
+        /// The lanes that stand elsewhere than at the probe before, and where.
+        moved: Vec<(LaneId, Sha)>,
+        /// The lanes that are out of the question since then: merged, or failed.
+        gone: Vec<LaneId>,
+    },
     /// A step of a reset, of one lane.
     Undo {
         /// The lane.
@@ -256,6 +265,7 @@ impl Effect {
             Self::CheckMerged { lane, tip } => format!("check-merged/{lane}/{}", tip.short()),
             Self::Teardown { lane, n } => format!("teardown/{lane}/{n}"),
             Self::Conclude { lane } => format!("conclude/{lane}"),
+            Self::Probe { n, .. } => format!("probe/{n}"),
             Self::Undo { lane, n, step, .. } => format!("undo/{lane}/{n}/{}", step.word()),
             Self::Review { lane, request, .. } => format!("review/{lane}/{request}"),
         })

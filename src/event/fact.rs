@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{LaneId, TaskId};
+use crate::id::{LaneId, Sha, TaskId};
 
 /// The check of an attempt that says what a reviewer thinks of its work.
 pub const CHECK_REVIEW: &str = "review";
@@ -264,6 +264,18 @@ pub struct DiffStat {
     pub additions: u64,
     /// Lines removed.
     pub deletions: u64,
+}
+
+/// What a prediction is about: a lane as it stands, and what it was compared with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    /// The other lane; absent where it is the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<LaneId>,
+    /// The lane's tip.
+    pub ours: Sha,
+    /// Where the other one, or the target, stood.
+    pub theirs: Sha,
 }
 
 /// A pull request as a run knows it.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::fact::{
-    CheckStatus, ConcernClass, Control, DiffFile, DiffStat, ExitStatus, Output, PrRef, ProcessId,
+    CheckStatus, ConcernClass, Control, DiffFile, DiffStat, ExitStatus, Output, PrRef, Probed, ProcessId,
     ProcessRole, SignalKind, StopReason,
 };
 use super::{Effect, EffectId, Entity, Failure};
@@ -237,6 +237,17 @@ events! {
         /// A commit that holds both sides, with the conflicts marked, for whoever resolves them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         marked: Option<Sha>,
+        /// Only for a prediction, of a lane that goes on: what was compared. Without it, something did not merge just now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        probed: Option<Probed>,
+    }
+    /// A conflict that was predicted is not to be expected any more.
+    ConflictCleared = "conflict.cleared" {
+        /// What it was with.
+        with: String,
+        /// The other lane; absent where it was the target.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lane: Option<LaneId>,
     }
     /// An agent remarked something.
     ConcernRecorded = "concern.recorded" {

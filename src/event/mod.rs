@@ -18,7 +18,7 @@ pub use effect::{Effect, EffectId, Failure, FailureKind, Place, ReviewAct, SyncS
 pub use envelope::{Actor, Draft, Envelope, SCHEMA, Source, Subject, WireError};
 pub use fact::{
     CHECK_AHEAD, CHECK_HEAD, CHECK_MERGEABLE, CHECK_ORIGIN, CHECK_PROGRESS, CHECK_REVIEW, CHECK_TASK_PR,
-    CheckStatus, ConcernClass, Control, ControlVerb, DiffFile, DiffStat, ExitStatus, Output, PrRef,
+    CheckStatus, ConcernClass, Control, ControlVerb, DiffFile, DiffStat, ExitStatus, Output, PrRef, Probed,
     ProcessId, ProcessRole, SignalKind, StopReason,
 };
 pub use kind::*;

@@ -149,6 +149,11 @@ impl<'a> Private<'a> {
         remove_file(&self.index())
     }
 
+    /// Copies the index to `to`, for those who want to change one that is nobody's.
+    pub(super) fn copy_index(&self, to: &Path) -> Result<(), GitError> {
+        std::fs::copy(self.index(), to).map(drop).map_err(GitError::io("written", to))
+    }
+
     /// Whether the lane has been made completely.
     pub(super) fn is_ready(&self) -> bool {
         self.dir.join("ready").exists()

@@ -94,12 +94,14 @@ pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
     let mut tasks =
         graph.tasks.iter().map(|task| plan_task(graph, task, inputs)).collect::<Result<Vec<_>, _>>()?;
     let needs = lane_needs(graph);
+    let mut gates = gates_of(&tasks);
     let lanes = graph
         .workstreams
         .iter()
         .map(|workstream| {
             let needs = needs.get(&workstream.id).map(|n| n.iter().cloned().collect()).unwrap_or_default();
-            plan_lane(graph, workstream, &tasks, needs, inputs)
+            let gates = gates.remove(&workstream.id).unwrap_or_default();
+            plan_lane(graph, workstream, gates, needs, inputs)
         })
         .collect::<Result<Vec<_>, _>>()?;
     order(&mut tasks);
@@ -193,10 +195,22 @@ fn default_gate(graph: &Graph, task: &Task, inputs: &Inputs) -> Option<Gate> {
     gate.filter(|_| task.diff != DiffPolicy::None).cloned()
 }
 
+/// The distinct gates of the tasks of each lane, in the order of the file.
+fn gates_of(tasks: &[TaskPlan]) -> BTreeMap<LaneId, Vec<Gate>> {
+    let mut all: BTreeMap<LaneId, Vec<Gate>> = BTreeMap::new();
+    for (lane, gate) in tasks.iter().filter_map(|t| Some((&t.lane, t.gate.as_ref()?))) {
+        let gates = all.entry(lane.clone()).or_default();
+        if !gates.iter().any(|g| g.command == gate.command) {
+            gates.push(gate.clone());
+        }
+    }
+    all
+}
+
 fn plan_lane(
     graph: &Graph,
     workstream: &Workstream,
-    tasks: &[TaskPlan],
+    of_tasks: Vec<Gate>,
     needs: Vec<LaneId>,
     inputs: &Inputs,
 ) -> Result<LanePlan, PlanError> {
@@ -206,11 +220,7 @@ fn plan_lane(
     let onto = parent.as_ref().map(|parent| integration_branch(&graph.name, inputs.run, parent));
     let mut gates: Vec<Gate> = workstream.gate.iter().cloned().collect();
     if gates.is_empty() {
-        for gate in tasks.iter().filter(|t| t.lane == *id).filter_map(|t| t.gate.as_ref()) {
-            if !gates.iter().any(|g| g.command == gate.command) {
-                gates.push(gate.clone());
-            }
-        }
+        gates = of_tasks;
     }
     Ok(LanePlan {
         id: id.clone(),

@@ -2,7 +2,7 @@
 
 use super::style::{Palette, paint};
 use super::table::{Cell, Table};
-use crate::event::{CheckStatus, ConcernClass, RunStatus};
+use crate::event::{CheckStatus, ConcernClass, RunStatus, named};
 use crate::view::plain::{one_line, put};
 use crate::view::{LaneView, PrState, Status, TaskView, Waiting, clock, elapsed};
 
@@ -16,6 +16,7 @@ pub fn status(status: &Status, palette: &Palette) -> String {
     out.push_str(&lanes(&status.lanes, palette));
     out.push('\n');
     out.push_str(&tasks(&status.tasks, palette));
+    out.push_str(&ahead(&status.lanes, palette));
     out.push_str(&concerns(&status.lanes, palette));
     if !status.waiting.is_empty() {
         put(&mut out, format_args!("\n{}", paint(palette.strong, "waiting for you")));
@@ -125,6 +126,21 @@ fn failing(checks: &[crate::view::CheckView]) -> String {
         .map(|c| format!("{} failed", one_line(&c.name, WORDS_SHOWN)))
         .collect();
     names.join(", ")
+}
+
+/// Conflicts to be expected; one between two lanes is said once.
+fn ahead(lanes: &[LaneView], palette: &Palette) -> String {
+    let mut out = String::new();
+    for (n, lane) in lanes.iter().enumerate() {
+        let earlier = |id| lanes[..n].iter().any(|other| Some(&other.id) == id);
+        for one in lane.predicted.iter().filter(|one| !earlier(one.lane.as_ref())) {
+            let more = if one.more == 0 { String::new() } else { format!(" and {} more", one.more) };
+            let title = paint(palette.warn, "conflict ahead");
+            let (with, paths) = (one_line(&one.with, WORDS_SHOWN), one_line(&named(&one.paths), WORDS_SHOWN));
+            put(&mut out, format_args!("{title} lane {} with {with}: {paths}{more}", lane.id));
+        }
+    }
+    if out.is_empty() { out } else { format!("\n{out}") }
 }
 
 fn concerns(lanes: &[LaneView], palette: &Palette) -> String {

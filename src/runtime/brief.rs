@@ -1,5 +1,6 @@
 //! What an effect has to know of the state, taken along when it starts; effects never see the state that moves on.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::agent::{
@@ -11,9 +12,9 @@ use crate::forge::Tried;
 use crate::git::Landed;
 use crate::graph::{CommitPolicy, REVIEWER, SessionPolicy};
 use crate::id::{RoleName, Sha, TaskId};
-use crate::plan::{Plan, TaskIx, TaskPlan, Work};
+use crate::plan::{LaneIx, Plan, TaskIx, TaskPlan, Work};
 use crate::signal;
-use crate::state::{Attempt, ForgeStep, Lane, Note, PullRequest, State};
+use crate::state::{Against, Attempt, ForgeStep, Lane, Note, Predicted, PullRequest, State};
 use crate::view;
 
 /// What one effect takes along.
@@ -30,6 +31,18 @@ pub(super) struct Brief {
     pub(super) state: Option<Arc<State>>,
     /// For a sync: what has landed where the lane goes.
     pub(super) landed: Vec<Landed>,
+    /// For a probe: the lanes that it is about.
+    pub(super) lanes: Vec<Compared>,
+}
+
+/// A lane as a probe sees it.
+pub(super) struct Compared {
+    /// The lane.
+    pub(super) lane: LaneIx,
+    /// Where it stands; `None` where it is out of the question.
+    pub(super) tip: Option<Sha>,
+    /// What it is not expected to merge with, as known so far.
+    pub(super) predicted: BTreeMap<Against, Predicted>,
 }
 
 /// What an attempt's effects have to know.
@@ -137,13 +150,28 @@ impl Brief {
             }
             _ => None,
         };
+        let lanes = match &effect {
+            Effect::Probe { .. } => compared(state),
+            _ => Vec::new(),
+        };
         let state = whole.map(|lane| Arc::new(state.about(lane)));
-        Self { effect, resumed, attempt, tip, state, landed: landed.unwrap_or_default() }
+        Self { effect, resumed, attempt, tip, state, landed: landed.unwrap_or_default(), lanes }
     }
 }
 
+/// The lanes that were probed last, and those about which something is still said.
+fn compared(state: &State) -> Vec<Compared> {
+    let lanes = state.lanes.iter().enumerate();
+    let all = lanes.map(|(lane, known)| Compared {
+        lane,
+        tip: state.run.probed.get(&lane).cloned(),
+        predicted: known.predicted.clone(),
+    });
+    all.filter(|one| one.tip.is_some() || !one.predicted.is_empty()).collect()
+}
+
 /// What has landed on the lane's target in this run, with the commits that brought it.
-fn landed(state: &State, lane: crate::plan::LaneIx) -> Vec<Landed> {
+fn landed(state: &State, lane: LaneIx) -> Vec<Landed> {
     let plan = &state.plan().lanes;
     let beside = plan.iter().zip(&state.lanes).filter(|(other, _)| other.target == plan[lane].target);
     beside
@@ -155,7 +183,7 @@ fn landed(state: &State, lane: crate::plan::LaneIx) -> Vec<Landed> {
 }
 
 /// Where a lane stands, or is cut from: a nested one from where its parent stands.
-fn begins_at(state: &State, lane: crate::plan::LaneIx) -> Option<Sha> {
+fn begins_at(state: &State, lane: LaneIx) -> Option<Sha> {
     let parent = || state.lanes[state.index().parent[lane]?].tip.clone();
     state.lanes[lane].tip.clone().or_else(parent)
 }

@@ -15,7 +15,7 @@ use crate::engine::{Input, Report};
 use crate::event::{Draft, EffectId, Failure};
 use crate::exec::ProcessRef;
 use crate::forge::{Forge, ForgeError, GitHub, LocalForge};
-use crate::git::{Identity, Remote};
+use crate::git::{GitError, Identity, Probe, Remote};
 use crate::id::{LaneId, TaskId};
 use crate::plan::{Index, LanePlan, Plan, TaskPlan};
 use crate::signal::Board;
@@ -73,6 +73,8 @@ pub struct Context {
     pub(super) full: watch::Sender<Option<String>>,
     live: Mutex<HashMap<(TaskId, u32), Live>>,
     doors: Mutex<HashMap<PathBuf, Door>>,
+    /// What probes have learnt; made with the first.
+    probe: Mutex<Option<Probe>>,
     /// The ports of lanes, as recorded.
     ports: Mutex<HashMap<LaneId, Ports>>,
     /// The branches that stood when this orchestrator began; what agents make up later is theirs.
@@ -101,6 +103,7 @@ impl Context {
             full: watch::Sender::new(None),
             live: Mutex::new(HashMap::new()),
             doors: Mutex::new(HashMap::new()),
+            probe: Mutex::new(None),
             ports: Mutex::new(HashMap::new()),
             branches: project.repo.branches()?.into_keys().collect(),
             project,
@@ -202,6 +205,21 @@ impl Context {
     pub(super) fn door(&self, path: &Path) -> Door {
         let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(doors.entry(path.to_owned()).or_default())
+    }
+
+    /// Does something with what probes have learnt so far. One at a time.
+    pub(super) fn with_probe<T>(
+        &self,
+        act: impl FnOnce(&mut Probe) -> Result<T, GitError>,
+    ) -> Result<T, GitError> {
+        let mut held = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut probe = match held.take() {
+            Some(probe) => probe,
+            None => self.project.repo.probe()?,
+        };
+        let done = act(&mut probe)?;
+        *held = Some(probe);
+        Ok(done)
     }
 
     pub(super) fn live(&self) -> MutexGuard<'_, HashMap<(TaskId, u32), Live>> {

@@ -12,6 +12,7 @@
 mod brief;
 mod clock;
 mod collection;
+mod conflicts;
 mod context;
 mod credentials;
 mod effects;
@@ -37,6 +38,7 @@ mod undo;
 mod tests;
 
 pub use collection::{Item, Spared, Swept, Thing, collect, sweep};
+pub use conflicts::{Compared, Conflicts, conflicts_among, conflicts_of_run};
 pub use context::Context;
 pub use credentials::find_token;
 pub use effects::{SetupResult, setup_results};

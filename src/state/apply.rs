@@ -153,6 +153,10 @@ impl State {
                 }
                 self.touched_task(task)
             }
+            Effect::Probe { n, moved, gone } => {
+                self.probing(*n, moved, gone);
+                Touched::default()
+            }
             _ => {
                 let lane = self.lane_of(at)?;
                 if let (Effect::MergePr { .. } | Effect::CheckMerged { .. }, Some(parent)) =
@@ -167,6 +171,7 @@ impl State {
                         lane_state.syncs = *n;
                         lane_state.unresolved = None;
                     }
+                    Effect::Prove { .. } => lane_state.told = lane_state.predicted.clone(),
                     Effect::Teardown { n, .. } => lane_state.teardowns = *n,
                     Effect::MergePr { request: Some(request), .. }
                     | Effect::Review { request, .. }
@@ -243,6 +248,7 @@ impl State {
                 }
                 self.touched_task(task)
             }
+            Effect::Probe { .. } => Touched::default(),
             _ => {
                 let lane = self.lane_of(at)?;
                 if let (Effect::MergePr { .. } | Effect::CheckMerged { .. }, Some(parent)) =

@@ -154,7 +154,11 @@ impl State {
                 let lands = lands(lane, &index);
                 self.take_in(lane_ix, brings, &lands);
             }
-            Event::ConflictPredicted(event) => unresolved(lane, &index, event),
+            Event::ConflictPredicted(event) => match &event.probed {
+                Some(probed) => self.predict(lane_ix, event, probed),
+                None => unresolved(lane, &index, event),
+            },
+            Event::ConflictCleared(event) => self.clear(lane_ix, event),
             Event::ControlRejected(event) => lane.requests.retain(|r| r.id != event.request),
             Event::LaneRemoved(event) => {
                 lane.worktree = None;

@@ -184,6 +184,10 @@ pub struct Lane {
     pub kept: Vec<Kept>,
     /// Whether its pull request says what became of it, or cannot be made to.
     pub concluded: bool,
+    /// What it is not expected to merge with, as of the last probe.
+    pub predicted: BTreeMap<super::Against, super::Predicted>,
+    /// The predictions that its pull request was last described with.
+    pub told: BTreeMap<super::Against, super::Predicted>,
     /// The event that tells that it was merged.
     pub merged_seq: Option<u64>,
     /// A reset of it that is under way.
@@ -251,6 +255,8 @@ impl Default for Lane {
             remarks: Vec::new(),
             kept: Vec::new(),
             concluded: false,
+            predicted: BTreeMap::new(),
+            told: BTreeMap::new(),
             merged_seq: None,
             undo: None,
             undos: 0,

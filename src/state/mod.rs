@@ -9,6 +9,7 @@ mod condition;
 mod control;
 mod facts;
 mod lane;
+mod prediction;
 mod run;
 mod transition;
 mod undo;
@@ -22,5 +23,6 @@ pub use attempt::{Attempt, Check, Claims, Note, Process, Quiet, REJECTED, Step, 
 pub use lane::{
     Concern, Conflict, ForgeStep, Kept, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved,
 };
+pub use prediction::{Against, Predicted};
 pub use run::{Run, State};
 pub use undo::{Landing, Revert, Undo, UndoRefusal};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Lane, Task};
 use crate::event::{Effect, EffectId, LaneStatus, RunStatus, Timestamp};
+use crate::id::Sha;
 use crate::plan::{Index, LaneIx, Plan, TaskIx};
 
 /// The run itself.
@@ -28,6 +29,10 @@ pub struct Run {
     pub interrupted_at: Option<Timestamp>,
     /// Whether a person called it off.
     pub cancelled: bool,
+    /// Probes so far.
+    pub probes: u32,
+    /// Where lanes stood at the last one.
+    pub probed: BTreeMap<LaneIx, Sha>,
     /// Things that were lost or could not be seen.
     pub losses: Vec<String>,
 }
@@ -104,6 +109,12 @@ impl State {
         }
         for &near in index.downstream[lane].iter().flat_map(|&down| &index.upstream[down]) {
             about.lanes[near].status = self.lanes[near].status;
+        }
+        for against in self.lanes[lane].predicted.keys() {
+            if let super::Against::Lane(other) = *against {
+                about.lanes[other].status = self.lanes[other].status;
+                about.lanes[other].tip.clone_from(&self.lanes[other].tip);
+            }
         }
         for &task in &self.index.tasks_of[lane] {
             about.tasks[task] = self.tasks[task].clone();

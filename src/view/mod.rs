@@ -35,7 +35,9 @@ pub use overview::overview;
 pub use plan_text::{plan_json, plan_text};
 pub use pr::{PrText, last_word, pull_request, task_pr_closed, task_pull_request};
 pub use progress::{LaneLine, Phase, Progress, TaskLine, progress};
-pub use status::{CheckView, ConcernView, LaneView, Live, PrState, PrView, Status, TaskView, status};
+pub use status::{
+    CheckView, ConcernView, LaneView, Live, PrState, PrView, PredictedView, Status, TaskView, status,
+};
 pub use steps::{recorded, steps};
 pub use summary::{Outcome, exit_class, summary};
 pub use timeline::{TIMES, important, line};

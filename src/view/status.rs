@@ -11,7 +11,7 @@ use crate::event::{
 };
 use crate::id::{GraphName, LaneId, RunNo, Sha, TaskId};
 use crate::plan::{LaneIx, Plan, TaskIx};
-use crate::state::{Attempt, Check, Lane, PullRequest, State, Usage};
+use crate::state::{Against, Attempt, Check, Lane, PullRequest, State, Usage};
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -94,6 +94,21 @@ pub struct LaneView {
     pub concerns: Vec<ConcernView>,
     /// What could not be done without stopping it.
     pub remarks: Vec<String>,
+    /// What it is not expected to merge with.
+    pub predicted: Vec<PredictedView>,
+}
+
+/// A conflict that is to be expected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PredictedView {
+    /// The other lane; `None` where it is the target.
+    pub lane: Option<LaneId>,
+    /// What with, in words.
+    pub with: String,
+    /// The paths, as many as the record lists.
+    pub paths: Vec<String>,
+    /// How many more there are.
+    pub more: u64,
 }
 
 /// A pull request.
@@ -224,6 +239,16 @@ pub fn status(plan: &Plan, state: &State) -> Status {
 }
 
 fn lane_view(plan: &Plan, state: &State, ix: LaneIx) -> LaneView {
+    let predicted = state.predictions(ix).map(|(against, p)| PredictedView {
+        lane: match against {
+            Against::Lane(other) => Some(plan.lanes[other].id.clone()),
+            Against::Target => None,
+        },
+        with: p.with.clone(),
+        paths: p.paths.clone(),
+        more: p.more,
+    });
+    let predicted = predicted.collect();
     let (plan, lane) = (&plan.lanes[ix], &state.lanes[ix]);
     let (error, reason) = match lane.status {
         LaneStatus::Failed => (Some(reason_of(lane)), None),
@@ -248,6 +273,7 @@ fn lane_view(plan: &Plan, state: &State, ix: LaneIx) -> LaneView {
             .map(|c| ConcernView { class: c.class, task: c.task.clone(), text: c.text.clone() })
             .collect(),
         remarks: lane.remarks.clone(),
+        predicted,
     }
 }
 

@@ -59,6 +59,7 @@ pub fn recorded(plan: &Plan, envelope: &Envelope) -> Option<String> {
             | Effect::Stop { .. }
             | Effect::Examine { .. }
             | Effect::CheckMerged { .. }
+            | Effect::Probe { .. }
             | Effect::Undo { .. }
             | Effect::Review { .. } => None,
         },

@@ -51,6 +51,7 @@ fn ar30_status_has_the_documented_form() {
         "tip": "b000000000000000000000000000000000000000",
         "url": "https://forge.example/shop/pull/1"
       },
+      "predicted": [],
       "reason": null,
       "remarks": [],
       "since": "2026-03-14T05:45:35.000Z",

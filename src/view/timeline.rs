@@ -40,6 +40,7 @@ pub fn important(envelope: &Envelope) -> bool {
         | Event::SignalRejected(_)
         | Event::MergeRecorded(_)
         | Event::ConflictPredicted(_)
+        | Event::ConflictCleared(_)
         | Event::ConcernRecorded(_)
         | Event::LaneSynced(_)
         | Event::PrOpened(_)
@@ -128,6 +129,10 @@ fn work_text(event: &Event) -> Option<String> {
         Event::MergeRecorded(e) => {
             format!("merged: {} moved from {} to {}", said(&e.branch), e.from.short(), e.to.short())
         }
+        Event::ConflictPredicted(e) if e.probed.is_some() => {
+            format!("will conflict with {} in {}", said(&e.with), paths(&e.paths, e.more))
+        }
+        Event::ConflictCleared(e) => format!("no conflict with {} any more", said(&e.with)),
         Event::ConflictPredicted(e) => {
             format!("conflict with {} in {}", said(&e.with), paths(&e.paths, e.more))
         }
@@ -271,6 +276,10 @@ fn intent(effect: &Effect) -> String {
         }
         Effect::CheckMerged { lane, .. } => format!("look whether lane {lane} is in its target"),
         Effect::Teardown { lane, .. } => format!("remove the worktrees of lane {lane}"),
+        Effect::Probe { moved, .. } => {
+            let moved: Vec<String> = moved.iter().map(|(lane, _)| lane.to_string()).collect();
+            format!("look for conflicts ahead of {}", paths(&moved, None))
+        }
         Effect::Conclude { lane } => format!("sum lane {lane} up on its pull request"),
         Effect::Undo { lane, step, by, .. } => format!("{} lane {lane} for {}", undo(step), said(by)),
         Effect::Review { lane, act: what, by, .. } => {

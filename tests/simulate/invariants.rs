@@ -361,7 +361,11 @@ impl Watch {
 fn moves(effect: &Effect) -> bool {
     !matches!(
         effect,
-        Effect::Attempt { .. } | Effect::Stop { .. } | Effect::Collect { .. } | Effect::Examine { .. }
+        Effect::Attempt { .. }
+            | Effect::Stop { .. }
+            | Effect::Collect { .. }
+            | Effect::Examine { .. }
+            | Effect::Probe { .. }
     )
 }
 

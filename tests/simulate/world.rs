@@ -362,13 +362,15 @@ impl World {
             Effect::Prove { lane, tip } => self.prove(key, lane, tip),
             Effect::MergePr { lane, tip, by, request } => self.merge(key, lane, tip, (by, request.is_none())),
             Effect::CheckMerged { lane, tip } => self.check_merged(lane, tip),
-            Effect::Conclude { .. } => (Vec::new(), Ok(())),
+            // Words; what is told of conflicts to come moves nothing either.
+            Effect::Conclude { .. } | Effect::Probe { .. } => (Vec::new(), Ok(())),
             Effect::Review { lane, act, by, text, .. } => self.review(lane, *act, by, text),
         }
     }
 
     pub(crate) fn lane_of(&self, effect: &Effect) -> Option<LaneIx> {
         match effect {
+            Effect::Probe { .. } => None,
             Effect::Provision { lane }
             | Effect::Sync { lane, .. }
             | Effect::OpenPr { lane, .. }

@@ -226,7 +226,10 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
         return Ok(());
     }
     let id = core.plan.lanes[lane].id.clone();
-    if core.state.lanes[lane].proven.as_ref() != Some(&tip) && !gave_up_on(core, lane, is_prove) {
+    let state = &core.state.lanes[lane];
+    // What was learnt of other lanes since is shown with the proof, which is not made twice for one tree.
+    let shown = state.proven.as_ref() == Some(&tip) && state.told == state.predicted;
+    if !shown && !gave_up_on(core, lane, is_prove) {
         return core.intend(core.lane_subject(lane), Effect::Prove { lane: id, tip });
     }
     // What could not be proven is not merged without a person; the two would also take turns in failing for ever.

@@ -3,6 +3,7 @@
 mod attempt;
 mod lane;
 mod nest;
+mod probe;
 mod review;
 mod run;
 mod schedule;
@@ -11,6 +12,7 @@ mod task;
 mod undo;
 
 pub(super) use lane::lane;
+pub(super) use probe::{moves_lanes, probe};
 pub(super) use run::run;
 pub(super) use schedule::schedule;
 pub(super) use task::task;

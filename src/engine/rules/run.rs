@@ -130,7 +130,9 @@ impl Core {
     /// Whether a lane has a step to take that needs nobody: a pause runs, or a merge is near.
     fn lane_can_move(&self) -> bool {
         self.state.lanes.iter().any(|lane| {
-            lane.step.as_ref().is_some_and(|step| self.holds_the_run(step))
+            // One that failed tries nothing again by itself.
+            lane.status != LaneStatus::Failed
+                && lane.step.as_ref().is_some_and(|step| self.holds_the_run(step))
                 || matches!(lane.status, LaneStatus::MergeReady)
                     && !lane.step.as_ref().is_some_and(super::lane::refused)
         })

@@ -16,6 +16,10 @@ pub(in crate::engine) fn schedule(core: &mut Core) -> Result<(), EngineError> {
         return Ok(());
     }
     let places = usize::try_from(core.plan.settings.max_parallel).unwrap_or(usize::MAX);
+    // With every place taken, as is usual in a large run, it does not matter who is next.
+    if core.live + core.preparing() >= places {
+        return Ok(());
+    }
     for (_, lane) in core.agenda.ready_lanes() {
         let taken = core.live + core.preparing();
         if taken >= places {

@@ -232,3 +232,16 @@ fn ar23_work_is_not_tried_again_in_a_nest_whose_outer_lane_is_merged() {
     assert_eq!(core.state().tasks[1].attempts.len(), 1, "its work would reach nobody");
     assert!(log.iter().any(|e| matches!(&e.event, Event::ControlRejected(r) if r.request == "retry")));
 }
+
+#[test]
+fn ar22_a_run_is_not_held_by_a_pause_of_a_lane_that_has_failed_since() {
+    let (mut core, mut world, mut log) = (Core::new(one(&["t"]).plan()), world(&[]), Vec::new());
+    core.step(Now::default(), begin()).unwrap();
+    let source = Source { path: "lanes/a/failed".into(), digest: "x".into() };
+    let touch =
+        Input::StatusTouched { lane: lane("a"), status: LaneStatus::Failed, text: "no".into(), source };
+    core.step(Now::default(), [touch]).unwrap();
+    world.refuses = Some((|e| matches!(e, Effect::Provision { .. }), FailureKind::Transient));
+    drive(&mut core, &mut world, vec![], &mut log);
+    assert_eq!(core.state().run.status, Some(RunStatus::Failed));
+}

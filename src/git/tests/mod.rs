@@ -7,6 +7,7 @@ mod fixture;
 mod kept;
 mod lanes;
 mod merging;
+mod probing;
 mod pruning;
 mod remotes;
 mod repository;

@@ -13,6 +13,7 @@ mod merge;
 mod origin;
 mod outside;
 mod prepare;
+mod probe;
 mod provision;
 mod pull_request;
 mod retarget;
@@ -96,6 +97,7 @@ fn quick(context: &Context, brief: &Brief) -> Done {
         Effect::Sync { lane, tip, from, n } => sync::run(context, brief, (lane, tip), from, *n),
         Effect::Collect { task, attempt } => collect::run(context, brief, task, *attempt),
         Effect::Teardown { lane, .. } => teardown::run(context, brief, lane),
+        Effect::Probe { moved, .. } => probe::run(context, brief, moved),
         Effect::Provision { .. }
         | Effect::Attempt { .. }
         | Effect::Stop { .. }

@@ -26,6 +26,11 @@ impl Section<'_> {
             }
             None => {}
         }
+        for (_, ahead) in self.state.predictions(self.lane) {
+            let more = if ahead.more == 0 { String::new() } else { format!(" and {} more", ahead.more) };
+            let paths = named(&ahead.paths);
+            lines.push(format!("It will conflict with {}, as both stand now, in {paths}{more}.", ahead.with));
+        }
         if lines.is_empty() {
             return String::new();
         }

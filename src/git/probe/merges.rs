@@ -1,0 +1,104 @@
+//! Many merges in one process.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Probe, Verdict, beside, blob_in_root};
+use crate::git::GitError;
+use crate::id::Sha;
+
+impl Probe {
+    /// Merges every pair, none of which is without common history.
+    pub(super) fn merges(&self, pairs: &[(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
+        let mut verdicts = vec![Verdict::Clean; pairs.len()];
+        // Attributes come from our side, as where it is merged for real; almost always all sides have the same.
+        let mut by_attributes: BTreeMap<Option<Sha>, Vec<usize>> = BTreeMap::new();
+        for (n, (ours, _)) in pairs.iter().enumerate() {
+            let attributes = blob_in_root(&self.library, ours, ".gitattributes")?;
+            by_attributes.entry(attributes).or_default().push(n);
+        }
+        for chosen in by_attributes.values() {
+            let batch: Vec<&(Sha, Sha)> = chosen.iter().map(|&n| &pairs[n]).collect();
+            for (&n, verdict) in chosen.iter().zip(self.halving(&batch)?) {
+                verdicts[n] = verdict;
+            }
+        }
+        Ok(verdicts)
+    }
+
+    /// One merge that git cannot do ends the process: what is asked with it is asked again without it.
+    fn halving(&self, pairs: &[&(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
+        match self.batch(pairs) {
+            Err(GitError::Failed { .. } | GitError::Output { .. }) if pairs.len() > 1 => {
+                let (one, two) = pairs.split_at(pairs.len() / 2);
+                let mut verdicts = self.halving(one)?;
+                verdicts.extend(self.halving(two)?);
+                Ok(verdicts)
+            }
+            // Killed by a signal: an assertion of git's that does not hold for these two.
+            Err(GitError::Failed { code: None, stderr, .. }) => {
+                Ok(vec![Verdict::Broken { why: stderr }; pairs.len()])
+            }
+            other => other,
+        }
+    }
+
+    fn batch(&self, pairs: &[&(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
+        let Some((first, _)) = pairs.first() else { return Ok(Vec::new()) };
+        let mut input = String::new();
+        for (ours, theirs) in pairs {
+            _ = writeln!(input, "{ours} {theirs}");
+        }
+        let objects = self.objects()?;
+        let mut git = beside(self.repo.scope(), "merge-tree", objects.path());
+        if self.repo.version() >= (2, 41) {
+            git = git.env("GIT_ATTR_SOURCE", first.as_str());
+        }
+        let answer = git
+            .args(["--write-tree", "--stdin", "-z", "--name-only", "--no-messages"])
+            .stdin(input.into_bytes())
+            .run()?;
+        read(&answer.stdout, pairs.len()).ok_or_else(|| GitError::Output {
+            operation: "merge-tree --stdin".to_owned(),
+            found: String::from_utf8_lossy(&answer.stdout[..answer.stdout.len().min(200)]).into_owned(),
+        })
+    }
+}
+
+/// Reads `<1 clean, 0 not> NUL <tree> NUL (<path> NUL)* NUL` for each of `count` merges; clean ones list no paths.
+fn read(stdout: &[u8], count: usize) -> Option<Vec<Verdict>> {
+    let mut fields = stdout.split(|byte| *byte == 0);
+    let mut verdicts = Vec::with_capacity(count);
+    for _ in 0..count {
+        let clean = match fields.next()? {
+            b"1" => true,
+            b"0" => false,
+            _ => return None,
+        };
+        fields.next()?;
+        let mut paths = Vec::new();
+        loop {
+            match fields.next()? {
+                b"" => break,
+                path => paths.push(String::from_utf8_lossy(path).into_owned()),
+            }
+        }
+        verdicts.push(if clean { Verdict::Clean } else { Verdict::Conflict { paths } });
+    }
+    fields.next()?.is_empty().then_some(verdicts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_cut_off_is_no_answer() {
+        let whole = b"0\0aa\0f\0g h\0\x001\0bb\0\0";
+        let conflict = Verdict::Conflict { paths: vec!["f".to_owned(), "g h".to_owned()] };
+        assert_eq!(read(whole, 2), Some(vec![conflict, Verdict::Clean]));
+        assert_eq!(read(&whole[..whole.len() - 2], 2), None);
+        assert_eq!(read(whole, 1), None);
+        assert_eq!(read(whole, 3), None);
+    }
+}
