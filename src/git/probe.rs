@@ -243,11 +243,10 @@ impl Probe {
         Ok(found)
     }
 
-    /// An object directory of our own, with the repository's behind it, and the snapshots.
-    fn objects(&self) -> Result<TempDir, GitError> {
-        let dir = std::env::temp_dir();
-        let made = tempfile::Builder::new().prefix("laneway-probe-").tempdir_in(&dir);
-        let made = made.map_err(GitError::io("written to", &dir))?;
+    /// An object directory of our own in `dir`, with the repository's behind it, and the snapshots.
+    fn objects(&self, dir: &Path) -> Result<TempDir, GitError> {
+        let made = tempfile::Builder::new().prefix("laneway-probe-").tempdir_in(dir);
+        let made = made.map_err(GitError::io("written to", dir))?;
         let info = made.path().join("info");
         let snapshots = self.snapshots.as_ref().map(|dir| dir.path().to_owned());
         let behind: Vec<u8> = std::iter::once(self.repo.common_dir().join("objects"))
@@ -265,7 +264,7 @@ impl Probe {
         if let Some(dir) = &self.snapshots {
             return Ok(dir.path().to_owned());
         }
-        let dir = self.objects()?;
+        let dir = self.objects(&std::env::temp_dir())?;
         let path = dir.path().to_owned();
         let failed = || GitError::library("opening the object database");
         let odb = self.library.odb().map_err(failed())?;

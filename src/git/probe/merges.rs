@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::{Probe, Verdict, beside, blob_in_root};
 use crate::git::GitError;
 use crate::id::Sha;
+
+/// A directory that is kept in memory, on systems that have one.
+const MEMORY: &str = "/dev/shm";
 
 impl Probe {
     /// Merges every pair, none of which is without common history.
@@ -43,13 +47,27 @@ impl Probe {
         }
     }
 
+    /// Most of the time goes into small files that are gone a moment later, so they are made in memory where there is
+    /// room for them.
     fn batch(&self, pairs: &[&(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
+        let on_disk = || self.batch_in(&std::env::temp_dir(), pairs);
+        if !Path::new(MEMORY).is_dir() {
+            return on_disk();
+        }
+        match self.batch_in(Path::new(MEMORY), pairs) {
+            // What git breaks down over it breaks down over everywhere.
+            Err(GitError::Failed { code: Some(_), .. } | GitError::Io { .. }) => on_disk(),
+            other => other,
+        }
+    }
+
+    fn batch_in(&self, dir: &Path, pairs: &[&(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
         let Some((first, _)) = pairs.first() else { return Ok(Vec::new()) };
         let mut input = String::new();
         for (ours, theirs) in pairs {
             _ = writeln!(input, "{ours} {theirs}");
         }
-        let objects = self.objects()?;
+        let objects = self.objects(dir)?;
         let mut git = beside(self.repo.scope(), "merge-tree", objects.path());
         if self.repo.version() >= (2, 41) {
             git = git.env("GIT_ATTR_SOURCE", first.as_str());
