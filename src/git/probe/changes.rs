@@ -22,6 +22,8 @@ pub(super) struct Changes {
     above_gone: HashSet<Vec<u8>>,
     /// Every directory above a path that is new.
     above_new: HashSet<Vec<u8>>,
+    /// Whether any path is new, also one in the root, which no directory is above.
+    has_new: bool,
     is_odd: bool,
 }
 
@@ -52,7 +54,7 @@ impl Changes {
     }
 
     fn may_move_what_is_new_in(&self, other: &Self) -> bool {
-        !self.above_new.is_empty() && meet(&self.above_gone, &other.above_new)
+        self.has_new && meet(&self.above_gone, &other.above_new)
     }
 
     fn compare(
@@ -115,7 +117,10 @@ impl Changes {
         self.paths.insert(path.to_vec());
         put_above(&mut self.above, path);
         match (old, new) {
-            (None, Some(_)) => put_above(&mut self.above_new, path),
+            (None, Some(_)) => {
+                self.has_new = true;
+                put_above(&mut self.above_new, path);
+            }
             (Some(_), None) => put_above(&mut self.above_gone, path),
             (Some(old), Some(new)) => self.is_odd |= old & KIND != new & KIND,
             (None, None) => {}
@@ -125,7 +130,8 @@ impl Changes {
     }
 }
 
-/// Adds the directories above `path`. The root is none: it is always there, so that nobody can have moved it.
+/// Adds the directories above `path`. The root is none: it is always there, so that nobody can have moved it away; files can
+/// be moved into it, though.
 fn put_above(dirs: &mut HashSet<Vec<u8>>, path: &[u8]) {
     let mut rest = path;
     while let Some(end) = rest.iter().rposition(|byte| *byte == b'/') {

@@ -273,6 +273,16 @@ fn p17_a_directory_that_moved_away_under_a_new_file_is_merged_to_be_sure() {
 }
 
 #[test]
+fn p17_a_directory_that_moved_into_the_root_is_merged_to_be_sure() {
+    let f = Fixture::new();
+    let base = f.commit(&f.start, &[("d/e/one", Some("1\n2\n3\n"))]);
+    let ours = f.commit(&base, &[("d/e/src", Some("new\n"))]);
+    let theirs = f.commit(&base, &[("d/e/one", None), ("one", Some("1\n2\n3\n"))]);
+    // `src` is in the way of where git would put `d/e/src`, which it names in no list.
+    assert_eq!(told(&f, &ours, &theirs), (Verdict::Conflict { paths: Vec::new() }, 1));
+}
+
+#[test]
 fn p17_a_probe_leaves_nothing_in_the_repository() {
     let f = Fixture::new();
     let ours = f.commit(&f.start, &[("README", Some("ours\n"))]);
