@@ -131,7 +131,7 @@ struct Trace {
 }
 
 impl Trace {
-    /// Of what cannot be read there is no trace. Repositories within are not looked into.
+    /// Of what cannot be read there is no trace, and none of what git keeps for itself.
     fn of(dir: &Path, most: usize) -> Self {
         let mut trace = Self::default();
         let mut dirs = vec![dir.to_owned()];
@@ -140,8 +140,11 @@ impl Trace {
                 if trace.files == most {
                     return trace;
                 }
+                if entry.file_name() == ".git" {
+                    continue;
+                }
                 let Ok(meta) = entry.metadata() else { continue };
-                if meta.is_dir() && entry.file_name() != ".git" {
+                if meta.is_dir() {
                     dirs.push(entry.path());
                 }
                 trace.files += 1;

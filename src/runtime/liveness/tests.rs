@@ -1,6 +1,7 @@
 //! Looks at a made-up attempt on a made-up clock, and at real processes.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use super::*;
 use crate::exec::{Launch, StdinFrom, shell_argv, spawn};
@@ -92,7 +93,8 @@ fn p06_a_changed_file_leaves_a_trace_and_git_s_own_do_not() {
     fs::create_dir(at(".git")).expect("a directory");
     let before = Trace::of(dir.path(), MOST_FILES);
     fs::write(at(".git/index"), "x").expect("a file");
-    fs::File::open(at(".git")).and_then(|git| git.set_modified(SystemTime::UNIX_EPOCH)).expect("a time");
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    fs::File::open(at(".git")).and_then(|git| git.set_modified(later)).expect("a time");
     assert_eq!(Trace::of(dir.path(), MOST_FILES), before);
     fs::write(at("src/deep/new.rs"), "x").expect("a file");
     assert_ne!(Trace::of(dir.path(), MOST_FILES), before);
@@ -122,7 +124,7 @@ async fn p06_cpu_time_and_sockets_of_a_whole_tree_are_seen() {
     assert_eq!(vitals(&worker).processes, 2);
     assert_eq!(vitals(&waiter).sockets, 0);
     for (process, running) in [(&worker, &mut busy), (&waiter, &mut idle)] {
-        let _stopped = exec::stop(process, std::time::Duration::ZERO).await;
+        let _stopped = exec::stop(process, Duration::ZERO).await;
         running.wait().await;
         assert_eq!(exec::vitals(process).expect("/proc"), None);
     }
