@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::size;
 use crate::event::Timestamp;
 use crate::git::Worktree;
 use crate::id::{GraphName, LaneId, RunNo, Sha};
 use crate::plan::{self, Plan};
+use crate::runtime::effects::{SetupResult, setup_results};
 use crate::runtime::kept::{Kept, Standing, kept, standing_of};
 use crate::runtime::{Project, RuntimeError, store};
 
@@ -21,6 +23,13 @@ pub enum Thing {
     Trash {
         /// Where it is.
         path: PathBuf,
+    },
+    /// What a setup command made, kept for lanes to come.
+    Setup {
+        /// Where it is.
+        path: PathBuf,
+        /// The command; `None` for what an interrupted one has left.
+        command: Option<String>,
     },
     /// A worktree that a merged lane has left.
     Worktree {
@@ -61,6 +70,9 @@ pub enum Spared {
     /// Its run goes on.
     #[error("its run is not over")]
     Live,
+    /// A run is about to use it.
+    #[error("a run uses it at this moment")]
+    InUse,
     /// Its run is not merged.
     #[error("lane `{lane}` of its run is not merged")]
     Unmerged {
@@ -96,31 +108,45 @@ struct Look<'a> {
     project: &'a Project,
     now: Timestamp,
     older_than: u64,
-    runs: BTreeMap<(GraphName, RunNo), Standing>,
+    runs: Standings,
     items: Vec<Item>,
 }
 
 /// Everything that could be collected, as of `now`; what is not older than `older_than` milliseconds stays. Changes nothing.
 pub fn collect(project: &Project, now: Timestamp, older_than: u64) -> Result<Vec<Item>, RuntimeError> {
-    let mut look = Look { project, now, older_than, runs: BTreeMap::new(), items: Vec::new() };
-    let mut plans = Vec::new();
+    let (runs, plans) = standings(project)?;
+    let mut look = Look { project, now, older_than, runs, items: Vec::new() };
+    look.custody()?;
+    look.trash()?;
+    look.setups()?;
+    for plan in &plans {
+        look.run(plan)?;
+    }
+    look.seen()?;
+    Ok(look.items)
+}
+
+type Standings = BTreeMap<(GraphName, RunNo), Standing>;
+
+/// How every run stands, and the plans of those that can be read.
+fn standings(project: &Project) -> Result<(Standings, Vec<Arc<Plan>>), RuntimeError> {
+    let (mut runs, mut plans) = (BTreeMap::new(), Vec::new());
     for graph in project.record.graphs()? {
         for run in project.record.runs(&graph)? {
             let (standing, plan) = match store::load(project, &graph, run) {
                 Ok(loaded) => (standing_of(&loaded), Some(loaded.plan)),
                 Err(error) => (Standing::Unreadable { reason: error.to_string() }, None),
             };
-            look.runs.insert((graph.clone(), run), standing);
+            runs.insert((graph.clone(), run), standing);
             plans.extend(plan);
         }
     }
-    look.custody()?;
-    look.trash()?;
-    for plan in &plans {
-        look.run(plan)?;
-    }
-    look.seen()?;
-    Ok(look.items)
+    Ok((runs, plans))
+}
+
+/// Why nothing goes that does not say whose it is, if some run may need it.
+pub(super) fn needed(project: &Project) -> Result<Option<Spared>, RuntimeError> {
+    Ok(standings(project)?.0.values().find_map(spared))
 }
 
 impl Look<'_> {
@@ -143,11 +169,27 @@ impl Look<'_> {
 
     fn trash(&mut self) -> Result<(), RuntimeError> {
         for path in entries(&self.project.record.trash())? {
-            let since = changed_at(&path);
+            let since = since_epoch(std::fs::metadata(&path).and_then(|meta| meta.modified()).ok());
             let bytes = size::of(&path);
-            self.add(Thing::Trash { path }, since, bytes, None);
+            self.add(Thing::Trash { path }, since, bytes, self.needed());
         }
         Ok(())
+    }
+
+    fn setups(&mut self) -> Result<(), RuntimeError> {
+        let root = self.project.record.root();
+        let failed = |source| RuntimeError::Io { action: "read", path: root.to_owned(), source };
+        for SetupResult { path, command, used } in setup_results(root).map_err(failed)? {
+            let bytes = size::of(&path);
+            // A result can be made again, and a run that uses it has it locked.
+            let spared = if command.is_some() { None } else { self.needed() };
+            self.add(Thing::Setup { path, command }, since_epoch(Some(used)), bytes, spared);
+        }
+        Ok(())
+    }
+
+    fn needed(&self) -> Option<Spared> {
+        self.runs.values().find_map(spared)
     }
 
     fn run(&mut self, plan: &Plan) -> Result<(), RuntimeError> {
@@ -179,7 +221,7 @@ impl Look<'_> {
 
     /// A run that is not over may need what it last saw of origin.
     fn seen(&mut self) -> Result<(), RuntimeError> {
-        let needed = self.runs.values().find_map(spared);
+        let needed = self.needed();
         let last = self.runs.values().filter_map(|standing| match standing {
             Standing::Over { since } => Some(*since),
             _ => None,
@@ -234,9 +276,7 @@ pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, RuntimeError> {
     Ok(found)
 }
 
-/// When something was put into a directory last; a place in the trash gets its content once.
-fn changed_at(path: &Path) -> Timestamp {
-    let changed = std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
-    let since = changed.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+fn since_epoch(at: Option<SystemTime>) -> Timestamp {
+    let since = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
