@@ -52,6 +52,10 @@ fn main() -> ExitCode {
         player::play(Path::new(shared));
         return ExitCode::SUCCESS;
     }
+    if words.first().is_some_and(|role| role == provisioning::ROLE) {
+        provisioning::make_alone(words.into_iter().skip(1));
+        return ExitCode::SUCCESS;
+    }
     let mut runs = 5;
     let mut wanted = Vec::new();
     let mut words = words.into_iter();
