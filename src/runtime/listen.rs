@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::RuntimeError;
@@ -48,15 +49,21 @@ impl Orchestrator {
         };
         match &error {
             _ if is_passing(&error) => self.unsettled = true,
-            BoardError::InTheWay { path } => {
-                if self.in_the_way.insert(path.clone()) {
-                    _ = self.context.inputs.send(Input::Loss { what: error.to_string() });
-                }
+            BoardError::InTheWay { path } => self.tell_once(path, error.to_string()),
+            BoardError::Io { path, source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                self.tell_once(path, format!("{error}: {source}"));
             }
             BoardError::Gone { .. } | BoardError::Io { .. } => return Err(error.into()),
         }
         tracing::warn!(%error, "the noticeboard is looked at again");
         Ok(T::default())
+    }
+
+    fn tell_once(&mut self, path: &Path, what: String) {
+        if self.in_the_way.insert(path.to_owned()) {
+            // It goes to ourselves.
+            _ = self.context.inputs.send(Input::Loss { what });
+        }
     }
 
     /// Puts up what is missing of the noticeboard and watches it.
