@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::size;
 use crate::event::Timestamp;
 use crate::git::Worktree;
 use crate::id::{GraphName, LaneId, RunNo, Sha};
 use crate::plan::{self, Plan};
+use crate::runtime::effects::setup_results;
 use crate::runtime::kept::{Kept, Standing, kept, standing_of};
 use crate::runtime::{Project, RuntimeError, store};
 
@@ -35,6 +36,11 @@ pub enum Thing {
         path: PathBuf,
         /// The run.
         run: (GraphName, RunNo),
+    },
+    /// What a setup command made, kept for the next lanes.
+    Setup {
+        /// Where it is.
+        path: PathBuf,
     },
     /// The noticeboard of a run.
     Board {
@@ -96,13 +102,34 @@ struct Look<'a> {
     project: &'a Project,
     now: Timestamp,
     older_than: u64,
+    sizes: Sizes,
     runs: BTreeMap<(GraphName, RunNo), Standing>,
     items: Vec<Item>,
 }
 
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sizes {
+    All,
+    /// Nothing of what stays: the worktrees of a run that is under way are large.
+    OfWhatGoes,
+}
+
 /// Everything that could be collected, as of `now`; what is not older than `older_than` milliseconds stays. Changes nothing.
 pub fn collect(project: &Project, now: Timestamp, older_than: u64) -> Result<Vec<Item>, RuntimeError> {
-    let mut look = Look { project, now, older_than, runs: BTreeMap::new(), items: Vec::new() };
+    look(project, now, older_than, Sizes::All)
+}
+
+/// The same of any age, without the sizes of what stays.
+pub(in crate::runtime) fn collect_stale(
+    project: &Project,
+    now: Timestamp,
+) -> Result<Vec<Item>, RuntimeError> {
+    look(project, now, 0, Sizes::OfWhatGoes)
+}
+
+fn look(project: &Project, now: Timestamp, older_than: u64, sizes: Sizes) -> Result<Vec<Item>, RuntimeError> {
+    let mut look = Look { project, now, older_than, sizes, runs: BTreeMap::new(), items: Vec::new() };
     let mut plans = Vec::new();
     for graph in project.record.graphs()? {
         for run in project.record.runs(&graph)? {
@@ -116,6 +143,7 @@ pub fn collect(project: &Project, now: Timestamp, older_than: u64) -> Result<Vec
     }
     look.custody()?;
     look.trash()?;
+    look.setups()?;
     for plan in &plans {
         look.run(plan)?;
     }
@@ -128,6 +156,10 @@ impl Look<'_> {
         let young = self.now.since(since) < self.older_than;
         let spared = spared.or_else(|| young.then_some(Spared::Young));
         self.items.push(Item { thing, since, bytes, spared });
+    }
+
+    fn size_of(&self, path: &Path, spared: Option<&Spared>) -> u64 {
+        if self.sizes == Sizes::OfWhatGoes && spared.is_some() { 0 } else { size::of(path) }
     }
 
     fn custody(&mut self) -> Result<(), RuntimeError> {
@@ -144,8 +176,20 @@ impl Look<'_> {
     fn trash(&mut self) -> Result<(), RuntimeError> {
         for path in entries(&self.project.record.trash())? {
             let since = changed_at(&path);
-            let bytes = size::of(&path);
+            let bytes = self.size_of(&path, None);
             self.add(Thing::Trash { path }, since, bytes, None);
+        }
+        Ok(())
+    }
+
+    /// Any run may be about to use them.
+    fn setups(&mut self) -> Result<(), RuntimeError> {
+        let root = self.project.record.root();
+        let failed = |source| RuntimeError::Io { action: "read", path: root.to_owned(), source };
+        let live = self.runs.values().any(|standing| *standing == Standing::Live).then_some(Spared::Live);
+        for result in setup_results(root).map_err(failed)? {
+            let since = timestamp(result.used);
+            self.add(Thing::Setup { path: result.path }, since, result.bytes, live.clone());
         }
         Ok(())
     }
@@ -159,19 +203,19 @@ impl Look<'_> {
         };
         let spared = spared(&standing);
         for worktree in leftovers(self.project, plan)? {
-            let bytes = size::of(&worktree.path);
             let spared =
                 spared.clone().or_else(|| worktree.admin.join("locked").exists().then_some(Spared::Locked));
+            let bytes = self.size_of(&worktree.path, spared.as_ref());
             self.add(Thing::Worktree { worktree, run: run.clone() }, since, bytes, spared);
         }
         let attempts = self.project.record.run_dir(&run.0, run.1).join("attempts");
         if attempts.is_dir() {
-            let bytes = size::of(&attempts);
+            let bytes = self.size_of(&attempts, spared.as_ref());
             self.add(Thing::Attempts { path: attempts, run: run.clone() }, since, bytes, spared.clone());
         }
         let board = self.project.board(&run.0, run.1).root().to_owned();
         if board.is_dir() {
-            let bytes = size::of(&board);
+            let bytes = self.size_of(&board, spared.as_ref());
             self.add(Thing::Board { path: board, run }, since, bytes, spared);
         }
         Ok(())
@@ -219,7 +263,7 @@ fn leftovers(project: &Project, plan: &Plan) -> Result<Vec<Worktree>, RuntimeErr
 }
 
 /// What lies in a directory that may be missing, in order of name.
-pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, RuntimeError> {
+pub(in crate::runtime) fn entries(dir: &Path) -> Result<Vec<PathBuf>, RuntimeError> {
     let failed = |source| RuntimeError::Io { action: "read", path: dir.to_owned(), source };
     let listed = match std::fs::read_dir(dir) {
         Ok(listed) => listed,
@@ -236,7 +280,11 @@ pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, RuntimeError> {
 
 /// When something was put into a directory last; a place in the trash gets its content once.
 fn changed_at(path: &Path) -> Timestamp {
-    let changed = std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
-    let since = changed.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let changed = std::fs::metadata(path).and_then(|meta| meta.modified());
+    changed.map_or(Timestamp::default(), timestamp)
+}
+
+fn timestamp(at: SystemTime) -> Timestamp {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -10,7 +10,7 @@ use crate::git::{GitError, Worktree};
 use crate::id::{GraphName, RunNo};
 use crate::plan::custody_ref;
 use crate::runtime::kept::{standing, under_lock};
-use crate::runtime::{Project, RuntimeError};
+use crate::runtime::{Project, RuntimeError, store};
 
 /// What became of an item.
 #[derive(Debug)]
@@ -41,6 +41,9 @@ fn one(project: &Project, item: &Item) -> Swept {
         return Swept::Spared(spared.clone());
     }
     let done = match run_of(&item.thing) {
+        None if matches!(item.thing, Thing::Setup { .. }) => {
+            while_nothing_runs(project, || remove(project, &item.thing)).map(|()| None)
+        }
         None => remove(project, &item.thing).map(|()| None),
         Some((graph, run)) => under_lock(project, graph, || match spared(&standing(project, graph, *run)) {
             Some(spared) => Ok(Some(spared)),
@@ -59,7 +62,7 @@ fn run_of(thing: &Thing) -> Option<&(GraphName, RunNo)> {
     match thing {
         Thing::Custody(kept) => kept.run.as_ref(),
         Thing::Worktree { run, .. } | Thing::Attempts { run, .. } | Thing::Board { run, .. } => Some(run),
-        Thing::Trash { .. } | Thing::Seen { .. } => None,
+        Thing::Trash { .. } | Thing::Setup { .. } | Thing::Seen { .. } => None,
     }
 }
 
@@ -68,10 +71,21 @@ fn remove(project: &Project, thing: &Thing) -> Result<(), RuntimeError> {
         Thing::Custody(kept) => forget_ref(project, &kept.found.reference, &kept.found.commit),
         Thing::Seen { reference, commit } => forget_ref(project, reference, commit),
         Thing::Worktree { worktree, run } => remove_worktree(project, worktree, run),
-        Thing::Trash { path } | Thing::Attempts { path, .. } | Thing::Board { path, .. } => {
-            take_away(project, path)
-        }
+        Thing::Trash { path }
+        | Thing::Setup { path }
+        | Thing::Attempts { path, .. }
+        | Thing::Board { path, .. } => take_away(project, path),
     }
+}
+
+/// Does `work` while nobody carries any graph.
+fn while_nothing_runs(
+    project: &Project,
+    work: impl FnOnce() -> Result<(), RuntimeError>,
+) -> Result<(), RuntimeError> {
+    let graphs = project.record.graphs()?;
+    let _locks = graphs.iter().map(|graph| store::lock(project, graph)).collect::<Result<Vec<_>, _>>()?;
+    work()
 }
 
 fn forget_ref(project: &Project, reference: &str, commit: &crate::id::Sha) -> Result<(), RuntimeError> {
