@@ -102,7 +102,10 @@ fn planned(project: &Project, item: &Item, now: Timestamp) -> Row {
     let (kind, what) = match &item.thing {
         Thing::Custody(kept) => ("custody", kept.found.reference.clone()),
         Thing::Trash { path } => ("trash", shown(project, path)),
-        Thing::Setup { path } => ("setup", shown(project, path)),
+        Thing::Setup { path, command } => {
+            let of = command.as_ref().map_or(String::new(), |command| format!(", by `{command}`"));
+            ("setup", shown(project, path) + &of)
+        }
         Thing::Worktree { worktree, .. } => ("worktree", shown(project, &worktree.path)),
         Thing::Attempts { path, .. } => ("logs", shown(project, path)),
         Thing::Board { path, .. } => ("noticeboard", shown(project, path)),

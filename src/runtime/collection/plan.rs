@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::size;
@@ -9,7 +10,7 @@ use crate::event::Timestamp;
 use crate::git::Worktree;
 use crate::id::{GraphName, LaneId, RunNo, Sha};
 use crate::plan::{self, Plan};
-use crate::runtime::effects::setup_results;
+use crate::runtime::effects::{SetupResult, setup_results};
 use crate::runtime::kept::{Kept, Standing, kept, standing_of};
 use crate::runtime::{Project, RuntimeError, store};
 
@@ -22,6 +23,13 @@ pub enum Thing {
     Trash {
         /// Where it is.
         path: PathBuf,
+    },
+    /// What a setup command made, kept for lanes to come.
+    Setup {
+        /// Where it is.
+        path: PathBuf,
+        /// The command; `None` for what an interrupted one has left.
+        command: Option<String>,
     },
     /// A worktree that a merged lane has left.
     Worktree {
@@ -36,11 +44,6 @@ pub enum Thing {
         path: PathBuf,
         /// The run.
         run: (GraphName, RunNo),
-    },
-    /// What a setup command made, kept for the next lanes.
-    Setup {
-        /// Where it is.
-        path: PathBuf,
     },
     /// The noticeboard of a run.
     Board {
@@ -67,6 +70,9 @@ pub enum Spared {
     /// Its run goes on.
     #[error("its run is not over")]
     Live,
+    /// A run is about to use it.
+    #[error("a run uses it at this moment")]
+    InUse,
     /// Its run is not merged.
     #[error("lane `{lane}` of its run is not merged")]
     Unmerged {
@@ -103,7 +109,7 @@ struct Look<'a> {
     now: Timestamp,
     older_than: u64,
     sizes: Sizes,
-    runs: BTreeMap<(GraphName, RunNo), Standing>,
+    runs: Standings,
     items: Vec<Item>,
 }
 
@@ -129,18 +135,8 @@ pub(in crate::runtime) fn collect_stale(
 }
 
 fn look(project: &Project, now: Timestamp, older_than: u64, sizes: Sizes) -> Result<Vec<Item>, RuntimeError> {
-    let mut look = Look { project, now, older_than, sizes, runs: BTreeMap::new(), items: Vec::new() };
-    let mut plans = Vec::new();
-    for graph in project.record.graphs()? {
-        for run in project.record.runs(&graph)? {
-            let (standing, plan) = match store::load(project, &graph, run) {
-                Ok(loaded) => (standing_of(&loaded), Some(loaded.plan)),
-                Err(error) => (Standing::Unreadable { reason: error.to_string() }, None),
-            };
-            look.runs.insert((graph.clone(), run), standing);
-            plans.extend(plan);
-        }
-    }
+    let (runs, plans) = standings(project)?;
+    let mut look = Look { project, now, older_than, sizes, runs, items: Vec::new() };
     look.custody()?;
     look.trash()?;
     look.setups()?;
@@ -149,6 +145,29 @@ fn look(project: &Project, now: Timestamp, older_than: u64, sizes: Sizes) -> Res
     }
     look.seen()?;
     Ok(look.items)
+}
+
+type Standings = BTreeMap<(GraphName, RunNo), Standing>;
+
+/// How every run stands, and the plans of those that can be read.
+fn standings(project: &Project) -> Result<(Standings, Vec<Arc<Plan>>), RuntimeError> {
+    let (mut runs, mut plans) = (BTreeMap::new(), Vec::new());
+    for graph in project.record.graphs()? {
+        for run in project.record.runs(&graph)? {
+            let (standing, plan) = match store::load(project, &graph, run) {
+                Ok(loaded) => (standing_of(&loaded), Some(loaded.plan)),
+                Err(error) => (Standing::Unreadable { reason: error.to_string() }, None),
+            };
+            runs.insert((graph.clone(), run), standing);
+            plans.extend(plan);
+        }
+    }
+    Ok((runs, plans))
+}
+
+/// Why nothing goes that does not say whose it is, if some run may need it.
+pub(super) fn needed(project: &Project) -> Result<Option<Spared>, RuntimeError> {
+    Ok(standings(project)?.0.values().find_map(spared))
 }
 
 impl Look<'_> {
@@ -175,23 +194,28 @@ impl Look<'_> {
 
     fn trash(&mut self) -> Result<(), RuntimeError> {
         for path in entries(&self.project.record.trash())? {
-            let since = changed_at(&path);
-            let bytes = self.size_of(&path, None);
-            self.add(Thing::Trash { path }, since, bytes, None);
+            let since = since_epoch(std::fs::metadata(&path).and_then(|meta| meta.modified()).ok());
+            let spared = self.needed();
+            let bytes = self.size_of(&path, spared.as_ref());
+            self.add(Thing::Trash { path }, since, bytes, spared);
         }
         Ok(())
     }
 
-    /// Any run may be about to use them.
     fn setups(&mut self) -> Result<(), RuntimeError> {
         let root = self.project.record.root();
         let failed = |source| RuntimeError::Io { action: "read", path: root.to_owned(), source };
-        let live = self.runs.values().any(|standing| *standing == Standing::Live).then_some(Spared::Live);
-        for result in setup_results(root).map_err(failed)? {
-            let since = timestamp(result.used);
-            self.add(Thing::Setup { path: result.path }, since, result.bytes, live.clone());
+        for SetupResult { path, command, used } in setup_results(root).map_err(failed)? {
+            // A result can be made again, and a run that uses it has it locked.
+            let spared = if command.is_some() { None } else { self.needed() };
+            let bytes = self.size_of(&path, spared.as_ref());
+            self.add(Thing::Setup { path, command }, since_epoch(Some(used)), bytes, spared);
         }
         Ok(())
+    }
+
+    fn needed(&self) -> Option<Spared> {
+        self.runs.values().find_map(spared)
     }
 
     fn run(&mut self, plan: &Plan) -> Result<(), RuntimeError> {
@@ -223,7 +247,7 @@ impl Look<'_> {
 
     /// A run that is not over may need what it last saw of origin.
     fn seen(&mut self) -> Result<(), RuntimeError> {
-        let needed = self.runs.values().find_map(spared);
+        let needed = self.needed();
         let last = self.runs.values().filter_map(|standing| match standing {
             Standing::Over { since } => Some(*since),
             _ => None,
@@ -278,13 +302,7 @@ pub(in crate::runtime) fn entries(dir: &Path) -> Result<Vec<PathBuf>, RuntimeErr
     Ok(found)
 }
 
-/// When something was put into a directory last; a place in the trash gets its content once.
-fn changed_at(path: &Path) -> Timestamp {
-    let changed = std::fs::metadata(path).and_then(|meta| meta.modified());
-    changed.map_or(Timestamp::default(), timestamp)
-}
-
-fn timestamp(at: SystemTime) -> Timestamp {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+fn since_epoch(at: Option<SystemTime>) -> Timestamp {
+    let since = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -5,12 +5,13 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::plan::{Item, Spared, Thing, entries, spared};
+use super::plan::{Item, Spared, Thing, entries, needed, spared};
 use crate::git::{GitError, Worktree};
 use crate::id::{GraphName, RunNo};
 use crate::plan::custody_ref;
+use crate::runtime::effects::SetupResult;
 use crate::runtime::kept::{standing, under_lock};
-use crate::runtime::{Project, RuntimeError, store};
+use crate::runtime::{Project, RuntimeError};
 
 /// What became of an item.
 #[derive(Debug)]
@@ -33,22 +34,28 @@ pub fn sweep(project: &Project, items: &[Item]) -> Result<Vec<Swept>, RuntimeErr
             tracing::warn!(%error, path = %left.display(), "what an earlier collection took away is still there");
         }
     }
-    Ok(items.iter().map(|item| one(project, item)).collect())
+    // Another run may have begun since the plan was made.
+    let needed = needed(project)?;
+    Ok(items.iter().map(|item| one(project, item, needed.as_ref())).collect())
 }
 
-fn one(project: &Project, item: &Item) -> Swept {
+fn one(project: &Project, item: &Item, needed: Option<&Spared>) -> Swept {
     if let Some(spared) = &item.spared {
         return Swept::Spared(spared.clone());
     }
-    let done = match run_of(&item.thing) {
-        None if matches!(item.thing, Thing::Setup { .. }) => {
-            while_nothing_runs(project, || remove(project, &item.thing)).map(|()| None)
+    let done = match (&item.thing, run_of(&item.thing)) {
+        (thing, Some((graph, run))) => {
+            under_lock(project, graph, || match spared(&standing(project, graph, *run)) {
+                Some(spared) => Ok(Some(spared)),
+                None => remove(project, thing).map(|()| None),
+            })
         }
-        None => remove(project, &item.thing).map(|()| None),
-        Some((graph, run)) => under_lock(project, graph, || match spared(&standing(project, graph, *run)) {
-            Some(spared) => Ok(Some(spared)),
-            None => remove(project, &item.thing).map(|()| None),
-        }),
+        (Thing::Setup { path, command: Some(_) }, None) => unused(project, path),
+        (Thing::Custody(_), None) => remove(project, &item.thing).map(|()| None),
+        (thing, None) => match needed {
+            Some(spared) => Ok(Some(spared.clone())),
+            None => remove(project, thing).map(|()| None),
+        },
     };
     match done {
         Ok(None) => Swept::Gone,
@@ -56,6 +63,12 @@ fn one(project: &Project, item: &Item) -> Swept {
         Err(RuntimeError::Lock(crate::journal::LockError::Held { .. })) => Swept::Spared(Spared::Live),
         Err(error) => Swept::Failed(error),
     }
+}
+
+/// Removes the result of a setup command, unless a run is at it.
+fn unused(project: &Project, path: &Path) -> Result<Option<Spared>, RuntimeError> {
+    let Some(_claim) = SetupResult::claim(path)? else { return Ok(Some(Spared::InUse)) };
+    take_away(project, path).map(|()| None)
 }
 
 fn run_of(thing: &Thing) -> Option<&(GraphName, RunNo)> {
@@ -72,20 +85,10 @@ fn remove(project: &Project, thing: &Thing) -> Result<(), RuntimeError> {
         Thing::Seen { reference, commit } => forget_ref(project, reference, commit),
         Thing::Worktree { worktree, run } => remove_worktree(project, worktree, run),
         Thing::Trash { path }
-        | Thing::Setup { path }
+        | Thing::Setup { path, .. }
         | Thing::Attempts { path, .. }
         | Thing::Board { path, .. } => take_away(project, path),
     }
-}
-
-/// Does `work` while nobody carries any graph.
-fn while_nothing_runs(
-    project: &Project,
-    work: impl FnOnce() -> Result<(), RuntimeError>,
-) -> Result<(), RuntimeError> {
-    let graphs = project.record.graphs()?;
-    let _locks = graphs.iter().map(|graph| store::lock(project, graph)).collect::<Result<Vec<_>, _>>()?;
-    work()
 }
 
 fn forget_ref(project: &Project, reference: &str, commit: &crate::id::Sha) -> Result<(), RuntimeError> {

@@ -41,10 +41,7 @@ fn p06_what_shows_any_sign_of_life_is_never_called_quiet() {
     }
     let mut signs = Signs::new(seen(0, 0), 0, 0);
     for minute in 1..600 {
-        let files = || Trace {
-            files: 1,
-            newest: Some(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(minute)),
-        };
+        let files = || Trace { files: 1, newest: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(minute)) };
         let quiet = signs.see(seen(0, 0), files, minute * MINUTE).quiet_ms();
         assert!(!signs.is_news(quiet, Some(2 * MINUTE)), "files, minute {minute}");
     }
