@@ -35,6 +35,8 @@ type Figure = fn(&Setting<'_>) -> Vec<Row>;
 const FIGURES: &[(&str, Figure)] = &[
     ("lanes", lanes::rows),
     ("provisioning", provisioning::rows),
+    ("large", provisioning::large),
+    ("crowd", provisioning::crowd),
     ("graphs", graphs::rows),
     ("landing", landing::rows),
     ("signals", live::latency_alone),

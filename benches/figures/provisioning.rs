@@ -41,12 +41,10 @@ struct Shape {
     goal: bool,
 }
 
-const SHAPES: [Shape; 4] = [
-    Shape { files: 20_000, lanes: 1, goal: false },
-    Shape { files: 20_000, lanes: 8, goal: true },
-    Shape { files: 20_000, lanes: 32, goal: false },
-    Shape { files: 80_000, lanes: 1, goal: false },
-];
+const SMALL: [Shape; 2] =
+    [Shape { files: 20_000, lanes: 1, goal: false }, Shape { files: 20_000, lanes: 8, goal: true }];
+const LARGE: Shape = Shape { files: 80_000, lanes: 1, goal: false };
+const CROWD: Shape = Shape { files: 20_000, lanes: 32, goal: false };
 
 /// A repository to make lanes of.
 struct Big {
@@ -57,26 +55,40 @@ struct Big {
     made: AtomicUsize,
 }
 
-/// All shapes, then the repository that `LANEWAY_BENCH_REPO` names, if it does. Lanes are removed when all have been made:
-/// ext4 does not use the numbers of files again that were deleted in the last minutes, and finding others takes it long.
+/// One lane and eight.
 pub(crate) fn rows(setting: &Setting<'_>) -> Vec<Row> {
-    let mut rows = Vec::new();
-    let mut bigs = Vec::new();
-    for Shape { files, lanes, goal } in SHAPES {
-        let big = Big::new(&setting.dir.join(format!("big-{files}-{lanes}")), files);
-        // The largest of them fills disks, and its spread is small.
-        let runs = if lanes > 8 { 1 } else { setting.runs };
-        let what = format!("{files} files x{lanes}");
-        rows.extend(big.rows(&what, lanes, runs, goal));
-        bigs.push((big, what));
-    }
+    all(setting, &SMALL.map(|shape| made_up(setting, shape)))
+}
+
+/// One lane of a larger repository, and eight of the one that `LANEWAY_BENCH_REPO` names, if it does.
+pub(crate) fn large(setting: &Setting<'_>) -> Vec<Row> {
+    let mut bigs = vec![made_up(setting, LARGE)];
     if let Some(named) = std::env::var_os("LANEWAY_BENCH_REPO") {
         let big = Big::copy(&setting.dir.join("named"), Path::new(&named));
         let what = format!("LANEWAY_BENCH_REPO ({} files) x8", big.contents.len());
-        rows.extend(big.rows(&what, 8, setting.runs, false));
-        bigs.push((big, what));
+        bigs.push((big, what, Shape { files: 0, lanes: 8, goal: false }));
     }
-    rows.extend(bigs.iter().map(|(big, what)| big.removal(what, setting.runs)));
+    all(setting, &bigs)
+}
+
+/// 32 lanes, made once: they take 20 GB of the disk, and the spread is small.
+pub(crate) fn crowd(setting: &Setting<'_>) -> Vec<Row> {
+    all(&Setting { runs: 1, ..*setting }, &[made_up(setting, CROWD)])
+}
+
+fn made_up(setting: &Setting<'_>, shape: Shape) -> (Big, String, Shape) {
+    let what = format!("{} files x{}", shape.files, shape.lanes);
+    let dir = setting.dir.join(format!("big-{}-{}", shape.files, shape.lanes));
+    (Big::new(&dir, shape.files), what, shape)
+}
+
+/// Lanes are removed when all have been made: ext4 does not use the numbers of files again that were deleted in the last
+/// minutes, and finding others takes it long.
+fn all(setting: &Setting<'_>, bigs: &[(Big, String, Shape)]) -> Vec<Row> {
+    let makes =
+        bigs.iter().flat_map(|(big, what, shape)| big.rows(what, shape.lanes, setting.runs, shape.goal));
+    let mut rows: Vec<Row> = makes.collect();
+    rows.extend(bigs.iter().map(|(big, what, _)| big.removal(what, setting.runs)));
     rows
 }
 
@@ -176,8 +188,8 @@ impl Big {
             Way { name: "laneway", goal: Goal::None, make: Box::new(|places| self.by_laneway(places)) },
             Way { name: "the same bytes, bare", goal: floor, make: Box::new(|places| self.floor(places)) },
         ];
-        // The largest shape fills disks, so git makes it the faster way only.
-        if lanes <= 8 {
+        // Where there are many, git makes them the faster way only.
+        if lanes < CROWD.lanes {
             let make = Box::new(|places: &[PathBuf]| self.by_git(places, 1));
             ways.push(Way { name: "git, one after another", goal: Goal::None, make });
         }
