@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use laneway::runtime::SetupResult;
 use serde_json::Value;
 
 use crate::harness::{Barrier, Scratch, Setup, UserState};
@@ -212,6 +213,34 @@ fn p11_gc_collects_what_is_merged_by_age_and_leaves_the_journal_and_the_user() {
     scratch.laneway(&["rebuild", "g"]).success();
     scratch.laneway(&["verify", "g"]).success();
     UserState::of(&scratch).expect(&before);
+}
+
+#[test]
+fn p11_results_of_setups_go_when_unused_and_trash_only_when_no_run_needs_it() {
+    let scratch = Scratch::new();
+    let lane = "\n[[workstreams]]\nid = \"default\"\nsetup = [{ run = \"echo x > made\", reads = [\"x\"], makes = [\"made\"] }]";
+    scratch.write("graphs/a.toml", &graph("a", lane, "echo ok > a.txt"));
+    scratch.laneway(&["run", "graphs/a.toml"]).success();
+    scratch.laneway(&["pr", "merge", "1"]).success();
+    scratch.write("graphs/b.toml", &graph("b", "", "echo ok > b.txt"));
+    scratch.laneway(&["run", "graphs/b.toml"]).success();
+    let plan = scratch.laneway(&["gc", "--older-than", "0d", "--json"]).success().json();
+    assert_eq!(fates(&plan, "goes").iter().filter(|kind| *kind == "setup").count(), 1, "{plan:#}");
+    assert!(fates(&plan, "stays").contains(&"trash".to_owned()), "b is not merged: {plan:#}");
+
+    let items = plan["items"].as_array().expect("items");
+    let result = items.iter().find(|item| item["kind"] == "setup").expect("the setup's result");
+    let place = result["what"].as_str().and_then(|what| what.split(',').next()).expect("a path");
+    let used = SetupResult::claim(&scratch.repo().join(place)).expect("a lock").expect("it is free");
+    let done = scratch.laneway(&["gc", "--older-than", "0d", "--yes", "--json"]).success().json();
+    assert!(fates(&done, "stays").contains(&"setup".to_owned()), "{done:#}");
+    drop(used);
+    let done = scratch.laneway(&["gc", "--older-than", "0d", "--yes", "--json"]).success().json();
+    assert!(fates(&done, "gone").contains(&"setup".to_owned()), "{done:#}");
+
+    scratch.laneway(&["pr", "merge", "2"]).success();
+    let done = scratch.laneway(&["gc", "--older-than", "0d", "--yes", "--json"]).success().json();
+    assert!(fates(&done, "gone").contains(&"trash".to_owned()), "{done:#}");
 }
 
 #[test]

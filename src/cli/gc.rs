@@ -13,7 +13,7 @@ use crate::event::Timestamp;
 use crate::render::causes;
 use crate::runtime::{Item, Project, Swept, Thing, collect, sweep};
 
-/// Collect what merged runs have left: custody, trash, worktrees, logs, noticeboards
+/// Collect what merged runs have left: custody, trash, worktrees, logs, noticeboards, results of setup commands
 ///
 /// Without --yes it only says what would go and what stays. Journals and plans of runs stay. Nothing goes of a run that is not
 /// over or not merged, nothing younger than the age, and nothing that is not Laneway's own. Objects that no ref holds any more
@@ -102,6 +102,10 @@ fn planned(project: &Project, item: &Item, now: Timestamp) -> Row {
     let (kind, what) = match &item.thing {
         Thing::Custody(kept) => ("custody", kept.found.reference.clone()),
         Thing::Trash { path } => ("trash", shown(project, path)),
+        Thing::Setup { path, command } => {
+            let of = command.as_ref().map_or(String::new(), |command| format!(", by `{command}`"));
+            ("setup", shown(project, path) + &of)
+        }
         Thing::Worktree { worktree, .. } => ("worktree", shown(project, &worktree.path)),
         Thing::Attempts { path, .. } => ("logs", shown(project, path)),
         Thing::Board { path, .. } => ("noticeboard", shown(project, path)),

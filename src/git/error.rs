@@ -69,7 +69,7 @@ pub enum GitError {
         path: PathBuf,
     },
     /// The `git` program is older than what Laneway needs.
-    #[error("git {found} is too old, {needed} or newer is needed")]
+    #[error("{found} is too old, {needed} or newer is needed")]
     GitTooOld {
         /// What `git version` prints.
         found: String,

@@ -144,11 +144,6 @@ impl Probe {
         Ok(pairs.iter().map(|pair| self.known[pair].clone()).collect())
     }
 
-    /// Takes over what an earlier series learnt of pairs, which holds for good.
-    pub fn remember(&mut self, known: impl IntoIterator<Item = ((Sha, Sha), Verdict)>) {
-        self.known.extend(known);
-    }
-
     /// How many pairs had to be merged so far, because nothing less could tell.
     pub fn merged(&self) -> usize {
         self.merged

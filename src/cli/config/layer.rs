@@ -123,9 +123,14 @@ impl Layers {
         Self(sources)
     }
 
+    /// What counts where nothing is set.
+    pub(in crate::cli) fn built_in() -> Self {
+        Self::new(vec![Source::defaults()])
+    }
+
     /// Reads every source but the graph and the flags. Without a repository there is no project.
     pub(in crate::cli) fn read(session: &Session, repo: Option<&Path>) -> Result<Self, CliError> {
-        let mut layers = Self::new(vec![Source::defaults()]);
+        let mut layers = Self::built_in();
         // Each file adds to the agents of those before it, so it is read with them in sight.
         if let Some(path) = user_file(session) {
             layers.0.extend(file::read(&path, Layer::User, repo, &layers.project_defaults())?);

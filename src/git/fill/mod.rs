@@ -20,9 +20,11 @@ mod conversion;
 mod listing;
 mod queue;
 mod stat_index;
+mod survey;
 mod write;
 
 pub(super) use queue::Queue;
+pub use survey::{LaneFiles, LeftToGit, Survey, Writer};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +32,7 @@ use std::time::Duration;
 use super::private::Private;
 use super::{GitError, Repo, Worktree, young};
 use crate::id::Sha;
+use conversion::Conversion;
 use listing::Listing;
 
 /// How far mtimes are set back. More than the coarsest time stamp of a file system (2 s).
@@ -99,7 +102,7 @@ impl Repo {
         let Some(listing) = self.with(|repo| Listing::of(repo, commit))? else {
             return Ok(vec![Filled::Rest; jobs.len()]);
         };
-        let Some(ours) = conversion::plain(self, commit, &listing)? else {
+        let Conversion::Entries(ours) = conversion::plain(self, commit, &listing)? else {
             return Ok(vec![Filled::Rest; jobs.len()]);
         };
         let whole = if ours.iter().all(|plain| *plain) { Filled::Whole } else { Filled::Rest };

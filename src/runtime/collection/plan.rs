@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::size;
 use crate::event::Timestamp;
 use crate::git::Worktree;
 use crate::id::{GraphName, LaneId, RunNo, Sha};
 use crate::plan::{self, Plan};
+use crate::runtime::effects::{SetupResult, setup_results};
 use crate::runtime::kept::{Kept, Standing, kept, standing_of};
 use crate::runtime::{Project, RuntimeError, store};
 
@@ -21,6 +23,13 @@ pub enum Thing {
     Trash {
         /// Where it is.
         path: PathBuf,
+    },
+    /// What a setup command made, kept for lanes to come.
+    Setup {
+        /// Where it is.
+        path: PathBuf,
+        /// The command; `None` for what an interrupted one has left.
+        command: Option<String>,
     },
     /// A worktree that a merged lane has left.
     Worktree {
@@ -61,6 +70,9 @@ pub enum Spared {
     /// Its run goes on.
     #[error("its run is not over")]
     Live,
+    /// A run is about to use it.
+    #[error("a run uses it at this moment")]
+    InUse,
     /// Its run is not merged.
     #[error("lane `{lane}` of its run is not merged")]
     Unmerged {
@@ -96,26 +108,38 @@ struct Look<'a> {
     project: &'a Project,
     now: Timestamp,
     older_than: u64,
-    runs: BTreeMap<(GraphName, RunNo), Standing>,
+    sizes: Sizes,
+    runs: Standings,
     items: Vec<Item>,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sizes {
+    All,
+    /// Nothing of what stays: the worktrees of a run that is under way are large.
+    OfWhatGoes,
 }
 
 /// Everything that could be collected, as of `now`; what is not older than `older_than` milliseconds stays. Changes nothing.
 pub fn collect(project: &Project, now: Timestamp, older_than: u64) -> Result<Vec<Item>, RuntimeError> {
-    let mut look = Look { project, now, older_than, runs: BTreeMap::new(), items: Vec::new() };
-    let mut plans = Vec::new();
-    for graph in project.record.graphs()? {
-        for run in project.record.runs(&graph)? {
-            let (standing, plan) = match store::load(project, &graph, run) {
-                Ok(loaded) => (standing_of(&loaded), Some(loaded.plan)),
-                Err(error) => (Standing::Unreadable { reason: error.to_string() }, None),
-            };
-            look.runs.insert((graph.clone(), run), standing);
-            plans.extend(plan);
-        }
-    }
+    look(project, now, older_than, Sizes::All)
+}
+
+/// The same of any age, without the sizes of what stays.
+pub(in crate::runtime) fn collect_stale(
+    project: &Project,
+    now: Timestamp,
+) -> Result<Vec<Item>, RuntimeError> {
+    look(project, now, 0, Sizes::OfWhatGoes)
+}
+
+fn look(project: &Project, now: Timestamp, older_than: u64, sizes: Sizes) -> Result<Vec<Item>, RuntimeError> {
+    let (runs, plans) = standings(project)?;
+    let mut look = Look { project, now, older_than, sizes, runs, items: Vec::new() };
     look.custody()?;
     look.trash()?;
+    look.setups()?;
     for plan in &plans {
         look.run(plan)?;
     }
@@ -123,11 +147,38 @@ pub fn collect(project: &Project, now: Timestamp, older_than: u64) -> Result<Vec
     Ok(look.items)
 }
 
+type Standings = BTreeMap<(GraphName, RunNo), Standing>;
+
+/// How every run stands, and the plans of those that can be read.
+fn standings(project: &Project) -> Result<(Standings, Vec<Arc<Plan>>), RuntimeError> {
+    let (mut runs, mut plans) = (BTreeMap::new(), Vec::new());
+    for graph in project.record.graphs()? {
+        for run in project.record.runs(&graph)? {
+            let (standing, plan) = match store::load(project, &graph, run) {
+                Ok(loaded) => (standing_of(&loaded), Some(loaded.plan)),
+                Err(error) => (Standing::Unreadable { reason: error.to_string() }, None),
+            };
+            runs.insert((graph.clone(), run), standing);
+            plans.extend(plan);
+        }
+    }
+    Ok((runs, plans))
+}
+
+/// Why nothing goes that does not say whose it is, if some run may need it.
+pub(super) fn needed(project: &Project) -> Result<Option<Spared>, RuntimeError> {
+    Ok(standings(project)?.0.values().find_map(spared))
+}
+
 impl Look<'_> {
     fn add(&mut self, thing: Thing, since: Timestamp, bytes: u64, spared: Option<Spared>) {
         let young = self.now.since(since) < self.older_than;
         let spared = spared.or_else(|| young.then_some(Spared::Young));
         self.items.push(Item { thing, since, bytes, spared });
+    }
+
+    fn size_of(&self, path: &Path, spared: Option<&Spared>) -> u64 {
+        if self.sizes == Sizes::OfWhatGoes && spared.is_some() { 0 } else { size::of(path) }
     }
 
     fn custody(&mut self) -> Result<(), RuntimeError> {
@@ -143,11 +194,28 @@ impl Look<'_> {
 
     fn trash(&mut self) -> Result<(), RuntimeError> {
         for path in entries(&self.project.record.trash())? {
-            let since = changed_at(&path);
-            let bytes = size::of(&path);
-            self.add(Thing::Trash { path }, since, bytes, None);
+            let since = since_epoch(std::fs::metadata(&path).and_then(|meta| meta.modified()).ok());
+            let spared = self.needed();
+            let bytes = self.size_of(&path, spared.as_ref());
+            self.add(Thing::Trash { path }, since, bytes, spared);
         }
         Ok(())
+    }
+
+    fn setups(&mut self) -> Result<(), RuntimeError> {
+        let root = self.project.record.root();
+        let failed = |source| RuntimeError::Io { action: "read", path: root.to_owned(), source };
+        for SetupResult { path, command, used } in setup_results(root).map_err(failed)? {
+            // A result can be made again, and a run that uses it has it locked.
+            let spared = if command.is_some() { None } else { self.needed() };
+            let bytes = self.size_of(&path, spared.as_ref());
+            self.add(Thing::Setup { path, command }, since_epoch(Some(used)), bytes, spared);
+        }
+        Ok(())
+    }
+
+    fn needed(&self) -> Option<Spared> {
+        self.runs.values().find_map(spared)
     }
 
     fn run(&mut self, plan: &Plan) -> Result<(), RuntimeError> {
@@ -159,19 +227,19 @@ impl Look<'_> {
         };
         let spared = spared(&standing);
         for worktree in leftovers(self.project, plan)? {
-            let bytes = size::of(&worktree.path);
             let spared =
                 spared.clone().or_else(|| worktree.admin.join("locked").exists().then_some(Spared::Locked));
+            let bytes = self.size_of(&worktree.path, spared.as_ref());
             self.add(Thing::Worktree { worktree, run: run.clone() }, since, bytes, spared);
         }
         let attempts = self.project.record.run_dir(&run.0, run.1).join("attempts");
         if attempts.is_dir() {
-            let bytes = size::of(&attempts);
+            let bytes = self.size_of(&attempts, spared.as_ref());
             self.add(Thing::Attempts { path: attempts, run: run.clone() }, since, bytes, spared.clone());
         }
         let board = self.project.board(&run.0, run.1).root().to_owned();
         if board.is_dir() {
-            let bytes = size::of(&board);
+            let bytes = self.size_of(&board, spared.as_ref());
             self.add(Thing::Board { path: board, run }, since, bytes, spared);
         }
         Ok(())
@@ -179,7 +247,7 @@ impl Look<'_> {
 
     /// A run that is not over may need what it last saw of origin.
     fn seen(&mut self) -> Result<(), RuntimeError> {
-        let needed = self.runs.values().find_map(spared);
+        let needed = self.needed();
         let last = self.runs.values().filter_map(|standing| match standing {
             Standing::Over { since } => Some(*since),
             _ => None,
@@ -219,7 +287,7 @@ fn leftovers(project: &Project, plan: &Plan) -> Result<Vec<Worktree>, RuntimeErr
 }
 
 /// What lies in a directory that may be missing, in order of name.
-pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, RuntimeError> {
+pub(in crate::runtime) fn entries(dir: &Path) -> Result<Vec<PathBuf>, RuntimeError> {
     let failed = |source| RuntimeError::Io { action: "read", path: dir.to_owned(), source };
     let listed = match std::fs::read_dir(dir) {
         Ok(listed) => listed,
@@ -234,9 +302,7 @@ pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, RuntimeError> {
     Ok(found)
 }
 
-/// When something was put into a directory last; a place in the trash gets its content once.
-fn changed_at(path: &Path) -> Timestamp {
-    let changed = std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
-    let since = changed.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+fn since_epoch(at: Option<SystemTime>) -> Timestamp {
+    let since = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

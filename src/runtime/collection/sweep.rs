@@ -5,10 +5,11 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::plan::{Item, Spared, Thing, entries, spared};
+use super::plan::{Item, Spared, Thing, entries, needed, spared};
 use crate::git::{GitError, Worktree};
 use crate::id::{GraphName, RunNo};
 use crate::plan::custody_ref;
+use crate::runtime::effects::SetupResult;
 use crate::runtime::kept::{standing, under_lock};
 use crate::runtime::{Project, RuntimeError};
 
@@ -33,19 +34,28 @@ pub fn sweep(project: &Project, items: &[Item]) -> Result<Vec<Swept>, RuntimeErr
             tracing::warn!(%error, path = %left.display(), "what an earlier collection took away is still there");
         }
     }
-    Ok(items.iter().map(|item| one(project, item)).collect())
+    // Another run may have begun since the plan was made.
+    let needed = needed(project)?;
+    Ok(items.iter().map(|item| one(project, item, needed.as_ref())).collect())
 }
 
-fn one(project: &Project, item: &Item) -> Swept {
+fn one(project: &Project, item: &Item, needed: Option<&Spared>) -> Swept {
     if let Some(spared) = &item.spared {
         return Swept::Spared(spared.clone());
     }
-    let done = match run_of(&item.thing) {
-        None => remove(project, &item.thing).map(|()| None),
-        Some((graph, run)) => under_lock(project, graph, || match spared(&standing(project, graph, *run)) {
-            Some(spared) => Ok(Some(spared)),
-            None => remove(project, &item.thing).map(|()| None),
-        }),
+    let done = match (&item.thing, run_of(&item.thing)) {
+        (thing, Some((graph, run))) => {
+            under_lock(project, graph, || match spared(&standing(project, graph, *run)) {
+                Some(spared) => Ok(Some(spared)),
+                None => remove(project, thing).map(|()| None),
+            })
+        }
+        (Thing::Setup { path, command: Some(_) }, None) => unused(project, path),
+        (Thing::Custody(_), None) => remove(project, &item.thing).map(|()| None),
+        (thing, None) => match needed {
+            Some(spared) => Ok(Some(spared.clone())),
+            None => remove(project, thing).map(|()| None),
+        },
     };
     match done {
         Ok(None) => Swept::Gone,
@@ -55,11 +65,17 @@ fn one(project: &Project, item: &Item) -> Swept {
     }
 }
 
+/// Removes the result of a setup command, unless a run is at it.
+fn unused(project: &Project, path: &Path) -> Result<Option<Spared>, RuntimeError> {
+    let Some(_claim) = SetupResult::claim(path)? else { return Ok(Some(Spared::InUse)) };
+    take_away(project, path).map(|()| None)
+}
+
 fn run_of(thing: &Thing) -> Option<&(GraphName, RunNo)> {
     match thing {
         Thing::Custody(kept) => kept.run.as_ref(),
         Thing::Worktree { run, .. } | Thing::Attempts { run, .. } | Thing::Board { run, .. } => Some(run),
-        Thing::Trash { .. } | Thing::Seen { .. } => None,
+        Thing::Trash { .. } | Thing::Setup { .. } | Thing::Seen { .. } => None,
     }
 }
 
@@ -68,9 +84,10 @@ fn remove(project: &Project, thing: &Thing) -> Result<(), RuntimeError> {
         Thing::Custody(kept) => forget_ref(project, &kept.found.reference, &kept.found.commit),
         Thing::Seen { reference, commit } => forget_ref(project, reference, commit),
         Thing::Worktree { worktree, run } => remove_worktree(project, worktree, run),
-        Thing::Trash { path } | Thing::Attempts { path, .. } | Thing::Board { path, .. } => {
-            take_away(project, path)
-        }
+        Thing::Trash { path }
+        | Thing::Setup { path, .. }
+        | Thing::Attempts { path, .. }
+        | Thing::Board { path, .. } => take_away(project, path),
     }
 }
 

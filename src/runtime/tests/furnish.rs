@@ -87,7 +87,7 @@ run = "cat made/of > seen"
     assert_eq!(std::fs::read_to_string(&count).unwrap(), "x\nx\n");
     let results = setup_results(&bench.project.repo.record_dir()).unwrap();
     assert_eq!(results.len(), 2, "{results:?}");
-    assert!(results.iter().all(|r| r.command.is_some() && r.bytes > 3), "{results:?}");
+    assert!(results.iter().all(|r| r.command.is_some()), "{results:?}");
     for result in &results {
         let kept = std::fs::read_to_string(result.path.join("made/made/of")).unwrap();
         assert_eq!(kept, "v1\n", "what a lane changes in its copy stays there");

@@ -97,7 +97,7 @@ impl Slot {
 
     /// Taken by one Laneway at a time, for as long as the command runs.
     pub(super) fn try_lock(&self) -> Result<Option<RepoLock>, ShelfError> {
-        Ok(RepoLock::try_acquire(&self.path.with_extension("lock"))?)
+        Ok(SetupResult::claim(&self.path)?)
     }
 
     /// Puts the result into the lane, in the place of what stands there. `false` where there is none.
@@ -180,14 +180,19 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ShelfError {
 /// A kept result of a setup command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetupResult {
-    /// Its folder, which may be removed with all that is in it while no run lives.
+    /// Its folder.
     pub path: PathBuf,
     /// The command; `None` for what an interrupted one has left.
     pub command: Option<String>,
-    /// The size of its files. Blocks that lanes share count as if they were its own.
-    pub bytes: u64,
     /// When it was made or last used.
     pub used: SystemTime,
+}
+
+impl SetupResult {
+    /// Keeps runs from using it, so that it can be removed; `None` while one does.
+    pub fn claim(path: &Path) -> Result<Option<RepoLock>, GitError> {
+        RepoLock::try_acquire(&path.with_extension("lock"))
+    }
 }
 
 /// The results of setup commands that the record keeps, in no order.
@@ -212,12 +217,7 @@ pub fn setup_results(record: &Path) -> io::Result<Vec<SetupResult>> {
             Err(error) if error.kind() == ErrorKind::NotFound => (None, path.metadata()?.modified()?),
             Err(error) => return Err(error),
         };
-        let mut bytes = 0;
-        for entry in WalkDir::new(&path) {
-            let found = entry?.metadata()?;
-            bytes += if found.is_file() { found.len() } else { 0 };
-        }
-        found.push(SetupResult { path, command, bytes, used });
+        found.push(SetupResult { path, command, used });
     }
     Ok(found)
 }
