@@ -75,6 +75,7 @@ fn plan(graph: &Graph) -> Plan {
         forge: ForgeKind::Local,
         github: None,
         ports: laneway::plan::PortRange::DEFAULT,
+        warm: 0,
     };
     build(graph, &inputs).expect("a plan")
 }

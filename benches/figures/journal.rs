@@ -172,6 +172,7 @@ fn plan() -> Plan {
         forge: ForgeKind::Local,
         github: None,
         ports: laneway::plan::PortRange::DEFAULT,
+        warm: 0,
     };
     let mut plan = build(&graph, &inputs).expect("a sound graph");
     // More than a graph may ask for, so that a plan of common size fills the journal.

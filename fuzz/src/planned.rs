@@ -43,6 +43,7 @@ pub(crate) fn plan(graph: &Graph) -> Plan {
         forge: ForgeKind::Local,
         github: None,
         ports: PortRange::DEFAULT,
+        warm: 0,
     };
     build(graph, &inputs).expect("a graph that was accepted has a plan")
 }

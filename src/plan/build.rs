@@ -68,6 +68,8 @@ pub struct Inputs {
     pub github: Option<GitHubPlace>,
     /// The ports that lanes are given.
     pub ports: PortRange,
+    /// How many lanes that cannot begin yet have their worktree already.
+    pub warm: u32,
 }
 
 /// Why there is no plan.
@@ -127,6 +129,7 @@ pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
             forge: inputs.forge,
             github: inputs.github.clone(),
             ports: inputs.ports,
+            warm: inputs.warm,
         },
         roles: graph.roles.clone(),
         lanes,

@@ -31,6 +31,8 @@ pub struct Config {
     pub github: Option<GitHubPlace>,
     /// The ports that lanes are given.
     pub ports: Option<PortRange>,
+    /// How many lanes that cannot begin yet have their worktree already.
+    pub warm: u32,
     /// The root of all worktrees; `.worktrees` in the repository by default.
     pub worktrees: Option<PathBuf>,
     /// Neither fetch nor push.
@@ -99,6 +101,7 @@ pub fn prepare(
             forge: config.forge,
             github: config.github.clone(),
             ports: config.ports.unwrap_or_default(),
+            warm: config.warm,
         },
     )?)
 }

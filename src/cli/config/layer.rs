@@ -93,6 +93,8 @@ pub(in crate::cli) struct Settings {
     pub(in crate::cli) worktrees: Option<PathBuf>,
     /// The ports that lanes are given.
     pub(in crate::cli) ports: Option<PortRange>,
+    /// How many lanes that cannot begin yet have their worktree already.
+    pub(in crate::cli) warm: Option<u32>,
     /// Whether nothing is fetched or pushed.
     pub(in crate::cli) offline: Option<bool>,
     /// Whether a merge moves the target at origin too.
@@ -197,6 +199,7 @@ impl Layers {
             github: None,
             worktrees: self.pick(|s| s.worktrees.clone()).map(|(v, _)| v),
             ports: self.pick(|s| s.ports).map(|(v, _)| v),
+            warm: self.pick(|s| s.warm).map_or(0, |(v, _)| v),
             offline: self.pick(|s| s.offline).is_some_and(|(v, _)| v),
             push_target: self.pick(|s| s.push_target).is_some_and(|(v, _)| v),
             agents: self.project_defaults().agents,
@@ -217,6 +220,7 @@ impl Source {
                 handoff: Some(Handoff::Ready),
                 grace: Some(Millis(10_000)),
                 forge: Some(ForgeChoice::Auto),
+                warm: Some(0),
                 offline: Some(false),
                 push_target: Some(false),
                 agents: agent::built_in().clone(),

@@ -51,6 +51,7 @@ fn rows(layers: &Layers) -> Vec<(&'static str, Option<(Value, &Source)>)> {
         ("grace", layers.pick(|s| s.grace.map(duration))),
         ("worktrees", layers.pick(|s| s.worktrees.as_ref().map(|path| path.display().to_string().into()))),
         ("lanes.ports", layers.pick(|s| s.ports.map(|ports| ports.to_string().into()))),
+        ("lanes.warm", layers.pick(|s| s.warm.map(Value::from))),
         ("offline", layers.pick(|s| s.offline.map(Value::from))),
         ("forge.kind", layers.pick(|s| s.forge.map(forge))),
         ("forge.github.api", layers.pick(|s| s.github_api.clone().map(Value::from))),
