@@ -4,14 +4,14 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Seek, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::GitError;
+use super::{GitError, pipe};
 use crate::id::Sha;
 
 /// How long a call may take that talks to the network or to a signing program.
@@ -101,6 +101,8 @@ pub(super) struct Git {
     command: Command,
     accepted: &'static [i32],
     limit: Option<Duration>,
+    /// The lane that git reads, which an agent has written.
+    lane: Option<PathBuf>,
     stdin: Option<Vec<u8>>,
 }
 
@@ -143,7 +145,11 @@ impl Git {
             command.args(["-c", pair]);
         }
         command.arg(operation);
-        Self { operation, command, accepted: &[0], limit: None, stdin: None }
+        let lane = match scope {
+            Scope::Private { work_tree, .. } => Some(work_tree.to_owned()),
+            Scope::Nowhere | Scope::Common { .. } | Scope::Checkout { .. } => None,
+        };
+        Self { operation, command, accepted: &[0], limit: None, lane, stdin: None }
     }
 
     pub(super) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -232,7 +238,12 @@ impl Git {
     fn run_unbounded(&mut self) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), GitError> {
         let failed = self.failed();
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = self.spawn()?.wait_with_output().map_err(failed)?;
+        let child = self.spawn()?;
+        let output = match &self.lane {
+            Some(lane) => pipe::wait_in(lane, child),
+            None => child.wait_with_output(),
+        };
+        let output = output.map_err(failed)?;
         Ok((output.status, output.stdout, output.stderr))
     }
 

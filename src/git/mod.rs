@@ -29,6 +29,7 @@ mod left;
 mod lock;
 mod merge;
 mod objects;
+mod pipe;
 mod private;
 mod probe;
 mod provision;

@@ -20,6 +20,7 @@ use super::worktree::{gitfile_line, resolved};
 use super::{GitError, Repo, Worktree};
 use crate::failpoint::{self, Point};
 use crate::id::Sha;
+use crate::plain_file;
 
 /// How often the folder of the worktrees is made again that git removes when it is empty.
 const SWEPT_TRIES: u32 = 1000;
@@ -96,7 +97,8 @@ impl Repo {
         if names != [".git"] || !std::fs::symlink_metadata(&gitfile).is_ok_and(|found| found.is_file()) {
             return occupied();
         }
-        let line = std::fs::read(&gitfile).map_err(GitError::io("read", &gitfile))?;
+        let line =
+            plain_file::read(&gitfile, plain_file::MOST_BYTES).map_err(GitError::io("read", &gitfile))?;
         let ours = [b"gitdir: ", self.common_dir().join("worktrees").as_os_str().as_bytes(), b"/"].concat();
         let pointed = line
             .strip_prefix(b"gitdir: ")
@@ -145,7 +147,7 @@ impl Repo {
     /// deleted. [`Repo::custody`] comes first. A worktree that somebody locked is [`GitError::WorktreeLocked`].
     pub fn remove(&self, worktree: &Worktree, trash: &Path) -> Result<Option<PathBuf>, GitError> {
         let lock = worktree.admin.join("locked");
-        match std::fs::read(&lock) {
+        match plain_file::read(&lock, plain_file::MOST_BYTES) {
             Ok(reason) => {
                 let reason = String::from_utf8_lossy(&reason).trim().to_owned();
                 return Err(GitError::WorktreeLocked { path: worktree.path.clone(), reason });

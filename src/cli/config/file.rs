@@ -2,8 +2,6 @@
 //!
 //! What these files share with a graph (`[defaults]`, `[agents]`, `max_parallel`, `handoff`) is read by the graph's
 //! own reader, so that it means the same in both.
-#![expect(clippy::disallowed_methods, reason = "reads the files of the configuration")]
-
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,6 +12,7 @@ use super::env;
 use super::layer::{Layer, Settings, Source};
 use crate::graph::{self, Graph, Millis, ProjectDefaults};
 use crate::id::{AgentName, IdError};
+use crate::plain_file::{self, Odd};
 
 /// Keys that are read by the graph's reader.
 const SHARED: [&str; 4] = ["max_parallel", "handoff", "defaults", "agents"];
@@ -114,6 +113,9 @@ impl ConfigError {
     pub(in crate::cli) fn hints(&self) -> Vec<String> {
         match self {
             Self::Problems { problems, .. } => problems.iter().filter_map(Problem::hint).collect(),
+            Self::Read { source, .. } if Odd::of(source).is_some() => {
+                vec!["put a TOML file there, or remove it: every setting has a default".to_owned()]
+            }
             Self::Read { .. } | Self::Syntax { .. } | Self::Variable { .. } => Vec::new(),
         }
     }
@@ -139,7 +141,7 @@ pub(super) fn read(
     repo: Option<&Path>,
     known: &ProjectDefaults,
 ) -> Result<Option<Source>, ConfigError> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match plain_file::read_text(path, plain_file::MOST_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {
