@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use laneway::graph::{self, Handoff, Millis, ProjectDefaults};
+use laneway::graph::{self, Furnishing, Handoff, Millis, ProjectDefaults};
 use laneway::id::{LaneId, RunNo};
 use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
 use serde::{Deserialize, Serialize};
@@ -269,6 +269,7 @@ impl Scenario {
             forge: if self.github { ForgeKind::GitHub } else { ForgeKind::Local },
             github: None,
             ports: laneway::plan::PortRange::DEFAULT,
+            lanes: Furnishing::default(),
         };
         build(&graph, &inputs).map(Arc::new).map_err(|e| e.to_string())
     }

@@ -9,7 +9,7 @@ use super::{env, file};
 use crate::agent;
 use crate::cli::error::CliError;
 use crate::cli::session::Session;
-use crate::graph::{AgentDef, Gate, Graph, Handoff, Millis, ProjectDefaults};
+use crate::graph::{AgentDef, Furnishing, Gate, Graph, Handoff, Lfs, Millis, ProjectDefaults};
 use crate::id::AgentName;
 use crate::plan::{ForgeKind, PortRange};
 use crate::runtime::Config;
@@ -93,6 +93,12 @@ pub(in crate::cli) struct Settings {
     pub(in crate::cli) worktrees: Option<PathBuf>,
     /// The ports that lanes are given.
     pub(in crate::cli) ports: Option<PortRange>,
+    /// The ignored files that lanes get a copy of.
+    pub(in crate::cli) copy: Option<Vec<String>>,
+    /// Whether lanes have submodules.
+    pub(in crate::cli) submodules: Option<bool>,
+    /// What lanes hold of files in LFS.
+    pub(in crate::cli) lfs: Option<Lfs>,
     /// Whether nothing is fetched or pushed.
     pub(in crate::cli) offline: Option<bool>,
     /// Whether a merge moves the target at origin too.
@@ -197,6 +203,12 @@ impl Layers {
             github: None,
             worktrees: self.pick(|s| s.worktrees.clone()).map(|(v, _)| v),
             ports: self.pick(|s| s.ports).map(|(v, _)| v),
+            lanes: Furnishing {
+                copy: self.pick(|s| s.copy.clone()).map(|(v, _)| v),
+                submodules: self.pick(|s| s.submodules).map(|(v, _)| v),
+                lfs: self.pick(|s| s.lfs).map(|(v, _)| v),
+                ..Furnishing::default()
+            },
             offline: self.pick(|s| s.offline).is_some_and(|(v, _)| v),
             push_target: self.pick(|s| s.push_target).is_some_and(|(v, _)| v),
             agents: self.project_defaults().agents,
@@ -219,6 +231,8 @@ impl Source {
                 forge: Some(ForgeChoice::Auto),
                 offline: Some(false),
                 push_target: Some(false),
+                submodules: Some(true),
+                lfs: Some(Lfs::Auto),
                 agents: agent::built_in().clone(),
                 ..Settings::default()
             },

@@ -42,7 +42,8 @@ pub(super) async fn furnish(
     checks: &mut Vec<CheckRecorded>,
 ) -> Result<(), Failure> {
     let plan = &context.lane(&room.lane).furnish;
-    if plan.copy.is_empty() && plan.setup.is_empty() && !context.project.repo.has_include() {
+    let copies = plan.copy.as_deref().unwrap_or_default();
+    if copies.is_empty() && plan.setup.is_empty() && !context.project.repo.has_include() {
         return Ok(());
     }
     let what = name_of(plan)?;
@@ -52,7 +53,7 @@ pub(super) async fn furnish(
         if repo.furnished(&at.worktree)?.is_some_and(|found| found == noted) {
             return Ok(None);
         }
-        let copy = &shared.lane(&at.lane).furnish.copy;
+        let copy = shared.lane(&at.lane).furnish.copy.as_deref().unwrap_or_default();
         repo.bring(&at.worktree, copy, &own_folders(&shared)).map(Some)
     })
     .await
@@ -82,7 +83,7 @@ pub(super) async fn furnish(
 
 /// One line for what a worktree is to be furnished with; another one where the graph was changed since.
 fn name_of(plan: &Furnishing) -> Result<String, Failure> {
-    let text = serde_json::to_vec(&(&plan.copy, &plan.setup));
+    let text = serde_json::to_vec(&(plan.copy.as_deref().unwrap_or_default(), &plan.setup));
     let text = text.map_err(|e| permanent(format!("the furnishing could not be written down: {e}")))?;
     Ok(digest(&text))
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::Room;
 use super::shelf::{Shelf, ShelfError, Slot};
-use crate::agent;
 use crate::event::{CheckRecorded, CheckStatus, Failure, FailureKind};
 use crate::exec::{self, Bounded, Launch, StdinFrom};
 use crate::graph::{Millis, Setup};
@@ -150,7 +149,7 @@ impl Work<'_> {
         let launch = Launch {
             argv: gate::argv(&setup.command),
             cwd: lane.clone(),
-            env: agent::environment(&self.context.environment, lane, &self.given()),
+            env: self.context.environment_in(lane, &self.given())?,
             stdin: StdinFrom::Null,
             log: self.log.clone(),
             tag: self.tag.clone(),
