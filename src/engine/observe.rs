@@ -142,11 +142,12 @@ fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
     let undone = |t: &crate::state::Task| t.status == crate::event::TaskStatus::Reset;
     let failed = |ix: usize| state.is_retriable(ix);
     let lane_failed = |lane: usize| state.lanes[lane].status == LaneStatus::Failed && !state.is_closed(lane);
+    let lane_stands = |lane: usize| lane_failed(lane) || state.lanes[lane].failed_step().is_some();
     let refused = |t: &crate::state::Task| {
         t.attempt().is_some_and(|a| a.status == AttemptStatus::Waiting && a.refusal().is_some())
     };
     if tasks.is_empty() {
-        let any = (0..state.tasks.len()).any(failed) || (0..state.lanes.len()).any(lane_failed);
+        let any = (0..state.tasks.len()).any(failed) || (0..state.lanes.len()).any(lane_stands);
         let any = any || state.tasks.iter().any(refused);
         let hint =
             if state.tasks.iter().any(undone) { "; name what was undone to have it done again" } else { "" };
@@ -157,7 +158,7 @@ fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
         refused(&state.tasks[ix])
             || failed(ix)
             || undone(&state.tasks[ix])
-            || lane_failed(state.index().lane_of[ix])
+            || lane_stands(state.index().lane_of[ix])
     };
     tasks.iter().find_map(|id| {
         let (ix, status) = status_of(id)?;

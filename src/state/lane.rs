@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Check, Revert, Step, Undo};
 use crate::event::{
-    Actor, CHECK_ORIGIN, ConcernClass, ConflictPredicted, ControlVerb, Effect, LaneStatus, PrRef, ReviewAct,
-    ReviewDismissed, SyncSource, Timestamp,
+    Actor, CHECK_ORIGIN, ConcernClass, ConflictPredicted, ControlVerb, Effect, Failure, LaneStatus, PrRef,
+    ReviewAct, ReviewDismissed, SyncSource, Timestamp,
 };
 use crate::id::{Sha, TaskId};
 use crate::plan::{LaneIx, TaskIx};
@@ -289,6 +289,17 @@ impl Lane {
     /// Whether its branch on origin is known to hold what the lane does not.
     pub fn origin_is_ahead(&self) -> bool {
         self.checks.iter().any(|check| check.name == CHECK_ORIGIN)
+    }
+
+    /// How a step failed that its open pull request needs and that Laneway takes by itself; such a step is tried again
+    /// when a person asks for it.
+    pub fn failed_step(&self) -> Option<&Failure> {
+        let step = self.step.as_ref().filter(|_| self.status == LaneStatus::PrCreated)?;
+        let own = matches!(
+            step.effect,
+            Effect::OpenPr { .. } | Effect::Prove { .. } | Effect::MergePr { request: None, .. }
+        );
+        step.failure().filter(|_| own).map(|(failure, _)| failure)
     }
 
     /// Whether an effect on the lane is under way, or it is being reset.

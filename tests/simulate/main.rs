@@ -132,6 +132,10 @@ fn seeds(options: &Options) -> bool {
     total.peak_mib = large::peak_mib();
     total.virtual_days /= 24 * 3600 * 1000;
     failed.sort_by_key(|(seed, ..)| *seed);
+    for (seed, _, ended) in &failed {
+        let Some(wrong) = &ended.wrong else { continue };
+        eprintln!("seed {seed}: {}: {} (step {})", wrong.broken.law, wrong.broken.how, wrong.step);
+    }
     for (seed, scenario, ended) in failed.iter().take(MOST_REPORTED) {
         report(&format!("seed {seed}"), scenario, ended, options);
     }

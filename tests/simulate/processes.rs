@@ -372,9 +372,7 @@ impl World {
             }
         }
         let Some(commit) = commit else { return (facts, Ok(())) };
-        if found.as_ref() != Some(tip) {
-            self.wrongs.push(format!("{mark} lands on {tip:?}, and the branch stands at {found:?}"));
-        }
+        self.restore_branch(lane, tip, &mark);
         let to = self.repo.history.commit(&[tip, commit], mark);
         self.repo.lanes[lane] = Some(to.clone());
         facts.push(Draft::world(subject.clone(), merged(&to)));

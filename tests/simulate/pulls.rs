@@ -101,18 +101,10 @@ impl World {
         let mark = format!("sync/{lane}/{n}");
         let upstream: Vec<(LaneId, Sha)> = from.iter().flat_map(SyncSource::lanes).collect();
         let found = self.repo.lanes[ix].clone();
-        if let Some(found) = found.filter(|found| found != tip) {
-            let made = self.repo.history.mark_of(&found);
-            // One before it was done although its answer said otherwise: it is set back, and made anew.
-            if made != mark && made.starts_with(&format!("sync/{lane}/")) {
-                self.repo.lanes[ix] = Some(tip.clone());
-                return self.sync(key, (lane, n), tip, from);
-            }
-            if made != mark {
-                self.wrongs.push(format!("{mark} is made on {tip:?}, and the branch stands at {found:?}"));
-            }
+        if let Some(found) = found.filter(|found| found != tip && self.repo.history.mark_of(found) == mark) {
             return (vec![lane_fact(lane, LaneSynced { upstream, tip: found })], Ok(()));
         }
+        self.restore_branch(ix, tip, &mark);
         let sources: Vec<Sha> = from
             .iter()
             .map(|source| match source {

@@ -229,7 +229,9 @@ impl<'a> Simulation<'a> {
         let main = history.works_of(&self.world.repo.main);
         for (task, work) in self.watch.landed.iter().enumerate() {
             let state = &self.core.state().tasks[task];
-            let Some(work) = work.as_ref().filter(|_| state.status.is_success()) else { continue };
+            // What a person chose to go on without stays where it is, landed or not.
+            let counts = state.status.is_success() && !state.set_aside;
+            let Some(work) = work.as_ref().filter(|_| counts) else { continue };
             let lost = history.works_of(work).beyond(&main);
             if !lost.is_empty() {
                 let id = &self.plan.tasks[task].id;
@@ -349,6 +351,11 @@ impl<'a> Simulation<'a> {
         let was_live = self.watch.task_of(event).is_some_and(|task| self.shadow.tasks[task].is_live());
         if let Err(error) = self.shadow.apply(event) {
             return broken("every transition is legal", chain(&error));
+        }
+        if let Some(lane) = event.subject.lane.as_ref().and_then(|lane| self.world.index.lane(lane)) {
+            for moved in [Some(lane), self.world.index.parent[lane]].into_iter().flatten() {
+                self.world.heard(moved, self.shadow.lanes[moved].tip.as_ref());
+            }
         }
         verdict?;
         self.watch.after(&self.shadow, event, was_live)

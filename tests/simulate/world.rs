@@ -59,6 +59,8 @@ pub(crate) struct Repo {
     pub(crate) lanes: Vec<Option<Sha>>,
     /// Whose each piece of work is.
     pub(crate) owners: Vec<TaskIx>,
+    /// Where the lanes have stood as the journal tells it.
+    heard: HashSet<(LaneIx, Sha)>,
 }
 
 pub(crate) struct World {
@@ -112,6 +114,7 @@ impl World {
                 main: root(),
                 lanes: vec![None; plan.lanes.len()],
                 owners: Vec::new(),
+                heard: HashSet::new(),
             },
             pulls: plan.lanes.iter().map(|_| None).collect(),
             wrongs: Vec::new(),
@@ -270,6 +273,23 @@ impl World {
             iteration: attempt.map_or(0, |(_, attempt)| attempt.iteration),
             from: attempt.and_then(|(_, a)| a.from.clone().or_else(|| a.start.clone())),
             process: attempt.and_then(|(_, attempt)| attempt.process.clone()),
+        }
+    }
+
+    /// The journal tells where a lane stands.
+    pub(crate) fn heard(&mut self, lane: LaneIx, tip: Option<&Sha>) {
+        if let Some(tip) = tip.filter(|_| self.repo.history.tracks()) {
+            self.repo.heard.insert((lane, tip.clone()));
+        }
+    }
+
+    /// A branch that stands elsewhere than the journal tells, by other hands or because the answer that would tell it was
+    /// lost, is set back before Laneway moves it on. The engine has mistaken itself where it knew that the lane stood there.
+    pub(crate) fn restore_branch(&mut self, lane: LaneIx, tip: &Sha, mark: &str) {
+        let found = self.repo.lanes[lane].replace(tip.clone());
+        if found.as_ref().is_none_or(|found| found != tip && self.repo.heard.contains(&(lane, found.clone())))
+        {
+            self.wrongs.push(format!("{mark} is made on {tip:?}, and the branch stands at {found:?}"));
         }
     }
 
