@@ -127,6 +127,9 @@ fn skip_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
     tasks.iter().find_map(|id| {
         let task = index.task(id)?;
         let (now, lane) = (&state.tasks[task], &state.lanes[index.lane_of[task]]);
+        if now.reset_wanted.is_some() {
+            return Some(format!("task `{id}` is being reset; ask again when that is done"));
+        }
         match now.status {
             crate::event::TaskStatus::Running => Some(format!("task `{id}` is at work; call it off first")),
             status if status.is_success() && lane.status != LaneStatus::Failed => {
@@ -162,6 +165,9 @@ fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
     };
     tasks.iter().find_map(|id| {
         let (ix, status) = status_of(id)?;
+        if state.tasks[ix].reset_wanted.is_some() {
+            return Some(format!("task `{id}` is being reset; ask again when that is done"));
+        }
         (!fit((ix, status))).then(|| format!("task `{id}` is {status}; there is nothing to try again"))
     })
 }
@@ -252,7 +258,8 @@ fn news_of(state: &State, mut fact: Draft) -> Vec<Draft> {
     }
     let Some(pr) = lane.pr.as_ref().filter(|pr| pr.merged.is_none()) else { return Vec::new() };
     let is_news = match &mut fact.event {
-        Event::PrMerged(_) => true,
+        // A late word of one that was merged with a part of the lane is none of the next.
+        Event::PrMerged(event) => !lane.parts.contains(&event.commit),
         Event::PrClosed(_) => pr.closed_by.is_none(),
         Event::PrUpdated(event) if pr.at == event.pr => {
             let shown = std::mem::replace(&mut event.tip, pr.tip.clone());

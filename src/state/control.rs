@@ -145,7 +145,8 @@ impl State {
             let revived = self.lanes[lane].retry_wanted || self.goes_on_without(lane);
             let outer = std::iter::successors(self.index.parent[lane], |&up| self.index.parent[up]);
             for up in outer.filter(|_| revived).collect::<Vec<_>>() {
-                self.lanes[up].retry_wanted |= self.lanes[up].status == LaneStatus::Failed;
+                let over = matches!(self.lanes[up].status, LaneStatus::Failed | LaneStatus::Reset);
+                self.lanes[up].retry_wanted |= over;
             }
         }
     }

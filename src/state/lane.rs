@@ -198,6 +198,9 @@ pub struct Lane {
     pub resets: u32,
     /// The newest pull request that takes it out of its target.
     pub revert: Option<Revert>,
+    /// The commits of the target that hold a part of it: pull requests of it that were merged by others before its last
+    /// work was shown. The rest goes into another.
+    pub parts: Vec<Sha>,
     /// What its forge was asked for in vain: it may have been done although nobody was told.
     pub failed_on_forge: BTreeSet<ForgeStep>,
 }
@@ -262,6 +265,7 @@ impl Default for Lane {
             undos: 0,
             resets: 0,
             revert: None,
+            parts: Vec::new(),
             failed_on_forge: BTreeSet::new(),
         }
     }
@@ -279,6 +283,17 @@ impl Lane {
             self.reviews.iter().filter(|r| r.act != ReviewAct::Comment && Some(&r.tip) == self.tip.as_ref());
         let newest: BTreeMap<&str, &ReviewNote> = verdicts.map(|r| (r.by.as_str(), r)).collect();
         newest.into_values().find(|r| r.act == ReviewAct::RequestChanges)
+    }
+
+    /// How many pull requests it has had that are done with: each has a marker of its own.
+    pub fn rounds(&self) -> u32 {
+        self.resets.saturating_add(u32::try_from(self.parts.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Whether its pull request shows less than it has by now.
+    pub(super) fn shows_a_part(&self) -> bool {
+        let checked = matches!(self.step.as_ref().map(|s| &s.effect), Some(Effect::CheckMerged { .. }));
+        !checked && self.pr.as_ref().is_some_and(|pr| self.tip.as_ref().is_some_and(|tip| pr.tip != *tip))
     }
 
     /// Whether its work is in the target, so that no more of it can be done here.

@@ -10,6 +10,7 @@ mod control;
 mod facts;
 mod lane;
 mod prediction;
+mod refusal;
 mod run;
 mod transition;
 mod undo;
@@ -24,5 +25,6 @@ pub use lane::{
     Concern, Conflict, ForgeStep, Kept, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved,
 };
 pub use prediction::{Against, Predicted};
+pub use refusal::UndoRefusal;
 pub use run::{Run, State};
-pub use undo::{Landing, Revert, Undo, UndoRefusal};
+pub use undo::{Landing, Revert, Undo};

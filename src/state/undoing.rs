@@ -51,6 +51,7 @@ impl State {
         if let Some(undo) = state.undo.as_mut().filter(|undo| !matches!(undo.how, LaneUndo::TakeBack { .. }))
         {
             undo.done = true;
+            state.worktree = None;
             return;
         }
         state.undo = None;
@@ -120,6 +121,7 @@ impl Lane {
             syncs: self.syncs,
             teardowns: self.teardowns,
             undos: self.undos,
+            parts: std::mem::take(&mut self.parts),
             pr: self.pr.take().map(closed),
             revert: self.revert.take(),
             resets: self.resets + 1,

@@ -13,6 +13,7 @@
 #![expect(clippy::disallowed_methods, reason = "scenarios are files, and how long it took is measured")]
 
 mod chance;
+mod deeds;
 mod generate;
 mod history;
 mod invariants;
@@ -23,6 +24,7 @@ mod pulls;
 mod scenario;
 mod shrink;
 mod simulation;
+mod undoing;
 mod world;
 
 use std::path::{Path, PathBuf};

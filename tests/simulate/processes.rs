@@ -267,7 +267,7 @@ impl World {
         let commit = known.unwrap_or_else(|| {
             if changed {
                 let (commit, _) = self.repo.history.work(&from, format!("work/{task}/{attempt}"));
-                self.repo.owners.push(ix);
+                self.repo.owners.push((ix, attempt));
                 Some(commit)
             } else {
                 // Nothing new; what it went on from still counts where the lane does not have it.

@@ -33,6 +33,10 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
         core.decide(core.lane_subject(lane), ControlRejected { request: request.id, reason })?;
     }
     let went_on = matches!(status, LaneStatus::MergeReady | LaneStatus::PrCreated);
+    if went_on && core.index.children[lane].iter().any(|&nested| core.state.lanes[nested].undo.is_some()) {
+        // What is nested in it goes, or stays; until that is known it is not merged.
+        return Ok(());
+    }
     if went_on && core.has_new_work(lane) {
         return core.lane_to(lane, LaneStatus::Active, Some("work in it is tried again".to_owned()));
     }
@@ -42,7 +46,7 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
         {
             core.lane_to(lane, LaneStatus::Active, Some("work of it was undone".to_owned()))
         }
-        LaneStatus::Reset if core.state.lanes[lane].retry_wanted => {
+        LaneStatus::Reset if core.is_begun_anew(lane) => {
             core.lane_to(lane, LaneStatus::Pending, Some("a retry was asked for".to_owned()))
         }
         LaneStatus::Reset => Ok(()),
@@ -76,10 +80,15 @@ fn pending(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if let Some(why) = gave_up(core, state.step.as_ref()) {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
+    if let Some(Remedy::Wait(due)) = state.step.as_ref().and_then(|step| core.remedy(step, None)) {
+        // Whether anybody still wants the lane then or not: the run is held until then.
+        core.agenda.wait_wall(due, Item::Lane(lane));
+    }
     if let Some(parent) = core.never_begun_parent(lane) {
         let why = format!("the lane `{}` that it is nested in failed", core.plan.lanes[parent].id);
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
+    let state = &core.state.lanes[lane];
     if state.worktree.is_none() && state.tip.is_some() && core.is_all_there(lane) {
         // No task asks for the worktree that the lane lost with its failure; what is left to do is to show its work.
         return super::schedule::provision(core, lane);
@@ -189,7 +198,10 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if state.is_busy() {
         return Ok(());
     }
-    let Some(pr) = &state.pr else { return Ok(()) };
+    let Some(pr) = &state.pr else {
+        let why = "its pull request was merged without its last work".to_owned();
+        return core.lane_to(lane, LaneStatus::Active, Some(why));
+    };
     if pr.merged.is_some() {
         // One that is nested is merged when its parent has it.
         let there = core.state.is_in_parent(lane);

@@ -70,6 +70,9 @@ fn fill_lane(core: &mut Core, lane: LaneIx, mut places: usize) -> Result<(), Eng
 
 /// A nested lane is cut from its parent's branch, which therefore comes first.
 pub(super) fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    if core.is_nested_in_undone(lane) {
+        return Ok(());
+    }
     if let Some(parent) = core.index.parent[lane]
         && core.state.lanes[parent].tip.is_none()
     {
@@ -130,8 +133,12 @@ fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
     (!sources.is_empty()).then_some(sources)
 }
 
-/// Whether a task has to wait until another has resolved the lane's conflict with what it needs.
+/// Whether a task has to wait until another has resolved the lane's conflict with what it needs, or for a person who wants
+/// the lane again that its own is nested in.
 fn is_held(core: &Core, lane: LaneIx, task: TaskIx) -> bool {
+    if core.state.lanes[lane].status == LaneStatus::Pending && core.is_nested_in_undone(lane) {
+        return true;
+    }
     missing(core, lane, task)
         .is_some_and(|source| core.is_given_up(lane, &source) && !core.may_resolve(lane, task, &source))
 }

@@ -159,7 +159,9 @@ impl Core {
             return Some(format!("its lane failed: {}", own.reason.as_deref().unwrap_or("see its events")));
         }
         let mut around = std::iter::successors(Some(lane), |&lane| self.index.parent[lane]);
-        if let Some(closed) = around.find(|&lane| self.state.lanes[lane].is_closed()) {
+        let closed =
+            |lane: &LaneIx| self.state.lanes[*lane].is_closed() && self.state.lanes[*lane].undo.is_none();
+        if let Some(closed) = around.find(closed) {
             let id = &self.plan.lanes[closed].id;
             return Some(format!("lane `{id}` is merged already, so its work would reach nobody"));
         }
