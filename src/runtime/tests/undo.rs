@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::{LaneStatus, RunStatus, TaskStatus, UndoPlan, UndoTarget};
+use crate::forge::{LocalForge, PrFilter, PrState};
 use crate::id::{LaneId, TaskId};
 use crate::signal::Verb;
 
@@ -132,7 +133,7 @@ async fn ar25_a_task_is_taken_back_with_its_dependents_and_done_again_on_request
     bench.git(&format!("merge-base --is-ancestor {} laneway/g/a/integration", before.trim()));
     let shown = sh(bench.dir.path(), "git --git-dir origin.git ls-tree --name-only laneway/g/a/integration");
     assert_eq!(shown, "file\nthree\n", "the pull request shows it too, without force");
-    let forge = crate::forge::LocalForge::open(&bench.project.record.forge_dir()).unwrap();
+    let forge = LocalForge::open(&bench.project.record.forge_dir()).unwrap();
     assert_eq!(forge.comments(1).unwrap().len(), 1);
     let state = bench.drive().await;
     assert_eq!(state.tasks[0].status, TaskStatus::Reset, "a run does not do it again by itself");
@@ -223,8 +224,8 @@ async fn ar25_a_workstream_goes_with_custody_while_the_user_works_on_something_e
     assert_eq!(bench.git(&format!("show {}:left", held.reference)), "behind\n", "what was not committed");
     assert_eq!(state.lanes[0].status, LaneStatus::Reset);
     assert_eq!(state.lanes[1].status, LaneStatus::PrCreated, "the lane beside it is not touched");
-    let forge = crate::forge::LocalForge::open(&bench.project.record.forge_dir()).unwrap();
-    assert_eq!(forge.get(number).unwrap().state, crate::forge::PrState::Closed);
+    let forge = LocalForge::open(&bench.project.record.forge_dir()).unwrap();
+    assert_eq!(forge.get(number).unwrap().state, PrState::Closed);
     assert_eq!(forge.comments(number).unwrap().len(), 1, "it says who and what, once");
     assert!(verify(&bench.project, &bench.plan.graph, RunNo(1)).unwrap().is_empty());
     bench.ask(Verb::Retry { tasks: vec![], lanes: vec![LaneId::new("a").unwrap()] }).await;
@@ -336,8 +337,8 @@ async fn ar25_a_lane_whose_worktree_is_gone_and_whose_pull_request_is_closed_can
     let answer = bench.undo(lane("a")).await;
     assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
     assert_eq!(bench.state().lanes[0].status, LaneStatus::Reset, "{}", bench.told());
-    let forge = crate::forge::LocalForge::open(&bench.project.record.forge_dir()).unwrap();
-    assert_eq!(forge.get(number).unwrap().state, crate::forge::PrState::Closed);
+    let forge = LocalForge::open(&bench.project.record.forge_dir()).unwrap();
+    assert_eq!(forge.get(number).unwrap().state, PrState::Closed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -382,6 +383,41 @@ prompt = 'RUN: echo half > half; echo going > $LANEWAY_SIGNALS/progress; sleep 1
     let kept = bench.git("for-each-ref --format='%(refname)' refs/heads/laneway refs/laneway/custody");
     let has = |r: &&str| bench.files(r).contains(&"half".to_owned());
     assert!(kept.lines().any(|r| has(&r)), "{kept}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar25_the_pull_requests_of_tasks_are_closed_with_their_lane() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+task_prs = true
+[[tasks]]
+id = "one"
+workstream = "a"
+gate = "test -e good"
+attempts = 2
+prompt = """
+RUN: if test $LANEWAY_ATTEMPT = 1; then echo x > bad; : > $LANEWAY_SIGNALS/done
+RUN: else echo going > $LANEWAY_SIGNALS/progress; sleep 1000; fi
+"""
+"#,
+    ));
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let asked = async {
+        heard(&mut events, |e| {
+            matches!(&e.event, crate::event::Event::SignalObserved(s) if s.signal == crate::event::SignalKind::Progress)
+        })
+        .await;
+        bench.undo(lane("a")).await
+    };
+    let (state, answer) = tokio::join!(bench.drive_telling(Some(sender)), asked);
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    assert_eq!(state.lanes[0].status, LaneStatus::Reset, "{}", bench.told());
+    let forge = LocalForge::open(&bench.project.record.forge_dir()).unwrap();
+    let pulls = forge.list(&PrFilter::default()).unwrap();
+    assert_eq!(pulls.iter().map(|pull| pull.state).collect::<Vec<_>>(), [PrState::Closed], "{pulls:#?}");
+    assert!(state.tasks[0].pr.as_ref().is_some_and(|pr| pr.closed_by.is_some()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

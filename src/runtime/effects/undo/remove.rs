@@ -1,7 +1,7 @@
 //! A lane that goes as a whole: its pull request is told and closed, its worktrees and branches go after custody.
 
 use super::Asked;
-use crate::event::{Draft, Failure, FailureKind, LaneUndone, PrClosed};
+use crate::event::{Draft, Failure, FailureKind, LaneUndone, PrClosed, Subject, TaskPrClosed};
 use crate::forge::{Closed, ForgeError, PrState};
 use crate::id::Sha;
 use crate::runtime::clock;
@@ -9,8 +9,15 @@ use crate::runtime::effects::pull_request::{forge_failure, open_forge};
 use crate::runtime::effects::teardown::Removal;
 use crate::runtime::effects::{git_failure, permanent};
 
-/// Closes the pull request, where it is open. One that was merged since stops everything.
+/// Closes the lane's pull request, and those of its tasks.
 pub(super) async fn close(asked: &Asked) -> Result<Vec<Draft>, Failure> {
+    let mut facts = close_lane(asked).await?;
+    facts.extend(close_tasks(asked).await?);
+    Ok(facts)
+}
+
+/// Closes the pull request of the lane, where it is open. One that was merged since stops everything.
+async fn close_lane(asked: &Asked) -> Result<Vec<Draft>, Failure> {
     let known = asked.lane_state().pr.as_ref().filter(|pr| pr.merged.is_none());
     let Some(number) = known.map(|pr| pr.at.number) else { return Ok(Vec::new()) };
     let forge = open_forge(&asked.context)?;
@@ -31,6 +38,31 @@ pub(super) async fn close(asked: &Asked) -> Result<Vec<Draft>, Failure> {
     let closed = Closed { by: asked.by.clone(), at: clock::wall().to_string() };
     forge.close(number, closed).await.map_err(failed)?;
     Ok(vec![asked.fact(PrClosed { by: asked.by.clone() })])
+}
+
+/// Closes the pull requests of tasks that still wait for their work to land.
+async fn close_tasks(asked: &Asked) -> Result<Vec<Draft>, Failure> {
+    let (context, mut facts) = (&asked.context, Vec::new());
+    let ix = context.index.lane(&asked.lane).expect("effects name lanes of the plan");
+    for &task in &context.index.tasks_of[ix] {
+        let (planned, known) = (&context.plan.tasks[task], &asked.state.tasks[task]);
+        let waits = known.pr.as_ref().filter(|pr| pr.merged.is_none() && pr.closed_by.is_none());
+        let (Some(pr), Some(attempt)) = (waits, known.attempts.last()) else { continue };
+        let forge = open_forge(context)?;
+        let failed = |e: ForgeError| forge_failure("closing the pull request of a task", &e);
+        match forge.get(pr.at.number).await {
+            Ok(pull) if pull.state == PrState::Open => {}
+            Ok(_) | Err(ForgeError::NotFound { .. }) => continue,
+            Err(error) => return Err(failed(error)),
+        }
+        asked.say(pr.at.number, crate::view::undo_closed(&asked.lane, &asked.by)).await?;
+        let closed = Closed { by: asked.by.clone(), at: clock::wall().to_string() };
+        forge.close(pr.at.number, closed).await.map_err(failed)?;
+        let subject = Subject::attempt(&planned.lane, &planned.id, attempt.number);
+        let reason = format!("lane `{}` is undone by {}", asked.lane, asked.by);
+        facts.push(Draft::world(subject, TaskPrClosed { pr: pr.at.clone(), reason }));
+    }
+    Ok(facts)
 }
 
 /// Removes worktrees and branches, what is in them kept first.
