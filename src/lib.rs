@@ -34,6 +34,7 @@ pub mod git;
 pub mod graph;
 pub mod id;
 pub mod journal;
+pub mod plain_file;
 pub mod plan;
 pub mod render;
 pub mod runtime;

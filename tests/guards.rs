@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("id", &[]),
     ("failpoint", &[]),
+    ("plain_file", &[]),
     ("graph", &["id"]),
     ("plan", &["id", "graph"]),
     ("event", &["id", "graph", "plan"]),
@@ -18,8 +19,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["id", "graph", "plan", "event", "state"]),
     ("view", &["id", "graph", "plan", "event", "state"]),
     ("journal", &["id", "failpoint", "graph", "plan", "event"]),
-    ("signal", &["id", "failpoint", "graph", "plan", "event"]),
-    ("git", &["id", "failpoint", "graph", "plan", "event"]),
+    ("signal", &["id", "failpoint", "plain_file", "graph", "plan", "event"]),
+    ("git", &["id", "failpoint", "plain_file", "graph", "plan", "event"]),
     ("exec", &["id", "failpoint", "graph", "plan", "event"]),
     ("forge", &["id", "failpoint", "graph", "plan", "event"]),
     ("agent", &["id", "graph", "plan", "event"]),
@@ -28,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "id",
             "failpoint",
+            "plain_file",
             "graph",
             "plan",
             "event",
@@ -48,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "id",
             "failpoint",
+            "plain_file",
             "graph",
             "plan",
             "event",
@@ -67,7 +70,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// The layers that touch the outside.
-const IO: &[&str] = &["failpoint", "journal", "signal", "git", "exec", "forge", "runtime", "cli"];
+const IO: &[&str] =
+    &["failpoint", "plain_file", "journal", "signal", "git", "exec", "forge", "runtime", "cli"];
 
 /// What a layer without IO has no reason to name.
 const OUTSIDE: &[&str] = &[

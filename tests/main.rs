@@ -5,6 +5,7 @@ mod agents;
 mod conflicts;
 mod custody;
 mod docs;
+mod doctor;
 mod forge;
 #[expect(unreachable_pub, reason = "the fuzzers use it as a library")]
 #[path = "../fuzz/src/lib.rs"]
@@ -19,3 +20,4 @@ mod recovery;
 mod scripted;
 mod shipped;
 mod stress;
+mod warm;

@@ -4,6 +4,6 @@ mod beside_git;
 mod overflow;
 
 /// How often, or how much: a small form for every day, the whole with `LANEWAY_STRESS=1`.
-fn scale(small: usize, whole: usize) -> usize {
+pub(crate) fn scale(small: usize, whole: usize) -> usize {
     if std::env::var_os("LANEWAY_STRESS").is_some() { whole } else { small }
 }

@@ -15,6 +15,7 @@ mod samples;
 mod scratch;
 mod table;
 mod verb;
+mod waves;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,12 +36,15 @@ type Figure = fn(&Setting<'_>) -> Vec<Row>;
 const FIGURES: &[(&str, Figure)] = &[
     ("lanes", lanes::rows),
     ("provisioning", provisioning::rows),
+    ("large", provisioning::large),
+    ("crowd", provisioning::crowd),
     ("graphs", graphs::rows),
     ("landing", landing::rows),
     ("signals", live::latency_alone),
     ("live", live::rows),
     ("conflicts", conflicts::rows),
     ("verb", verb::rows),
+    ("waves", waves::rows),
     ("journal", journal::rows),
 ];
 
@@ -50,6 +54,10 @@ fn main() -> ExitCode {
         && role == player::ROLE
     {
         player::play(Path::new(shared));
+        return ExitCode::SUCCESS;
+    }
+    if words.first().is_some_and(|role| role == provisioning::ROLE) {
+        provisioning::make_alone(words.into_iter().skip(1));
         return ExitCode::SUCCESS;
     }
     let mut runs = 5;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use laneway::git::Repo;
 use laneway::id::Sha;
@@ -18,6 +19,20 @@ const IN_A_DIR: usize = 25;
 /// The floor is written by as many threads.
 const THREADS: usize = 2;
 
+/// The first argument of the benchmark when it makes lanes for its memory to be read.
+pub(crate) const ROLE: &str = "--make-lanes";
+/// What compares us with gix; its own workspace builds it.
+const GIX: &str = "benches/peers/target/release/laneway-peers";
+
+/// One way of making lanes at places.
+struct Way<'a> {
+    name: &'static str,
+    goal: Goal,
+    make: Make<'a>,
+}
+
+type Make<'a> = Box<dyn Fn(&[PathBuf]) + 'a>;
+
 /// Lanes of a repository.
 struct Shape {
     files: usize,
@@ -26,12 +41,10 @@ struct Shape {
     goal: bool,
 }
 
-const SHAPES: [Shape; 4] = [
-    Shape { files: 20_000, lanes: 1, goal: false },
-    Shape { files: 20_000, lanes: 8, goal: true },
-    Shape { files: 20_000, lanes: 32, goal: false },
-    Shape { files: 80_000, lanes: 1, goal: false },
-];
+const SMALL: [Shape; 2] =
+    [Shape { files: 20_000, lanes: 1, goal: false }, Shape { files: 20_000, lanes: 8, goal: true }];
+const LARGE: Shape = Shape { files: 80_000, lanes: 1, goal: false };
+const CROWD: Shape = Shape { files: 20_000, lanes: 32, goal: false };
 
 /// A repository to make lanes of.
 struct Big {
@@ -42,24 +55,40 @@ struct Big {
     made: AtomicUsize,
 }
 
-/// All shapes, then the repository that `LANEWAY_BENCH_REPO` names, if it does.
+/// One lane and eight.
 pub(crate) fn rows(setting: &Setting<'_>) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for shape in &SHAPES {
-        let big = Big::new(&setting.dir.join(format!("big-{}-{}", shape.files, shape.lanes)), shape.files);
-        // The largest of them fills disks, and its spread is small.
-        let runs = if shape.lanes > 8 { 1 } else { setting.runs };
-        rows.extend(big.rows(
-            &format!("{} files x{}", shape.files, shape.lanes),
-            shape.lanes,
-            runs,
-            shape.goal,
-        ));
-    }
+    all(setting, &SMALL.map(|shape| made_up(setting, shape)))
+}
+
+/// One lane of a larger repository, and eight of the one that `LANEWAY_BENCH_REPO` names, if it does.
+pub(crate) fn large(setting: &Setting<'_>) -> Vec<Row> {
+    let mut bigs = vec![made_up(setting, LARGE)];
     if let Some(named) = std::env::var_os("LANEWAY_BENCH_REPO") {
         let big = Big::copy(&setting.dir.join("named"), Path::new(&named));
-        rows.extend(big.rows("LANEWAY_BENCH_REPO x8", 8, setting.runs, false));
+        let what = format!("LANEWAY_BENCH_REPO ({} files) x8", big.contents.len());
+        bigs.push((big, what, Shape { files: 0, lanes: 8, goal: false }));
     }
+    all(setting, &bigs)
+}
+
+/// 32 lanes, made once: they take 20 GB of the disk, and the spread is small.
+pub(crate) fn crowd(setting: &Setting<'_>) -> Vec<Row> {
+    all(&Setting { runs: 1, ..*setting }, &[made_up(setting, CROWD)])
+}
+
+fn made_up(setting: &Setting<'_>, shape: Shape) -> (Big, String, Shape) {
+    let what = format!("{} files x{}", shape.files, shape.lanes);
+    let dir = setting.dir.join(format!("big-{}-{}", shape.files, shape.lanes));
+    (Big::new(&dir, shape.files), what, shape)
+}
+
+/// Lanes are removed when all have been made: ext4 does not use the numbers of files again that were deleted in the last
+/// minutes, and finding others takes it long.
+fn all(setting: &Setting<'_>, bigs: &[(Big, String, Shape)]) -> Vec<Row> {
+    let makes =
+        bigs.iter().flat_map(|(big, what, shape)| big.rows(what, shape.lanes, setting.runs, shape.goal));
+    let mut rows: Vec<Row> = makes.collect();
+    rows.extend(bigs.iter().map(|(big, what, _)| big.removal(what, setting.runs)));
     rows
 }
 
@@ -117,60 +146,83 @@ impl Big {
     }
 
     fn rows(&self, what: &str, lanes: usize, runs: usize, goal: bool) -> Vec<Row> {
-        let take = |one: &dyn Fn(&[PathBuf])| {
-            Samples::take(runs, || {
+        let ways = self.ways(lanes);
+        // In turn, so that what else the machine does meets them all.
+        let mut took = vec![Vec::new(); ways.len()];
+        for _ in 0..runs {
+            for (way, took) in ways.iter().zip(&mut took) {
                 let places = self.places(lanes);
-                time(|| one(&places)).as_secs_f64()
-            })
-        };
-        let floor = take(&|places| self.floor(places));
-        let git_two = take(&|places| self.by_git(places, 2));
-        let ours = take(&|places| self.by_laneway(places));
-        let mut rows = vec![
-            Row {
-                spread: Some(ours.spread(Amount::Seconds)),
-                beside: Some(("git, 2 at a time".to_owned(), Amount::Seconds(git_two.median()))),
-                ratio: Some(git_two.median() / ours.median()),
-                ..Row::new(
-                    format!("make lanes, {what}: times faster"),
-                    Amount::Seconds(ours.median()),
-                    if goal { Goal::AtLeast(Amount::Times(3.0)) } else { Goal::None },
-                )
-            },
-            Row {
-                beside: Some(("the same bytes, bare".to_owned(), Amount::Seconds(floor.median()))),
-                ratio: Some(ours.median() / floor.median()),
-                ..Row::new(
-                    format!("make lanes, {what}: over the floor"),
-                    Amount::Seconds(ours.median()),
-                    if goal { Goal::AtMost(Amount::Times(1.3)) } else { Goal::None },
-                )
-            },
-        ];
-        if lanes == 1 {
-            let git_one = take(&|places| self.by_git(places, 1));
+                // What is still to be written of the one before is none of this one's work.
+                rustix::fs::sync();
+                took.push(time(|| (way.make)(&places)).as_secs_f64());
+            }
+        }
+        let mut took = took.into_iter().map(Samples::new);
+        let ours = took.next().expect("it is the first way");
+        let mut rows: Vec<Row> = Vec::new();
+        for (way, theirs) in ways.iter().skip(1).zip(took) {
+            let (how, ratio) = match way.goal {
+                Goal::AtMost(_) => ("over", ours.median() / theirs.median()),
+                _ => ("times faster", theirs.median() / ours.median()),
+            };
             rows.push(Row {
-                beside: Some(("git".to_owned(), Amount::Seconds(git_one.median()))),
-                ratio: Some(git_one.median() / ours.median()),
+                spread: Some(ours.spread(Amount::Seconds)),
+                beside: Some((way.name.to_owned(), Amount::Seconds(theirs.median()))),
+                ratio: Some(ratio),
                 ..Row::new(
-                    format!("make lanes, {what}: times faster than one git"),
+                    format!("make lanes, {what}: {how}"),
                     Amount::Seconds(ours.median()),
-                    Goal::None,
+                    if goal { way.goal } else { Goal::None },
                 )
             });
         }
+        rows.push(self.memory(what, lanes));
         rows.extend(self.first_status(what));
-        rows.push(self.removal(what, lanes, runs));
         rows
     }
 
-    /// As the orchestrator does it: a thread a lane.
+    /// Ours first, then what it is compared with.
+    fn ways(&self, lanes: usize) -> Vec<Way<'_>> {
+        let floor = Goal::AtMost(Amount::Times(1.3));
+        let mut ways = vec![
+            Way { name: "laneway", goal: Goal::None, make: Box::new(|places| self.by_laneway(places)) },
+            Way { name: "the same bytes, bare", goal: floor, make: Box::new(|places| self.floor(places)) },
+        ];
+        // Where there are many, git makes them the faster way only.
+        if lanes < CROWD.lanes {
+            let make = Box::new(|places: &[PathBuf]| self.by_git(places, 1));
+            ways.push(Way { name: "git, one after another", goal: Goal::None, make });
+        }
+        if lanes > 1 {
+            let (goal, make) =
+                (Goal::AtLeast(Amount::Times(3.0)), Box::new(|places: &[PathBuf]| self.by_git(places, 2)));
+            ways.push(Way { name: "git, 2 at a time", goal, make });
+        }
+        let gix = Path::new(env!("CARGO_MANIFEST_DIR")).join(GIX);
+        if gix.is_file() {
+            let make = Box::new(move |places: &[PathBuf]| self.by_gix(&gix, places));
+            ways.push(Way { name: "gix, 2 threads", goal: Goal::None, make });
+        }
+        ways
+    }
+
+    fn by_gix(&self, gix: &Path, places: &[PathBuf]) {
+        let status = Command::new(gix).arg(self.repo.root()).args(places).status();
+        assert!(status.expect("it was built").success());
+    }
+
+    /// The most memory that a process had which makes these lanes and does nothing else.
+    fn memory(&self, what: &str, lanes: usize) -> Row {
+        let mut alone = Command::new(std::env::current_exe().expect("this program"));
+        let output = alone.arg(ROLE).arg(self.repo.root()).args(self.places(lanes)).output();
+        let output = output.expect("this program can be started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let peak: f64 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number");
+        Row::new(format!("make lanes, {what}: memory at most"), Amount::Mebibytes(peak / 1024.0), Goal::None)
+    }
+
     fn by_laneway(&self, places: &[PathBuf]) {
-        std::thread::scope(|scope| {
-            for place in places {
-                scope.spawn(|| self.repo.provision(place, &self.tip).expect("a lane"));
-            }
-        });
+        make(&self.repo, &self.tip, places);
     }
 
     fn by_git(&self, places: &[PathBuf], at_once: usize) {
@@ -229,7 +281,7 @@ impl Big {
                 .status();
             assert!(status.expect("the tracer was there").success());
             let text = fs::read_to_string(&trace).expect("a trace");
-            let regular = |line: &&str| line.contains("file") && !line.contains("O_DIRECTORY");
+            let regular = |line: &&str| line.contains("open") && !line.contains("O_DIRECTORY");
             #[expect(clippy::cast_precision_loss, reason = "a count of files")]
             let count = text.lines().filter(regular).count() as f64;
             count
@@ -238,38 +290,37 @@ impl Big {
         self.by_laneway(std::slice::from_ref(&ours));
         self.by_git(std::slice::from_ref(&theirs), 1);
         let (ours, theirs) = (opened(&ours), opened(&theirs));
+        #[expect(clippy::cast_precision_loss, reason = "a count of files")]
+        let tenth = self.contents.len() as f64 / 10.0;
         Some(Row {
             beside: Some(("after git worktree add".to_owned(), Amount::Count(theirs))),
-            ..Row::new(format!("files the first git status opens, {what}"), Amount::Count(ours), Goal::None)
+            ..Row::new(
+                format!("opens of the first git status, {what}"),
+                Amount::Count(ours),
+                Goal::AtMost(Amount::Count(tenth)),
+            )
         })
     }
 
-    fn removal(&self, what: &str, lanes: usize, runs: usize) -> Row {
-        let (mut theirs, mut ours) = (Vec::new(), Vec::new());
-        for _ in 0..runs {
-            let places = self.places(lanes.min(4));
-            self.by_git(&places, 1);
-            theirs.push(time(|| {
-                for place in &places {
-                    git(self.repo.root(), &["worktree", "remove", place.to_str().expect("a plain path")]);
-                }
+    fn removal(&self, what: &str, runs: usize) -> Row {
+        let (ours, theirs) = (self.places(runs), self.places(runs));
+        self.by_laneway(&ours);
+        self.by_git(&theirs, 1);
+        rustix::fs::sync();
+        let (mut by_us, mut by_git) = (Vec::new(), Vec::new());
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            by_us.push(time(|| {
+                let lane = self.repo.reopen(ours).expect("it can be read").expect("it was made");
+                let trash = self.repo.record_dir().join("trash");
+                let kept = self.repo.remove(&lane, &trash).expect("removed");
+                assert_eq!(kept, None, "nothing was in it but its commit");
             }));
-            let places = self.places(lanes.min(4));
-            self.by_laneway(&places);
-            ours.push(time(|| {
-                for place in &places {
-                    let lane = self.repo.reopen(place).expect("it can be read").expect("it was made");
-                    let kept =
-                        self.repo.remove(&lane, &self.repo.record_dir().join("trash")).expect("removed");
-                    assert_eq!(kept, None, "nothing was in it but its commit");
-                }
-            }));
+            let theirs = theirs.to_str().expect("a plain path");
+            by_git.push(time(|| git(self.repo.root(), &["worktree", "remove", theirs])));
         }
-        #[expect(clippy::cast_precision_loss, reason = "a few lanes")]
-        let each = |all: Vec<std::time::Duration>| {
-            Samples::new(all.iter().map(|took| took.as_secs_f64() * 1e3 / lanes.min(4) as f64).collect())
-        };
-        let (ours, theirs) = (each(ours), each(theirs));
+        let millis =
+            |all: Vec<Duration>| Samples::new(all.iter().map(|took| took.as_secs_f64() * 1e3).collect());
+        let (ours, theirs) = (millis(by_us), millis(by_git));
         Row {
             spread: Some(ours.spread(Amount::Millis)),
             beside: Some(("git worktree remove".to_owned(), Amount::Millis(theirs.median()))),
@@ -281,6 +332,25 @@ impl Big {
             )
         }
     }
+}
+
+/// As the orchestrator does it: a thread a lane.
+fn make(repo: &Repo, tip: &Sha, places: &[PathBuf]) {
+    std::thread::scope(|scope| {
+        for place in places {
+            scope.spawn(|| repo.provision(place, tip).expect("a lane"));
+        }
+    });
+}
+
+/// Makes lanes of a repository's HEAD and prints the most memory that it had, in KiB.
+pub(crate) fn make_alone(mut arguments: impl Iterator<Item = String>) {
+    let repo = Repo::discover(Path::new(&arguments.next().expect("a repository"))).expect("a repository");
+    let tip = repo.resolve_commit("HEAD").expect("it can be read").expect("it has a commit");
+    make(&repo, &tip, &arguments.map(PathBuf::from).collect::<Vec<_>>());
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is there");
+    println!("{}", peak.trim().trim_end_matches(" kB"));
 }
 
 fn git(dir: &Path, arguments: &[&str]) {

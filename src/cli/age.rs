@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+pub(super) use crate::view::size;
+
 /// An age as people write it: `30d`, `12h`, `45m`, `0d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Age {
@@ -33,22 +35,6 @@ impl FromStr for Age {
         }
         let number: u64 = digits.parse().map_err(|_| NoAge)?;
         Ok(Self { ms: number.checked_mul(scale).ok_or(NoAge)? })
-    }
-}
-
-/// A number of bytes with three digits at most.
-pub(super) fn size(bytes: u64) -> String {
-    let (mut whole, mut rest, mut unit) = (bytes, 0, 0);
-    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    while whole >= 1024 {
-        rest = whole % 1024;
-        whole /= 1024;
-        unit += 1;
-    }
-    if whole < 10 && unit > 0 {
-        format!("{whole}.{} {}", rest * 10 / 1024, units[unit])
-    } else {
-        format!("{whole} {}", units[unit])
     }
 }
 

@@ -10,6 +10,7 @@ use super::config::ConfigArgs;
 use super::conflicts::ConflictsArgs;
 use super::custody::CustodyArgs;
 use super::demo::DemoArgs;
+use super::doctor::DoctorArgs;
 use super::error::CliError;
 use super::events::EventsArgs;
 use super::exit::{EXIT_HELP, Exit};
@@ -72,6 +73,7 @@ pub(super) enum Command {
     Rebuild(RebuildArgs),
     Custody(CustodyArgs),
     Gc(GcArgs),
+    Doctor(DoctorArgs),
     Config(ConfigArgs),
     Schema(SchemaArgs),
     Demo(DemoArgs),
@@ -105,6 +107,7 @@ impl Command {
             Self::Rebuild(args) => args.run(session),
             Self::Custody(args) => args.run(session),
             Self::Gc(args) => args.run(session),
+            Self::Doctor(args) => args.run(session),
             Self::Config(args) => args.run(session),
             Self::Schema(args) => args.run(session),
             Self::Demo(args) => args.run(session),

@@ -56,7 +56,7 @@ pub(super) fn config(session: &Session, project: &Project, layers: &Layers) -> R
 }
 
 /// Where the repository is on GitHub: as configured, else as origin's address says.
-fn place(project: &Project, layers: &Layers) -> Result<Option<GitHubPlace>, CliError> {
+pub(super) fn place(project: &Project, layers: &Layers) -> Result<Option<GitHubPlace>, CliError> {
     let api = layers.pick(|s| s.github_api.clone()).map(|(api, _)| api);
     let named = layers.pick(|s| s.github_repository.clone()).map(|(name, _)| name);
     let origin = project.repo.origin()?.and_then(|remote| repository_of(&remote.url));

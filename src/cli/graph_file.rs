@@ -1,5 +1,5 @@
 //! The graph file that a command is given.
-#![expect(clippy::disallowed_methods, reason = "reads graph files")]
+#![expect(clippy::disallowed_methods, reason = "looks for graph files")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::session::Session;
 use crate::graph::{self, Graph, ProjectDefaults, Role, RoleSource, Source};
 use crate::id::RoleName;
+use crate::plain_file::{self, Found, Odd};
 use crate::runtime::Project;
 
 /// How large the text of a role may be, in bytes; every attempt reads it.
@@ -32,13 +33,9 @@ pub(super) fn read(
     path: &Path,
 ) -> Result<GraphFile, CliError> {
     let full = session.path(path);
-    let text = match std::fs::read_to_string(&full) {
+    let text = match plain_file::read_named_text(&full, plain_file::MOST_BYTES) {
         Ok(text) => text,
-        Err(error) => {
-            let hint =
-                (error.kind() == std::io::ErrorKind::NotFound).then(|| instead(project, path)).flatten();
-            return Err(unreadable(path, &error).hint(hint));
-        }
+        Err(error) => return Err(unreadable(path, &error).hint(next_step(project, path, &error))),
     };
     let source = Source { path: shown(project, &full, path), text };
     let known = ProjectDefaults { roles: roles(project, &full, path)?, ..layers.project_defaults() };
@@ -67,11 +64,24 @@ fn role_text(file: &Path, shown: &str) -> Result<String, CliError> {
     let refused = |why: String| {
         CliError::new("role_file", Exit::Usage, format!("the role {shown} cannot be used: {why}"))
     };
-    let text = std::fs::read_to_string(file).map_err(|error| refused(error.to_string()))?;
+    let text =
+        plain_file::read_text(file, plain_file::MOST_BYTES).map_err(|error| refused(error.to_string()))?;
     match text.len() {
         0..=ROLE_BYTES if text.trim().is_empty() => Err(refused("it says nothing".to_owned())),
         0..=ROLE_BYTES => Ok(text),
         size => Err(refused(format!("it has {size} bytes, and {ROLE_BYTES} are the most"))),
+    }
+}
+
+fn next_step(project: Option<&Project>, path: &Path, error: &std::io::Error) -> Option<String> {
+    let near = || instead(project, path);
+    match Odd::of(error) {
+        Some(Odd::NotAFile { found: Found::Directory }) => near(),
+        Some(Odd::NotAFile { found: Found::Fifo }) => {
+            Some("to hand over a stream, give `/dev/stdin` for the graph".to_owned())
+        }
+        Some(_) => Some("a graph is a TOML file; `laneway demo` makes one to look at".to_owned()),
+        None => (error.kind() == std::io::ErrorKind::NotFound).then(near).flatten(),
     }
 }
 

@@ -21,6 +21,7 @@ mod config;
 mod conflicts;
 mod custody;
 mod demo;
+mod doctor;
 mod drive;
 mod error;
 mod events;

@@ -117,7 +117,7 @@ pub(super) fn absent_agents(session: &Session, graph: &Graph) -> Vec<(AgentName,
 }
 
 /// Why an agent's program is not there, and how to get it.
-fn absent_agent(def: &AgentDef, path: &OsStr) -> Option<String> {
+pub(super) fn absent_agent(def: &AgentDef, path: &OsStr) -> Option<String> {
     let why = absent(def.command.first()?, path)?;
     Some(match &def.install {
         Some(install) => format!("{why}; install it with `{install}`"),
@@ -135,7 +135,12 @@ fn absent(program: &str, path: &OsStr) -> Option<String> {
 }
 
 /// Runs an agent's probe where it has one, and says why it does not pass.
-fn probe(session: &Session, def: &AgentDef, path: &OsStr, repo: &Path) -> Result<Option<String>, CliError> {
+pub(super) fn probe(
+    session: &Session,
+    def: &AgentDef,
+    path: &OsStr,
+    repo: &Path,
+) -> Result<Option<String>, CliError> {
     let Some(argv) = &def.probe else {
         return Ok(None);
     };

@@ -3,8 +3,12 @@
 use super::error::Trouble;
 use crate::render::{self, Cell, Palette, Table};
 use crate::runtime::Loaded;
+use crate::runtime::checkup::{Finding, Verdict};
 use crate::state::State;
 use crate::view;
+
+/// How much of a finding is shown, in characters.
+const MOST: usize = 400;
 
 /// The styles of a stream.
 pub(super) fn palette(color: bool) -> Palette {
@@ -45,6 +49,27 @@ pub(super) fn table<const N: usize>(titles: [&str; N], rows: Vec<[String; N]>, c
     let mut table = Table::new(&titles, palette(color).dim);
     for row in rows {
         table.row(row.into_iter().map(Cell::from).collect());
+    }
+    table.text(0)
+}
+
+/// What was looked at, each with how it stands, and under it what to do about it.
+pub(super) fn findings(findings: &[Finding], color: bool) -> String {
+    let palette = palette(color);
+    let mut table = Table::new(&["", "check", "found"], palette.dim);
+    for finding in findings {
+        let (word, style) = match finding.verdict {
+            Verdict::Ok => ("ok", palette.good),
+            Verdict::Warn => ("warn", palette.warn),
+            Verdict::Fail => ("FAIL", palette.bad),
+        };
+        // Names and messages of others may hold anything.
+        let found = view::plain::one_line(&finding.found, MOST);
+        table.row(vec![Cell::new(word, style), finding.check.into(), found.into()]);
+        if let Some(next) = &finding.next {
+            let next = format!("-> {}", view::plain::one_line(next, MOST));
+            table.row(vec!["".into(), "".into(), Cell::new(next, palette.strong)]);
+        }
     }
     table.text(0)
 }

@@ -93,11 +93,15 @@ impl Session {
 
     /// The repository, from wherever in it the program was called.
     pub(super) fn project(&self) -> Result<Project, CliError> {
-        let start = match &self.global.repo {
+        Ok(Project::open(&self.start())?)
+    }
+
+    /// Where the repository is looked for.
+    pub(super) fn start(&self) -> PathBuf {
+        match &self.global.repo {
             Some(repo) => self.path(repo),
             None => self.cwd.clone(),
-        };
-        Ok(Project::open(&start)?)
+        }
     }
 
     /// Who asks: the repository's user, for requests and reviews.

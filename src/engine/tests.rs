@@ -10,6 +10,7 @@ mod review;
 mod simulated;
 mod taken_up;
 mod undo;
+mod warm;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,8 +20,8 @@ use super::{Core, Input, Report};
 use crate::event::*;
 use crate::graph::{self, ProjectDefaults, parse};
 use crate::graph::{
-    AgentDef, AgentUse, Command, CommitPolicy, Contract, DiffPolicy, Gate, Handoff, MergePolicy, Millis,
-    SessionPolicy, Teardown,
+    AgentDef, AgentUse, Command, CommitPolicy, Contract, DiffPolicy, Furnishing, Gate, Handoff, MergePolicy,
+    Millis, SessionPolicy, Teardown,
 };
 use crate::id::{AgentName, GraphName, LaneId, RunNo, Sha, TaskId};
 use crate::plan::{
@@ -67,7 +68,7 @@ impl Draw {
                 gates: vec![],
                 teardown: Teardown::OnSuccess,
                 task_prs: false,
-                furnish: graph::Furnishing::default(),
+                furnish: Furnishing::default(),
                 branch: format!("laneway/g/{lane}/integration"),
                 worktree: PathBuf::from("/w").join(lane),
                 needs,
@@ -130,6 +131,7 @@ impl Draw {
                 forge: ForgeKind::Local,
                 github: None,
                 ports: crate::plan::PortRange::DEFAULT,
+                warm: 0,
             },
             roles: BTreeMap::new(),
             lanes: lanes.collect(),
@@ -189,6 +191,7 @@ impl World {
         let done = |facts| Report { id: id.clone(), facts, end: Some(Ok(())) };
         let lane = |l: &LaneId| Subject::lane(l);
         match effect {
+            Effect::Warm { .. } => done(vec![]),
             Effect::Provision { lane: l } => done(vec![Draft::world(
                 lane(l),
                 LaneProvisioned {
@@ -494,6 +497,8 @@ fn planned(text: &str) -> Arc<Plan> {
         forge: ForgeKind::Local,
         github: None,
         ports: crate::plan::PortRange::DEFAULT,
+        lanes: Furnishing::default(),
+        warm: 0,
     };
     Arc::new(build(&graph, &inputs).unwrap())
 }

@@ -1,5 +1,4 @@
 //! The one function that moves branches, with care for every checkout of them.
-#![expect(clippy::disallowed_methods, reason = "reads the HEAD of every worktree")]
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use super::worktree::{admin_dirs, path_of_admin};
 use super::{GitError, Repo};
 use crate::failpoint::{self, Point};
 use crate::id::Sha;
+use crate::plain_file;
 
 /// A worktree that has a branch checked out, or is in the middle of something with it.
 #[derive(Debug)]
@@ -229,7 +229,7 @@ fn under_way(git_dir: &Path, branch_ref: &str) -> Result<Option<&'static str>, G
 }
 
 fn read_text(path: &Path) -> Result<Option<String>, GitError> {
-    match std::fs::read(path) {
+    match plain_file::read(path, plain_file::MOST_BYTES) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).trim_end().to_owned())),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(GitError::io("read", path)(error)),

@@ -4,14 +4,14 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Seek, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::GitError;
+use super::{GitError, pipe};
 use crate::id::Sha;
 
 /// How long a call may take that talks to the network or to a signing program.
@@ -82,6 +82,13 @@ const PINNED_PRIVATE: &[&str] = &[
     "core.fsync=all,-index",
 ];
 
+/// Config for calls in a lane that holds a part of its commit. A file outside of that part that is there all the same counts.
+const PINNED_SPARSE: &[&str] = &[
+    "core.sparseCheckout=true",
+    "core.sparseCheckoutCone=true",
+    "sparse.expectFilesOutsideOfPatterns=false",
+];
+
 /// What a call acts on.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Scope<'a> {
@@ -92,7 +99,7 @@ pub(super) enum Scope<'a> {
     /// A checkout and its own index: the user's, or a lane seen as its agent sees it.
     Checkout { git_dir: &'a Path, common: &'a Path, work_tree: &'a Path },
     /// A lane seen through its private git directory.
-    Private { git_dir: &'a Path, common: &'a Path, work_tree: &'a Path },
+    Private { git_dir: &'a Path, common: &'a Path, work_tree: &'a Path, sparse: bool },
 }
 
 /// A `git` call under construction.
@@ -101,6 +108,8 @@ pub(super) struct Git {
     command: Command,
     accepted: &'static [i32],
     limit: Option<Duration>,
+    /// The lane that git reads, which an agent has written.
+    lane: Option<PathBuf>,
     stdin: Option<Vec<u8>>,
 }
 
@@ -143,7 +152,11 @@ impl Git {
             command.args(["-c", pair]);
         }
         command.arg(operation);
-        Self { operation, command, accepted: &[0], limit: None, stdin: None }
+        let lane = match scope {
+            Scope::Private { work_tree, .. } => Some(work_tree.to_owned()),
+            Scope::Nowhere | Scope::Common { .. } | Scope::Checkout { .. } => None,
+        };
+        Self { operation, command, accepted: &[0], limit: None, lane, stdin: None }
     }
 
     pub(super) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -232,7 +245,12 @@ impl Git {
     fn run_unbounded(&mut self) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), GitError> {
         let failed = self.failed();
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = self.spawn()?.wait_with_output().map_err(failed)?;
+        let child = self.spawn()?;
+        let output = match &self.lane {
+            Some(lane) => pipe::wait_in(lane, child),
+            None => child.wait_with_output(),
+        };
+        let output = output.map_err(failed)?;
         Ok((output.status, output.stdout, output.stderr))
     }
 
@@ -320,8 +338,9 @@ fn enter(command: &mut Command, scope: Scope<'_>) {
             command.current_dir(work_tree);
             command.env("GIT_DIR", git_dir).env("GIT_COMMON_DIR", common).env("GIT_WORK_TREE", work_tree);
         }
-        Scope::Private { git_dir, common, work_tree } => {
-            for pair in PINNED_PRIVATE {
+        Scope::Private { git_dir, common, work_tree, sparse } => {
+            let sparse = if sparse { PINNED_SPARSE } else { &[] };
+            for pair in PINNED_PRIVATE.iter().chain(sparse) {
                 command.args(["-c", pair]);
             }
             command.current_dir(work_tree);

@@ -19,7 +19,10 @@ impl Repo {
     /// Fails by name where there is none, where git is older than 2.40, or where the repository is of a kind that
     /// Laneway cannot work in ([`GitError::Unsupported`]).
     pub fn discover(start: &Path) -> Result<Self, GitError> {
-        let version = git_version()?;
+        // A third of the time that making a lane takes would go into hashing what is read. Git does not do that either: bits
+        // that have changed are found by the checksums of packs and of compression.
+        git2::opts::strict_hash_verification(false);
+        let version = new_enough(&version_line()?)?;
         let not_found = || GitError::NotARepository { start: start.to_owned() };
         let found = Repository::discover_path(start, std::iter::empty::<&Path>()).map_err(|_| not_found())?;
         let (common, linked) = match std::fs::read_to_string(found.join("commondir")) {
@@ -44,13 +47,23 @@ impl Repo {
     }
 }
 
-fn git_version() -> Result<(u32, u32), GitError> {
-    let answer = Git::new(Scope::Nowhere, "version").run()?;
-    let found = answer.line();
+/// The version of the `git` program, as it says it. Fails where that is not new enough.
+pub fn git_version() -> Result<String, GitError> {
+    let found = version_line()?;
+    new_enough(&found)?;
+    Ok(found.trim_start_matches("git version ").to_owned())
+}
+
+fn version_line() -> Result<String, GitError> {
+    Ok(Git::new(Scope::Nowhere, "version").run()?.line())
+}
+
+fn new_enough(found: &str) -> Result<(u32, u32), GitError> {
     let version = found.strip_prefix("git version ").and_then(|text| {
         let mut numbers = text.split(['.', ' ', '-']).map(str::parse::<u32>);
         Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
     });
+    let found = found.to_owned();
     match version {
         Some(version) if version >= NEEDED => Ok(version),
         Some(_) => Err(GitError::GitTooOld { found, needed: NEEDED_TEXT }),

@@ -19,6 +19,7 @@ use super::refs::swap;
 use super::repo::sha;
 use super::{GitError, Repo};
 use crate::id::Sha;
+use crate::plain_file;
 
 /// How long a gc is waited for; one that takes longer was looking at refs either long ago or not yet.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -99,7 +100,7 @@ impl Repo {
 
 /// Whether the process that the lock of gc names lives. A killed gc leaves its lock behind, and its number to others.
 fn is_held(lock: &std::path::Path) -> bool {
-    let Ok(text) = std::fs::read_to_string(lock) else { return false };
+    let Ok(text) = plain_file::read_text(lock, plain_file::MOST_BYTES) else { return false };
     let pid = text.split_whitespace().next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
     let is_git = |pid: &Pid| {
         let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));

@@ -1,6 +1,5 @@
 //! What only a lane's git directory knows: commits that an agent amended, reset or rebased away, and operations that it
 //! did not finish. Both go when the lane is reset or removed.
-#![expect(clippy::disallowed_methods, reason = "reads the git directory of a lane")]
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use super::custody::{entry, write_blob};
 use super::repo::{oid, sha};
 use super::{GitError, Identity, Repo, Worktree};
 use crate::id::Sha;
+use crate::plain_file;
 
 /// More of a file of a lane's git directory is not searched for commits, in bytes.
 const MOST_READ: u64 = 4 << 20;
@@ -146,7 +146,7 @@ impl Repo {
 fn ids_in(path: &Path, found: &mut BTreeSet<Sha>) -> Result<(), GitError> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(MOST_READ).read_to_end(&mut bytes));
+    let read = plain_file::open(path).and_then(|file| file.take(MOST_READ).read_to_end(&mut bytes));
     match read {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),

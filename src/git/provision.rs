@@ -12,14 +12,17 @@ use std::path::{Path, PathBuf};
 
 use super::command::Git;
 use super::fill::Filled;
+use super::lfs;
 use super::private::Private;
 use super::repo::sync_dir;
 use super::reset::{finish, remove_any};
+use super::shape::Shape;
 use super::unlink::remove_tree;
 use super::worktree::{gitfile_line, resolved};
 use super::{GitError, Repo, Worktree};
 use crate::failpoint::{self, Point};
 use crate::id::Sha;
+use crate::plain_file;
 
 /// How often the folder of the worktrees is made again that git removes when it is empty.
 const SWEPT_TRIES: u32 = 1000;
@@ -29,12 +32,18 @@ impl Repo {
     /// whatever work it holds. What a crash left half-made is finished. A directory that holds anything that is not
     /// Laneway's is [`GitError::PathOccupied`].
     pub fn provision(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
+        self.provision_as(path, at, &Shape::default())
+    }
+
+    /// Like [`Repo::provision`]; one that is made anew holds what `shape` says. A folder of it that the commit does not
+    /// have is [`GitError::NoSuchFolder`].
+    pub fn provision_as(&self, path: &Path, at: &Sha, shape: &Shape) -> Result<Worktree, GitError> {
         let (worktree, new) = {
             let _administration = self.administer()?;
             match self.reopen(path)? {
                 Some(worktree) if worktree.private(self).is_dir() => (worktree, false),
                 Some(worktree) => return Err(GitError::PathOccupied { path: worktree.path }),
-                None => (self.register(path, at)?, true),
+                None => (self.register(path, at, shape)?, true),
             }
         };
         let private = Private::open(self, &worktree)?;
@@ -49,8 +58,10 @@ impl Repo {
             failpoint::pass(Point::WorktreeFilled);
             private.settle(at)?;
             finish(&private, &worktree, at)?;
+            self.set_modules(&private, &worktree, at)?;
         } else {
             self.set_files(&private, &worktree, at)?;
+            lfs::note_pointers(&private)?;
         }
         private.set_ready()?;
         failpoint::pass(Point::WorktreeReady);
@@ -58,7 +69,8 @@ impl Repo {
     }
 
     /// Makes the lane known to git, its directory holding nothing but `.git`.
-    pub(super) fn register(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
+    pub(super) fn register(&self, path: &Path, at: &Sha, shape: &Shape) -> Result<Worktree, GitError> {
+        self.ensure_fits(shape, at)?;
         let path = resolved(path);
         self.ensure_free(&path)?;
         failpoint::write(Point::WorktreeDir)
@@ -69,6 +81,7 @@ impl Repo {
         remove_any(&worktree.private(self))?;
         let private = worktree.private(self);
         std::fs::create_dir_all(&private).map_err(GitError::io("created", &private))?;
+        shape.write(&private)?;
         let gitfile = worktree.path.join(".git");
         std::fs::write(&gitfile, gitfile_line(&worktree.admin)).map_err(GitError::io("written", &gitfile))?;
         self.make_admin(&worktree, at)?;
@@ -96,7 +109,8 @@ impl Repo {
         if names != [".git"] || !std::fs::symlink_metadata(&gitfile).is_ok_and(|found| found.is_file()) {
             return occupied();
         }
-        let line = std::fs::read(&gitfile).map_err(GitError::io("read", &gitfile))?;
+        let line =
+            plain_file::read(&gitfile, plain_file::MOST_BYTES).map_err(GitError::io("read", &gitfile))?;
         let ours = [b"gitdir: ", self.common_dir().join("worktrees").as_os_str().as_bytes(), b"/"].concat();
         let pointed = line
             .strip_prefix(b"gitdir: ")
@@ -145,7 +159,7 @@ impl Repo {
     /// deleted. [`Repo::custody`] comes first. A worktree that somebody locked is [`GitError::WorktreeLocked`].
     pub fn remove(&self, worktree: &Worktree, trash: &Path) -> Result<Option<PathBuf>, GitError> {
         let lock = worktree.admin.join("locked");
-        match std::fs::read(&lock) {
+        match plain_file::read(&lock, plain_file::MOST_BYTES) {
             Ok(reason) => {
                 let reason = String::from_utf8_lossy(&reason).trim().to_owned();
                 return Err(GitError::WorktreeLocked { path: worktree.path.clone(), reason });
@@ -167,8 +181,8 @@ impl Repo {
             }
         }
         failpoint::pass(Point::RemoveForget);
-        let _administration = self.administer()?;
-        self.forget(worktree)?;
+        self.forget_modules(worktree)?;
+        self.forget_worktree(worktree)?;
         failpoint::pass(Point::Removed);
         Ok(kept)
     }
@@ -178,11 +192,26 @@ impl Repo {
         let private = Private::open(self, worktree)?;
         let Some(at) = private.at()? else { return Ok(false) };
         private.index_at(&at)?;
-        let answer = Git::new(private.scope(), "status")
+        let answer = Git::configured(private.scope(), "status", private.filters())
             .args(["--porcelain", "-z", "--untracked-files=normal", "--ignored=traditional", "--no-renames"])
-            .arg("--ignore-submodules=none")
+            .arg(private.ignored_of_submodules())
             .run()?;
-        Ok(answer.stdout.is_empty())
+        if !answer.stdout.is_empty() {
+            return Ok(false);
+        }
+        drop(private);
+        for module in self.modules(worktree)? {
+            if !module.store.is_disposable(&module.worktree)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Has git and the record know nothing of the lane any more.
+    pub(super) fn forget_worktree(&self, worktree: &Worktree) -> Result<(), GitError> {
+        let _administration = self.administer()?;
+        self.forget(worktree)
     }
 
     /// Removes what git and the record know of the lane. Renamed first, so that nobody meets half of it.

@@ -13,6 +13,7 @@ use super::tree_state::{DirtyKind, StatusEntry, status};
 use super::worktree::{HeadFile, gitfile_line};
 use super::{GitError, Repo, Worktree};
 use crate::id::Sha;
+use crate::plain_file;
 
 /// What git keeps in a worktree's git directory while something is under way, and what an agent could plant there.
 const STATE: &[&str] = &[
@@ -71,6 +72,7 @@ impl Repo {
         if !there {
             self.overwrite(private, worktree, at)?;
         }
+        self.set_modules(private, worktree, at)?;
         finish(private, worktree, at)
     }
 
@@ -114,7 +116,7 @@ impl Repo {
         worktree: &Worktree,
         at: &Sha,
     ) -> Result<Vec<StatusEntry>, GitError> {
-        let left = status(private, at)?;
+        let left = self.beside_modules(private, at)?;
         if left.is_empty() {
             return Ok(left);
         }
@@ -130,7 +132,7 @@ impl Repo {
         }
         self.trash_files(worktree, &unseen)?;
         Git::new(private.scope(), "clean").args(["-ffdq", "--", "."]).run()?;
-        status(private, at)
+        self.beside_modules(private, at)
     }
 
     /// Makes the lane's directory, its `.git` file and its git directory usable again, without looking at the files.
@@ -150,7 +152,7 @@ impl Repo {
         let gitfile = [path.join(".git").as_os_str().as_bytes(), b"\n"].concat();
         for (name, content) in [("gitdir", gitfile.as_slice()), ("commondir", b"../..\n")] {
             let file = admin.join(name);
-            if std::fs::read(&file).ok().as_deref() != Some(content) {
+            if plain_file::read(&file, plain_file::MOST_BYTES).ok().as_deref() != Some(content) {
                 replace_file(&file, content)?;
             }
         }
@@ -166,12 +168,17 @@ impl Repo {
         let file = worktree.path.join(".git");
         let line = gitfile_line(&worktree.admin);
         match std::fs::symlink_metadata(&file) {
-            Ok(found) if found.is_file() && std::fs::read(&file).ok().as_deref() == Some(&line) => {
+            Ok(found)
+                if found.is_file()
+                    && plain_file::read(&file, plain_file::MOST_BYTES).ok().as_deref() == Some(&line) =>
+            {
                 return Ok(());
             }
             // A crash may have cut the line short; anything else was put there by somebody.
             Ok(found)
-                if found.is_file() && std::fs::read(&file).is_ok_and(|there| line.starts_with(&there)) =>
+                if found.is_file()
+                    && plain_file::read(&file, plain_file::MOST_BYTES)
+                        .is_ok_and(|there| line.starts_with(&there)) =>
             {
                 remove_file(&file)?;
             }
@@ -192,6 +199,7 @@ pub(super) fn finish(private: &Private<'_>, worktree: &Worktree, at: &Sha) -> Re
     if !there {
         replace_file(&worktree.admin.join("HEAD"), format!("{at}\n").as_bytes())?;
     }
+    private.repo().hand_out_cone(private, worktree)?;
     private.hand_out_index()
 }
 

@@ -11,6 +11,7 @@ use git2::Repository;
 use super::lock::RepoLock;
 use super::repo::oid;
 use crate::id::Sha;
+use crate::plain_file;
 
 /// A lock younger than this may belong to somebody who has closed it and is about to rename it.
 const AGE: Duration = Duration::from_secs(1);
@@ -46,7 +47,7 @@ fn is_stale(repo: &Repository, lock: &Path, wanted: Option<&Sha>) -> bool {
     if !before.is_file() || !is_mine || age.is_none_or(|age| age < AGE) {
         return false;
     }
-    let Ok(text) = fs::read_to_string(lock) else { return false };
+    let Ok(text) = plain_file::read_text(lock, plain_file::MOST_BYTES) else { return false };
     if !is_ours(repo, text.trim_end(), wanted) || !nobody_has_open(&before) {
         return false;
     }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::command::Scope;
 use super::repo::oid;
 use super::{GitError, Repo};
 use crate::id::Sha;
+use crate::plain_file;
 
 /// A lane's worktree. Both paths are recorded when it is made, and never looked up through the lane itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl Worktree {
 
     pub(super) fn head_file(&self) -> Result<HeadFile, GitError> {
         let path = self.admin.join("HEAD");
-        let text = match std::fs::read(&path) {
+        let text = match plain_file::read(&path, plain_file::MOST_BYTES) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_owned(),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 String::new()
@@ -113,10 +113,6 @@ impl Repo {
             Err(unborn(found))
         }
     }
-
-    pub(super) fn private_scope<'a>(&'a self, worktree: &'a Worktree, git_dir: &'a Path) -> Scope<'a> {
-        Scope::Private { git_dir, common: self.common_dir(), work_tree: &worktree.path }
-    }
 }
 
 /// The git directories of all linked worktrees, in order of name.
@@ -138,7 +134,7 @@ pub(super) fn admin_dirs(common: &Path) -> Result<Vec<PathBuf>, GitError> {
 /// The worktree that an admin directory belongs to; `None` where the directory is incomplete or just going away.
 pub(super) fn path_of_admin(admin: &Path) -> Result<Option<PathBuf>, GitError> {
     let file = admin.join("gitdir");
-    let mut bytes = match std::fs::read(&file) {
+    let mut bytes = match plain_file::read(&file, plain_file::MOST_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(None);

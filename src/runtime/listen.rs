@@ -1,6 +1,8 @@
 //! What the loop hears: notices of the watcher, the noticeboard's files, the backstop's look at everything.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::RuntimeError;
@@ -10,7 +12,7 @@ use crate::engine::{Input, Report};
 use crate::event::{Effect, Subject};
 use crate::exec;
 use crate::id::TaskId;
-use crate::signal::{self, Notice, Settle, WatchKey};
+use crate::signal::{self, BoardError, Notice, Settle, WatchError, WatchKey};
 
 impl Orchestrator {
     /// Directories first, then the watch, then a look: nothing falls between.
@@ -19,22 +21,56 @@ impl Orchestrator {
         if !is_agent || !self.watched.insert((task.clone(), attempt)) {
             return;
         }
+        self.watch_signals(task, attempt);
+    }
+
+    /// Makes the directories of the attempt's signals that are missing, and watches those that are not watched yet.
+    fn watch_signals(&mut self, task: &TaskId, attempt: u32) {
         let made = self.context.board.put_up_attempt(task, attempt).map(drop);
+        if let Err(error) = made {
+            tracing::warn!(%error, %task, "the noticeboard could not be put up");
+            self.unsettled |= is_passing(&error);
+        }
         let Some(watcher) = &mut self.watcher else { return };
         let key = WatchKey::Signals { task: task.clone(), attempt };
         let dir = self.context.board.signals_dir(task, attempt);
         if let Err(error) = watcher.watch(&key, &dir) {
             tracing::warn!(%error, %task, "signals are only rescanned");
+            self.unsettled |= is_missing(&error);
         }
-        if let Err(error) = made {
-            tracing::warn!(%error, %task, "the noticeboard could not be put up");
+    }
+
+    /// What is done on the noticeboard may fail because somebody deletes it meanwhile, or has put something else there.
+    /// Neither ends the run: the next look follows soon, and what stays in the way is told once.
+    pub(super) fn bear<T: Default>(&mut self, answer: Result<T, BoardError>) -> Result<T, RuntimeError> {
+        let error = match answer {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        match &error {
+            _ if is_passing(&error) => self.unsettled = true,
+            BoardError::InTheWay { path } => self.tell_once(path, error.to_string()),
+            BoardError::Io { path, source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                self.tell_once(path, format!("{error}: {source}"));
+            }
+            BoardError::Gone { .. } | BoardError::Io { .. } => return Err(error.into()),
+        }
+        tracing::warn!(%error, "the noticeboard is looked at again");
+        Ok(T::default())
+    }
+
+    fn tell_once(&mut self, path: &Path, what: String) {
+        if self.in_the_way.insert(path.to_owned()) {
+            // It goes to ourselves.
+            _ = self.context.inputs.send(Input::Loss { what });
         }
     }
 
     /// Puts up what is missing of the noticeboard and watches it.
     pub(super) fn put_up(&mut self) -> Result<(), RuntimeError> {
         let lanes: Vec<_> = self.context.plan.lanes.iter().map(|l| l.id.clone()).collect();
-        let _created = self.context.board.put_up(&lanes)?;
+        let put_up = self.context.board.put_up(&lanes).map(drop);
+        self.bear(put_up)?;
         let Some(watcher) = &mut self.watcher else {
             return Ok(());
         };
@@ -45,6 +81,7 @@ impl Orchestrator {
         for (key, dir) in dirs {
             if let Err(error) = watcher.watch(&key, &dir) {
                 tracing::warn!(%error, "part of the noticeboard is only rescanned");
+                self.unsettled |= is_missing(&error);
             }
         }
         Ok(())
@@ -56,15 +93,13 @@ impl Orchestrator {
             Notice::Changed(changed) => {
                 let key = changed.key().clone();
                 let closed = changed.take();
+                if let WatchKey::Signals { task, attempt } = &key {
+                    // A directory may have come, or been replaced.
+                    self.watch_signals(task, *attempt);
+                }
                 self.look(&key, live_now(&closed))
             }
-            Notice::Gone { .. } => {
-                self.put_up()?;
-                for (task, attempt) in std::mem::take(&mut self.watched) {
-                    self.watch_attempt(&task, attempt);
-                }
-                self.rescan(live_now(&BTreeSet::new()))
-            }
+            Notice::Gone { .. } => self.rescan(live_now(&BTreeSet::new())),
             Notice::Overflow => {
                 let mut inputs = self.rescan(live_now(&BTreeSet::new()))?;
                 inputs.push(Input::Loss {
@@ -90,15 +125,16 @@ impl Orchestrator {
                 let Some(ix) = self.core.state().index().lane(lane) else {
                     return Ok(Vec::new());
                 };
-                Ok(self.projector.show(&self.context.board, self.core.state(), ix, Look::At(settle))?)
+                let shown = self.projector.show(&self.context.board, self.core.state(), ix, Look::At(settle));
+                self.bear(shown)
             }
             WatchKey::Signals { task, attempt } => self.signals(task, *attempt, settle),
         }
     }
 
     fn requests(&mut self, settle: Settle<'_>) -> Result<Vec<Input>, RuntimeError> {
-        let found =
-            noticeboard::requests(&self.context.board, &self.context.plan, self.core.state(), settle)?;
+        let found = noticeboard::requests(&self.context.board, &self.context.plan, self.core.state(), settle);
+        let found = self.bear(found)?;
         Ok(found
             .into_iter()
             .filter_map(|(file, input)| {
@@ -138,7 +174,8 @@ impl Orchestrator {
         let Some((id, iteration)) = found else {
             return Ok(Vec::new());
         };
-        let scan = noticeboard::scan_live(&self.context.board, task, attempt, settle)?;
+        let scan = noticeboard::scan_live(&self.context.board, task, attempt, settle);
+        let scan = self.bear(scan)?;
         self.unsettled |= !scan.unsettled.is_empty();
         let lane = &self.context.task(task).lane;
         let subject = Subject { iteration: Some(iteration), ..Subject::attempt(lane, task, attempt) };
@@ -156,13 +193,15 @@ impl Orchestrator {
         let mut inputs = self.requests(settle)?;
         for lane in 0..self.context.plan.lanes.len() {
             let board = &self.context.board;
-            inputs.extend(self.projector.show(board, self.core.state(), lane, Look::At(settle))?);
+            let shown = self.projector.show(board, self.core.state(), lane, Look::At(settle));
+            inputs.extend(self.bear(shown)?);
         }
         let live_settle = match settle {
             Settle::Ended => live_now(&EMPTY),
             live @ Settle::Live { .. } => live,
         };
         for (task, attempt) in self.watched.clone() {
+            self.watch_signals(&task, attempt);
             inputs.extend(self.signals(&task, attempt, live_settle)?);
             let log = self.context.attempt_record(&task, attempt).join("agent.log");
             if let Err(error) = exec::trim_live(&log, &exec::LogLimit::default()) {
@@ -174,6 +213,22 @@ impl Orchestrator {
         }
         Ok(inputs)
     }
+}
+
+/// Whether it is a matter of somebody who deletes a part of the noticeboard just now.
+fn is_passing(error: &BoardError) -> bool {
+    match error {
+        BoardError::Gone { .. } => true,
+        BoardError::Io { source, .. } => {
+            matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+        }
+        BoardError::InTheWay { .. } => false,
+    }
+}
+
+/// Whether the directory was deleted, so that nothing will tell when it comes back.
+fn is_missing(error: &WatchError) -> bool {
+    matches!(error, WatchError::Gone { dir } if dir.symlink_metadata().is_err())
 }
 
 static EMPTY: BTreeSet<String> = BTreeSet::new();

@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "the runtime carries decisions out")]
 
 mod brief;
+pub mod checkup;
 mod clock;
 mod collection;
 mod conflicts;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -118,6 +119,8 @@ pub(super) struct Orchestrator {
     pub(super) watched: BTreeSet<(TaskId, u32)>,
     /// Whether a file may still be being written, so that a look is due soon.
     pub(super) unsettled: bool,
+    /// What stands in the way on the noticeboard, so far as that was told.
+    pub(super) in_the_way: BTreeSet<PathBuf>,
     pub(super) waiting: Vec<Input>,
     pub(super) crash_after: Option<u64>,
     /// How often everything is looked at.
@@ -186,6 +189,7 @@ impl Orchestrator {
             taken: HashMap::new(),
             watched: BTreeSet::new(),
             unsettled: false,
+            in_the_way: BTreeSet::new(),
             waiting,
             crash_after: None,
             backstop: BACKSTOP,

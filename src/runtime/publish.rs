@@ -40,8 +40,8 @@ impl Orchestrator {
             }
         }
         for lane in lanes {
-            let touched =
-                self.projector.show(&self.context.board, self.core.state(), lane, Look::IfChanged)?;
+            let shown = self.projector.show(&self.context.board, self.core.state(), lane, Look::IfChanged);
+            let touched = self.bear(shown)?;
             for input in touched {
                 _ = self.context.inputs.send(input);
             }
@@ -79,7 +79,8 @@ impl Orchestrator {
 
     fn put_aside(&mut self, request: &str) -> Result<(), RuntimeError> {
         if let Some(file) = self.taken.remove(request) {
-            signal::take(&self.context.board, &file)?;
+            let moved = signal::take(&self.context.board, &file);
+            self.bear(moved)?;
         }
         Ok(())
     }

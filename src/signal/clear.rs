@@ -22,8 +22,10 @@ pub fn clear_claims(signals: &Path) -> Result<(), BoardError> {
     for name in ["done", "failed", "blocked"] {
         root.remove(OsStr::new(name));
     }
-    if let Ok(asks) = root.dir(OsStr::new(Folder::Ask.name())) {
-        for name in asks.list(QUESTIONS)?.names {
+    if let Ok(asks) = root.dir(OsStr::new(Folder::Ask.name()))
+        && let Ok(found) = asks.list(QUESTIONS)
+    {
+        for name in found.names {
             asks.remove(&name);
         }
     }

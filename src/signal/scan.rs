@@ -1,6 +1,7 @@
 //! Reads an attempt's signals without trusting them.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -81,11 +82,14 @@ impl Scan {
 /// Reads the signal directory `dir`. What it finds depends only on the directory, `limits` and `settle`.
 ///
 /// `artifacts/` is read only when the writers have ended: hashing gigabytes at every change would serve nobody.
-/// Errors are about `dir` itself; [`BoardError::Gone`] means that it was deleted.
+/// Errors are about `dir` itself; [`BoardError::Gone`] means that it was deleted. One without permissions is rejected
+/// like what is in it.
 pub fn scan(dir: &Path, limits: &Limits, settle: Settle<'_>) -> Result<Scan, BoardError> {
-    let root = SteadyDir::open(dir)?;
     let mut walk = Walk { limits, settle, out: Scan::default(), unlisted: 0 };
-    walk.root(&root)?;
+    match SteadyDir::open(dir) {
+        Ok(root) => walk.root(&root)?,
+        Err(error) => walk.closed("", error)?,
+    }
     let mut out = walk.out;
     if walk.unlisted > 0 {
         let reason = RejectReason::Further { count: walk.unlisted };
@@ -132,7 +136,10 @@ impl Walk<'_> {
 
     /// The names in `dir` that are fit to be looked at; `prefix` is its own name with a slash.
     fn names(&mut self, dir: &SteadyDir, prefix: &str) -> Result<Vec<String>, BoardError> {
-        let listing = dir.list(self.limits.entries)?;
+        let listing = match dir.list(self.limits.entries) {
+            Ok(listing) => listing,
+            Err(error) => return self.closed(prefix, error).map(|()| Vec::new()),
+        };
         let mut fit = Vec::new();
         for name in &listing.names {
             if kind::is_private(name.as_bytes()) {
@@ -148,6 +155,20 @@ impl Walk<'_> {
             self.reject(directory_name(prefix), RejectReason::TooMany { found: limit + 1, limit });
         }
         Ok(fit)
+    }
+
+    /// Rejects the directory that its writer has made unreadable; any other failure is ours.
+    fn closed(&mut self, prefix: &str, error: BoardError) -> Result<(), BoardError> {
+        match error {
+            BoardError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                self.reject(
+                    directory_name(prefix.trim_end_matches('/')),
+                    RejectReason::Unreadable { error: source.kind() },
+                );
+                Ok(())
+            }
+            error => Err(error),
+        }
     }
 
     fn folder(&mut self, root: &SteadyDir, folder: Folder) -> Result<(), BoardError> {

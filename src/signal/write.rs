@@ -14,6 +14,7 @@ use super::outputs::{OutputItem, Outputs, OutputsError};
 use super::question::Question;
 use super::reject::RejectReason;
 use crate::id::TaskId;
+use crate::plain_file;
 
 /// Why a signal was not written.
 #[derive(Debug, thiserror::Error)]
@@ -157,7 +158,7 @@ fn output(signals: &Path, category: &str, item: OutputItem) -> Result<PathBuf, W
     let lock = File::open(signals).map_err(|e| BoardError::io(Deed::Read, signals, e))?;
     rustix::fs::flock(&lock, FlockOperation::LockExclusive)
         .map_err(|e| BoardError::io(Deed::Read, signals, e))?;
-    let mut outputs = match fs::read_to_string(&path) {
+    let mut outputs = match plain_file::read_text(&path, SignalKind::Outputs.limit(&Limits::default())) {
         Ok(text) => Outputs::parse(&text)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Outputs::default(),
         Err(error) => return Err(BoardError::io(Deed::Read, &path, error).into()),
@@ -180,7 +181,7 @@ fn artifact(signals: &Path, name: &str, from: &Path) -> Result<PathBuf, WriteErr
         return Err(refused(RejectReason::TooDeep { limit: limits.artifact_depth }));
     }
     let unread = |source| WriteError::Source { path: from.to_path_buf(), source };
-    let mut file = File::open(from).map_err(unread)?;
+    let mut file = plain_file::open_named(from).map_err(unread)?;
     let size = file.metadata().map_err(unread)?.len();
     let limit = limits.artifact_bytes;
     if size > limit {

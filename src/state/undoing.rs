@@ -120,6 +120,7 @@ impl Lane {
             reason: self.reason.take(),
             syncs: self.syncs,
             teardowns: self.teardowns,
+            warmth: self.warmth,
             undos: self.undos,
             parts: std::mem::take(&mut self.parts),
             pr: self.pr.take().map(closed),

@@ -17,6 +17,7 @@ pub mod plain;
 mod plan_text;
 pub mod pr;
 mod progress;
+mod size;
 mod status;
 mod steps;
 mod summary;
@@ -35,6 +36,7 @@ pub use overview::overview;
 pub use plan_text::{plan_json, plan_text};
 pub use pr::{PrText, last_word, pull_request, task_pr_closed, task_pull_request};
 pub use progress::{LaneLine, Phase, Progress, TaskLine, progress};
+pub use size::size;
 pub use status::{
     CheckView, ConcernView, LaneView, Live, PrState, PrView, PredictedView, Status, TaskView, status,
 };

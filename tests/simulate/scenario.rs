@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use laneway::graph::{self, Handoff, Millis, ProjectDefaults};
+use laneway::graph::{self, Furnishing, Handoff, Millis, ProjectDefaults};
 use laneway::id::{LaneId, RunNo};
 use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
 use serde::{Deserialize, Serialize};
@@ -210,6 +210,9 @@ pub(crate) struct Scenario {
     pub(crate) about: String,
     pub(crate) seed: u64,
     pub(crate) places: u32,
+    /// Lanes whose worktree may be there before they begin.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) warm: u32,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) handoff_merged: bool,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -286,6 +289,8 @@ impl Scenario {
             forge: if self.github { ForgeKind::GitHub } else { ForgeKind::Local },
             github: None,
             ports: laneway::plan::PortRange::DEFAULT,
+            lanes: Furnishing::default(),
+            warm: self.warm,
         };
         build(&graph, &inputs).map(Arc::new).map_err(|e| e.to_string())
     }

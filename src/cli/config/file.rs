@@ -2,8 +2,6 @@
 //!
 //! What these files share with a graph (`[defaults]`, `[agents]`, `max_parallel`, `handoff`) is read by the graph's
 //! own reader, so that it means the same in both.
-#![expect(clippy::disallowed_methods, reason = "reads the files of the configuration")]
-
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,8 +10,9 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, value};
 
 use super::env;
 use super::layer::{Layer, Settings, Source};
-use crate::graph::{self, Graph, Millis, ProjectDefaults};
+use crate::graph::{self, Graph, Lfs, Millis, ProjectDefaults};
 use crate::id::{AgentName, IdError};
+use crate::plain_file::{self, Odd};
 
 /// Keys that are read by the graph's reader.
 const SHARED: [&str; 4] = ["max_parallel", "handoff", "defaults", "agents"];
@@ -114,6 +113,9 @@ impl ConfigError {
     pub(in crate::cli) fn hints(&self) -> Vec<String> {
         match self {
             Self::Problems { problems, .. } => problems.iter().filter_map(Problem::hint).collect(),
+            Self::Read { source, .. } if Odd::of(source).is_some() => {
+                vec!["put a TOML file there, or remove it: every setting has a default".to_owned()]
+            }
             Self::Read { .. } | Self::Syntax { .. } | Self::Variable { .. } => Vec::new(),
         }
     }
@@ -139,7 +141,7 @@ pub(super) fn read(
     repo: Option<&Path>,
     known: &ProjectDefaults,
 ) -> Result<Option<Source>, ConfigError> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match plain_file::read_text(path, plain_file::MOST_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {
@@ -201,9 +203,37 @@ fn read_lanes(document: &DocumentMut, settings: &mut Settings, problems: &mut Ve
         problems.push(Problem::Value { key: "lanes", takes: "a table" });
         return;
     };
-    unknown_keys(lanes, &["ports"], "[lanes]", problems);
+    unknown_keys(lanes, &["ports", "warm", "copy", "submodules", "lfs"], "[lanes]", problems);
     let takes = "a range of ports such as \"20000-29999\"";
     settings.ports = own(lanes, "ports", takes, problems, |item| item.as_str()?.parse().ok());
+    settings.warm = own(lanes, "warm", "a whole number of lanes", problems, |item| {
+        u32::try_from(item.as_integer()?).ok()
+    });
+    settings.submodules = own(lanes, "submodules", "true or false", problems, Item::as_bool);
+    settings.lfs = own(lanes, "lfs", "\"auto\" or \"skip\"", problems, |item| match item.as_str()? {
+        "auto" => Some(Lfs::Auto),
+        "skip" => Some(Lfs::Skip),
+        _ => None,
+    });
+    if let Some(copy) = lanes.get("copy") {
+        match read_copy(copy) {
+            Ok(copy) => settings.copy = copy,
+            Err(found) => problems.extend(found),
+        }
+    }
+}
+
+/// Reads `copy` as a workstream has it.
+fn read_copy(copy: &Item) -> Result<Option<Vec<String>>, Vec<Problem>> {
+    let mut workstream = Table::new();
+    workstream["id"] = value("default");
+    workstream["copy"] = copy.clone();
+    let mut workstreams = ArrayOfTables::new();
+    workstreams.push(workstream);
+    let mut document = DocumentMut::new();
+    document["workstreams"] = Item::ArrayOfTables(workstreams);
+    let graph = read_as_graph(document, &[], &ProjectDefaults::default())?;
+    Ok(graph.workstreams.into_iter().next().and_then(|workstream| workstream.furnish.copy))
 }
 
 fn read_forge(document: &DocumentMut, settings: &mut Settings, problems: &mut Vec<Problem>) {

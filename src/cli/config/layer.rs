@@ -9,7 +9,7 @@ use super::{env, file};
 use crate::agent;
 use crate::cli::error::CliError;
 use crate::cli::session::Session;
-use crate::graph::{AgentDef, Gate, Graph, Handoff, Millis, ProjectDefaults};
+use crate::graph::{AgentDef, Furnishing, Gate, Graph, Handoff, Lfs, Millis, ProjectDefaults};
 use crate::id::AgentName;
 use crate::plan::{ForgeKind, PortRange};
 use crate::runtime::Config;
@@ -93,6 +93,14 @@ pub(in crate::cli) struct Settings {
     pub(in crate::cli) worktrees: Option<PathBuf>,
     /// The ports that lanes are given.
     pub(in crate::cli) ports: Option<PortRange>,
+    /// The ignored files that lanes get a copy of.
+    pub(in crate::cli) copy: Option<Vec<String>>,
+    /// Whether lanes have submodules.
+    pub(in crate::cli) submodules: Option<bool>,
+    /// What lanes hold of files in LFS.
+    pub(in crate::cli) lfs: Option<Lfs>,
+    /// How many lanes that cannot begin yet have their worktree already.
+    pub(in crate::cli) warm: Option<u32>,
     /// Whether nothing is fetched or pushed.
     pub(in crate::cli) offline: Option<bool>,
     /// Whether a merge moves the target at origin too.
@@ -123,9 +131,14 @@ impl Layers {
         Self(sources)
     }
 
+    /// What counts where nothing is set.
+    pub(in crate::cli) fn built_in() -> Self {
+        Self::new(vec![Source::defaults()])
+    }
+
     /// Reads every source but the graph and the flags. Without a repository there is no project.
     pub(in crate::cli) fn read(session: &Session, repo: Option<&Path>) -> Result<Self, CliError> {
-        let mut layers = Self::new(vec![Source::defaults()]);
+        let mut layers = Self::built_in();
         // Each file adds to the agents of those before it, so it is read with them in sight.
         if let Some(path) = user_file(session) {
             layers.0.extend(file::read(&path, Layer::User, repo, &layers.project_defaults())?);
@@ -192,6 +205,13 @@ impl Layers {
             github: None,
             worktrees: self.pick(|s| s.worktrees.clone()).map(|(v, _)| v),
             ports: self.pick(|s| s.ports).map(|(v, _)| v),
+            lanes: Furnishing {
+                copy: self.pick(|s| s.copy.clone()).map(|(v, _)| v),
+                submodules: self.pick(|s| s.submodules).map(|(v, _)| v),
+                lfs: self.pick(|s| s.lfs).map(|(v, _)| v),
+                ..Furnishing::default()
+            },
+            warm: self.pick(|s| s.warm).map_or(0, |(v, _)| v),
             offline: self.pick(|s| s.offline).is_some_and(|(v, _)| v),
             push_target: self.pick(|s| s.push_target).is_some_and(|(v, _)| v),
             agents: self.project_defaults().agents,
@@ -212,8 +232,11 @@ impl Source {
                 handoff: Some(Handoff::Ready),
                 grace: Some(Millis(10_000)),
                 forge: Some(ForgeChoice::Auto),
+                warm: Some(0),
                 offline: Some(false),
                 push_target: Some(false),
+                submodules: Some(true),
+                lfs: Some(Lfs::Auto),
                 agents: agent::built_in().clone(),
                 ..Settings::default()
             },

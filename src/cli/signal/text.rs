@@ -1,6 +1,4 @@
 //! Where the text of a signal comes from, and where the signal goes.
-#![expect(clippy::disallowed_methods, reason = "reads the files that texts are in")]
-
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 
@@ -12,6 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::select::RunOption;
 use crate::cli::session::Session;
 use crate::id::TaskId;
+use crate::plain_file;
 use crate::signal::{Write, write};
 
 /// More than any signal takes. A text that is longer is refused by its own limit, with a better word for it.
@@ -130,7 +129,7 @@ impl Given {
     pub(super) fn read(&self, session: &Session) -> Result<Option<String>, CliError> {
         if let Some(file) = &self.file {
             let path = session.path(file);
-            let open = std::fs::File::open(&path);
+            let open = plain_file::open_named(&path);
             let text = open.and_then(bounded);
             return text.map(Some).map_err(|error| CliError::file("read", &path, &error));
         }

@@ -32,6 +32,9 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
         let reason = format!("lane `{}` is {status}", core.plan.lanes[lane].id);
         core.decide(core.lane_subject(lane), ControlRejected { request: request.id, reason })?;
     }
+    if status.is_terminal() && super::warm::cool(core, lane)? {
+        return Ok(());
+    }
     let went_on = matches!(status, LaneStatus::MergeReady | LaneStatus::PrCreated);
     if went_on && core.index.children[lane].iter().any(|&nested| core.state.lanes[nested].undo.is_some()) {
         // What is nested in it goes, or stays; until that is known it is not merged.

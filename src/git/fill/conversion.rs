@@ -8,14 +8,23 @@ use crate::git::command::Git;
 use crate::git::{GitError, Repo};
 use crate::id::Sha;
 
-/// For each entry whether it is written as it is; `None` where the configuration says otherwise for everything.
-pub(super) fn plain(repo: &Repo, commit: &Sha, listing: &Listing) -> Result<Option<Vec<bool>>, GitError> {
+/// Who writes the files of a tree.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Conversion {
+    /// Only git can write them, because of this key of the configuration.
+    Everything {
+        /// The key.
+        key: &'static str,
+    },
+    /// For each entry whether it is written as the bytes of its blob.
+    Entries(Vec<bool>),
+}
+
+/// Says of each entry whether it is written as it is.
+pub(super) fn plain(repo: &Repo, commit: &Sha, listing: &Listing) -> Result<Conversion, GitError> {
     let config = config(repo)?;
-    let is = |key: &str| config.get(key).is_some_and(|value| truth(value));
-    let is_not = |key: &str| config.get(key).is_some_and(|value| !truth(value));
-    let elsewhere = is("core.ignorecase") || is("core.precomposeunicode");
-    if elsewhere || is("core.autocrlf") || is_not("core.symlinks") || is_not("core.filemode") {
-        return Ok(None);
+    if let Some(key) = left_to_git(&config) {
+        return Ok(Conversion::Everything { key });
     }
     let mut plain: Vec<bool> = listing.entries.iter().map(|entry| entry.kind != Kind::Submodule).collect();
     if has_attributes(repo, listing, &config)? {
@@ -24,7 +33,15 @@ pub(super) fn plain(repo: &Repo, commit: &Sha, listing: &Listing) -> Result<Opti
             plain[entry] = false;
         }
     }
-    Ok(Some(plain))
+    Ok(Conversion::Entries(plain))
+}
+
+/// The key, if any, that has git write every file in its own way.
+fn left_to_git(config: &HashMap<String, String>) -> Option<&'static str> {
+    let on = ["core.ignorecase", "core.precomposeunicode", "core.autocrlf"].map(|key| (key, true));
+    let off = ["core.symlinks", "core.filemode"].map(|key| (key, false));
+    let says = |(key, value): (&str, bool)| config.get(key).is_some_and(|text| truth(text) == value);
+    on.into_iter().chain(off).find(|wanted| says(*wanted)).map(|(key, _)| key)
 }
 
 /// The values of `core.*`, by their keys in lower case.

@@ -513,3 +513,24 @@ fn lanes_survive_the_users_housekeeping() {
     assert_rests_at(&fixture, &lane, &commit);
     assert_eq!(sha(&git(&lane.path, &["rev-parse", "HEAD"])), commit);
 }
+
+#[test]
+fn p24_pipes_by_the_names_of_gits_own_files_hold_nothing_up() {
+    let fixture = Fixture::new();
+    let lane = fixture.lane("a");
+    std::fs::create_dir_all(lane.path.join("deep/er")).expect("made");
+    git(&lane.path, &["init", "-q", "nested"]);
+    for name in [".gitignore", "nested/.git/HEAD"] {
+        std::fs::remove_file(lane.path.join(name)).expect("removed");
+    }
+    for name in [".gitignore", "deep/er/.gitattributes", "deep/er/.gitignore", "nested/.git/HEAD", "own"] {
+        let path = lane.path.join(name);
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RWXU).expect("a pipe");
+    }
+    write(&lane.path.join("deep/er/work"), "work\n");
+    let found = dirty(&fixture, &lane, &fixture.start);
+    assert!(found.contains(&("deep/er/work".to_owned(), DirtyKind::Untracked)), "{found:?}");
+    let commit = fixture.repo.commit_all(&lane, &fixture.start, "work", &identity()).expect("a commit");
+    assert!(commit.is_some());
+    assert!(lane.path.join("own").symlink_metadata().is_ok(), "what git does not read is not touched");
+}

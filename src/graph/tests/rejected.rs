@@ -66,6 +66,9 @@ run = "true"
 [[workstreams]]
 id = "api"
 copy = ["/etc/passwd", "../x", "a/"]
+sparse = ["../other", "a/*", "."]
+lfs = "maybe"
+submodules = "yes"
 ports = ["HTTP", "LANEWAY_PORT", "HTTP"]
 setup = ["", { reads = ["a"] }, { run = "make", makes = ["out/*", ".git/hooks"] }, { run = "make", makes = ["out"] }]
 [[tasks]]
@@ -77,6 +80,11 @@ run = "true"
             Code::BadPath,
             Code::BadPath,
             Code::BadPath,
+            Code::BadPath,
+            Code::BadPath,
+            Code::BadPath,
+            Code::UnknownValue,
+            Code::WrongType,
             Code::BadEnvName,
             Code::Duplicate,
             Code::Blank,
@@ -95,7 +103,7 @@ require_human_approval = true
 [[workstreams]]
 id = "api"
 merge = "queue"
-sparse = ["services"]
+profile = "build"
 [[workstreams]]
 id = "web"
 [[tasks]]

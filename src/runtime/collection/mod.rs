@@ -8,4 +8,5 @@ mod size;
 mod sweep;
 
 pub use plan::{Item, Spared, Thing, collect};
+pub(super) use plan::{collect_stale, entries};
 pub use sweep::{Swept, sweep};

@@ -108,14 +108,35 @@ struct Look<'a> {
     project: &'a Project,
     now: Timestamp,
     older_than: u64,
+    sizes: Sizes,
     runs: Standings,
     items: Vec<Item>,
 }
 
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sizes {
+    All,
+    /// Nothing of what stays: the worktrees of a run that is under way are large.
+    OfWhatGoes,
+}
+
 /// Everything that could be collected, as of `now`; what is not older than `older_than` milliseconds stays. Changes nothing.
 pub fn collect(project: &Project, now: Timestamp, older_than: u64) -> Result<Vec<Item>, RuntimeError> {
+    look(project, now, older_than, Sizes::All)
+}
+
+/// The same of any age, without the sizes of what stays.
+pub(in crate::runtime) fn collect_stale(
+    project: &Project,
+    now: Timestamp,
+) -> Result<Vec<Item>, RuntimeError> {
+    look(project, now, 0, Sizes::OfWhatGoes)
+}
+
+fn look(project: &Project, now: Timestamp, older_than: u64, sizes: Sizes) -> Result<Vec<Item>, RuntimeError> {
     let (runs, plans) = standings(project)?;
-    let mut look = Look { project, now, older_than, runs, items: Vec::new() };
+    let mut look = Look { project, now, older_than, sizes, runs, items: Vec::new() };
     look.custody()?;
     look.trash()?;
     look.setups()?;
@@ -156,6 +177,10 @@ impl Look<'_> {
         self.items.push(Item { thing, since, bytes, spared });
     }
 
+    fn size_of(&self, path: &Path, spared: Option<&Spared>) -> u64 {
+        if self.sizes == Sizes::OfWhatGoes && spared.is_some() { 0 } else { size::of(path) }
+    }
+
     fn custody(&mut self) -> Result<(), RuntimeError> {
         for kept in kept(self.project)? {
             let bytes = self.project.repo.custody_bytes(&kept.found)?;
@@ -170,8 +195,9 @@ impl Look<'_> {
     fn trash(&mut self) -> Result<(), RuntimeError> {
         for path in entries(&self.project.record.trash())? {
             let since = since_epoch(std::fs::metadata(&path).and_then(|meta| meta.modified()).ok());
-            let bytes = size::of(&path);
-            self.add(Thing::Trash { path }, since, bytes, self.needed());
+            let spared = self.needed();
+            let bytes = self.size_of(&path, spared.as_ref());
+            self.add(Thing::Trash { path }, since, bytes, spared);
         }
         Ok(())
     }
@@ -180,9 +206,9 @@ impl Look<'_> {
         let root = self.project.record.root();
         let failed = |source| RuntimeError::Io { action: "read", path: root.to_owned(), source };
         for SetupResult { path, command, used } in setup_results(root).map_err(failed)? {
-            let bytes = size::of(&path);
             // A result can be made again, and a run that uses it has it locked.
             let spared = if command.is_some() { None } else { self.needed() };
+            let bytes = self.size_of(&path, spared.as_ref());
             self.add(Thing::Setup { path, command }, since_epoch(Some(used)), bytes, spared);
         }
         Ok(())
@@ -201,19 +227,19 @@ impl Look<'_> {
         };
         let spared = spared(&standing);
         for worktree in leftovers(self.project, plan)? {
-            let bytes = size::of(&worktree.path);
             let spared =
                 spared.clone().or_else(|| worktree.admin.join("locked").exists().then_some(Spared::Locked));
+            let bytes = self.size_of(&worktree.path, spared.as_ref());
             self.add(Thing::Worktree { worktree, run: run.clone() }, since, bytes, spared);
         }
         let attempts = self.project.record.run_dir(&run.0, run.1).join("attempts");
         if attempts.is_dir() {
-            let bytes = size::of(&attempts);
+            let bytes = self.size_of(&attempts, spared.as_ref());
             self.add(Thing::Attempts { path: attempts, run: run.clone() }, since, bytes, spared.clone());
         }
         let board = self.project.board(&run.0, run.1).root().to_owned();
         if board.is_dir() {
-            let bytes = size::of(&board);
+            let bytes = self.size_of(&board, spared.as_ref());
             self.add(Thing::Board { path: board, run }, since, bytes, spared);
         }
         Ok(())
@@ -261,7 +287,7 @@ fn leftovers(project: &Project, plan: &Plan) -> Result<Vec<Worktree>, RuntimeErr
 }
 
 /// What lies in a directory that may be missing, in order of name.
-pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>, RuntimeError> {
+pub(in crate::runtime) fn entries(dir: &Path) -> Result<Vec<PathBuf>, RuntimeError> {
     let failed = |source| RuntimeError::Io { action: "read", path: dir.to_owned(), source };
     let listed = match std::fs::read_dir(dir) {
         Ok(listed) => listed,

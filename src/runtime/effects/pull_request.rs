@@ -247,7 +247,7 @@ pub(super) fn join(
 ) -> Result<Result<Joined, Vec<String>>, GitError> {
     let repo = &context.project.repo;
     let plan = context.lane(lane);
-    let worktree = super::provision::worktree(context, &plan.worktree, tip)?;
+    let worktree = super::provision::worktree(context, &plan.id, &plan.worktree, tip)?;
     let message = format!(
         "Merge lane {lane} into {}\n\nLaneway-Run: {}\nLaneway-Merge: {lane}\n",
         plan.target, context.plan.uuid

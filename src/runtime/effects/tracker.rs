@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::event::{SignalKind, SignalObserved};
 use crate::graph::Loop;
+use crate::plain_file;
 use crate::plan::{TaskPlan, Work};
 
 /// How much of it is read, in bytes; what an agent is told of it is less still.
@@ -24,11 +25,11 @@ pub(super) fn of(task: &TaskPlan) -> Option<&Loop> {
 pub(super) fn read(lane: &Path, path: &str) -> Option<String> {
     let lane = lane.canonicalize().ok()?;
     let file = lane.join(path).canonicalize().ok()?;
-    if !file.starts_with(&lane) || !std::fs::metadata(&file).is_ok_and(|meta| meta.is_file()) {
+    if !file.starts_with(&lane) {
         return None;
     }
     let mut bytes = Vec::new();
-    std::fs::File::open(file).ok()?.take(MOST_READ).read_to_end(&mut bytes).ok()?;
+    plain_file::open(&file).ok()?.take(MOST_READ).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

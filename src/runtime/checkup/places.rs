@@ -1,0 +1,145 @@
+//! Where things lie: what the record and the worktrees lie on, how lanes are made there, and how many there is room for.
+
+use std::path::Path;
+
+use super::{Finding, Needs};
+use crate::git::{LaneFiles, LeftToGit, Survey, Writer};
+use crate::journal::{FileSystem, LockError, Locks, file_system};
+use crate::runtime::Project;
+use crate::runtime::effects::chain;
+use crate::view::size;
+
+/// The disks under `project`, and its lanes.
+pub fn places(project: &Project, needs: &Needs) -> Vec<Finding> {
+    let worktrees = standing(&needs.worktrees);
+    let mut findings = vec![record(project), below_worktrees(&needs.worktrees, worktrees)];
+    // What is wrong with it is said where the repository was looked at.
+    let Ok(Some(head)) = project.repo.head_commit() else { return findings };
+    match project.repo.survey(&head) {
+        Ok(survey) => findings.extend([lanes(&survey, worktrees), room(&survey, worktrees, needs)]),
+        Err(error) => findings.push(Finding::fail("lanes", chain(&error), "git fsck".to_owned())),
+    }
+    findings
+}
+
+/// The part of a path that is there.
+fn standing(path: &Path) -> &Path {
+    path.ancestors().find(|part| part.exists()).unwrap_or(Path::new("/"))
+}
+
+fn record(project: &Project) -> Finding {
+    let root = project.record.root();
+    let shown = root.display();
+    match file_system(standing(root)) {
+        Ok(FileSystem { name, locks: Locks::Unsure }) => {
+            let refused = LockError::NotShared { path: root.to_owned(), name };
+            Finding::fail("record", refused.to_string(), refused.hint())
+        }
+        Ok(FileSystem { locks: Locks::Everywhere, name }) => {
+            Finding::ok("record", format!("{shown} on {name}, whose locks hold between machines"))
+        }
+        Ok(FileSystem { locks: Locks::Here, .. }) => {
+            Finding::ok("record", format!("{shown} on {}", kind_of(standing(root))))
+        }
+        Err(error) => Finding::fail("record", format!("{shown}: {error}"), None),
+    }
+}
+
+fn below_worktrees(wanted: &Path, standing: &Path) -> Finding {
+    let shown = wanted.display();
+    match file_system(standing) {
+        Ok(FileSystem { name, locks: Locks::Unsure | Locks::Everywhere }) => Finding::warn(
+            "worktrees",
+            format!("{shown} lies on a network file system ({name}), where lanes are slow"),
+            "set `worktrees` in laneway.toml to a folder of a local disk".to_owned(),
+        ),
+        Ok(_) => Finding::ok("worktrees", format!("{shown} on {}", kind_of(standing))),
+        Err(error) => Finding::fail("worktrees", format!("{shown}: {error}"), None),
+    }
+}
+
+/// What a local file system is called.
+fn kind_of(path: &Path) -> String {
+    let Ok(found) = rustix::fs::statfs(path) else { return "something unknown".to_owned() };
+    // The type of the number differs between platforms.
+    let magic = i128::from(found.f_type) & 0xffff_ffff;
+    let known = match magic {
+        0xef53 => "ext4",
+        0x9123_683e => "btrfs",
+        0x5846_5342 => "xfs",
+        0x0102_1994 => "tmpfs",
+        0x794c_7630 => "overlayfs",
+        0x2fc1_2fc1 => "zfs",
+        0xca45_1a4e => "bcachefs",
+        0xf2f5_2010 => "f2fs",
+        0x6573_5546 => "fuse",
+        _ => "a local disk",
+    };
+    known.to_owned()
+}
+
+/// How lanes are made, and why.
+fn lanes(survey: &Survey, standing: &Path) -> Finding {
+    let way = match survey.writer {
+        Writer::Plain => "written by laneway, each blob once for all lanes that wait".to_owned(),
+        Writer::Mixed { of_git } => {
+            format!("written by laneway, but for {of_git} files that git converts (filters, line ends)")
+        }
+        Writer::Git { why } => format!("written by git: {why}"),
+    };
+    let submodules = match survey.lane {
+        Some(LaneFiles { submodules: count @ 1.., .. }) => {
+            format!("; {count} submodules, unless `submodules = false`")
+        }
+        _ => String::new(),
+    };
+    let found = format!("{way}; {}{submodules}", unshared(standing));
+    match survey.writer {
+        Writer::Git { why: LeftToGit::Setting { key } } => {
+            Finding::warn("lanes", found, format!("git config --show-origin --get-all {key}"))
+        }
+        _ => Finding::ok("lanes", found),
+    }
+}
+
+/// Why lanes do not share what they have in common.
+fn unshared(standing: &Path) -> String {
+    format!("their files are not shared ({})", kind_of(standing))
+}
+
+/// Whether the lanes fit. What is built in them comes on top.
+fn room(survey: &Survey, standing: &Path, needs: &Needs) -> Finding {
+    let disk = match rustix::fs::statvfs(standing) {
+        Ok(disk) => disk,
+        Err(error) => return Finding::fail("room", format!("{}: {error}", standing.display()), None),
+    };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let Some(lane) = survey.lane else {
+        return Finding::ok("room", format!("{} free", size(free)));
+    };
+    // File systems without a fixed number of files say that they have none.
+    let by_files = match disk.f_files {
+        0 => u64::MAX,
+        _ => disk.f_favail / (lane.files as u64).max(1),
+    };
+    let fit = (free / lane.bytes.max(1)).min(by_files);
+    let each = format!("{} files, about {} a lane", lane.files, size(lane.bytes));
+    let found = format!("{} free, {each}: {}", size(free), many(fit));
+    let wanted = needs.lanes.max(1) as u64;
+    match fit {
+        0 => Finding::fail("room", found, "laneway gc".to_owned()),
+        _ if fit < wanted.saturating_mul(2) => {
+            let found = format!("{found}, and the largest graph has {wanted}");
+            Finding::warn("room", found, "laneway gc".to_owned())
+        }
+        _ => Finding::ok("room", found),
+    }
+}
+
+fn many(fit: u64) -> String {
+    match fit {
+        0 => "room for none".to_owned(),
+        1..1000 => format!("room for {fit}"),
+        _ => "room for more than a thousand".to_owned(),
+    }
+}
