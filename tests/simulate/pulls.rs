@@ -223,6 +223,7 @@ impl World {
             self.wrongs.push(format!("lane {lane} is merged without a pull request"));
             return (Vec::new(), Err(self.failure(Fault::Permanent)));
         };
+        let pull = self.merged_here(ix, pull);
         let by_hand = pull.merged.clone().filter(|_| self.is_hub());
         if let Some((commit, who)) = by_hand {
             return (vec![lane_fact(lane, PrMerged { commit, by: who })], Ok(()));
@@ -261,6 +262,18 @@ impl World {
         }
         facts.push(lane_fact(lane, PrMerged { commit, by: who }));
         (facts, Ok(()))
+    }
+
+    /// Nested lanes are merged in this repository, whatever the forge has heard: one whose merge was set back with the
+    /// outer lane, because nobody had heard of it, is merged once more.
+    fn merged_here(&mut self, ix: LaneIx, mut pull: Pull) -> Pull {
+        let target = self.target(ix);
+        let there = |(commit, _): &(Sha, String)| self.repo.history.is_ancestor(commit, &target);
+        if self.index.parent[ix].is_some() && !pull.merged.as_ref().is_some_and(there) {
+            pull.merged = None;
+            self.pulls[ix] = Some(pull.clone());
+        }
+        pull
     }
 
     /// A lane brings its own work and that of the lanes nested in it, and nobody else's.
@@ -399,6 +412,9 @@ impl World {
                 || lane.status == LaneStatus::Failed && known.closed_by.is_some();
             let Some(pull) = self.pulls[ix].as_ref().filter(|_| watched) else { continue };
             let id = &self.plan.lanes[ix].id;
+            if pull.merged.is_some() && self.index.parent[ix].is_some() {
+                continue;
+            }
             facts.push(match (&pull.merged, &pull.closed) {
                 (Some((commit, by)), _) => lane_fact(id, PrMerged { commit: commit.clone(), by: by.clone() }),
                 (None, Some(by)) => lane_fact(id, PrClosed { by: by.clone() }),

@@ -170,12 +170,16 @@ impl Core {
             let down = &self.state.lanes[down];
             let open = |pr: &&crate::state::PullRequest| pr.merged.is_none() && pr.closed_by.is_none();
             let shown = down.pr.as_ref().filter(open).is_some_and(|pr| pr.base == *branch);
+            // One that was asked for in vain may be there all the same.
+            let perhaps = down.pr.is_none()
+                && down.contains.contains_key(&lane)
+                && down.failed_on_forge.contains(&crate::state::ForgeStep::Open);
             let opens = |step: &&crate::state::Step| step.is_in_flight();
             let goes =
                 down.step.as_ref().filter(opens).is_some_and(
                     |step| matches!(&step.effect, Effect::OpenPr { base, .. } if base == branch),
                 );
-            goes || shown
+            goes || shown || perhaps
         })
     }
 }
