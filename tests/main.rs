@@ -20,3 +20,4 @@ mod recovery;
 mod scripted;
 mod shipped;
 mod stress;
+mod warm;

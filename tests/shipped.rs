@@ -78,6 +78,7 @@ fn plan(graph: &Graph) -> Plan {
         github: None,
         ports: laneway::plan::PortRange::DEFAULT,
         lanes: Furnishing::default(),
+        warm: 0,
     };
     build(graph, &inputs).expect("a plan")
 }

@@ -173,6 +173,7 @@ fn plan() -> Plan {
         github: None,
         ports: laneway::plan::PortRange::DEFAULT,
         lanes: Furnishing::default(),
+        warm: 0,
     };
     let mut plan = build(&graph, &inputs).expect("a sound graph");
     // More than a graph may ask for, so that a plan of common size fills the journal.

@@ -15,6 +15,7 @@ mod samples;
 mod scratch;
 mod table;
 mod verb;
+mod waves;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ const FIGURES: &[(&str, Figure)] = &[
     ("live", live::rows),
     ("conflicts", conflicts::rows),
     ("verb", verb::rows),
+    ("waves", waves::rows),
     ("journal", journal::rows),
 ];
 

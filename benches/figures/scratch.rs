@@ -97,7 +97,7 @@ impl Scratch {
         fs::read_to_string(self.home.join("laneway.log")).unwrap_or_default()
     }
 
-    fn git(&self, arguments: &[&str]) {
+    pub(crate) fn git(&self, arguments: &[&str]) {
         self.program("git", arguments);
     }
 }

@@ -44,6 +44,7 @@ pub(crate) fn plan(graph: &Graph) -> Plan {
         github: None,
         ports: PortRange::DEFAULT,
         lanes: Furnishing::default(),
+        warm: 0,
     };
     build(graph, &inputs).expect("a graph that was accepted has a plan")
 }

@@ -224,6 +224,7 @@ fn about(state: &State, effect: &crate::event::Effect) -> Option<(LaneId, Option
             Some((state.plan().tasks[ix].lane.clone(), Some(task.clone())))
         }
         E::Provision { lane }
+        | E::Warm { lane, .. }
         | E::Sync { lane, .. }
         | E::OpenPr { lane, .. }
         | E::Prove { lane, .. }

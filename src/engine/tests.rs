@@ -10,6 +10,7 @@ mod review;
 mod simulated;
 mod taken_up;
 mod undo;
+mod warm;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -130,6 +131,7 @@ impl Draw {
                 forge: ForgeKind::Local,
                 github: None,
                 ports: crate::plan::PortRange::DEFAULT,
+                warm: 0,
             },
             roles: BTreeMap::new(),
             lanes: lanes.collect(),
@@ -189,6 +191,7 @@ impl World {
         let done = |facts| Report { id: id.clone(), facts, end: Some(Ok(())) };
         let lane = |l: &LaneId| Subject::lane(l);
         match effect {
+            Effect::Warm { .. } => done(vec![]),
             Effect::Provision { lane: l } => done(vec![Draft::world(
                 lane(l),
                 LaneProvisioned {
@@ -495,6 +498,7 @@ fn planned(text: &str) -> Arc<Plan> {
         github: None,
         ports: crate::plan::PortRange::DEFAULT,
         lanes: Furnishing::default(),
+        warm: 0,
     };
     Arc::new(build(&graph, &inputs).unwrap())
 }

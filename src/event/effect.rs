@@ -18,6 +18,13 @@ pub enum Effect {
         /// The lane.
         lane: LaneId,
     },
+    /// Make the worktree of a lane that cannot begin yet, for it to find. Nothing else of the lane is made.
+    Warm {
+        /// The lane.
+        lane: LaneId,
+        /// The commit whose files it gets.
+        at: Sha,
+    },
     /// Merge the tips of upstream lanes, or the target, into the lane.
     Sync {
         /// The lane that receives.
@@ -248,6 +255,7 @@ impl Effect {
     pub fn id(&self) -> EffectId {
         EffectId(match self {
             Self::Provision { lane } => format!("provision/{lane}"),
+            Self::Warm { lane, .. } => format!("warm/{lane}"),
             Self::Sync { lane, n, .. } => format!("sync/{lane}/{n}"),
             Self::Attempt { task, attempt, iteration, .. } => format!("attempt/{task}/{attempt}/{iteration}"),
             Self::Stop { task, attempt, reason } => format!("stop/{task}/{attempt}/{}", reason.word()),

@@ -72,6 +72,8 @@ pub struct Inputs {
     pub ports: PortRange,
     /// What lanes hold where the graph does not say.
     pub lanes: Furnishing,
+    /// How many lanes that cannot begin yet have their worktree already.
+    pub warm: u32,
 }
 
 /// Why there is no plan.
@@ -131,6 +133,7 @@ pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
             forge: inputs.forge,
             github: inputs.github.clone(),
             ports: inputs.ports,
+            warm: inputs.warm,
         },
         roles: graph.roles.clone(),
         lanes,

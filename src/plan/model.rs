@@ -128,6 +128,14 @@ pub struct Settings {
     /// The ports that lanes are given.
     #[serde(default, skip_serializing_if = "PortRange::is_default")]
     pub ports: PortRange,
+    /// How many lanes that cannot begin yet have their worktree already.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub warm: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_none(warm: &u32) -> bool {
+    *warm == 0
 }
 
 /// The ports that lanes may be given.

@@ -33,6 +33,8 @@ pub struct Config {
     pub ports: Option<PortRange>,
     /// What lanes hold where the graph does not say.
     pub lanes: Furnishing,
+    /// How many lanes that cannot begin yet have their worktree already.
+    pub warm: u32,
     /// The root of all worktrees; `.worktrees` in the repository by default.
     pub worktrees: Option<PathBuf>,
     /// Neither fetch nor push.
@@ -102,6 +104,7 @@ pub fn prepare(
             github: config.github.clone(),
             ports: config.ports.unwrap_or_default(),
             lanes: config.lanes.clone(),
+            warm: config.warm,
         },
     )?)
 }

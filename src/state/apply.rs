@@ -1,6 +1,6 @@
 //! The fold: one event at a time.
 
-use super::{Claims, ForgeStep, State, Step, StepPhase, Unresolved};
+use super::{Claims, ForgeStep, State, Step, StepPhase, Unresolved, Warmth};
 use crate::event::{Effect, EffectId, Entity, Envelope, Event, Failure, FailureKind, Place};
 use crate::id::TaskId;
 use crate::plan::{LaneIx, TaskIx};
@@ -153,6 +153,12 @@ impl State {
                 }
                 self.touched_task(task)
             }
+            // It is beside what is done to the lane, which has not begun.
+            Effect::Warm { .. } => {
+                let lane = self.lane_of(at)?;
+                self.lanes[lane].warmth = Warmth::Warming;
+                Touched::lane(lane)
+            }
             Effect::Probe { n, moved, gone } => {
                 self.probing(*n, moved, gone);
                 Touched::default()
@@ -247,6 +253,11 @@ impl State {
                     _ => {}
                 }
                 self.touched_task(task)
+            }
+            Effect::Warm { .. } => {
+                let lane = self.lane_of(at)?;
+                self.lanes[lane].warmth = if failure.is_some() { Warmth::Spoiled } else { Warmth::Warm };
+                Touched::lane(lane)
             }
             Effect::Probe { .. } => Touched::default(),
             _ => {

@@ -4,6 +4,7 @@ use super::apply::{ApplyError, Touched};
 use super::lane::name;
 use super::{
     Attempt, Check, Concern, Conflict, Kept, Outside, Process, PullRequest, ReviewNote, State, Unresolved,
+    Warmth,
 };
 use crate::event::{
     CHECK_HEAD, CHECK_MERGEABLE, CHECK_ORIGIN, CheckStatus, Effect, Envelope, Event, LaneStatus, SignalKind,
@@ -142,6 +143,7 @@ impl State {
                     lane.contains.entry(parent).or_insert_with(|| event.tip.clone());
                 }
                 lane.worktree = Some(event.worktree.clone());
+                lane.warmth = Warmth::Cold;
                 lane.tip = Some(event.tip.clone());
                 lane.ports.clone_from(&event.ports);
                 lane.remarks.extend(event.remark.clone());
@@ -162,6 +164,7 @@ impl State {
             Event::ControlRejected(event) => lane.requests.retain(|r| r.id != event.request),
             Event::LaneRemoved(event) => {
                 lane.worktree = None;
+                lane.warmth = Warmth::Cold;
                 lane.remarks.extend(event.remarks.iter().cloned());
             }
             Event::PrOpened(crate::event::PrOpened { pr, tip, base, draft })

@@ -138,6 +138,8 @@ pub struct Lane {
     pub tip: Option<Sha>,
     /// Its worktree, while it has one.
     pub worktree: Option<String>,
+    /// Whether its worktree was made before it began.
+    pub warmth: Warmth,
     /// The ports that it has, or had last, by the names of their variables.
     pub ports: BTreeMap<String, u16>,
     /// Upstream lanes whose tips it holds.
@@ -202,6 +204,20 @@ pub struct Lane {
     pub failed_on_forge: BTreeSet<ForgeStep>,
 }
 
+/// Whether the worktree of a lane that has not begun is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Warmth {
+    /// Nobody has made it.
+    #[default]
+    Cold,
+    /// It is being made.
+    Warming,
+    /// It is there, and nobody has worked in it.
+    Warm,
+    /// It could not be made, or not all of it.
+    Spoiled,
+}
+
 /// What must not be done twice on a forge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ForgeStep {
@@ -232,6 +248,7 @@ impl Default for Lane {
             reason: None,
             tip: None,
             worktree: None,
+            warmth: Warmth::default(),
             ports: BTreeMap::new(),
             contains: BTreeMap::new(),
             landed: BTreeSet::new(),

@@ -22,6 +22,7 @@ pub use apply::{ApplyError, Touched};
 pub use attempt::{Attempt, Check, Claims, Note, Process, Quiet, REJECTED, Step, StepPhase, Task, Usage};
 pub use lane::{
     Concern, Conflict, ForgeStep, Kept, Lane, LaneRequest, Outside, PullRequest, ReviewNote, Unresolved,
+    Warmth,
 };
 pub use prediction::{Against, Predicted};
 pub use run::{Run, State};

@@ -119,6 +119,7 @@ impl Lane {
             reason: self.reason.take(),
             syncs: self.syncs,
             teardowns: self.teardowns,
+            warmth: self.warmth,
             undos: self.undos,
             pr: self.pr.take().map(closed),
             revert: self.revert.take(),

@@ -101,6 +101,7 @@ pub(crate) fn plan(text: &str) -> Plan {
         github: None,
         ports: crate::plan::PortRange::DEFAULT,
         lanes: crate::graph::Furnishing::default(),
+        warm: 0,
     };
     build(&graph, &inputs).expect("a plan")
 }

@@ -11,7 +11,7 @@ use crate::event::{
 };
 use crate::id::{GraphName, LaneId, RunNo, Sha, TaskId};
 use crate::plan::{LaneIx, Plan, TaskIx};
-use crate::state::{Against, Attempt, Check, Lane, PullRequest, State, Usage};
+use crate::state::{Against, Attempt, Check, Lane, PullRequest, State, Usage, Warmth};
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -252,6 +252,9 @@ fn lane_view(plan: &Plan, state: &State, ix: LaneIx) -> LaneView {
     let (plan, lane) = (&plan.lanes[ix], &state.lanes[ix]);
     let (error, reason) = match lane.status {
         LaneStatus::Failed => (Some(reason_of(lane)), None),
+        LaneStatus::Pending if lane.warmth == Warmth::Warm => {
+            (None, Some("its worktree is made already".to_owned()))
+        }
         _ => (None, lane.reason.clone()),
     };
     LaneView {

@@ -55,7 +55,9 @@ pub fn recorded(plan: &Plan, envelope: &Envelope) -> Option<String> {
             Effect::MergePr { lane: id, .. } => Some(merge(lane(id)?)),
             Effect::Teardown { lane, .. } => Some(teardown(lane)),
             Effect::Conclude { lane } => Some(conclude(lane)),
-            Effect::Attempt { .. }
+            // It is part of making the lane, which the plan has as one step.
+            Effect::Warm { .. }
+            | Effect::Attempt { .. }
             | Effect::Stop { .. }
             | Effect::Examine { .. }
             | Effect::CheckMerged { .. }

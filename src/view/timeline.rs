@@ -259,6 +259,7 @@ fn exited(event: &crate::event::ProcessExited) -> String {
 fn intent(effect: &Effect) -> String {
     match effect {
         Effect::Provision { lane } => format!("prepare lane {lane}"),
+        Effect::Warm { lane, .. } => format!("make the worktree of lane {lane} ahead of time"),
         Effect::Sync { lane, .. } => format!("bring lane {lane} up to date"),
         Effect::Attempt { task, attempt, start, .. } => {
             format!("attempt {attempt} of task {task} from {}", start.short())

@@ -13,6 +13,7 @@ pub(crate) fn scenario(seed: u64) -> Scenario {
         about: String::new(),
         seed,
         places: number(chance.within("places", 1, 5)),
+        warm: if chance.hits("warms", 500) { number(chance.within("warm", 1, 4)) } else { 0 },
         handoff_merged: chance.hits("handoff", 350),
         github,
         faults: Fault::ALL

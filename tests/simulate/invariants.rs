@@ -10,7 +10,7 @@ use laneway::event::{
 use laneway::graph::{DiffPolicy, Handoff};
 use laneway::id::Sha;
 use laneway::plan::{Index, LaneIx, Plan, TaskIx};
-use laneway::state::State;
+use laneway::state::{State, Warmth};
 use laneway::view;
 
 use crate::world::World;
@@ -239,6 +239,16 @@ impl Watch {
                 }
                 Ok(())
             }
+            Effect::Warm { lane: id, .. } => {
+                let known = &state.lanes[lane];
+                let fresh = known.status == LaneStatus::Pending && known.tip.is_none();
+                hold("only lanes that have not begun are warmed", fresh, || format!("{id} is warmed"))?;
+                let idle = |l: &&laneway::state::Lane| matches!(l.warmth, Warmth::Warming | Warmth::Warm);
+                let (idle, most) = (state.lanes.iter().filter(idle).count(), self.plan.settings.warm);
+                hold("no more lanes are warm than may be", (idle as u64) < u64::from(most), || {
+                    format!("{id} is warmed; {idle} are, of {most} that may be")
+                })
+            }
             Effect::MergePr { lane: id, tip, request, .. } => {
                 self.merges(state, lane, tip, request.is_none(), id.as_str())
             }
@@ -352,6 +362,17 @@ impl Watch {
             hold("status files equal state at rest", newest == Some(&status), || {
                 format!("lane {} is {status}; its newest file is {newest:?}", plan.id)
             })?;
+            let warmth = state.lanes[lane].warmth;
+            hold(
+                "no worktree waits for a lane that has ended",
+                !status.is_terminal() || warmth == Warmth::Cold,
+                || {
+                    format!(
+                        "lane {} is {status}, and its worktree was made ahead of time: {warmth:?}",
+                        plan.id
+                    )
+                },
+            )?;
         }
         Ok(())
     }

@@ -193,6 +193,9 @@ pub(crate) struct Scenario {
     pub(crate) about: String,
     pub(crate) seed: u64,
     pub(crate) places: u32,
+    /// Lanes whose worktree may be there before they begin.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) warm: u32,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) handoff_merged: bool,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -270,6 +273,7 @@ impl Scenario {
             github: None,
             ports: laneway::plan::PortRange::DEFAULT,
             lanes: Furnishing::default(),
+            warm: self.warm,
         };
         build(&graph, &inputs).map(Arc::new).map_err(|e| e.to_string())
     }

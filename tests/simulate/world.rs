@@ -363,7 +363,7 @@ impl World {
             Effect::MergePr { lane, tip, by, request } => self.merge(key, lane, tip, (by, request.is_none())),
             Effect::CheckMerged { lane, tip } => self.check_merged(lane, tip),
             // Words; what is told of conflicts to come moves nothing either.
-            Effect::Conclude { .. } | Effect::Probe { .. } => (Vec::new(), Ok(())),
+            Effect::Conclude { .. } | Effect::Probe { .. } | Effect::Warm { .. } => (Vec::new(), Ok(())),
             Effect::Review { lane, act, by, text, .. } => self.review(lane, *act, by, text),
         }
     }
@@ -372,6 +372,7 @@ impl World {
         match effect {
             Effect::Probe { .. } => None,
             Effect::Provision { lane }
+            | Effect::Warm { lane, .. }
             | Effect::Sync { lane, .. }
             | Effect::OpenPr { lane, .. }
             | Effect::Prove { lane, .. }

@@ -1,5 +1,5 @@
 //! The settings of the environment: `LANEWAY_MAX_PARALLEL`, `LANEWAY_HANDOFF`, `LANEWAY_GRACE`, `LANEWAY_FORGE`,
-//! `LANEWAY_GITHUB_API`, `LANEWAY_GITHUB_REPOSITORY`, `LANEWAY_WORKTREES`, `LANEWAY_OFFLINE`, `LANEWAY_PUSH_TARGET`.
+//! `LANEWAY_GITHUB_API`, `LANEWAY_WARM`, `LANEWAY_GITHUB_REPOSITORY`, `LANEWAY_WORKTREES`, `LANEWAY_OFFLINE`, `LANEWAY_PUSH_TARGET`.
 
 use super::file::{self, ConfigError};
 use super::layer::{ForgeChoice, Layer, Settings, Source};
@@ -42,6 +42,9 @@ const VARIABLES: &[Variable] = &[
     }),
     ("LANEWAY_WORKTREES", "a path", |text| {
         Some(Settings { worktrees: Some(text.into()), ..Settings::default() })
+    }),
+    ("LANEWAY_WARM", "a whole number of lanes", |text| {
+        Some(Settings { warm: Some(text.parse().ok()?), ..Settings::default() })
     }),
     ("LANEWAY_OFFLINE", "`true` or `false`", |text| {
         Some(Settings { offline: Some(switch(text)?), ..Settings::default() })

@@ -203,9 +203,12 @@ fn read_lanes(document: &DocumentMut, settings: &mut Settings, problems: &mut Ve
         problems.push(Problem::Value { key: "lanes", takes: "a table" });
         return;
     };
-    unknown_keys(lanes, &["ports", "copy", "submodules", "lfs"], "[lanes]", problems);
+    unknown_keys(lanes, &["ports", "warm", "copy", "submodules", "lfs"], "[lanes]", problems);
     let takes = "a range of ports such as \"20000-29999\"";
     settings.ports = own(lanes, "ports", takes, problems, |item| item.as_str()?.parse().ok());
+    settings.warm = own(lanes, "warm", "a whole number of lanes", problems, |item| {
+        u32::try_from(item.as_integer()?).ok()
+    });
     settings.submodules = own(lanes, "submodules", "true or false", problems, Item::as_bool);
     settings.lfs = own(lanes, "lfs", "\"auto\" or \"skip\"", problems, |item| match item.as_str()? {
         "auto" => Some(Lfs::Auto),

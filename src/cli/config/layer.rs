@@ -99,6 +99,8 @@ pub(in crate::cli) struct Settings {
     pub(in crate::cli) submodules: Option<bool>,
     /// What lanes hold of files in LFS.
     pub(in crate::cli) lfs: Option<Lfs>,
+    /// How many lanes that cannot begin yet have their worktree already.
+    pub(in crate::cli) warm: Option<u32>,
     /// Whether nothing is fetched or pushed.
     pub(in crate::cli) offline: Option<bool>,
     /// Whether a merge moves the target at origin too.
@@ -209,6 +211,7 @@ impl Layers {
                 lfs: self.pick(|s| s.lfs).map(|(v, _)| v),
                 ..Furnishing::default()
             },
+            warm: self.pick(|s| s.warm).map_or(0, |(v, _)| v),
             offline: self.pick(|s| s.offline).is_some_and(|(v, _)| v),
             push_target: self.pick(|s| s.push_target).is_some_and(|(v, _)| v),
             agents: self.project_defaults().agents,
@@ -229,6 +232,7 @@ impl Source {
                 handoff: Some(Handoff::Ready),
                 grace: Some(Millis(10_000)),
                 forge: Some(ForgeChoice::Auto),
+                warm: Some(0),
                 offline: Some(false),
                 push_target: Some(false),
                 submodules: Some(true),

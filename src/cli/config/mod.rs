@@ -16,6 +16,7 @@
 //!
 //! [lanes]
 //! ports = "20000-29999"       # what lanes are given ports from
+//! warm = 0                    # worktrees of next lanes that are made while others work
 //!
 //! [defaults]                  # for tasks of graphs that do not say otherwise
 //! attempts = 2

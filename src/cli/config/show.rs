@@ -54,6 +54,7 @@ fn rows(layers: &Layers) -> Vec<(&'static str, Option<(Value, &Source)>)> {
         ("lanes.copy", layers.pick(|s| s.copy.clone().map(Value::from))),
         ("lanes.submodules", layers.pick(|s| s.submodules.map(Value::from))),
         ("lanes.lfs", layers.pick(|s| s.lfs.map(lfs))),
+        ("lanes.warm", layers.pick(|s| s.warm.map(Value::from))),
         ("offline", layers.pick(|s| s.offline.map(Value::from))),
         ("forge.kind", layers.pick(|s| s.forge.map(forge))),
         ("forge.github.api", layers.pick(|s| s.github_api.clone().map(Value::from))),

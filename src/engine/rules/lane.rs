@@ -32,6 +32,9 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
         let reason = format!("lane `{}` is {status}", core.plan.lanes[lane].id);
         core.decide(core.lane_subject(lane), ControlRejected { request: request.id, reason })?;
     }
+    if status.is_terminal() && super::warm::cool(core, lane)? {
+        return Ok(());
+    }
     let went_on = matches!(status, LaneStatus::MergeReady | LaneStatus::PrCreated);
     if went_on && core.has_new_work(lane) {
         return core.lane_to(lane, LaneStatus::Active, Some("a task of it is tried again".to_owned()));

@@ -10,6 +10,7 @@ mod schedule;
 mod stack;
 mod task;
 mod undo;
+mod warm;
 
 pub(super) use lane::lane;
 pub(super) use probe::{moves_lanes, probe};

@@ -9,9 +9,15 @@ use crate::event::{AttemptStatus, Effect, LaneStatus, Place, RunStatus, Status, 
 use crate::graph::DiffPolicy;
 use crate::id::Sha;
 use crate::plan::{LaneIx, TaskIx};
+use crate::state::Warmth;
 
-/// Fills the free places.
+/// Fills the free places, and has lanes made ready for what comes next.
 pub(in crate::engine) fn schedule(core: &mut Core) -> Result<(), EngineError> {
+    fill(core)?;
+    super::warm::ahead(core)
+}
+
+fn fill(core: &mut Core) -> Result<(), EngineError> {
     if !core.may_start() || core.agenda.ready_count == 0 {
         return Ok(());
     }
@@ -77,6 +83,8 @@ pub(super) fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError
     }
     let state = &core.state.lanes[lane];
     let again = match &state.step {
+        // Neither is made twice what is half-made, nor anything put where something is being taken away.
+        _ if state.warmth == Warmth::Warming || core.is_being_removed(lane) => false,
         None => true,
         Some(step) => match core.remedy(step, None) {
             Some(Remedy::Again) => true,
@@ -177,6 +185,13 @@ impl Core {
     /// Lanes that are being made ready for a task, and take a place for it.
     fn preparing(&self) -> usize {
         self.state.outstanding.values().filter(|e| matches!(e, Effect::Provision { .. })).count()
+    }
+
+    /// Whether the worktrees of a lane are being taken away.
+    fn is_being_removed(&self, lane: LaneIx) -> bool {
+        let id = &self.plan.lanes[lane].id;
+        let of_lane = |effect: &Effect| matches!(effect, Effect::Teardown { lane, .. } if lane == id);
+        self.state.outstanding.values().any(of_lane)
     }
 
     /// Intends one process of the newest attempt of `task`.

@@ -203,22 +203,26 @@ impl Core {
     }
 
     /// Whether everything that the task waits for is there.
-    fn needs_met(&self, task: TaskIx) -> bool {
+    pub(super) fn needs_met(&self, task: TaskIx) -> bool {
+        self.index.needs[task].iter().all(|&need| self.is_met(task, need))
+    }
+
+    /// Whether what the task waits for of `need` is there.
+    pub(super) fn is_met(&self, task: TaskIx, need: TaskIx) -> bool {
         let lane = self.index.lane_of[task];
-        self.index.needs[task].iter().all(|&need| {
-            let upstream = self.index.lane_of[need];
-            let (needed, status) = (&self.state.tasks[need], self.state.tasks[need].status);
-            if self.state.lanes[upstream].undo.is_some() {
-                return false;
-            }
-            if needed.set_aside {
-                return true;
-            }
-            if self.index.judged[task].contains(&need) && status.is_terminal() && !status.is_success() {
-                return !needed.retry_wanted;
-            }
-            status.is_success()
-                && (upstream == lane
+        let upstream = self.index.lane_of[need];
+        let (needed, status) = (&self.state.tasks[need], self.state.tasks[need].status);
+        if self.state.lanes[upstream].undo.is_some() {
+            return false;
+        }
+        if needed.set_aside {
+            return true;
+        }
+        if self.index.judged[task].contains(&need) && status.is_terminal() && !status.is_success() {
+            return !needed.retry_wanted;
+        }
+        status.is_success()
+            && (upstream == lane
                     // Inside one chain of parents work is handed over task by task: down as it lands, up as it is merged.
                     || self.index.is_within(lane, upstream)
                     || self.index.is_within(upstream, lane) && self.state.lanes[upstream].status == LaneStatus::Merged
@@ -226,7 +230,6 @@ impl Core {
                         Handoff::Ready => self.state.is_ready(upstream),
                         Handoff::Merged => self.state.has_landed_for(lane, upstream),
                     })
-        })
     }
 }
 

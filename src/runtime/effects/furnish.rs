@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::{blocking, git_failure, permanent};
 use crate::event::{CheckRecorded, CheckStatus, Failure};
+use crate::failpoint::{self, Point};
 use crate::git::{Brought, LeftOut, TreeState, Worktree};
 use crate::graph::Furnishing;
 use crate::id::{LaneId, Sha};
@@ -69,7 +70,9 @@ pub(super) async fn furnish(
         if !left.is_clean() {
             repo.set_to(&at.worktree, &at.at)?;
         }
+        failpoint::pass(Point::FurnishNote);
         repo.set_furnished(&at.worktree, &what)?;
+        failpoint::pass(Point::FurnishNoted);
         Ok(left)
     })
     .await

@@ -24,6 +24,7 @@ mod teardown;
 mod tracker;
 pub(super) mod undo;
 mod usage;
+mod warm;
 
 pub(super) use attempt::place_of;
 pub use furnish::{SetupResult, setup_results};
@@ -67,6 +68,7 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
     failpoint::pass(Point::EffectBegin);
     let done = match &brief.effect {
         Effect::Provision { lane } => provision::run(&context, lane, brief.tip.as_ref()).await,
+        Effect::Warm { lane, at } => warm::run(&context, lane, at).await,
         Effect::Attempt { .. } => attempt::run(&context, &brief).await,
         Effect::Stop { .. } => stop::run(&context, &brief.effect).await,
         Effect::Examine { .. } => examine::run(&context, &brief).await,
@@ -99,6 +101,7 @@ fn quick(context: &Context, brief: &Brief) -> Done {
         Effect::Teardown { lane, .. } => teardown::run(context, brief, lane),
         Effect::Probe { moved, .. } => probe::run(context, brief, moved),
         Effect::Provision { .. }
+        | Effect::Warm { .. }
         | Effect::Attempt { .. }
         | Effect::Stop { .. }
         | Effect::Examine { .. }

@@ -34,15 +34,17 @@ async fn make(
     facts: &mut Vec<Draft>,
 ) -> Result<LaneProvisioned, Failure> {
     let (shared, id, known) = (Arc::clone(context), lane.clone(), known.cloned());
-    let (tip, worktree, ports) = blocking(move || {
+    let (tip, worktree, ports, kept) = blocking(move || {
         let tip = tip_of(&shared, &id, known.as_ref())?;
         let worktree = shared.project.repo.provision_as(&shared.lane(&id).worktree, &tip, &shared.shape(&id));
         let worktree = worktree.map_err(|e| failed(&id, &e))?;
+        let kept = super::warm::bring(&shared, &id, &worktree, &tip).map_err(|e| failed(&id, &e))?;
         let ports = ports::claim(&shared, &id)?;
-        Ok::<_, Failure>((tip, worktree, ports))
+        Ok::<_, Failure>((tip, worktree, ports, kept))
     })
     .await?;
     facts.extend(pointers(context, lane, &worktree)?);
+    facts.extend(kept.map(|kept| Draft::world(Subject::lane(lane), kept)));
     let room = Room { lane: lane.clone(), worktree: worktree.clone(), at: tip.clone(), attempt: None };
     let mut checks = Vec::new();
     let furnished = furnish(context, &room, &mut checks).await;

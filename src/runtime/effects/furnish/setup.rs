@@ -47,6 +47,10 @@ pub(super) async fn run_all(
             Err(Trouble::Halted) => return Err(interrupted(one)),
             Err(Trouble::Broken(failure)) => return Err(failure),
             Err(Trouble::Failed { detail }) => {
+                if let Some(full) = context.lacks_room(&room.worktree.path) {
+                    let message = format!("{}; {full}", detail.lines().next().unwrap_or_default());
+                    return Err(permanent(message));
+                }
                 let message = format!(
                     "{}; its log is {}",
                     detail.lines().next().unwrap_or_default(),

@@ -1,0 +1,121 @@
+//! The worktree of a lane that cannot begin yet. It is made like any other, and then lies there until the lane's
+//! provisioning takes it over.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::furnish::{Room, furnish};
+use super::{Done, blocking, git_failure, keep, permanent};
+use crate::event::{CustodyKept, Draft, Failure, Subject};
+use crate::git::{GitError, Survey, Worktree};
+use crate::id::{LaneId, Sha};
+use crate::runtime::{Context, ports, room};
+
+/// How many times the worktree has to fit, for what is built in it and beside it.
+const TIMES: u64 = 4;
+/// What stays free for everything else, in bytes.
+const RESERVE: u64 = 64 << 20;
+
+/// Makes it, with what a setup makes of files that are known to stay as they are. Nothing waits for it: where it fails the
+/// lane is made when it begins.
+pub(super) async fn run(context: &Arc<Context>, lane: &LaneId, at: &Sha) -> Done {
+    let mut facts = Vec::new();
+    match make(context, lane, at, &mut facts).await {
+        Ok(()) => Done::well(facts),
+        // What was made too early must not be what leaves the run without room.
+        Err(failure) if room::is_told(&failure.message) => {
+            let (shared, id) = (Arc::clone(context), lane.clone());
+            let removed = blocking(move || remove(&shared, &id)).await;
+            let message = format!("the disk is too full to make lane `{lane}` ahead of time");
+            match removed {
+                Ok(()) => Done::failed(facts, permanent(message)),
+                Err(error) => {
+                    Done::failed(facts, permanent(format!("{message}, and what was made stays: {error}")))
+                }
+            }
+        }
+        Err(failure) => Done::failed(facts, failure),
+    }
+}
+
+async fn make(
+    context: &Arc<Context>,
+    lane: &LaneId,
+    at: &Sha,
+    facts: &mut Vec<Draft>,
+) -> Result<(), Failure> {
+    let (shared, id, commit) = (Arc::clone(context), lane.clone(), at.clone());
+    let worktree = blocking(move || {
+        has_room(&shared, &id, &commit)?;
+        let repo = &shared.project.repo;
+        let worktree = repo.provision_as(&shared.lane(&id).worktree, &commit, &shared.shape(&id));
+        let worktree = worktree.map_err(|e| git_failure(&format!("making lane `{id}` ahead of time"), &e))?;
+        if is_settled(&shared, &id) {
+            ports::claim(&shared, &id)?;
+        }
+        Ok::<_, Failure>(worktree)
+    })
+    .await?;
+    if !is_settled(context, lane) {
+        return Ok(());
+    }
+    let room = Room { lane: lane.clone(), worktree, at: at.clone(), attempt: None };
+    let mut checks = Vec::new();
+    let furnished = furnish(context, &room, &mut checks).await;
+    facts.extend(checks.into_iter().map(|check| Draft::world(Subject::lane(lane), check)));
+    furnished
+}
+
+/// Whether setup commands would find the same when the lane begins: it is cut from a commit that stays, and nothing of the
+/// user's checkout, which may change any time, is copied into it.
+fn is_settled(context: &Context, lane: &LaneId) -> bool {
+    let plan = context.lane(lane);
+    plan.parent.is_none()
+        && plan.furnish.copy.as_deref().is_none_or(<[String]>::is_empty)
+        && !context.project.repo.has_include()
+}
+
+/// Whether there is more room than the worktree takes.
+fn has_room(context: &Context, lane: &LaneId, at: &Sha) -> Result<(), Failure> {
+    let survey = context.project.repo.survey(at);
+    let Ok(Survey { lane: Some(files), .. }) = survey else { return Ok(()) };
+    let root = &context.plan.places.worktrees;
+    let standing = root.ancestors().find(|part| part.exists()).unwrap_or(Path::new("/"));
+    // Where nobody can say, the making of it will.
+    let Ok(disk) = rustix::fs::statvfs(standing) else { return Ok(()) };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free < files.bytes.saturating_mul(TIMES).saturating_add(RESERVE) {
+        return Err(permanent(format!("there is no room to spare to make lane `{lane}` ahead of time")));
+    }
+    Ok(())
+}
+
+/// Brings a worktree that was made before its lane began to where the lane begins. Nothing was to be in it; what somebody put
+/// there all the same is kept first.
+pub(super) fn bring(
+    context: &Context,
+    lane: &LaneId,
+    worktree: &Worktree,
+    to: &Sha,
+) -> Result<Option<CustodyKept>, GitError> {
+    let repo = &context.project.repo;
+    match repo.head(worktree) {
+        Ok(head) if head.sha == *to => return Ok(None),
+        // The lane's first attempt puts it in order, as it does with whatever it finds.
+        Err(GitError::HeadUnborn { .. }) => return Ok(None),
+        Ok(_) => {}
+        Err(error) => return Err(error),
+    }
+    let reason = format!("what stood in the worktree of lane {lane} before the lane began");
+    let kept = keep::worktree(context, worktree, &format!("warm/{lane}"), &reason, std::slice::from_ref(to))?;
+    repo.set_to(worktree, to)?;
+    Ok(kept)
+}
+
+fn remove(context: &Context, lane: &LaneId) -> Result<(), GitError> {
+    let repo = &context.project.repo;
+    match repo.reopen(&context.lane(lane).worktree)? {
+        Some(worktree) => repo.remove(&worktree, &context.project.record.trash()).map(drop),
+        None => Ok(()),
+    }
+}
