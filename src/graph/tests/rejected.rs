@@ -1021,3 +1021,22 @@ fn ar10_a_task_does_not_wait_for_a_nested_workstream_that_waits_for_it() {
         [[tasks]]\nid = \"b2\"\nworkstream = \"b\"\nrun = \"x\"\nneeds = [\"a1\"]\n";
     assert_eq!(codes(text), [Code::LaneCycle]);
 }
+
+#[test]
+fn ar10_a_task_does_not_wait_for_a_workstream_beside_its_own_that_waits_for_it_through_the_one_around_both() {
+    let lane = |id: &str, parent: &str| format!("[[workstreams]]\nid = \"{id}\"\n{parent}");
+    let task = |id: &str, lane: &str, needs: &str| {
+        format!("[[tasks]]\nid = \"{id}\"\nworkstream = \"{lane}\"\nrun = \"x\"\nneeds = [{needs}]\n")
+    };
+    let within = "parent = \"a\"\n";
+    let lanes = [lane("a", ""), lane("b", within), lane("c", within)].concat();
+    let first = [task("c1", "c", ""), task("b1", "b", "\"c1\""), task("a1", "a", "\"b1\"")].concat();
+    let sound = format!("schema = 1\nname = \"g\"\n{lanes}{first}");
+    accept(&sound);
+    let text = format!("{sound}{}", task("c2", "c", "\"a1\""));
+    assert_eq!(
+        codes(&text),
+        [Code::LaneCycle],
+        "`b` lands after all of `c`, which waits for `a1` and so for `b`"
+    );
+}
