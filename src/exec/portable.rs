@@ -10,7 +10,9 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::time::Instant;
 
 use super::known::known;
-use super::process::{EscapeReason, EscapedProcess, Exit, Leftovers, Manner, ProcessRef, Stopped, Vitals};
+use super::process::{
+    EscapeReason, EscapedProcess, Exit, Leftovers, Listener, Manner, ProcessRef, Stopped, Vitals,
+};
 
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const KILL_WAIT: Duration = Duration::from_secs(5);
@@ -96,6 +98,11 @@ pub async fn reap_leftovers(process: &ProcessRef, grace: Duration) -> Leftovers 
     let Stopped { stopped, remaining, .. } = stop(process, grace).await;
     known().forget(process);
     Leftovers { stopped, escaped: remaining }
+}
+
+/// Nothing tells who it is.
+pub fn listener(_port: u16) -> Option<Listener> {
+    None
 }
 
 fn group_of(process: &ProcessRef) -> Option<Pid> {

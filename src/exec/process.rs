@@ -123,3 +123,14 @@ pub enum EscapeReason {
     /// It belongs to the attempt and has not ended after KILL.
     Unkillable,
 }
+
+/// A process that listens on a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Its process id.
+    pub pid: u32,
+    /// The name of its program.
+    pub name: String,
+    /// The tag of the attempt that it belongs to, if it is one of ours.
+    pub tag: Option<String>,
+}

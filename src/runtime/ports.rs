@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Context;
-use crate::event::{Failure, FailureKind};
+use crate::event::{CheckRecorded, CheckStatus, Failure, FailureKind};
+use crate::exec;
 use crate::failpoint::{self, Point};
 use crate::git::{GitError, RepoLock};
 use crate::id::{GraphName, LaneId};
@@ -121,6 +122,35 @@ pub(super) fn claim(context: &Context, lane: &LaneId) -> Result<Ports, PortError
     book.write(&others)?;
     context.set_ports(lane, ports.clone());
     Ok(ports)
+}
+
+/// The evidence that ports of the lane are taken by programs that are not of this run; none where all are free or its own.
+pub(super) fn taken(context: &Context, lane: &LaneId) -> Option<CheckRecorded> {
+    let ports = context.known_ports(lane);
+    let said: Vec<String> = ports
+        .iter()
+        .filter_map(|(name, port)| {
+            by_whom(context, *port).map(|who| format!("{name} ({port}) is taken by {who}"))
+        })
+        .collect();
+    (!said.is_empty()).then(|| CheckRecorded {
+        name: "ports".to_owned(),
+        status: CheckStatus::Warn,
+        detail: said.join("; "),
+        duration_ms: 0,
+    })
+}
+
+/// Who of others listens there.
+fn by_whom(context: &Context, port: u16) -> Option<String> {
+    if is_free(port) {
+        return None;
+    }
+    let Some(found) = exec::listener(port) else {
+        return Some("a process that cannot be seen".to_owned());
+    };
+    let is_ours = found.tag.is_some_and(|tag| tag.starts_with(&format!("{}/", context.plan.uuid)));
+    (!is_ours).then(|| format!("{} (process {})", found.name, found.pid))
 }
 
 /// Frees the ports of the lane.

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod ending;
+mod listener;
 mod membership;
 mod orphans;
 mod pinned;
@@ -18,6 +19,7 @@ use crate::failpoint;
 
 pub use adoption::{Adopted, adopt};
 pub use ending::{reap_leftovers, stop};
+pub use listener::listener;
 pub use orphans::collect_orphans;
 pub use vitals::vitals;
 

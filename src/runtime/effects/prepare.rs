@@ -14,8 +14,8 @@ use crate::git::{GitError, Overlaid, Worktree};
 use crate::graph::{Adr, AdrLevel, AgentDef, DiffPolicy, ExpectedOutput, PromptBy};
 use crate::id::TaskId;
 use crate::plan::{Work, task_branch};
-use crate::runtime::Context;
 use crate::runtime::brief::AttemptBrief;
+use crate::runtime::{Context, ports};
 use crate::signal::{self, Need, TaskManifest};
 use crate::state::Note;
 
@@ -30,6 +30,9 @@ pub(super) async fn prepare(
     std::fs::create_dir_all(&record)
         .map_err(|e| plain(permanent(format!("{} could not be made: {e}", record.display()))))?;
     let lane = ready_lane(context, known, job).await.map_err(|failure| (Vec::new(), failure))?;
+    let (shared, of) = (Arc::clone(context), job.task.lane.clone());
+    let taken = blocking(move || ports::taken(&shared, &of)).await;
+    report_ready(context, job, taken.map(Event::from).into_iter().collect());
     let told = instructions(&record, &lane, known, job);
     put_up(context, known, job, told.as_deref()).map_err(plain)?;
     let (argv, stdin) = command(context, known, job, told).map_err(plain)?;

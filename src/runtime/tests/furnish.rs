@@ -260,6 +260,60 @@ run = "echo $HTTP_PORT > two"
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn p13_a_port_that_others_take_later_is_named_with_its_owner() {
+    let dir = project();
+    let fifo = dir.path().join(".git/go");
+    sh(dir.path(), "mkfifo .git/go");
+    let text = graph(&format!(
+        r#"
+[[workstreams]]
+id = "a"
+ports = ["TAKEN_PORT"]
+[[tasks]]
+id = "one"
+workstream = "a"
+diff = "none"
+run = "read line < {fifo}"
+[[tasks]]
+id = "two"
+workstream = "a"
+needs = ["one"]
+diff = "none"
+run = "true"
+"#,
+        fifo = fifo.display()
+    ));
+    let bench = Bench::on(dir, &text);
+    let (told, mut events) = mpsc::unbounded_channel();
+    let listen = async {
+        heard(&mut events, |envelope| is_now(envelope, "one", crate::event::Entity::Attempt, "started"))
+            .await;
+        let port = bench.envelopes().iter().find_map(|envelope| match &envelope.event {
+            crate::event::Event::LaneProvisioned(lane) => lane.ports.get("TAKEN_PORT").copied(),
+            _ => None,
+        });
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port.unwrap())).unwrap();
+        tokio::task::spawn_blocking(move || std::fs::write(fifo, "go\n")).await.unwrap().unwrap();
+        (listener, events)
+    };
+    let (state, (listener, _events)) = tokio::join!(bench.drive_telling(Some(told)), listen);
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    let said: Vec<String> = bench
+        .envelopes()
+        .into_iter()
+        .filter_map(|envelope| match envelope.event {
+            crate::event::Event::CheckRecorded(check) if check.name == "ports" => Some(check.detail),
+            _ => None,
+        })
+        .collect();
+    let port = listener.local_addr().unwrap().port();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].starts_with(&format!("TAKEN_PORT ({port}) is taken by ")), "{said:?}");
+    #[cfg(target_os = "linux")]
+    assert!(said[0].ends_with(&format!("(process {})", std::process::id())), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn p13_a_port_that_another_program_or_lane_has_is_not_given_and_teardown_frees_it() {
     let text = |name: &str| {
         graph(
