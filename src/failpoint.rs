@@ -140,6 +140,24 @@ points! {
     RemoveForget = "remove.forget",
     /// A lane is gone.
     Removed = "remove.done",
+    /// Before the claims of ports.
+    PortsWrite = "ports.write",
+    /// Ports are claimed, and no event tells of it.
+    PortsWritten = "ports.written",
+    /// Before a kept setup result is copied into a lane.
+    SetupTake = "setup.take",
+    /// A kept setup result is in a lane.
+    SetupTaken = "setup.taken",
+    /// Before the result of a setup command is kept.
+    SetupKeep = "setup.keep",
+    /// The result of a setup command is copied aside.
+    SetupAside = "setup.aside",
+    /// The result of a setup command is kept.
+    SetupKept = "setup.kept",
+    /// A lane is furnished, and nothing says so.
+    FurnishNote = "furnish.note",
+    /// It is noted that a lane is furnished.
+    FurnishNoted = "furnish.noted",
     /// Before a push.
     Push = "push.send",
     /// A push was answered.

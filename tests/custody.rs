@@ -1,5 +1,7 @@
 //! What a destructive step takes is kept first, can be brought back by the program, and is collected in the end.
 
+mod uncommitted;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -4,4 +4,5 @@ mod closed;
 mod corpus;
 mod files;
 mod given;
+mod names;
 mod watching;

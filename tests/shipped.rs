@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use laneway::graph::{DiffPolicy, Graph, Handoff, Millis, ProjectDefaults, Source, Task, Verb, parse};
+use laneway::graph::{
+    DiffPolicy, Furnishing, Graph, Handoff, Millis, ProjectDefaults, Source, Task, Verb, parse,
+};
 use laneway::id::{RunNo, Sha};
 use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
 
@@ -75,6 +77,7 @@ fn plan(graph: &Graph) -> Plan {
         forge: ForgeKind::Local,
         github: None,
         ports: laneway::plan::PortRange::DEFAULT,
+        lanes: Furnishing::default(),
         warm: 0,
     };
     build(graph, &inputs).expect("a plan")

@@ -10,7 +10,7 @@ use laneway::event::{
     Control, ControlVerb, Draft, Effect, Envelope, ExitStatus, LaneProvisioned, Now, ProcessExited,
     ProcessId, ProcessRole, ProcessStarted, Subject, Timestamp,
 };
-use laneway::graph::{Handoff, Millis, ProjectDefaults, Source, parse};
+use laneway::graph::{Furnishing, Handoff, Millis, ProjectDefaults, Source, parse};
 use laneway::id::{LaneId, RunNo, Sha};
 use laneway::journal::{GroupWriter, Journal, Mode};
 use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
@@ -172,6 +172,7 @@ fn plan() -> Plan {
         forge: ForgeKind::Local,
         github: None,
         ports: laneway::plan::PortRange::DEFAULT,
+        lanes: Furnishing::default(),
         warm: 0,
     };
     let mut plan = build(&graph, &inputs).expect("a sound graph");

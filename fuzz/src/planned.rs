@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use laneway::agent::built_in;
-use laneway::graph::{Diagnostics, Graph, Handoff, Millis, ProjectDefaults, Source, parse};
+use laneway::graph::{Diagnostics, Furnishing, Graph, Handoff, Millis, ProjectDefaults, Source, parse};
 use laneway::id::{RunNo, Sha};
 use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, PortRange, build};
 
@@ -43,6 +43,7 @@ pub(crate) fn plan(graph: &Graph) -> Plan {
         forge: ForgeKind::Local,
         github: None,
         ports: PortRange::DEFAULT,
+        lanes: Furnishing::default(),
         warm: 0,
     };
     build(graph, &inputs).expect("a graph that was accepted has a plan")

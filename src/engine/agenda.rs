@@ -140,6 +140,11 @@ impl Agenda {
         lanes
     }
 
+    /// Every ready task with its lane.
+    pub(super) fn ready(&self) -> impl Iterator<Item = (LaneIx, TaskIx)> + '_ {
+        self.ready.iter().flat_map(|(&lane, set)| set.iter().map(move |&(_, _, task)| (lane, task)))
+    }
+
     pub(super) fn ready_in(&self, lane: LaneIx) -> impl Iterator<Item = Rank> + '_ {
         self.ready.get(&lane).into_iter().flatten().copied()
     }

@@ -127,6 +127,9 @@ fn skip_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
     tasks.iter().find_map(|id| {
         let task = index.task(id)?;
         let (now, lane) = (&state.tasks[task], &state.lanes[index.lane_of[task]]);
+        if now.reset_wanted.is_some() {
+            return Some(format!("task `{id}` is being reset; ask again when that is done"));
+        }
         match now.status {
             crate::event::TaskStatus::Running => Some(format!("task `{id}` is at work; call it off first")),
             status if status.is_success() && lane.status != LaneStatus::Failed => {
@@ -142,11 +145,12 @@ fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
     let undone = |t: &crate::state::Task| t.status == crate::event::TaskStatus::Reset;
     let failed = |ix: usize| state.is_retriable(ix);
     let lane_failed = |lane: usize| state.lanes[lane].status == LaneStatus::Failed && !state.is_closed(lane);
+    let lane_stands = |lane: usize| lane_failed(lane) || state.lanes[lane].failed_step().is_some();
     let refused = |t: &crate::state::Task| {
         t.attempt().is_some_and(|a| a.status == AttemptStatus::Waiting && a.refusal().is_some())
     };
     if tasks.is_empty() {
-        let any = (0..state.tasks.len()).any(failed) || (0..state.lanes.len()).any(lane_failed);
+        let any = (0..state.tasks.len()).any(failed) || (0..state.lanes.len()).any(lane_stands);
         let any = any || state.tasks.iter().any(refused);
         let hint =
             if state.tasks.iter().any(undone) { "; name what was undone to have it done again" } else { "" };
@@ -157,10 +161,13 @@ fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
         refused(&state.tasks[ix])
             || failed(ix)
             || undone(&state.tasks[ix])
-            || lane_failed(state.index().lane_of[ix])
+            || lane_stands(state.index().lane_of[ix])
     };
     tasks.iter().find_map(|id| {
         let (ix, status) = status_of(id)?;
+        if state.tasks[ix].reset_wanted.is_some() {
+            return Some(format!("task `{id}` is being reset; ask again when that is done"));
+        }
         (!fit((ix, status))).then(|| format!("task `{id}` is {status}; there is nothing to try again"))
     })
 }
@@ -252,7 +259,8 @@ fn news_of(state: &State, mut fact: Draft) -> Vec<Draft> {
     }
     let Some(pr) = lane.pr.as_ref().filter(|pr| pr.merged.is_none()) else { return Vec::new() };
     let is_news = match &mut fact.event {
-        Event::PrMerged(_) => true,
+        // A late word of one that was merged with a part of the lane is none of the next.
+        Event::PrMerged(event) => !lane.parts.contains(&event.commit),
         Event::PrClosed(_) => pr.closed_by.is_none(),
         Event::PrUpdated(event) if pr.at == event.pr => {
             let shown = std::mem::replace(&mut event.tip, pr.tip.clone());

@@ -20,8 +20,8 @@ use super::{Core, Input, Report};
 use crate::event::*;
 use crate::graph::{self, ProjectDefaults, parse};
 use crate::graph::{
-    AgentDef, AgentUse, Command, CommitPolicy, Contract, DiffPolicy, Gate, Handoff, MergePolicy, Millis,
-    SessionPolicy, Teardown,
+    AgentDef, AgentUse, Command, CommitPolicy, Contract, DiffPolicy, Furnishing, Gate, Handoff, MergePolicy,
+    Millis, SessionPolicy, Teardown,
 };
 use crate::id::{AgentName, GraphName, LaneId, RunNo, Sha, TaskId};
 use crate::plan::{
@@ -68,7 +68,7 @@ impl Draw {
                 gates: vec![],
                 teardown: Teardown::OnSuccess,
                 task_prs: false,
-                furnish: graph::Furnishing::default(),
+                furnish: Furnishing::default(),
                 branch: format!("laneway/g/{lane}/integration"),
                 worktree: PathBuf::from("/w").join(lane),
                 needs,
@@ -497,6 +497,7 @@ fn planned(text: &str) -> Arc<Plan> {
         forge: ForgeKind::Local,
         github: None,
         ports: crate::plan::PortRange::DEFAULT,
+        lanes: Furnishing::default(),
         warm: 0,
     };
     Arc::new(build(&graph, &inputs).unwrap())

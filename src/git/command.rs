@@ -82,6 +82,13 @@ const PINNED_PRIVATE: &[&str] = &[
     "core.fsync=all,-index",
 ];
 
+/// Config for calls in a lane that holds a part of its commit. A file outside of that part that is there all the same counts.
+const PINNED_SPARSE: &[&str] = &[
+    "core.sparseCheckout=true",
+    "core.sparseCheckoutCone=true",
+    "sparse.expectFilesOutsideOfPatterns=false",
+];
+
 /// What a call acts on.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Scope<'a> {
@@ -92,7 +99,7 @@ pub(super) enum Scope<'a> {
     /// A checkout and its own index: the user's, or a lane seen as its agent sees it.
     Checkout { git_dir: &'a Path, common: &'a Path, work_tree: &'a Path },
     /// A lane seen through its private git directory.
-    Private { git_dir: &'a Path, common: &'a Path, work_tree: &'a Path },
+    Private { git_dir: &'a Path, common: &'a Path, work_tree: &'a Path, sparse: bool },
 }
 
 /// A `git` call under construction.
@@ -331,8 +338,9 @@ fn enter(command: &mut Command, scope: Scope<'_>) {
             command.current_dir(work_tree);
             command.env("GIT_DIR", git_dir).env("GIT_COMMON_DIR", common).env("GIT_WORK_TREE", work_tree);
         }
-        Scope::Private { git_dir, common, work_tree } => {
-            for pair in PINNED_PRIVATE {
+        Scope::Private { git_dir, common, work_tree, sparse } => {
+            let sparse = if sparse { PINNED_SPARSE } else { &[] };
+            for pair in PINNED_PRIVATE.iter().chain(sparse) {
                 command.args(["-c", pair]);
             }
             command.current_dir(work_tree);

@@ -35,7 +35,7 @@ const NESTING: u32 = 8;
 /// The extended flag of an index entry whose content is not staged yet.
 const INTENT_TO_ADD: u16 = 1 << 13;
 /// The mode of a submodule.
-const GITLINK: u32 = 0o160_000;
+pub(super) const GITLINK: u32 = 0o160_000;
 
 impl Repo {
     /// Keeps everything that the lane holds and that could get lost, under `ref_name` (of `refs/laneway/custody/`), and returns
@@ -71,14 +71,19 @@ impl Repo {
         let base_tree = self.tree_of(&base)?;
         let index_tree = self.index_tree(worktree)?;
         let left = self.left_behind(worktree, &base, known)?;
+        let modules = self.custody_of_modules(worktree, &base, ref_name, reason)?;
         if left.is_empty()
+            && modules.is_empty()
             && self.is_known(&base, known)?
             && self.is_held(&private, worktree, known, index_tree.as_ref(), &base_tree)?
         {
             return Ok(None);
         }
-        let changed =
-            if worktree.path.is_dir() { changed_files(&private, worktree, &base)? } else { Vec::new() };
+        let changed = if worktree.path.is_dir() {
+            changed_files(&private, worktree, &base, modules)?
+        } else {
+            Vec::new()
+        };
         let staged = index_tree.as_ref().is_some_and(|tree| *tree != base_tree);
         if changed.is_empty() && !staged && left.is_empty() && self.is_known(&base, known)? {
             return Ok(None);
@@ -207,6 +212,9 @@ impl Repo {
                 {
                     index.add(&entry(path, id, mode)).map_err(failed())?;
                 }
+                if let Changed::Module { path, id } = file {
+                    index.add(&entry(path, *id, GITLINK)).map_err(failed())?;
+                }
             }
             index.write_tree_to(repo).map(sha).map_err(failed())
         })
@@ -232,7 +240,15 @@ fn staged_name(path: &[u8], stage: u16) -> PathBuf {
 
 enum Changed {
     Gone(PathBuf),
-    Content { path: PathBuf, on_disk: PathBuf },
+    Content {
+        path: PathBuf,
+        on_disk: PathBuf,
+    },
+    /// A submodule of ours; what it holds is kept in its store.
+    Module {
+        path: PathBuf,
+        id: Oid,
+    },
 }
 
 /// The files of a repository inside the lane that neither it nor the lane ignores. Our git directory lists them: the nested
@@ -246,7 +262,7 @@ fn nested_files(
     let Scope::Private { git_dir, common, .. } = private.scope() else {
         return Ok(Vec::new());
     };
-    let scope = Scope::Private { git_dir, common, work_tree: dir };
+    let scope = Scope::Private { git_dir, common, work_tree: dir, sparse: false };
     let mut git = Git::new(scope, "ls-files")
         .args(["-z", "--others", "--exclude-standard"])
         .env("GIT_INDEX_FILE", git_dir.join("no-index"));
@@ -269,11 +285,20 @@ fn nested_files(
 }
 
 /// The files that differ from `base`, those inside nested repositories one by one.
-fn changed_files(private: &Private<'_>, worktree: &Worktree, base: &Sha) -> Result<Vec<Changed>, GitError> {
+/// Of the submodules that are `kept` by themselves only the commit is one.
+fn changed_files(
+    private: &Private<'_>,
+    worktree: &Worktree,
+    base: &Sha,
+    kept: Vec<(String, Oid)>,
+) -> Result<Vec<Changed>, GitError> {
     let mut changed = Vec::new();
     for entry in status(private, base)? {
         let nested = entry.is_nested_repository();
         let StatusEntry { path, .. } = entry;
+        if kept.iter().any(|(module, _)| path == Path::new(module)) {
+            continue;
+        }
         let on_disk = worktree.path.join(&path);
         if nested || is_dir(&on_disk)? {
             // A directory that stands where a file (or a submodule) was is listed as the file alone.
@@ -289,6 +314,7 @@ fn changed_files(private: &Private<'_>, worktree: &Worktree, base: &Sha) -> Resu
             changed.push(Changed::Gone(path));
         }
     }
+    changed.extend(kept.into_iter().map(|(path, id)| Changed::Module { path: path.into(), id }));
     Ok(changed)
 }
 

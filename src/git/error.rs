@@ -190,6 +190,40 @@ pub enum GitError {
         /// The directory.
         path: PathBuf,
     },
+    /// A folder of a sparse lane that the commit does not have.
+    #[error("`{folder}` of `sparse` is no folder of {}", commit.short())]
+    NoSuchFolder {
+        /// The folder.
+        folder: String,
+        /// The nearest folder on the way to it that there is; empty for the root.
+        nearest: String,
+        /// The commit.
+        commit: Sha,
+    },
+    /// A file in LFS whose contents cannot be had.
+    #[error("a file in LFS could not be written: {detail}")]
+    Lfs {
+        /// What git and git-lfs say.
+        detail: String,
+    },
+    /// The commit of a submodule cannot be had.
+    #[error("the submodule `{name}` at {path} cannot be checked out: its commit {} is missing ({detail})", commit.short())]
+    Submodule {
+        /// Its name in `.gitmodules`.
+        name: String,
+        /// Where it lies.
+        path: String,
+        /// The commit.
+        commit: Sha,
+        /// Where it was looked for, and what became of that.
+        detail: String,
+    },
+    /// What was changed in a submodule and not committed there, so that no commit around it can hold it.
+    #[error("changes in a submodule are not committed there: {}", crate::event::named(paths))]
+    SubmoduleDirty {
+        /// The files, relative to the lane.
+        paths: Vec<String>,
+    },
     /// Somebody locked the worktree with `git worktree lock`.
     #[error("{} is locked: {reason}", path.display())]
     WorktreeLocked {
@@ -286,6 +320,11 @@ impl GitError {
             }
             _ => false,
         }
+    }
+
+    /// Whether git-lfs, or that it is missing, kept git from writing a file.
+    pub(super) fn is_of_lfs(&self) -> bool {
+        matches!(self, Self::Failed { stderr, .. } if stderr.contains("smudge filter lfs failed") || stderr.contains("git-lfs"))
     }
 
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {

@@ -103,6 +103,15 @@ impl Repo {
         })
     }
 
+    /// The commit that the files of a custody commit are a change of, and whether there are any: where it is a commit that
+    /// somebody made, itself and no.
+    pub(super) fn kept_parts(&self, commit: &Sha) -> Result<(Sha, bool), GitError> {
+        Ok(match self.kept_ref(String::new(), commit.clone())?.kind {
+            KeptKind::Worktree { head, .. } => (head, true),
+            KeptKind::Commit { .. } => (commit.clone(), false),
+        })
+    }
+
     /// The bytes on disk that only this ref holds on to. What two refs share counts for neither.
     pub fn custody_bytes(&self, kept: &KeptRef) -> Result<u64, GitError> {
         let answer = Git::new(self.scope(), "rev-list")

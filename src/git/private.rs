@@ -3,30 +3,43 @@
 //! ```text
 //! <common>/laneway/index/<name>/
 //!     HEAD     the commit that the index stands for
+//!     commondir the repository, as seen from here
 //!     index    its tree, with the stat data of the lane's files
 //!     at       the same commit and the boot in which that was so, written last: without it, the index is not trusted
 //!              to be complete. None of these files is synced, so after a power cut the index is looked through again
+//!     shape.json what of its commit the lane holds, where that is not simply all of it
 //!     ready    there once the lane has been made completely
 //!     young    there as long as an edit can have the time of the making in whole seconds, which is all that git compares
 //!     guard    the lock for all of these
 //! ```
 #![expect(clippy::disallowed_methods, reason = "keeps the private git directories of lanes")]
 
+use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::command::{Git, Scope};
+use super::cone::Cone;
+use super::lfs;
 use super::repo::replace_file;
+use super::shape::Shape;
+use super::submodules;
 use super::young;
 use super::{GitError, Repo, RepoLock, Worktree};
+use crate::graph::Lfs;
 use crate::id::Sha;
+
+/// The bit of an index entry whose file is not checked out.
+pub(super) const SKIP_WORKTREE: u16 = 1 << 14;
 
 /// The private git directory of one lane, locked for as long as this lives.
 pub(super) struct Private<'a> {
     repo: &'a Repo,
     worktree: &'a Worktree,
     dir: PathBuf,
+    shape: Shape,
     _guard: RepoLock,
 }
 
@@ -37,15 +50,22 @@ impl<'a> Private<'a> {
         // Nobody else writes here, so under the guard a lock file is the rest of a killed git.
         remove_file(&dir.join("index.lock"))?;
         if !dir.join("HEAD").exists() {
+            // For git-lfs, which finds the repository's objects through it. Git goes by GIT_COMMON_DIR.
+            replace_file(&dir.join("commondir"), b"../../..\n")?;
             // git takes a directory for a git directory only if HEAD looks right.
             replace_file(&dir.join("HEAD"), b"ref: refs/heads/laneway-has-no-commit-yet\n")?;
         }
-        let private = Self { repo, worktree, dir, _guard: guard };
+        let shape = Shape::read(&dir)?;
+        let private = Self { repo, worktree, dir, shape, _guard: guard };
         if young::is_marked(&private.dir) && young::hides_an_edit(&private)? {
             tracing::debug!(lane = %worktree.path.display(), "files are to be read again");
             private.forget_index()?;
         }
         Ok(private)
+    }
+
+    pub(super) fn repo(&self) -> &'a Repo {
+        self.repo
     }
 
     /// The lane's files.
@@ -63,7 +83,33 @@ impl<'a> Private<'a> {
     }
 
     pub(super) fn scope(&self) -> Scope<'_> {
-        self.repo.private_scope(self.worktree, &self.dir)
+        Scope::Private {
+            git_dir: &self.dir,
+            common: self.repo.common_dir(),
+            work_tree: &self.worktree.path,
+            sparse: !self.shape.sparse.is_empty(),
+        }
+    }
+
+    /// What of its commit it holds.
+    pub(super) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Config for calls that write files or compare them, and commit none.
+    pub(super) fn filters(&self) -> &'static [&'static str] {
+        if self.shape.lfs == Lfs::Skip { lfs::KEEP_POINTERS } else { &[] }
+    }
+
+    /// What a look at the lane passes over in submodules. Those of ours are looked at by themselves, so that no config in
+    /// them counts.
+    pub(super) fn ignored_of_submodules(&self) -> &'static str {
+        if submodules::are_in(&self.dir) { "--ignore-submodules=dirty" } else { "--ignore-submodules=none" }
+    }
+
+    /// The part of its commit that it holds; `None` where it holds all.
+    pub(super) fn cone(&self) -> Option<Cone> {
+        self.shape.cone()
     }
 
     pub(super) fn index(&self) -> PathBuf {
@@ -121,6 +167,7 @@ impl<'a> Private<'a> {
                 self.forget_index()?;
                 git("--reset")?;
             }
+            self.skip_outside()?;
         }
         self.settle(commit)
     }
@@ -128,11 +175,20 @@ impl<'a> Private<'a> {
     /// Checks `commit` out over whatever is there: files that differ, and untracked ones in the way, are replaced.
     pub(super) fn check_out(&self, commit: &Sha) -> Result<(), GitError> {
         self.unsettle()?;
-        let git = || Git::new(self.scope(), "read-tree").args(["--reset", "-u", commit.as_str()]).run();
-        if let Err(error) = git() {
-            tracing::debug!(%error, "checking out again, with a fresh index");
-            self.forget_index()?;
-            git()?;
+        let git = || {
+            Git::configured(self.scope(), "read-tree", self.filters())
+                .args(["--reset", "-u", commit.as_str()])
+                .run()
+        };
+        match git() {
+            // Nothing is gained by asking a server again.
+            Err(error) if error.is_of_lfs() => return Err(lfs::failure(error)),
+            Err(error) => {
+                tracing::debug!(%error, "checking out again, with a fresh index");
+                self.forget_index()?;
+                git()?;
+            }
+            Ok(_) => {}
         }
         self.settle(commit)
     }
@@ -140,7 +196,29 @@ impl<'a> Private<'a> {
     /// Makes the index that of `commit` afresh, without the stat data that would have files passed over.
     pub(super) fn start_over(&self, commit: &Sha) -> Result<(), GitError> {
         self.forget_index()?;
-        Git::new(self.scope(), "read-tree").args(["--reset", commit.as_str()]).run().map(drop)
+        Git::new(self.scope(), "read-tree").args(["--reset", commit.as_str()]).run()?;
+        self.skip_outside()
+    }
+
+    /// Marks the entries outside of the cone that have no file as not checked out. `read-tree` does that only where it writes
+    /// files too, and an entry that it brings in anew would seem to be deleted.
+    fn skip_outside(&self) -> Result<(), GitError> {
+        let Some(cone) = self.cone() else { return Ok(()) };
+        let index = git2::Index::open(&self.index()).map_err(GitError::library("reading an index"))?;
+        let mut outside = Vec::new();
+        for entry in index.iter() {
+            let is_marked = entry.flags_extended & SKIP_WORKTREE != 0;
+            let on_disk = self.root().join(OsStr::from_bytes(&entry.path));
+            if !is_marked && !cone.has(&entry.path) && on_disk.symlink_metadata().is_err() {
+                outside.extend_from_slice(&entry.path);
+                outside.push(0);
+            }
+        }
+        if outside.is_empty() {
+            return Ok(());
+        }
+        let git = Git::new(self.scope(), "update-index").args(["-z", "--skip-worktree", "--stdin"]);
+        git.stdin(outside).run().map(drop)
     }
 
     /// Drops the index, so that the next checkout writes every file.

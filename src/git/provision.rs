@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 
 use super::command::Git;
 use super::fill::Filled;
+use super::lfs;
 use super::private::Private;
 use super::repo::sync_dir;
 use super::reset::{finish, remove_any};
+use super::shape::Shape;
 use super::unlink::remove_tree;
 use super::worktree::{gitfile_line, resolved};
 use super::{GitError, Repo, Worktree};
@@ -30,12 +32,18 @@ impl Repo {
     /// whatever work it holds. What a crash left half-made is finished. A directory that holds anything that is not
     /// Laneway's is [`GitError::PathOccupied`].
     pub fn provision(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
+        self.provision_as(path, at, &Shape::default())
+    }
+
+    /// Like [`Repo::provision`]; one that is made anew holds what `shape` says. A folder of it that the commit does not
+    /// have is [`GitError::NoSuchFolder`].
+    pub fn provision_as(&self, path: &Path, at: &Sha, shape: &Shape) -> Result<Worktree, GitError> {
         let (worktree, new) = {
             let _administration = self.administer()?;
             match self.reopen(path)? {
                 Some(worktree) if worktree.private(self).is_dir() => (worktree, false),
                 Some(worktree) => return Err(GitError::PathOccupied { path: worktree.path }),
-                None => (self.register(path, at)?, true),
+                None => (self.register(path, at, shape)?, true),
             }
         };
         let private = Private::open(self, &worktree)?;
@@ -50,8 +58,10 @@ impl Repo {
             failpoint::pass(Point::WorktreeFilled);
             private.settle(at)?;
             finish(&private, &worktree, at)?;
+            self.set_modules(&private, &worktree, at)?;
         } else {
             self.set_files(&private, &worktree, at)?;
+            lfs::note_pointers(&private)?;
         }
         private.set_ready()?;
         failpoint::pass(Point::WorktreeReady);
@@ -59,7 +69,8 @@ impl Repo {
     }
 
     /// Makes the lane known to git, its directory holding nothing but `.git`.
-    pub(super) fn register(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
+    pub(super) fn register(&self, path: &Path, at: &Sha, shape: &Shape) -> Result<Worktree, GitError> {
+        self.ensure_fits(shape, at)?;
         let path = resolved(path);
         self.ensure_free(&path)?;
         failpoint::write(Point::WorktreeDir)
@@ -70,6 +81,7 @@ impl Repo {
         remove_any(&worktree.private(self))?;
         let private = worktree.private(self);
         std::fs::create_dir_all(&private).map_err(GitError::io("created", &private))?;
+        shape.write(&private)?;
         let gitfile = worktree.path.join(".git");
         std::fs::write(&gitfile, gitfile_line(&worktree.admin)).map_err(GitError::io("written", &gitfile))?;
         self.make_admin(&worktree, at)?;
@@ -169,8 +181,8 @@ impl Repo {
             }
         }
         failpoint::pass(Point::RemoveForget);
-        let _administration = self.administer()?;
-        self.forget(worktree)?;
+        self.forget_modules(worktree)?;
+        self.forget_worktree(worktree)?;
         failpoint::pass(Point::Removed);
         Ok(kept)
     }
@@ -180,11 +192,26 @@ impl Repo {
         let private = Private::open(self, worktree)?;
         let Some(at) = private.at()? else { return Ok(false) };
         private.index_at(&at)?;
-        let answer = Git::new(private.scope(), "status")
+        let answer = Git::configured(private.scope(), "status", private.filters())
             .args(["--porcelain", "-z", "--untracked-files=normal", "--ignored=traditional", "--no-renames"])
-            .arg("--ignore-submodules=none")
+            .arg(private.ignored_of_submodules())
             .run()?;
-        Ok(answer.stdout.is_empty())
+        if !answer.stdout.is_empty() {
+            return Ok(false);
+        }
+        drop(private);
+        for module in self.modules(worktree)? {
+            if !module.store.is_disposable(&module.worktree)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Has git and the record know nothing of the lane any more.
+    pub(super) fn forget_worktree(&self, worktree: &Worktree) -> Result<(), GitError> {
+        let _administration = self.administer()?;
+        self.forget(worktree)
     }
 
     /// Removes what git and the record know of the lane. Renamed first, so that nobody meets half of it.

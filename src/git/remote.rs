@@ -153,7 +153,7 @@ impl Repo {
     }
 
     /// A call that talks to the remote: bounded in time, and with the user's own ssh command where one is configured.
-    fn talk(&self, operation: &'static str, config: &[&str]) -> Result<Git, GitError> {
+    pub(super) fn talk(&self, operation: &'static str, config: &[&str]) -> Result<Git, GitError> {
         let ssh = self.with(|repo| {
             let config = repo.config().map_err(GitError::library("reading the config"))?;
             match config.get_string("core.sshCommand") {

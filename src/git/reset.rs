@@ -72,6 +72,7 @@ impl Repo {
         if !there {
             self.overwrite(private, worktree, at)?;
         }
+        self.set_modules(private, worktree, at)?;
         finish(private, worktree, at)
     }
 
@@ -115,7 +116,7 @@ impl Repo {
         worktree: &Worktree,
         at: &Sha,
     ) -> Result<Vec<StatusEntry>, GitError> {
-        let left = status(private, at)?;
+        let left = self.beside_modules(private, at)?;
         if left.is_empty() {
             return Ok(left);
         }
@@ -131,7 +132,7 @@ impl Repo {
         }
         self.trash_files(worktree, &unseen)?;
         Git::new(private.scope(), "clean").args(["-ffdq", "--", "."]).run()?;
-        status(private, at)
+        self.beside_modules(private, at)
     }
 
     /// Makes the lane's directory, its `.git` file and its git directory usable again, without looking at the files.
@@ -198,6 +199,7 @@ pub(super) fn finish(private: &Private<'_>, worktree: &Worktree, at: &Sha) -> Re
     if !there {
         replace_file(&worktree.admin.join("HEAD"), format!("{at}\n").as_bytes())?;
     }
+    private.repo().hand_out_cone(private, worktree)?;
     private.hand_out_index()
 }
 

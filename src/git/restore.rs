@@ -9,7 +9,9 @@ use std::path::{Component, Path, PathBuf};
 use git2::{Delta, DiffOptions, ErrorCode, FileMode, Oid, Tree};
 
 use super::objects::find_commit;
+use super::repo::sha;
 use super::reset::remove_any;
+use super::shape::Shape;
 use super::{GitError, Repo, Worktree};
 use crate::id::Sha;
 
@@ -19,6 +21,12 @@ const DIRECTORY: i32 = 0o040_000;
 struct Kept {
     path: PathBuf,
     content: Option<(FileMode, Oid)>,
+}
+
+impl Kept {
+    fn is_module(&self) -> bool {
+        matches!(self.content, Some((FileMode::Commit, _)))
+    }
 }
 
 /// What came of giving kept files back.
@@ -38,7 +46,9 @@ impl Repo {
     /// as uncommitted changes. `path` must be free, as for [`Repo::provision`].
     pub fn restore(&self, kept: &Sha, path: &Path) -> Result<Worktree, GitError> {
         let base = self.custody_base(kept)?.unwrap_or_else(|| kept.clone());
-        let worktree = self.provision(path, &base)?;
+        let has_modules = self.kept_files(&base, kept)?.iter().any(Kept::is_module);
+        let shape = Shape { submodules: has_modules, offline: true, ..Shape::default() };
+        let worktree = self.provision_as(path, &base, &shape)?;
         let _all = self.overlay(&worktree, kept)?;
         Ok(worktree)
     }
@@ -78,6 +88,11 @@ impl Repo {
         for file in &changes {
             if let Some((mode, id)) = file.content {
                 self.write_out(&worktree.path, &file.path, mode, id)?;
+            }
+        }
+        for file in &changes {
+            if let (Some((FileMode::Commit, id)), Some(path)) = (file.content, file.path.to_str()) {
+                self.restore_module(worktree, path, &sha(id))?;
             }
         }
         overlaid.files = changes.len();

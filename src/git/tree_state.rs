@@ -73,10 +73,11 @@ impl Repo {
     /// set in its own index hide nothing.
     pub fn tree_state(&self, worktree: &Worktree, against: &Sha) -> Result<TreeState, GitError> {
         let private = Private::open(self, worktree)?;
-        let files = status(&private, against)?
+        let mut files: Vec<DirtyFile> = status(&private, against)?
             .iter()
             .map(|entry| DirtyFile { path: entry.path.to_string_lossy().into_owned(), kind: entry.kind() })
             .collect();
+        files.extend(self.dirty_in_modules(worktree)?);
         Ok(TreeState { files })
     }
 
@@ -92,6 +93,13 @@ impl Repo {
         author: &Identity,
     ) -> Result<Option<Sha>, GitError> {
         let private = Private::open(self, worktree)?;
+        // New files there are what builds leave; were they needed, the gate will miss them.
+        let left = self.dirty_in_modules(worktree)?;
+        let left = left.into_iter().filter(|file| file.kind != DirtyKind::Untracked);
+        let paths: Vec<String> = left.map(|file| file.path).collect();
+        if !paths.is_empty() {
+            return Err(GitError::SubmoduleDirty { paths });
+        }
         let dirty = status(&private, parent)?;
         if dirty.is_empty() {
             return Ok(None);
@@ -125,7 +133,10 @@ impl Repo {
         message: &str,
         author: &Identity,
     ) -> Result<Option<Sha>, GitError> {
-        Git::new(private.scope(), "add").args(["-A", "--", "."]).run()?;
+        // Files outside of a sparse lane's part that somebody made are work like any other.
+        let add = Git::configured(private.scope(), "add", &["diff.ignoreSubmodules=dirty"]).arg("-A");
+        let add = if private.cone().is_some() { add.arg("--sparse") } else { add };
+        add.args(["--", "."]).run()?;
         let tree = Git::new(private.scope(), "write-tree").run()?.sha("write-tree")?;
         if tree == self.tree_of(parent)? {
             return Ok(None);
@@ -139,9 +150,9 @@ impl Repo {
 pub(super) fn status(private: &Private<'_>, against: &Sha) -> Result<Vec<StatusEntry>, GitError> {
     private.index_at(against)?;
     let look = || {
-        Git::new(private.scope(), "status")
+        Git::configured(private.scope(), "status", private.filters())
             .args(["--porcelain", "-z", "--untracked-files=all", "--ignored=no", "--no-renames"])
-            .arg("--ignore-submodules=none")
+            .arg(private.ignored_of_submodules())
             .may_refresh()
             .run()
     };

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::command::Scope;
 use super::repo::oid;
 use super::{GitError, Repo};
 use crate::id::Sha;
@@ -113,10 +112,6 @@ impl Repo {
         } else {
             Err(unborn(found))
         }
-    }
-
-    pub(super) fn private_scope<'a>(&'a self, worktree: &'a Worktree, git_dir: &'a Path) -> Scope<'a> {
-        Scope::Private { git_dir, common: self.common_dir(), work_tree: &worktree.path }
     }
 }
 

@@ -15,6 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 use sha1::{Digest, Sha1};
 
 use super::GitError;
+use super::custody::GITLINK;
 use super::private::{Private, remove_file};
 use super::repo::replace_file;
 
@@ -45,7 +46,8 @@ pub(super) fn hides_an_edit(private: &Private<'_>) -> Result<bool, GitError> {
     let now = clock_gettime(ClockId::Realtime);
     let index = git2::Index::open(&path).map_err(GitError::library("reading an index"))?;
     let mut youngest = 0;
-    for entry in index.iter() {
+    // Of a submodule git compares the commit, never the folder.
+    for entry in index.iter().filter(|entry| entry.mode != GITLINK) {
         let made = (i64::from(entry.ctime.seconds()), i64::from(entry.ctime.nanoseconds()));
         youngest = youngest.max(made.0);
         let path = private.root().join(OsStr::from_bytes(&entry.path));

@@ -55,8 +55,17 @@ pub(super) fn check(name: &str) -> Result<(), BranchError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "asks git itself")]
 mod tests {
     use super::*;
+
+    /// What the git program says of the name of a branch.
+    fn git_takes(name: &str) -> bool {
+        let git = std::process::Command::new("git")
+            .args(["check-ref-format", &format!("refs/heads/{name}")])
+            .status();
+        git.expect("git can be run").success() && !name.starts_with('-') && name != "HEAD"
+    }
 
     #[test]
     fn usual_names_are_accepted() {
@@ -78,6 +87,18 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn ar02_the_rules_are_those_of_the_git_program(
+            name in "[a-c@{}/. ~^:?*\\[\\\\\u{7f}\u{1}lockHEADé\u{a0}-]{1,10}",
+            tail in proptest::sample::select(vec!["", ".lock", "/", ".", "@{", "..", "//x", "/.x", "HEAD"]),
+        ) {
+            let name = format!("{name}{tail}");
+            let ours = name == "@" || name.starts_with("refs/");
+            proptest::prop_assert_eq!(check(&name).is_ok(), git_takes(&name) && !ours, "{:?}", name);
+        }
+
         #[test]
         fn the_rules_are_git_s_own(name in "[a-c@{}/. ~^:?*\\[\\\\\u{7f}\u{1}lock-]{1,12}") {
             let git = git2::Branch::name_is_valid(&name).expect("the name holds no NUL");

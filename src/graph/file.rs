@@ -9,9 +9,10 @@ use toml::de::DeValue;
 
 use super::agent::{ClaimBy, SessionPolicy};
 use super::contract::AdrLevel;
+use super::furnish::Lfs;
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Field, Free, Read, Reader, Whole, field, table};
-use super::values::{Argv, Branch, CommandText, EnvName, Named, Plain, Scope, WhenText};
+use super::values::{Argv, Branch, CommandText, EnvName, Folder, Named, Plain, Scope, WhenText};
 use crate::id::{AgentName, Category, GraphName, LaneId, RoleName, TaskId};
 
 /// Whether a table can do without a key.
@@ -215,7 +216,13 @@ tables! {
         "setup" setup: Vec<At<Short<SetupFile>>> = "setup = [\"npm ci\"]";
         /// Environment variables that hold one free port each, the lane's own, for its agents, gates and setup commands.
         "ports" ports: Vec<At<EnvName>> = "ports = [\"HTTP_PORT\"]";
-    } later ["sparse", "profile", "repo", "submodules", "lfs"]
+        /// The folders that its lane holds, with the files right in each folder above them: a sparse checkout in git's cone mode. Default: everything.
+        "sparse" sparse: Vec<At<Folder>> = "sparse = [\"services/api\"]";
+        /// Whether its lane has the repository's submodules checked out, those in submodules too. Default: `submodules` of `[lanes]` in laneway.toml, else true.
+        "submodules" submodules: bool = "submodules = false";
+        /// What its lane holds of files in LFS: contents where git-lfs is set up (`auto`), or pointers (`skip`). Default: `lfs` of `[lanes]` in laneway.toml, else `auto`.
+        "lfs" lfs: Lfs = "lfs = \"skip\"";
+    } later ["profile", "repo"]
 
     /// A command that makes a lane ready.
     SetupFile = "a setup command" {

@@ -39,7 +39,7 @@ pub use agent::{AgentDef, AgentUse, ClaimBy, JsonUsage, Loop, OutputRules, Sessi
 pub use code::{Code, reference_page};
 pub use contract::{Adr, AdrLevel, Contract, ExpectedOutput, InputFrom, Review};
 pub use diagnostic::{Diagnostic, Diagnostics, Position, Related, Severity};
-pub use furnish::{Furnishing, Setup};
+pub use furnish::{Furnishing, Lfs, Setup};
 pub use model::{
     Command, CommitPolicy, Defaults, DiffPolicy, Gate, Graph, Handoff, MergePolicy, Millis, PromptBy, Retry,
     RetryOn, Task, Teardown, Verb, Workstream, lane_needs,

@@ -12,9 +12,10 @@ use super::file::{
     AdrFile, AgentChoice, AgentFile, DefaultsFile, GateFile, GraphFile, InputFile, Keys, LoopFile,
     OutputFile, Presence, RetryFile, ReviewFile, SchemaVersion, SetupFile, Short, TaskFile, WorkstreamFile,
 };
+use super::furnish::Lfs;
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Free, Whole};
-use super::values::{Argv, Branch, CommandText, EnvName, Named, Plain, Scope, WhenText};
+use super::values::{Argv, Branch, CommandText, EnvName, Folder, Named, Plain, Scope, WhenText};
 use super::words::Words;
 use crate::id::{AgentName, Category, GraphName, LaneId, MAX_ID_LEN, RoleName, TaskId};
 
@@ -103,6 +104,7 @@ inline_schemas! {
     Branch: text_schema();
     Scope: text_schema();
     Plain: text_schema();
+    Folder: text_schema();
     WhenText: text_schema();
     Free: json_schema!({ "type": "string" });
     EnvName: json_schema!({ "type": "string", "pattern": "^(?!LANEWAY_)[A-Za-z_][A-Za-z0-9_]*$" });
@@ -110,6 +112,7 @@ inline_schemas! {
     Argv: argv_schema();
     CommandText: json_schema!({ "anyOf": [text_schema(), argv_schema()] });
     Handoff: words_schema::<Self>();
+    Lfs: words_schema::<Self>();
     PromptBy: words_schema::<Self>();
     ClaimBy: words_schema::<Self>();
     SessionPolicy: words_schema::<Self>();

@@ -155,6 +155,32 @@ impl Read for Plain {
     }
 }
 
+/// A folder inside the repository, with or without a slash at its end.
+#[derive(Debug, Clone)]
+pub(super) struct Folder(pub(super) String);
+
+impl Read for Folder {
+    const TAKES: &'static str = "a list of folders";
+
+    fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = String::read(value, key, reader)?;
+        let folder = text.strip_suffix('/').unwrap_or(&text);
+        let (message, hint) = match scope::check(folder) {
+            _ if folder == "." => {
+                ("`.` is the whole repository".to_owned(), format!("leave `{key}` out to have all of it"))
+            }
+            Err(error) => (error.to_string(), error.hint()),
+            Ok(()) if folder.contains(['*', '?', '[', '{', '\\']) => (
+                format!("`{key}` takes folders, and `{text}` is a pattern"),
+                "name the folders themselves; all that is in them comes along".to_owned(),
+            ),
+            Ok(()) => return Some(Self(folder.to_owned())),
+        };
+        reader.push(Diagnostic::new(Code::BadPath, value.span(), message, "not a folder").hint(hint));
+        None
+    }
+}
+
 /// A command as a file says it: one line for the shell, or a list of words.
 #[derive(Debug, Clone)]
 pub(super) struct CommandText(pub(super) Command);

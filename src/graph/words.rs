@@ -8,6 +8,7 @@ use super::code::Code;
 use super::contract::AdrLevel;
 use super::diagnostic::Diagnostic;
 use super::file::SchemaVersion;
+use super::furnish::Lfs;
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, PromptBy, RetryOn, Teardown};
 use super::nearest::did_you_mean;
 use super::read::{Read, Reader};
@@ -50,6 +51,7 @@ words! {
     DiffPolicy: "required" Required "optional" Optional "none" None;
     CommitPolicy: "auto" Auto "agent" Agent;
     RetryOn: "transient" Transient;
+    Lfs: "auto" Auto "skip" Skip;
     AdrLevel: "none" None "standard" Standard "detailed" Detailed;
 }
 

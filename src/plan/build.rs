@@ -8,7 +8,9 @@ use super::{
     ForgeKind, GitHubPlace, Identity, Index, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, PortRange,
     RemotePlan, ReviewPlan, Settings, TaskPlan, Work, integration_branch,
 };
-use crate::graph::{AgentDef, DiffPolicy, Gate, Graph, Handoff, Millis, Task, Verb, Workstream, lane_needs};
+use crate::graph::{
+    AgentDef, DiffPolicy, Furnishing, Gate, Graph, Handoff, Millis, Task, Verb, Workstream, lane_needs,
+};
 use crate::id::{AgentName, LaneId, RunNo, Sha};
 
 /// How long a review may take where nobody says.
@@ -68,6 +70,8 @@ pub struct Inputs {
     pub github: Option<GitHubPlace>,
     /// The ports that lanes are given.
     pub ports: PortRange,
+    /// What lanes hold where the graph does not say.
+    pub lanes: Furnishing,
     /// How many lanes that cannot begin yet have their worktree already.
     pub warm: u32,
 }
@@ -237,7 +241,7 @@ fn plan_lane(
         gates,
         teardown: workstream.teardown,
         task_prs: workstream.task_prs,
-        furnish: workstream.furnish.clone(),
+        furnish: workstream.furnish.clone().or(&inputs.lanes),
         branch: integration_branch(&graph.name, inputs.run, id),
         worktree: inputs.worktrees.join(id.as_str()),
         needs,

@@ -46,10 +46,10 @@ pub fn revert_branch(graph: &GraphName, run: RunNo, lane: &LaneId, n: u32) -> St
     format!("laneway/{graph}{}/{lane}/revert-{n}", suffix(run))
 }
 
-/// What makes a pull request recognisable as the one of this run and lane; one that was undone as a whole has another
-/// the next time.
-pub fn pr_marker(plan: &Plan, lane: &LaneId, resets: u32) -> String {
-    let anew = if resets == 0 { String::new() } else { format!(".{resets}") };
+/// What makes a pull request recognisable as the one of this run and lane; a lane that was undone as a whole, or merged
+/// before its last work, has another the next time.
+pub fn pr_marker(plan: &Plan, lane: &LaneId, rounds: u32) -> String {
+    let anew = if rounds == 0 { String::new() } else { format!(".{rounds}") };
     format!("laneway:{}:{}{anew}:{lane}", plan.graph, plan.uuid)
 }
 

@@ -1,6 +1,6 @@
 //! What every effect needs: the repository, the plan, the places, and the processes that live.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,13 +9,16 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::Project;
+use super::effects::git_failure;
 use super::halt::{AttemptKey, Halt};
 use super::ports::Ports;
+use crate::agent;
 use crate::engine::{Input, Report};
 use crate::event::{Draft, EffectId, Failure};
 use crate::exec::ProcessRef;
 use crate::forge::{Forge, ForgeError, GitHub, LocalForge};
-use crate::git::{GitError, Identity, Probe, Remote};
+use crate::git::{GitError, Identity, Probe, Remote, Shape};
+use crate::graph::Lfs;
 use crate::id::{LaneId, TaskId};
 use crate::plan::{Index, LanePlan, Plan, TaskPlan};
 use crate::signal::Board;
@@ -177,6 +180,36 @@ impl Context {
             // As above.
             _ = halt.wait_for(|halt| halt.holds_for_setup(attempt.as_ref())).await;
         }
+    }
+
+    /// What of its commit a worktree of the lane holds.
+    pub(super) fn shape(&self, lane: &LaneId) -> Shape {
+        let furnish = &self.lane(lane).furnish;
+        Shape {
+            sparse: furnish.sparse.clone(),
+            submodules: furnish.submodules.unwrap_or(true),
+            lfs: furnish.lfs.unwrap_or_default(),
+            offline: self.plan.remote.as_ref().is_some_and(|remote| !remote.push),
+        }
+    }
+
+    /// The complete environment of a process in the worktree at `place`, with `given`.
+    pub(super) fn environment_in(
+        &self,
+        place: &Path,
+        given: &[(OsString, OsString)],
+    ) -> Result<Vec<(OsString, OsString)>, Failure> {
+        let environment = agent::environment(&self.environment, place, given);
+        let is_told = |l: &LanePlan| !l.furnish.sparse.is_empty() || l.furnish.lfs == Some(Lfs::Skip);
+        if !self.plan.lanes.iter().any(is_told) {
+            return Ok(environment);
+        }
+        let doing = |error: GitError| git_failure("making an environment", &error);
+        let Some(worktree) = self.project.repo.reopen(place).map_err(doing)? else { return Ok(environment) };
+        let ours = self.project.repo.variables(&worktree, &environment).map_err(doing)?;
+        let mut all: BTreeMap<OsString, OsString> = environment.into_iter().collect();
+        all.extend(ours);
+        Ok(all.into_iter().collect())
     }
 
     /// The variables with the ports of a lane.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::{Project, RuntimeError};
 use crate::git::Remote;
-use crate::graph::{AgentDef, Gate, Graph, Handoff, Millis, Workstream};
+use crate::graph::{AgentDef, Furnishing, Gate, Graph, Handoff, Millis, Workstream};
 use crate::id::{AgentName, LaneId, RunNo, Sha};
 use crate::plan::{self, ForgeKind, GitHubPlace, Identity, Inputs, LaneBase, Plan, PortRange, RemotePlan};
 
@@ -31,6 +31,8 @@ pub struct Config {
     pub github: Option<GitHubPlace>,
     /// The ports that lanes are given.
     pub ports: Option<PortRange>,
+    /// What lanes hold where the graph does not say.
+    pub lanes: Furnishing,
     /// How many lanes that cannot begin yet have their worktree already.
     pub warm: u32,
     /// The root of all worktrees; `.worktrees` in the repository by default.
@@ -101,6 +103,7 @@ pub fn prepare(
             forge: config.forge,
             github: config.github.clone(),
             ports: config.ports.unwrap_or_default(),
+            lanes: config.lanes.clone(),
             warm: config.warm,
         },
     )?)

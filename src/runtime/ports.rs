@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::Context;
 use crate::event::{Failure, FailureKind};
+use crate::failpoint::{self, Point};
 use crate::git::{GitError, RepoLock};
 use crate::id::{GraphName, LaneId};
 use crate::plan::PortRange;
@@ -157,10 +158,12 @@ impl Book {
     fn write(&self, claims: &[Claim]) -> Result<(), PortError> {
         let write = || -> io::Result<()> {
             let dir = self.path.parent().unwrap_or(&self.path);
+            failpoint::write(Point::PortsWrite)?;
             let mut temp = tempfile::Builder::new().prefix("ports-").tempfile_in(dir)?;
             serde_json::to_writer_pretty(&mut temp, claims)?;
             temp.as_file().sync_data()?;
             temp.persist(&self.path)?;
+            failpoint::pass(Point::PortsWritten);
             Ok(())
         };
         write().map_err(|source| self.failed("written", source))

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::State;
 use super::apply::Touched;
-use super::lane::LaneRequest;
-use crate::event::{AttemptStatus, Control, ControlVerb, LaneStatus, TaskStatus};
+use super::lane::{Lane, LaneRequest};
+use crate::event::{AttemptStatus, Control, ControlVerb, FailureKind, LaneStatus, TaskStatus};
 use crate::id::TaskId;
 use crate::plan::TaskIx;
 
@@ -23,6 +23,9 @@ impl State {
                 self.run.paused &= !attempts;
                 if *attempts {
                     self.let_go_on(&[]);
+                    let refused =
+                        |lane: &Lane| lane.failed_step().is_some_and(|f| f.class == FailureKind::Refused);
+                    self.lanes.iter_mut().filter(|lane| refused(lane)).for_each(|lane| lane.step = None);
                 }
                 touched.all = true;
             }
@@ -110,7 +113,7 @@ impl State {
         for &task in &named {
             self.tasks[task].set_aside = true;
             let lane = self.index.lane_of[task];
-            let whole = self.index.tasks_of[lane].iter().all(|t| named.contains(t));
+            let whole = self.is_named(lane, &named);
             let failed = self.lanes[lane].status == LaneStatus::Failed;
             let over_it = !self.tasks[task].status.is_success();
             self.lanes[lane].retry_wanted |= failed && !whole && over_it;
@@ -130,13 +133,20 @@ impl State {
         self.revive_parents();
     }
 
+    /// Whether `named` is all that is to be done in the lane and in those nested in it.
+    fn is_named(&self, lane: crate::plan::LaneIx, named: &[TaskIx]) -> bool {
+        self.index.tasks_of[lane].iter().all(|task| named.contains(task))
+            && self.index.children[lane].iter().all(|&child| self.is_named(child, named))
+    }
+
     /// The lanes that failed of one nested in them get another chance with it.
     fn revive_parents(&mut self) {
         for lane in 0..self.lanes.len() {
             let revived = self.lanes[lane].retry_wanted || self.goes_on_without(lane);
             let outer = std::iter::successors(self.index.parent[lane], |&up| self.index.parent[up]);
             for up in outer.filter(|_| revived).collect::<Vec<_>>() {
-                self.lanes[up].retry_wanted |= self.lanes[up].status == LaneStatus::Failed;
+                let over = matches!(self.lanes[up].status, LaneStatus::Failed | LaneStatus::Reset);
+                self.lanes[up].retry_wanted |= over;
             }
         }
     }
@@ -159,6 +169,9 @@ impl State {
             let wanted = asked || self.index.tasks_of[ix].iter().any(|&t| self.tasks[t].retry_wanted);
             let over = matches!(lane.status, LaneStatus::Failed | LaneStatus::Reset);
             lane.retry_wanted |= wanted && !closed[ix] && over;
+            if asked && lane.failed_step().is_some() {
+                lane.step = None;
+            }
         }
         self.revive_parents();
     }
@@ -193,7 +206,8 @@ impl State {
         look.extend(&wanted);
         while let Some(task) = look.pop() {
             for &after in &self.index.dependents[task] {
-                let skipped = self.tasks[after].status == TaskStatus::Skipped;
+                let closed = self.is_closed(self.index.lane_of[after]);
+                let skipped = self.tasks[after].status == TaskStatus::Skipped && !closed;
                 let only = self.index.needs[after].iter().all(|&n| !bad(n) || wanted.contains(&n));
                 if skipped && only && wanted.insert(after) {
                     look.push(after);

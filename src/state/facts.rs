@@ -201,6 +201,13 @@ impl State {
                     pr.closed_by = Some(format!("{}, who merged it into `{}` instead", event.by, pr.base));
                 }
             }
+            Event::PrMerged(event) if index.parent[lane_ix].is_none() && lane.shows_a_part() => {
+                let number = lane.pr.take().map_or(0, |pr| pr.at.number);
+                lane.parts.push(event.commit.clone());
+                let what = "the rest of the lane goes into another";
+                lane.remarks
+                    .push(format!("pull request #{number} was merged by {} as it stood; {what}", event.by));
+            }
             Event::PrMerged(event) => {
                 lane.merged_seq = Some(at.seq);
                 if let Some(pr) = &mut lane.pr {

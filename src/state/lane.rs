@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Check, Revert, Step, Undo};
 use crate::event::{
-    Actor, CHECK_ORIGIN, ConcernClass, ConflictPredicted, ControlVerb, Effect, LaneStatus, PrRef, ReviewAct,
-    ReviewDismissed, SyncSource, Timestamp,
+    Actor, CHECK_ORIGIN, ConcernClass, ConflictPredicted, ControlVerb, Effect, Failure, LaneStatus, PrRef,
+    ReviewAct, ReviewDismissed, SyncSource, Timestamp,
 };
 use crate::id::{Sha, TaskId};
 use crate::plan::{LaneIx, TaskIx};
@@ -200,6 +200,9 @@ pub struct Lane {
     pub resets: u32,
     /// The newest pull request that takes it out of its target.
     pub revert: Option<Revert>,
+    /// The commits of the target that hold a part of it: pull requests of it that were merged by others before its last
+    /// work was shown. The rest goes into another.
+    pub parts: Vec<Sha>,
     /// What its forge was asked for in vain: it may have been done although nobody was told.
     pub failed_on_forge: BTreeSet<ForgeStep>,
 }
@@ -279,6 +282,7 @@ impl Default for Lane {
             undos: 0,
             resets: 0,
             revert: None,
+            parts: Vec::new(),
             failed_on_forge: BTreeSet::new(),
         }
     }
@@ -298,6 +302,17 @@ impl Lane {
         newest.into_values().find(|r| r.act == ReviewAct::RequestChanges)
     }
 
+    /// How many pull requests it has had that are done with: each has a marker of its own.
+    pub fn rounds(&self) -> u32 {
+        self.resets.saturating_add(u32::try_from(self.parts.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Whether its pull request shows less than it has by now.
+    pub(super) fn shows_a_part(&self) -> bool {
+        let checked = matches!(self.step.as_ref().map(|s| &s.effect), Some(Effect::CheckMerged { .. }));
+        !checked && self.pr.as_ref().is_some_and(|pr| self.tip.as_ref().is_some_and(|tip| pr.tip != *tip))
+    }
+
     /// Whether its work is in the target, so that no more of it can be done here.
     pub fn is_closed(&self) -> bool {
         self.status == LaneStatus::Merged && self.tip.is_some()
@@ -306,6 +321,17 @@ impl Lane {
     /// Whether its branch on origin is known to hold what the lane does not.
     pub fn origin_is_ahead(&self) -> bool {
         self.checks.iter().any(|check| check.name == CHECK_ORIGIN)
+    }
+
+    /// How a step failed that its open pull request needs and that Laneway takes by itself; such a step is tried again
+    /// when a person asks for it.
+    pub fn failed_step(&self) -> Option<&Failure> {
+        let step = self.step.as_ref().filter(|_| self.status == LaneStatus::PrCreated)?;
+        let own = matches!(
+            step.effect,
+            Effect::OpenPr { .. } | Effect::Prove { .. } | Effect::MergePr { request: None, .. }
+        );
+        step.failure().filter(|_| own).map(|(failure, _)| failure)
     }
 
     /// Whether an effect on the lane is under way, or it is being reset.

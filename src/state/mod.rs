@@ -10,6 +10,7 @@ mod control;
 mod facts;
 mod lane;
 mod prediction;
+mod refusal;
 mod run;
 mod transition;
 mod undo;
@@ -25,5 +26,6 @@ pub use lane::{
     Warmth,
 };
 pub use prediction::{Against, Predicted};
+pub use refusal::UndoRefusal;
 pub use run::{Run, State};
-pub use undo::{Landing, Revert, Undo, UndoRefusal};
+pub use undo::{Landing, Revert, Undo};

@@ -155,11 +155,10 @@ impl State {
     /// Whether a person chose to go on without the whole lane.
     pub fn goes_on_without(&self, lane: LaneIx) -> bool {
         let (tasks, children) = (&self.index.tasks_of[lane], &self.index.children[lane]);
-        // One that only holds others together is gone without where they are.
-        if tasks.is_empty() {
-            return !children.is_empty() && children.iter().all(|&child| self.goes_on_without(child));
-        }
-        tasks.iter().all(|&task| self.tasks[task].set_aside)
+        // What is nested in it goes nowhere without it, and one that only holds others together is gone where they are.
+        tasks.len() + children.len() > 0
+            && tasks.iter().all(|&task| self.tasks[task].set_aside)
+            && children.iter().all(|&child| self.goes_on_without(child))
     }
 
     /// Where the pull request of `lane` goes, and whether as a draft: on the one lane that it stands on and that has not

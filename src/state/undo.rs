@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Attempt, State};
+use super::{Attempt, State, UndoRefusal};
 use crate::event::{
-    Effect, LaneStatus, LaneUndo, PrRef, TaskStatus, UndoLane, UndoPlan, UndoTarget, UndoTask, UndoWhy,
+    Effect, LaneStatus, LaneUndo, PrRef, SyncSource, TaskStatus, UndoLane, UndoPlan, UndoTarget, UndoTask,
+    UndoWhy,
 };
 use crate::id::{LaneId, Sha, TaskId};
 use crate::plan::{LaneIx, TaskIx};
@@ -56,101 +57,6 @@ pub struct Landing {
     pub commit: Sha,
     /// The event that tells it.
     pub seq: u64,
-}
-
-/// Why something cannot be undone.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UndoRefusal {
-    /// The run has no such task.
-    #[error("there is no task `{task}` in this run")]
-    NoTask {
-        /// Its name.
-        task: TaskId,
-    },
-    /// The run has no such lane.
-    #[error("there is no lane `{lane}` in this run")]
-    NoLane {
-        /// Its name.
-        lane: LaneId,
-    },
-    /// A task that was never begun, or was undone before.
-    #[error("task `{task}` is {status}; there is nothing to undo")]
-    NothingOfTask {
-        /// The task.
-        task: TaskId,
-        /// Where it stands.
-        status: TaskStatus,
-    },
-    /// A lane that was never begun, or was undone before.
-    #[error("lane `{lane}` is {status}; there is nothing to undo")]
-    NothingOfLane {
-        /// The lane.
-        lane: LaneId,
-        /// Where it stands.
-        status: LaneStatus,
-    },
-    /// The task that is to stay has not landed.
-    #[error("task `{task}` is {status} and has not landed, so nothing landed after it")]
-    NotLanded {
-        /// The task.
-        task: TaskId,
-        /// Where it stands.
-        status: TaskStatus,
-    },
-    /// Nothing has landed after it.
-    #[error("nothing has landed after task `{task}`")]
-    NothingAfter {
-        /// The task.
-        task: TaskId,
-    },
-    /// The task that is to stay would go too.
-    #[error("task `{task}` cannot stay: lane `{lane}` goes as a whole, as its target has it as a whole")]
-    CannotStay {
-        /// The task.
-        task: TaskId,
-        /// Its lane.
-        lane: LaneId,
-    },
-    /// A lane that it touches is being reset.
-    #[error("lane `{lane}` is being reset already")]
-    UnderWay {
-        /// The lane.
-        lane: LaneId,
-    },
-    /// A pull request that takes the lane back waits to be merged.
-    #[error("pull request #{number} takes lane `{lane}` back already; it waits to be merged")]
-    Reverting {
-        /// The lane.
-        lane: LaneId,
-        /// The number of the pull request.
-        number: u64,
-    },
-    /// GitHub has merged a nested lane into the one that holds it, in a way of its own.
-    #[error("lane `{lane}` was merged into `{parent}` on GitHub; undoing that is not supported yet")]
-    NestedOnGitHub {
-        /// The nested lane.
-        lane: LaneId,
-        /// The lane that it is nested in.
-        parent: LaneId,
-    },
-    /// A task that goes has resolved a conflict of its lane, and what it was merged with came by the same landing.
-    #[error(
-        "task `{task}` merged {with} into lane `{lane}`, which would be taken out of it for good; reset the whole lane"
-    )]
-    Resolved {
-        /// The task.
-        task: TaskId,
-        /// Its lane.
-        lane: LaneId,
-        /// What it was merged with.
-        with: String,
-    },
-    /// A lane that it touches is being merged at this moment.
-    #[error("lane `{lane}` is being merged at this moment")]
-    Merging {
-        /// The lane.
-        lane: LaneId,
-    },
 }
 
 impl State {
@@ -221,6 +127,12 @@ impl State {
             if now.undo.is_some() {
                 return Err(UndoRefusal::UnderWay { lane });
             }
+            if !now.parts.is_empty() {
+                return Err(UndoRefusal::InParts { lane });
+            }
+            if let Some(holder) = self.takes_in(ix) {
+                return Err(UndoRefusal::TakenIn { lane, holder });
+            }
             let outer = self.index.parent[ix].and_then(|parent| lanes.get(&parent));
             if let Some(outer) = outer.filter(|outer| matches!(outer.undo, LaneUndo::TakeBack { .. }))
                 && now.status == LaneStatus::Merged
@@ -235,6 +147,21 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// The lane into which the work of this one is on its way.
+    fn takes_in(&self, lane: LaneIx) -> Option<LaneId> {
+        let id = &self.plan.lanes[lane].id;
+        let brings = |holder: usize, effect: &Effect| match effect {
+            Effect::Sync { from, .. } => from.iter().flat_map(SyncSource::lanes).any(|(up, _)| up == *id),
+            Effect::Provision { .. } => self.index.parent[holder] == Some(lane),
+            _ => false,
+        };
+        let mut lanes = self.lanes.iter().enumerate();
+        let holder = lanes.find(|(holder, other)| {
+            other.step.as_ref().is_some_and(|step| step.is_in_flight() && brings(*holder, &step.effect))
+        });
+        holder.map(|(holder, _)| self.plan.lanes[holder].id.clone())
     }
 
     /// The commits that brought what a reset takes out of the branch of `lane`, newest first: landings of its tasks, and
@@ -332,9 +259,11 @@ impl Reach<'_> {
                 }
             }
             for (holder, state) in self.state.lanes.iter().enumerate() {
-                // What a lane took from one that is nested in it is one commit there, unless its target has that too.
+                // What a lane took from one that is nested in it is one commit there, unless its target has that too; and
+                // nothing can be done anew in one that is nested in a merged one, whether it brought anything or not.
                 let outer = index.is_within(lane, holder);
-                if state.contains.contains_key(&lane) && (!outer || self.is_in_target(holder)) {
+                let goes = if outer { self.is_in_target(holder) } else { state.contains.contains_key(&lane) };
+                if goes {
                     self.whole.entry(holder).or_insert(UndoWhy::Holds(id.clone()));
                 }
             }
@@ -353,6 +282,24 @@ impl Reach<'_> {
                 let task = self.state.plan.tasks[task].id.clone();
                 let with = resolved.conflict.with.clone();
                 return Err(UndoRefusal::Resolved { task, lane: self.id(lane), with });
+            }
+        }
+        self.nested_brought_only_their_own()
+    }
+
+    /// What a nested lane brought of others with its merge would be taken out of the lane around it with the rest of that.
+    fn nested_brought_only_their_own(&self) -> Result<(), UndoRefusal> {
+        let index = &self.state.index;
+        for &lane in self.whole.keys().filter(|&&lane| self.is_in_target(lane)) {
+            let Some(parent) = index.parent[lane].filter(|parent| !self.whole.contains_key(parent)) else {
+                continue;
+            };
+            let inner = |other: LaneIx| other == lane || index.is_within(other, lane);
+            let foreign = |up: &&LaneIx| **up != parent && !inner(**up) && !self.whole.contains_key(*up);
+            let held = self.state.lanes.iter().enumerate().filter(|(other, _)| inner(*other));
+            if let Some(&with) = held.flat_map(|(_, held)| held.contains.keys()).find(foreign) {
+                let (lane, parent, with) = (self.id(lane), self.id(parent), self.id(with));
+                return Err(UndoRefusal::Mixed { lane, parent, with });
             }
         }
         Ok(())
@@ -377,7 +324,8 @@ impl Reach<'_> {
             forward.entry(index.lane_of[task]).or_insert((why, BTreeSet::new()));
         }
         for &lane in self.whole.keys().filter(|&&lane| self.is_in_target(lane)) {
-            if let Some(parent) = index.parent[lane] {
+            let parent = index.parent[lane];
+            if let Some(parent) = parent.filter(|&p| self.state.lanes[p].contains.contains_key(&lane)) {
                 forward.entry(parent).or_insert((UndoWhy::Holds(self.id(lane)), BTreeSet::new()));
             }
         }

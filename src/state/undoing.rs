@@ -51,6 +51,7 @@ impl State {
         if let Some(undo) = state.undo.as_mut().filter(|undo| !matches!(undo.how, LaneUndo::TakeBack { .. }))
         {
             undo.done = true;
+            state.worktree = None;
             return;
         }
         state.undo = None;
@@ -121,6 +122,7 @@ impl Lane {
             teardowns: self.teardowns,
             warmth: self.warmth,
             undos: self.undos,
+            parts: std::mem::take(&mut self.parts),
             pr: self.pr.take().map(closed),
             revert: self.revert.take(),
             resets: self.resets + 1,

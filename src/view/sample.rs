@@ -100,6 +100,7 @@ pub(crate) fn plan(text: &str) -> Plan {
         forge: ForgeKind::Local,
         github: None,
         ports: crate::plan::PortRange::DEFAULT,
+        lanes: crate::graph::Furnishing::default(),
         warm: 0,
     };
     build(&graph, &inputs).expect("a plan")

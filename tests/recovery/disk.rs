@@ -49,3 +49,26 @@ fn a18_a_run_whose_disk_is_full_says_so_loses_nothing_and_goes_on_when_there_is_
     status.expect("completed", &[("default", "pr_created")], &[("fill", "merged"), ("next", "merged")]);
     assert_eq!((status.attempts("fill"), status.attempts("next")), (1, 1));
 }
+
+#[test]
+fn a18_a_setup_that_fails_for_want_of_room_is_no_failed_setup() {
+    let scratch = crate::harness::Setup::new().without_origin().make();
+    let setup =
+        "test -e ../../../../once || { : > ../../../../once; head -c 1G /dev/zero > ../../../../filler; }";
+    let lane = format!("[[workstreams]]\nid = \"default\"\nsetup = [{setup:?}]\n");
+    let graph = agents("full", "", &[("next", "echo two > two.txt")]);
+    scratch.write("graphs/full.toml", &format!("{graph}\n{lane}"));
+    let script = "
+        code=0; laneway run graphs/full.toml > ../first 2> \"$HOME/said\" || code=$?
+        cat \"$HOME/said\"; echo \"first: $code\"
+        rm -f ../filler
+        laneway run graphs/full.toml || echo second: $?
+        laneway verify full && laneway events full --json > ../events
+        cat ../events";
+    let Some(output) = on_small_disk(&scratch, "24m", script) else { return };
+    let text = output.success().text();
+    assert!(text.contains("first: 4") && text.contains("no space left"), "{text}");
+    assert!(!text.contains("second:"), "{text}");
+    assert!(text.contains("\"name\":\"setup\",\"status\":\"pass\""), "{text}");
+    assert!(!text.contains("\"name\":\"setup\",\"status\":\"fail\""), "{text}");
+}

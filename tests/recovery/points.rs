@@ -232,6 +232,10 @@ courses! {
     a06_a19_p19_diamond_auto_at_its_points: "diamond-auto", 0, Local, ["pr.merged", "ref.deleted"];
     a06_a19_p19_diamond_auto_on_github_at_its_points: "diamond-auto", 0, GitHub, ["pr.comment", "github.send", "pr.commented"];
     a06_a19_p19_diamond_review_at_its_points: "diamond-review", 0, Local, ["pr.update", "shelf.write"];
+    a06_a19_p19_environment_at_its_points: "environment", 0, Local, [
+        "ports.write", "ports.written", "setup.take", "setup.taken", "setup.keep", "setup.aside", "setup.kept", "furnish.note",
+        "furnish.noted"
+    ];
     a06_a19_p19_failure_isolated_at_its_points: "failure-isolated", 1, Local, ["effect.done", "journal.write"];
     a06_a19_p19_fan_in_at_its_points: "fan-in", 0, Local, ["worktree.ready", "commit.written"];
     a06_a19_p19_gate_retry_at_its_points: "gate-retry", 0, Local, ["effect.begin", "board.write"];

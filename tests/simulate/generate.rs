@@ -203,6 +203,34 @@ fn people(chance: Chance, scenario: &Scenario) -> Vec<Deed> {
             Some(Deed { after, act, task: task.map(|t| t.id.clone()), lane: lane.map(|l| l.id.clone()) })
         })
         .collect();
+    deeds.extend(more_deeds(chance, scenario));
     deeds.sort_by_key(|deed| deed.after);
+    deeds
+}
+
+/// What is drawn apart, so that the rest of a seed stays what it was: resets, and pushes of others.
+fn more_deeds(chance: Chance, scenario: &Scenario) -> Vec<Deed> {
+    const RESETS: &[Act] =
+        &[Act::ResetTask, Act::ResetTask, Act::ResetLane, Act::ResetTo, Act::MergeRevert, Act::CloseRevert];
+    const PUSHES: &[Act] = &[Act::MoveLane, Act::MoveLane, Act::PushToPull, Act::MoveTarget];
+    let mut deeds = Vec::new();
+    for (kind, acts, permille) in [("resets", RESETS, 300), ("pushes", PUSHES, 250)] {
+        let count =
+            if chance.hits(kind, permille) { chance.within(&format!("{kind}/count"), 1, 4) } else { 0 };
+        for n in 0..count {
+            let key = |what: &str| format!("{kind}/{n}/{what}");
+            let Some(&act) = chance.pick(&key("act"), acts) else { continue };
+            let of_task = matches!(act, Act::ResetTask | Act::ResetTo);
+            let task = chance.pick(&key("which"), &scenario.tasks).filter(|_| of_task);
+            let lane = chance.pick(&key("where"), &scenario.lanes).filter(|_| !of_task);
+            let after = chance.within(&key("after"), 10, 200);
+            deeds.push(Deed {
+                after,
+                act,
+                task: task.map(|t| t.id.clone()),
+                lane: lane.map(|l| l.id.clone()),
+            });
+        }
+    }
     deeds
 }

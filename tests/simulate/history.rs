@@ -30,7 +30,7 @@ impl Works {
         self.0[at] |= 1 << bit;
     }
 
-    fn take_in(&mut self, other: &Self) {
+    pub(crate) fn take_in(&mut self, other: &Self) {
         if self.0.len() < other.0.len() {
             self.0.resize(other.0.len(), 0);
         }
@@ -39,14 +39,23 @@ impl Works {
         }
     }
 
-    /// What is in `self` and not in `other`.
-    pub(crate) fn beyond(&self, other: &Self) -> Vec<usize> {
-        let mut found = Vec::new();
-        for (word, mine) in self.0.iter().enumerate() {
-            let rest = mine & !other.0.get(word).copied().unwrap_or(0);
-            found.extend((0..64).filter(|bit| rest >> bit & 1 == 1).map(|bit| word * 64 + bit));
-        }
-        found
+    /// `self` less what is in `other`.
+    pub(crate) fn without(&self, other: &Self) -> Self {
+        let rest = self.0.iter().enumerate();
+        Self(rest.map(|(word, mine)| mine & !other.0.get(word).copied().unwrap_or(0)).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// Every piece, in order.
+    pub(crate) fn each(&self) -> impl Iterator<Item = usize> + '_ {
+        let bits = |(word, held): (usize, &u64)| {
+            let held = *held;
+            (0..64).filter(move |bit| held >> bit & 1 == 1).map(move |bit| word * 64 + bit)
+        };
+        self.0.iter().enumerate().flat_map(bits)
     }
 
     pub(crate) fn holds(&self, work: usize) -> bool {
@@ -57,6 +66,8 @@ impl Works {
 struct Commit {
     parents: Vec<Sha>,
     works: Rc<Works>,
+    /// What was taken back on the way here. No merge brings it again: it is in what both sides descend from.
+    gone: Rc<Works>,
     mark: String,
 }
 
@@ -71,7 +82,8 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn new(tracks: bool) -> Self {
-        let first = Commit { parents: Vec::new(), works: Rc::default(), mark: String::new() };
+        let (works, gone) = (Rc::default(), Rc::default());
+        let first = Commit { parents: Vec::new(), works, gone, mark: String::new() };
         Self { commits: HashMap::from([(root(), first)]), count: 1, works: 0, tracks }
     }
 
@@ -81,14 +93,28 @@ impl History {
 
     /// A commit with the content of its parents.
     pub(crate) fn commit(&mut self, parents: &[&Sha], mark: String) -> Sha {
-        let works = if self.tracks { self.union(parents) } else { Rc::default() };
-        self.put(parents.iter().copied().cloned().collect(), works, mark)
+        let holds = self.union(parents);
+        self.put(parents.iter().copied().cloned().collect(), holds, mark)
+    }
+
+    /// A commit on `parent` that has `taken` no more.
+    pub(crate) fn without(&mut self, parent: &Sha, taken: &Works, mark: String) -> Sha {
+        let mut gone = (*self.gone_of(parent)).clone();
+        gone.take_in(taken);
+        let works = self.works_of(parent).without(taken);
+        self.put(vec![parent.clone()], (Rc::new(works), Rc::new(gone)), mark)
+    }
+
+    /// What a commit has that its first parent has not.
+    pub(crate) fn brought_by(&self, commit: &Sha) -> Works {
+        let before = self.first_parent(commit).map(|parent| self.works_of(parent)).unwrap_or_default();
+        self.works_of(commit).without(&before)
     }
 
     /// A commit with the content of `content` that descends from `parent` only: a squashed merge.
     pub(crate) fn squash(&mut self, parent: &Sha, content: &Sha) -> Sha {
-        let works = if self.tracks { self.union(&[parent, content]) } else { Rc::default() };
-        self.put(vec![parent.clone()], works, "squashed".to_owned())
+        let holds = self.union(&[parent, content]);
+        self.put(vec![parent.clone()], holds, "squashed".to_owned())
     }
 
     /// A commit that adds a new piece of work, with the work's number.
@@ -99,22 +125,37 @@ impl History {
         if self.tracks {
             works.add(work);
         }
-        (self.put(vec![parent.clone()], Rc::new(works), mark), work)
+        let gone = self.gone_of(parent);
+        (self.put(vec![parent.clone()], (Rc::new(works), gone), mark), work)
     }
 
-    fn put(&mut self, parents: Vec<Sha>, works: Rc<Works>, mark: String) -> Sha {
+    fn put(&mut self, parents: Vec<Sha>, (works, gone): (Rc<Works>, Rc<Works>), mark: String) -> Sha {
         self.count += 1;
         let sha = named(self.count);
-        self.commits.insert(sha.clone(), Commit { parents, works, mark });
+        self.commits.insert(sha.clone(), Commit { parents, works, gone, mark });
         sha
     }
 
-    fn union(&self, of: &[&Sha]) -> Rc<Works> {
-        let mut all = Works::default();
+    fn union(&self, of: &[&Sha]) -> (Rc<Works>, Rc<Works>) {
+        if !self.tracks {
+            return (Rc::default(), Rc::default());
+        }
+        let (mut all, mut gone) = (Works::default(), Works::default());
         for sha in of {
             all.take_in(&self.works_of(sha));
+            gone.take_in(&self.gone_of(sha));
         }
-        Rc::new(all)
+        (Rc::new(all.without(&gone)), Rc::new(gone))
+    }
+
+    pub(crate) fn gone_of(&self, sha: &Sha) -> Rc<Works> {
+        self.commits.get(sha).map(|commit| Rc::clone(&commit.gone)).unwrap_or_default()
+    }
+
+    /// What `tip` has that `target` neither has nor had and gave back.
+    pub(crate) fn missing(&self, tip: &Sha, target: &Sha) -> Vec<usize> {
+        let missing = self.works_of(tip).without(&self.works_of(target));
+        missing.without(&self.gone_of(target)).each().collect()
     }
 
     pub(crate) fn works_of(&self, sha: &Sha) -> Rc<Works> {
@@ -148,7 +189,6 @@ impl History {
 
     /// Whether merging `tip` into `target` would change nothing.
     pub(crate) fn adds_nothing(&self, tip: &Sha, target: &Sha) -> bool {
-        self.is_ancestor(tip, target)
-            || self.tracks && self.works_of(tip).beyond(&self.works_of(target)).is_empty()
+        self.is_ancestor(tip, target) || self.tracks && self.missing(tip, target).is_empty()
     }
 }

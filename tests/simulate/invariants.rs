@@ -1,6 +1,6 @@
 //! What must hold after every event and whenever a run rests, said without the engine's own rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use laneway::engine::Core;
@@ -38,7 +38,8 @@ pub(crate) struct Watch {
     index: Rc<Index>,
     /// The tip that the gates of each lane passed on last.
     proven: Vec<Option<Sha>>,
-    concerns: Vec<bool>,
+    /// The tasks whose agents raised a design concern.
+    concerns: Vec<BTreeSet<TaskIx>>,
     live: usize,
     live_in: Vec<usize>,
     /// The commit of each task's work that is in its lane.
@@ -56,7 +57,7 @@ impl Watch {
             plan: std::sync::Arc::clone(plan),
             index: Rc::new(Index::new(plan)),
             proven: vec![None; lanes],
-            concerns: vec![false; lanes],
+            concerns: vec![BTreeSet::new(); lanes],
             live: 0,
             live_in: vec![0; lanes],
             landed: vec![None; plan.tasks.len()],
@@ -95,8 +96,8 @@ impl Watch {
                 Ok(())
             }
             Event::ConcernRecorded(event) if event.class == laneway::event::ConcernClass::Design => {
-                if let Some(lane) = self.lane_of(at) {
-                    self.concerns[lane] = true;
+                if let (Some(lane), Some(task)) = (self.lane_of(at), self.task_of(at)) {
+                    self.concerns[lane].insert(task);
                 }
                 Ok(())
             }
@@ -117,6 +118,11 @@ impl Watch {
                 self.live_in[lane] -= 1;
             }
             self.places(state, task, is_live && !was_live)?;
+            if state.tasks[task].status == TaskStatus::Reset {
+                // What was undone is done anew, and is said of anew.
+                self.landed[task] = None;
+                self.concerns[lane].remove(&task);
+            }
             if let Event::MergeRecorded(_) = &at.event {
                 self.landed[task] = state.tasks[task].attempt().and_then(|a| a.collected.clone().flatten());
             }
@@ -286,7 +292,7 @@ impl Watch {
             else {
                 continue;
             };
-            let missing = history.works_of(work).beyond(&history.works_of(start));
+            let missing = history.missing(work, start);
             hold("a task starts with the work that it needs", missing.is_empty(), || {
                 let (id, need) = (&self.plan.tasks[task].id, &self.plan.tasks[need].id);
                 format!("{id} starts without the work of {need}")
@@ -312,7 +318,7 @@ impl Watch {
         })?;
         let against = known.checks.iter().find(|check| check.status == CheckStatus::Fail);
         hold("no lane merges without its checks", against.is_none(), || format!("lane {id}: {against:?}"))?;
-        hold("no lane merges itself over a concern", !self.concerns[lane], || format!("lane {id}"))
+        hold("no lane merges itself over a concern", self.concerns[lane].is_empty(), || format!("lane {id}"))
     }
 
     fn lane(&self, state: &State, at: &Envelope, to: &str, world: &World) -> Verdict {
@@ -332,7 +338,7 @@ impl Watch {
         }
         let Some(tip) = &known.tip else { return Ok(()) };
         let history = &world.repo.history;
-        let missing = history.works_of(tip).beyond(&history.works_of(&world.target(lane)));
+        let missing = history.missing(tip, &world.target(lane));
         hold("merged means that the content is there", missing.is_empty(), || {
             format!("lane {id} is merged, and its target lacks {missing:?}")
         })

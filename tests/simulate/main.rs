@@ -13,6 +13,7 @@
 #![expect(clippy::disallowed_methods, reason = "scenarios are files, and how long it took is measured")]
 
 mod chance;
+mod deeds;
 mod generate;
 mod history;
 mod invariants;
@@ -23,6 +24,7 @@ mod pulls;
 mod scenario;
 mod shrink;
 mod simulation;
+mod undoing;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -132,6 +134,10 @@ fn seeds(options: &Options) -> bool {
     total.peak_mib = large::peak_mib();
     total.virtual_days /= 24 * 3600 * 1000;
     failed.sort_by_key(|(seed, ..)| *seed);
+    for (seed, _, ended) in &failed {
+        let Some(wrong) = &ended.wrong else { continue };
+        eprintln!("seed {seed}: {}: {} (step {})", wrong.broken.law, wrong.broken.how, wrong.step);
+    }
     for (seed, scenario, ended) in failed.iter().take(MOST_REPORTED) {
         report(&format!("seed {seed}"), scenario, ended, options);
     }

@@ -267,7 +267,7 @@ impl World {
         let commit = known.unwrap_or_else(|| {
             if changed {
                 let (commit, _) = self.repo.history.work(&from, format!("work/{task}/{attempt}"));
-                self.repo.owners.push(ix);
+                self.repo.owners.push((ix, attempt));
                 Some(commit)
             } else {
                 // Nothing new; what it went on from still counts where the lane does not have it.
@@ -372,9 +372,7 @@ impl World {
             }
         }
         let Some(commit) = commit else { return (facts, Ok(())) };
-        if found.as_ref() != Some(tip) {
-            self.wrongs.push(format!("{mark} lands on {tip:?}, and the branch stands at {found:?}"));
-        }
+        self.restore_branch(lane, tip, &mark);
         let to = self.repo.history.commit(&[tip, commit], mark);
         self.repo.lanes[lane] = Some(to.clone());
         facts.push(Draft::world(subject.clone(), merged(&to)));

@@ -19,6 +19,8 @@ use crate::world::{Begun, Done, Happening, World};
 #[derive(Debug, Clone)]
 pub(crate) struct Pull {
     pub(crate) at: PrRef,
+    /// Pull requests of its lane before it.
+    pub(crate) rounds: u32,
     pub(crate) head: Sha,
     pub(crate) base: String,
     pub(crate) draft: bool,
@@ -42,7 +44,7 @@ fn check(lane: &LaneId, name: &str, status: CheckStatus) -> Draft {
     lane_fact(lane, event)
 }
 
-fn wrong(class: FailureKind, message: &str) -> Failure {
+pub(crate) fn wrong(class: FailureKind, message: &str) -> Failure {
     Failure { class, message: message.to_owned(), hint: None, retry_at: None }
 }
 
@@ -101,18 +103,10 @@ impl World {
         let mark = format!("sync/{lane}/{n}");
         let upstream: Vec<(LaneId, Sha)> = from.iter().flat_map(SyncSource::lanes).collect();
         let found = self.repo.lanes[ix].clone();
-        if let Some(found) = found.filter(|found| found != tip) {
-            let made = self.repo.history.mark_of(&found);
-            // One before it was done although its answer said otherwise: it is set back, and made anew.
-            if made != mark && made.starts_with(&format!("sync/{lane}/")) {
-                self.repo.lanes[ix] = Some(tip.clone());
-                return self.sync(key, (lane, n), tip, from);
-            }
-            if made != mark {
-                self.wrongs.push(format!("{mark} is made on {tip:?}, and the branch stands at {found:?}"));
-            }
+        if let Some(found) = found.filter(|found| found != tip && self.repo.history.mark_of(found) == mark) {
             return (vec![lane_fact(lane, LaneSynced { upstream, tip: found })], Ok(()));
         }
+        self.restore_branch(ix, tip, &mark);
         let sources: Vec<Sha> = from
             .iter()
             .map(|source| match source {
@@ -161,12 +155,13 @@ impl World {
         (vec![lane_fact(lane, LaneRemoved { remarks: Vec::new() })], Ok(()))
     }
 
-    pub(crate) fn open(&mut self, lane: &LaneId, tip: &Sha, base: &str, draft: bool) -> Done {
+    pub(crate) fn open(&mut self, rounds: u32, lane: &LaneId, tip: &Sha, base: &str, draft: bool) -> Done {
         let ix = self.ix(lane);
         if self.repo.history.is_ancestor(tip, &self.target(ix)) {
             return (vec![check(lane, CHECK_AHEAD, CheckStatus::Skip)], Ok(()));
         }
-        let number = 1 + ix as u64;
+        self.pulls[ix].take_if(|pull| pull.rounds < rounds);
+        let number = 1 + ix as u64 + 100 * u64::from(rounds);
         let at = PrRef { number, url: format!("local:{number}") };
         let (tip, base) = (tip.clone(), base.to_owned());
         match &mut self.pulls[ix] {
@@ -189,6 +184,7 @@ impl World {
             none => {
                 *none = Some(Pull {
                     at: at.clone(),
+                    rounds,
                     head: tip.clone(),
                     base: base.clone(),
                     draft,
@@ -270,12 +266,12 @@ impl World {
     /// A lane brings its own work and that of the lanes nested in it, and nobody else's.
     fn comes_along(&mut self, lane: LaneIx, tip: &Sha, target: &Sha, by: &str) {
         let history = &self.repo.history;
-        let brought = history.works_of(tip).beyond(&history.works_of(target));
+        let brought = history.missing(tip, target);
         let outer = std::iter::successors(self.index.parent[lane], |&lane| self.index.parent[lane]);
         let outer = outer.filter_map(|lane| self.repo.lanes[lane].as_ref());
         let landed: Vec<_> = outer.chain([&self.repo.main]).map(|tip| history.works_of(tip)).collect();
         for work in brought.into_iter().filter(|work| !landed.iter().any(|there| there.holds(*work))) {
-            let task = self.repo.owners[work];
+            let (task, _) = self.repo.owners[work];
             let from = self.index.lane_of[task];
             // What an outer lane has comes back to where it is.
             if from != lane && !self.index.is_within(from, lane) && !self.index.is_within(lane, from) {
@@ -332,11 +328,24 @@ impl World {
             }
             return;
         }
+        if act == Act::MoveLane {
+            // Nobody works on a branch that is not there.
+            if let Some((lane, tip)) = lane.and_then(|lane| Some((lane, self.repo.lanes[lane].clone()?))) {
+                self.repo.lanes[lane] = Some(self.repo.history.commit(&[&tip], "by a person".to_owned()));
+            }
+            return;
+        }
         let Some((lane, pull)) = lane.and_then(|lane| Some((lane, self.pulls[lane].clone()?))) else {
             return;
         };
         let by = "ann".to_owned();
         match act {
+            Act::PushToPull if pull.is_open() => {
+                let head = self.repo.history.commit(&[&pull.head], "by a person".to_owned());
+                if let Some(pull) = &mut self.pulls[lane] {
+                    pull.head = head;
+                }
+            }
             Act::MergeOutside
                 // One that goes to a branch of ours is not what people merge.
                 if pull.is_open() && self.index.parent[lane].is_none() && pull.base == "main" && !pull.draft =>
@@ -369,6 +378,15 @@ impl World {
         self.later(delay, Happening::Look { life });
         if self.fails(Fault::Repeated, &format!("news/{}", self.elapsed())) {
             self.later(delay * 3, Happening::Look { life });
+        }
+    }
+
+    /// Whoever pushed to a pull request of Laneway's takes that back.
+    pub(crate) fn take_pushes_back(&mut self, state: &State) {
+        for (pull, lane) in self.pulls.iter_mut().zip(&state.lanes) {
+            if let (Some(pull), Some(known)) = (pull.as_mut().filter(|pull| pull.is_open()), &lane.pr) {
+                pull.head = known.tip.clone();
+            }
         }
     }
 

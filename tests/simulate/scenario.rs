@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use laneway::graph::{self, Handoff, Millis, ProjectDefaults};
+use laneway::graph::{self, Furnishing, Handoff, Millis, ProjectDefaults};
 use laneway::id::{LaneId, RunNo};
 use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,8 @@ pub(crate) enum Fault {
     Concern,
     /// A report or a request comes twice, or late.
     Repeated,
+    /// The clock is set while nobody carries the run.
+    Clock,
 }
 
 impl Fault {
@@ -72,6 +74,7 @@ impl Fault {
         Self::Review,
         Self::Concern,
         Self::Repeated,
+        Self::Clock,
     ];
 }
 
@@ -167,6 +170,20 @@ pub(crate) enum Act {
     ReopenOutside,
     /// Somebody commits to the target.
     MoveTarget,
+    /// Somebody commits to a lane's branch.
+    MoveLane,
+    /// On GitHub, somebody pushes to the branch of a pull request.
+    PushToPull,
+    /// Undoes a task with what hangs on it.
+    ResetTask,
+    /// Undoes a lane.
+    ResetLane,
+    /// Undoes what landed after a task.
+    ResetTo,
+    /// Merges the pull request that takes a lane back.
+    MergeRevert,
+    /// Closes it.
+    CloseRevert,
     /// The orchestrator ends and a verb runs without starting attempts.
     AttachWithoutAttempts,
 }
@@ -272,6 +289,7 @@ impl Scenario {
             forge: if self.github { ForgeKind::GitHub } else { ForgeKind::Local },
             github: None,
             ports: laneway::plan::PortRange::DEFAULT,
+            lanes: Furnishing::default(),
             warm: self.warm,
         };
         build(&graph, &inputs).map(Arc::new).map_err(|e| e.to_string())

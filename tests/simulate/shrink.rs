@@ -3,25 +3,35 @@
 use crate::scenario::{Scenario, TaskSketch};
 use crate::simulation::{Look, run};
 
-/// Simulations that are spent on one scenario.
-const MOST_TRIES: u32 = 3000;
+/// Steps of the engine that are spent on one scenario: seconds, of which the first few take most away.
+const MOST_STEPS: u64 = 60_000;
 
-/// Takes away from `scenario` whatever is not needed for `law` to be broken.
+/// Takes away from `scenario` what is not needed for `law` to be broken, as far as that is soon found out.
 pub(crate) fn shrink(scenario: &Scenario, law: &str, look: Look) -> Scenario {
-    let mut smallest = scenario.clone();
-    let mut tries = 0;
-    loop {
-        let better = smaller(&smallest).into_iter().find(|candidate| {
-            tries += 1;
-            tries < MOST_TRIES
-                && candidate.plan().is_ok()
-                && run(candidate, look).wrong.is_some_and(|wrong| wrong.broken.law == law)
-        });
-        match better {
-            Some(better) if tries < MOST_TRIES => smallest = better,
-            _ => return smallest,
+    let (mut smallest, mut spent) = (scenario.clone(), 0);
+    let (mut at, mut shrunk) = (0, false);
+    while spent < MOST_STEPS {
+        match smaller(&smallest).into_iter().nth(at) {
+            Some(candidate) if breaks(&candidate, law, look, &mut spent) => {
+                // What came after the part that went stands in its place now.
+                (smallest, shrunk) = (candidate, true);
+            }
+            Some(_) => at += 1,
+            None if shrunk => (at, shrunk) = (0, false),
+            None => break,
         }
     }
+    smallest
+}
+
+fn breaks(candidate: &Scenario, law: &str, look: Look, spent: &mut u64) -> bool {
+    if candidate.plan().is_err() {
+        return false;
+    }
+    let ended = run(candidate, look);
+    // What breaks at once, and the making of a plan, are not for nothing either.
+    *spent += ended.steps + 20;
+    ended.wrong.is_some_and(|wrong| wrong.broken.law == law)
 }
 
 /// Scenarios with a little less in them, those with the least first.

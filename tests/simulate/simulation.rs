@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use laneway::engine::{Core, Input};
 use laneway::event::{
-    AttemptStatus, Control, ControlVerb, Envelope, Event, LaneStatus, ReviewAct, RunStatus, Source,
+    AttemptStatus, Control, ControlVerb, Envelope, Event, LaneStatus, RunStatus, TaskStatus, Timestamp,
 };
 use laneway::id::{LaneId, TaskId};
 use laneway::plan::{Index, Plan};
-use laneway::state::State;
+use laneway::state::{Revert, State};
 
 use crate::invariants::{Broken, Verdict, Watch, broken, chain, nothing_was_missed};
-use crate::scenario::{Act, Deed, Scenario};
+use crate::scenario::{Deed, Scenario};
 use crate::world::{Happening, World};
 
 /// How closely a run is looked at.
@@ -86,22 +86,23 @@ pub(crate) fn run_plan(plan: &Arc<Plan>, scenario: &Scenario, look: Look) -> End
 /// Events that a report shows at most.
 const SHOWN: usize = 400;
 
-struct Simulation<'a> {
+pub(crate) struct Simulation<'a> {
     scenario: &'a Scenario,
     look: Look,
     plan: Arc<Plan>,
-    core: Core,
-    world: World,
+    pub(crate) core: Core,
+    pub(crate) world: World,
     watch: Watch,
     /// The journal as it would be folded by another: every event, through its wire form.
     shadow: State,
-    people: VecDeque<Deed>,
-    steps: u64,
+    pub(crate) people: VecDeque<Deed>,
+    pub(crate) steps: u64,
     events: u64,
     bytes: u64,
     crashed: u64,
-    requests: u64,
+    pub(crate) requests: u64,
     last: VecDeque<String>,
+    last_at: Timestamp,
 }
 
 impl<'a> Simulation<'a> {
@@ -124,6 +125,7 @@ impl<'a> Simulation<'a> {
             crashed: 0,
             requests: 0,
             last: VecDeque::new(),
+            last_at: Timestamp::default(),
         }
     }
 
@@ -150,6 +152,7 @@ impl<'a> Simulation<'a> {
     /// With nothing going wrong any more and people who answer, everything gets done.
     fn come_to_a_good_end(&mut self) -> Verdict {
         self.world.calm = true;
+        self.world.take_pushes_back(self.core.state());
         for _ in 0..(12 + 4 * self.plan.lanes.len()) {
             if self.is_done() {
                 return self.nothing_was_lost();
@@ -204,6 +207,12 @@ impl<'a> Simulation<'a> {
             self.request(ControlVerb::Answer { task, ask: None, text: "yes".to_owned() });
         }
         self.request(ControlVerb::Retry { tasks: Vec::new() });
+        let tasks = self.plan.tasks.iter().zip(&self.core.state().tasks);
+        let undone = tasks.filter(|(_, task)| task.status == TaskStatus::Reset);
+        let tasks: Vec<TaskId> = undone.map(|(plan, _)| plan.id.clone()).collect();
+        if !tasks.is_empty() {
+            self.request(ControlVerb::Retry { tasks });
+        }
     }
 
     fn ask_about_lanes(&mut self) {
@@ -218,6 +227,12 @@ impl<'a> Simulation<'a> {
         for lane in open {
             self.request(ControlVerb::Merge { lane });
         }
+        let lanes = self.plan.lanes.iter().zip(&self.core.state().lanes);
+        let reverting = lanes.filter(|(_, lane)| lane.revert.as_ref().is_some_and(Revert::is_open));
+        for lane in reverting.map(|(plan, _)| plan.id.clone()).collect::<Vec<_>>() {
+            let merge = self.world.chance.hits(&format!("reverts/{lane}"), 500);
+            self.request(ControlVerb::Revert { lane, merge });
+        }
     }
 
     /// What is merged is in the target, whatever has happened on the way.
@@ -226,11 +241,13 @@ impl<'a> Simulation<'a> {
         if !history.tracks() {
             return Ok(());
         }
-        let main = history.works_of(&self.world.repo.main);
+        let main = &self.world.repo.main;
         for (task, work) in self.watch.landed.iter().enumerate() {
             let state = &self.core.state().tasks[task];
-            let Some(work) = work.as_ref().filter(|_| state.status.is_success()) else { continue };
-            let lost = history.works_of(work).beyond(&main);
+            // What a person chose to go on without stays where it is, landed or not.
+            let counts = state.status.is_success() && !state.set_aside;
+            let Some(work) = work.as_ref().filter(|_| counts) else { continue };
+            let lost = history.missing(work, main);
             if !lost.is_empty() {
                 let id = &self.plan.tasks[task].id;
                 return broken("nothing that landed is lost", format!("the target lacks {lost:?} of {id}"));
@@ -345,10 +362,20 @@ impl<'a> Simulation<'a> {
             }
             self.last.push_back(line);
         }
+        let is_older = event.at < self.last_at;
+        self.last_at = event.at;
+        if is_older {
+            return broken("no event is older than the one before it", format!("event {}", event.seq));
+        }
         let verdict = self.watch.before(&self.shadow, event, &self.world);
         let was_live = self.watch.task_of(event).is_some_and(|task| self.shadow.tasks[task].is_live());
         if let Err(error) = self.shadow.apply(event) {
             return broken("every transition is legal", chain(&error));
+        }
+        if let Some(lane) = event.subject.lane.as_ref().and_then(|lane| self.world.index.lane(lane)) {
+            for moved in [Some(lane), self.world.index.parent[lane]].into_iter().flatten() {
+                self.world.heard(moved, self.shadow.lanes[moved].tip.as_ref());
+            }
         }
         verdict?;
         self.watch.after(&self.shadow, event, was_live)
@@ -370,69 +397,6 @@ impl<'a> Simulation<'a> {
                 self.world.begin(effect, true, self.core.state());
             }
         }
-    }
-
-    /// What people do by now.
-    fn deeds(&mut self) {
-        while self.people.front().is_some_and(|deed| deed.after <= self.steps) {
-            let Some(deed) = self.people.pop_front() else { return };
-            self.act(&deed);
-        }
-    }
-
-    fn request(&mut self, verb: ControlVerb) {
-        self.requests += 1;
-        let control = Control { id: format!("request-{}", self.requests), by: "ann".to_owned(), verb };
-        let key = format!("request/{}", self.requests);
-        if self.world.fails(crate::scenario::Fault::Repeated, &key) {
-            let delay = self.world.delay(&format!("{key}/again"));
-            self.world.later(delay, Happening::Request(Box::new(control.clone())));
-        }
-        let delay = self.world.delay(&key) / 10;
-        self.world.later(delay, Happening::Request(Box::new(control)));
-    }
-
-    fn act(&mut self, deed: &Deed) {
-        let task = deed.task.as_ref().and_then(|t| TaskId::new(t).ok());
-        let lane = deed.lane.as_ref().and_then(|l| LaneId::new(l).ok());
-        let tasks: Vec<TaskId> = task.iter().cloned().collect();
-        let lanes: Vec<LaneId> = lane.iter().cloned().collect();
-        let review = |lane: &Option<LaneId>, act| {
-            lane.clone().map(|lane| ControlVerb::Review { lane, act, text: "words".to_owned() })
-        };
-        let verb = match deed.act {
-            Act::Cancel => Some(ControlVerb::Cancel { tasks, lanes }),
-            Act::Pause => Some(ControlVerb::Pause),
-            Act::Resume => Some(ControlVerb::Resume),
-            Act::Interrupt => Some(ControlVerb::Interrupt),
-            Act::Retry => Some(ControlVerb::Retry { tasks }),
-            Act::Skip => Some(ControlVerb::Skip { tasks }),
-            Act::Answer => task.map(|task| ControlVerb::Answer { task, ask: None, text: "yes".to_owned() }),
-            Act::Merge => lane.map(|lane| ControlVerb::Merge { lane }),
-            Act::Approve => review(&lane, ReviewAct::Approve),
-            Act::RequestChanges => review(&lane, ReviewAct::RequestChanges),
-            Act::Comment => review(&lane, ReviewAct::Comment),
-            Act::Close => review(&lane, ReviewAct::Close),
-            Act::SayFailed => return self.touch(lane, LaneStatus::Failed),
-            Act::SayMerged => return self.touch(lane, LaneStatus::Merged),
-            Act::MergeOutside | Act::CloseOutside | Act::ReopenOutside | Act::MoveTarget => {
-                let lane = lane.and_then(|lane| self.world.index.lane(&lane));
-                return self.world.outside(deed.act, lane);
-            }
-            Act::AttachWithoutAttempts => {
-                Some(ControlVerb::Attach { pid: 1, boot_id: self.world.boot_id(), attempts: false })
-                    .filter(|_| self.core.is_settled())
-            }
-        };
-        if let Some(verb) = verb {
-            self.request(verb);
-        }
-    }
-
-    fn touch(&mut self, lane: Option<LaneId>, status: LaneStatus) {
-        let Some(lane) = lane else { return };
-        let source = Source { path: format!("lanes/{lane}/{status}"), digest: format!("d{}", self.steps) };
-        self.world.tell(1, Input::StatusTouched { lane, status, text: "by hand".to_owned(), source });
     }
 }
 

@@ -15,6 +15,7 @@ use crate::history::{History, root};
 use crate::processes::{Process, ProcessKey};
 use crate::pulls::Pull;
 use crate::scenario::Fault;
+use crate::undoing::Reverting;
 
 /// What has been found and how it ended; how effects answer.
 pub(crate) type Done = (Vec<Draft>, Result<(), Failure>);
@@ -33,6 +34,13 @@ pub(crate) struct Begun {
     pub(crate) iteration: u32,
     pub(crate) from: Option<Sha>,
     pub(crate) process: Option<laneway::state::Process>,
+    /// Pull requests of its lane before the one that counts, and what the lane has taken in.
+    pub(crate) rounds: u32,
+    pub(crate) held: BTreeMap<LaneIx, Sha>,
+    /// Whether its lane's pull request is known to be merged.
+    pub(crate) is_merged: bool,
+    /// The attempts that are reset, or are to be.
+    pub(crate) undone: BTreeSet<(TaskIx, u32)>,
 }
 
 /// Something that is going to happen.
@@ -58,7 +66,9 @@ pub(crate) struct Repo {
     /// The integration branches.
     pub(crate) lanes: Vec<Option<Sha>>,
     /// Whose each piece of work is.
-    pub(crate) owners: Vec<TaskIx>,
+    pub(crate) owners: Vec<(TaskIx, u32)>,
+    /// Where the lanes have stood as the journal tells it.
+    heard: HashSet<(LaneIx, Sha)>,
 }
 
 pub(crate) struct World {
@@ -82,6 +92,9 @@ pub(crate) struct World {
     pub(crate) collected: HashMap<ProcessKey, Option<Sha>>,
     pub(crate) repo: Repo,
     pub(crate) pulls: Vec<Option<Pull>>,
+    pub(crate) reverts: Vec<Option<Reverting>>,
+    /// By how much the wall clock is ahead of the time that has passed.
+    skew: i64,
     /// What the world saw that must not happen.
     pub(crate) wrongs: Vec<String>,
 }
@@ -112,15 +125,32 @@ impl World {
                 main: root(),
                 lanes: vec![None; plan.lanes.len()],
                 owners: Vec::new(),
+                heard: HashSet::new(),
             },
             pulls: plan.lanes.iter().map(|_| None).collect(),
+            reverts: plan.lanes.iter().map(|_| None).collect(),
+            skew: 0,
             wrongs: Vec::new(),
         }
     }
 
     pub(crate) fn now(&self) -> Now {
-        let wall = EPOCH.saturating_add(i64::try_from(self.now).unwrap_or(i64::MAX));
+        let passed = i64::try_from(self.now).unwrap_or(i64::MAX);
+        let wall = EPOCH.saturating_add(passed).saturating_add(self.skew);
         Now { wall: Timestamp(wall), mono: self.now - self.booted }
+    }
+
+    /// Somebody sets the clock while nobody carries the run. An orchestrator goes on from the last event at least, as the
+    /// program does.
+    fn set_clock(&mut self, last: Timestamp) {
+        let key = format!("{}", self.life);
+        if self.fails(Fault::Clock, &key) {
+            let hours = self.chance.within(&format!("clock/{key}"), 0, 4);
+            let step = i64::try_from(hours * 3_600_000).unwrap_or(0) - 2 * 3_600_000;
+            self.skew += step - 1;
+        }
+        let behind = last.since(self.now().wall);
+        self.skew += i64::try_from(behind).unwrap_or(0);
     }
 
     /// Virtual milliseconds so far.
@@ -162,7 +192,9 @@ impl World {
         self.in_flight.clear();
         self.halted.clear();
         self.queue.retain(|_, happening| matches!(happening, Happening::Exit(_) | Happening::Request(_)));
+        let last = self.now().wall;
         self.now += self.chance.within(&format!("down/{}", self.life), 10, 40_000);
+        self.set_clock(last);
         if reboot {
             self.booted = self.now;
             self.processes.values_mut().for_each(Process::die);
@@ -177,7 +209,7 @@ impl World {
     /// Lets time pass until the orchestrator hears something; `None` when nothing is going to happen any more.
     pub(crate) fn wait(&mut self, deadline: Deadline, state: &State) -> Option<Input> {
         loop {
-            let wall = deadline.wall.map(|at| at.since(Timestamp(EPOCH)));
+            let wall = deadline.wall.map(|at| self.now + at.since(self.now().wall));
             let mono = deadline.mono.map(|at| at + self.booted);
             let due = [wall, mono].into_iter().flatten().min();
             let next = self.queue.first_key_value().map(|(&(at, _), _)| at);
@@ -262,6 +294,12 @@ impl World {
             _ => None,
         };
         let lane = attempt.map(|(task, _)| self.index.lane_of[task]).or_else(|| self.lane_of(&effect));
+        let undoes = matches!(effect, Effect::Undo { .. });
+        let attempts = state.tasks.iter().enumerate().filter(|_| undoes).flat_map(|(task, of)| {
+            let gone = of.attempts.iter().filter(|a| a.undone || of.reset_wanted.is_some());
+            gone.map(move |attempt| (task, attempt.number))
+        });
+        let undone = attempts.collect();
         Begun {
             effect,
             resumed: false,
@@ -270,6 +308,28 @@ impl World {
             iteration: attempt.map_or(0, |(_, attempt)| attempt.iteration),
             from: attempt.and_then(|(_, a)| a.from.clone().or_else(|| a.start.clone())),
             process: attempt.and_then(|(_, attempt)| attempt.process.clone()),
+            rounds: lane.map_or(0, |lane| state.lanes[lane].rounds()),
+            held: lane.map(|lane| state.lanes[lane].contains.clone()).unwrap_or_default(),
+            is_merged: lane
+                .is_some_and(|lane| state.lanes[lane].pr.as_ref().is_some_and(|pr| pr.merged.is_some())),
+            undone,
+        }
+    }
+
+    /// The journal tells where a lane stands.
+    pub(crate) fn heard(&mut self, lane: LaneIx, tip: Option<&Sha>) {
+        if let Some(tip) = tip.filter(|_| self.repo.history.tracks()) {
+            self.repo.heard.insert((lane, tip.clone()));
+        }
+    }
+
+    /// A branch that stands elsewhere than the journal tells, by other hands or because the answer that would tell it was
+    /// lost, is set back before Laneway moves it on. The engine has mistaken itself where it knew that the lane stood there.
+    pub(crate) fn restore_branch(&mut self, lane: LaneIx, tip: &Sha, mark: &str) {
+        let found = self.repo.lanes[lane].replace(tip.clone());
+        if found.as_ref().is_none_or(|found| found != tip && self.repo.heard.contains(&(lane, found.clone())))
+        {
+            self.wrongs.push(format!("{mark} is made on {tip:?}, and the branch stands at {found:?}"));
         }
     }
 
@@ -348,7 +408,7 @@ impl World {
     fn perform(&mut self, begun: &Begun, key: &str) -> Done {
         match &begun.effect {
             Effect::Attempt { .. } => unreachable!("processes are begun before"),
-            Effect::Undo { .. } => unreachable!("nobody here asks to undo anything"),
+            Effect::Undo { lane, n, step, .. } => self.undo(begun, key, (lane, *n), step),
             Effect::Stop { task, attempt, .. } => self.stop(task, *attempt),
             Effect::Collect { task, attempt } => self.collect(begun, task, *attempt),
             Effect::Examine { task, attempt, .. } => self.examine(key, task, *attempt),
@@ -358,7 +418,7 @@ impl World {
             Effect::Provision { lane } => self.provision(begun, lane),
             Effect::Sync { lane, n, tip, from } => self.sync(key, (lane, *n), tip, from),
             Effect::Teardown { lane, .. } => self.teardown(lane),
-            Effect::OpenPr { lane, tip, base, draft } => self.open(lane, tip, base, *draft),
+            Effect::OpenPr { lane, tip, base, draft } => self.open(begun.rounds, lane, tip, base, *draft),
             Effect::Prove { lane, tip } => self.prove(key, lane, tip),
             Effect::MergePr { lane, tip, by, request } => self.merge(key, lane, tip, (by, request.is_none())),
             Effect::CheckMerged { lane, tip } => self.check_merged(lane, tip),

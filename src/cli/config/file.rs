@@ -10,7 +10,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, value};
 
 use super::env;
 use super::layer::{Layer, Settings, Source};
-use crate::graph::{self, Graph, Millis, ProjectDefaults};
+use crate::graph::{self, Graph, Lfs, Millis, ProjectDefaults};
 use crate::id::{AgentName, IdError};
 use crate::plain_file::{self, Odd};
 
@@ -203,12 +203,37 @@ fn read_lanes(document: &DocumentMut, settings: &mut Settings, problems: &mut Ve
         problems.push(Problem::Value { key: "lanes", takes: "a table" });
         return;
     };
-    unknown_keys(lanes, &["ports", "warm"], "[lanes]", problems);
+    unknown_keys(lanes, &["ports", "warm", "copy", "submodules", "lfs"], "[lanes]", problems);
     let takes = "a range of ports such as \"20000-29999\"";
     settings.ports = own(lanes, "ports", takes, problems, |item| item.as_str()?.parse().ok());
     settings.warm = own(lanes, "warm", "a whole number of lanes", problems, |item| {
         u32::try_from(item.as_integer()?).ok()
     });
+    settings.submodules = own(lanes, "submodules", "true or false", problems, Item::as_bool);
+    settings.lfs = own(lanes, "lfs", "\"auto\" or \"skip\"", problems, |item| match item.as_str()? {
+        "auto" => Some(Lfs::Auto),
+        "skip" => Some(Lfs::Skip),
+        _ => None,
+    });
+    if let Some(copy) = lanes.get("copy") {
+        match read_copy(copy) {
+            Ok(copy) => settings.copy = copy,
+            Err(found) => problems.extend(found),
+        }
+    }
+}
+
+/// Reads `copy` as a workstream has it.
+fn read_copy(copy: &Item) -> Result<Option<Vec<String>>, Vec<Problem>> {
+    let mut workstream = Table::new();
+    workstream["id"] = value("default");
+    workstream["copy"] = copy.clone();
+    let mut workstreams = ArrayOfTables::new();
+    workstreams.push(workstream);
+    let mut document = DocumentMut::new();
+    document["workstreams"] = Item::ArrayOfTables(workstreams);
+    let graph = read_as_graph(document, &[], &ProjectDefaults::default())?;
+    Ok(graph.workstreams.into_iter().next().and_then(|workstream| workstream.furnish.copy))
 }
 
 fn read_forge(document: &DocumentMut, settings: &mut Settings, problems: &mut Vec<Problem>) {

@@ -9,7 +9,7 @@ use super::{env, file};
 use crate::agent;
 use crate::cli::error::CliError;
 use crate::cli::session::Session;
-use crate::graph::{AgentDef, Gate, Graph, Handoff, Millis, ProjectDefaults};
+use crate::graph::{AgentDef, Furnishing, Gate, Graph, Handoff, Lfs, Millis, ProjectDefaults};
 use crate::id::AgentName;
 use crate::plan::{ForgeKind, PortRange};
 use crate::runtime::Config;
@@ -93,6 +93,12 @@ pub(in crate::cli) struct Settings {
     pub(in crate::cli) worktrees: Option<PathBuf>,
     /// The ports that lanes are given.
     pub(in crate::cli) ports: Option<PortRange>,
+    /// The ignored files that lanes get a copy of.
+    pub(in crate::cli) copy: Option<Vec<String>>,
+    /// Whether lanes have submodules.
+    pub(in crate::cli) submodules: Option<bool>,
+    /// What lanes hold of files in LFS.
+    pub(in crate::cli) lfs: Option<Lfs>,
     /// How many lanes that cannot begin yet have their worktree already.
     pub(in crate::cli) warm: Option<u32>,
     /// Whether nothing is fetched or pushed.
@@ -199,6 +205,12 @@ impl Layers {
             github: None,
             worktrees: self.pick(|s| s.worktrees.clone()).map(|(v, _)| v),
             ports: self.pick(|s| s.ports).map(|(v, _)| v),
+            lanes: Furnishing {
+                copy: self.pick(|s| s.copy.clone()).map(|(v, _)| v),
+                submodules: self.pick(|s| s.submodules).map(|(v, _)| v),
+                lfs: self.pick(|s| s.lfs).map(|(v, _)| v),
+                ..Furnishing::default()
+            },
             warm: self.pick(|s| s.warm).map_or(0, |(v, _)| v),
             offline: self.pick(|s| s.offline).is_some_and(|(v, _)| v),
             push_target: self.pick(|s| s.push_target).is_some_and(|(v, _)| v),
@@ -223,6 +235,8 @@ impl Source {
                 warm: Some(0),
                 offline: Some(false),
                 push_target: Some(false),
+                submodules: Some(true),
+                lfs: Some(Lfs::Auto),
                 agents: agent::built_in().clone(),
                 ..Settings::default()
             },

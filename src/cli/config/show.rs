@@ -12,7 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::graph_file;
 use crate::cli::screen;
 use crate::cli::session::Session;
-use crate::graph::{Handoff, Millis};
+use crate::graph::{Handoff, Lfs, Millis};
 
 /// Show every setting that counts, and where it comes from
 ///
@@ -51,6 +51,9 @@ fn rows(layers: &Layers) -> Vec<(&'static str, Option<(Value, &Source)>)> {
         ("grace", layers.pick(|s| s.grace.map(duration))),
         ("worktrees", layers.pick(|s| s.worktrees.as_ref().map(|path| path.display().to_string().into()))),
         ("lanes.ports", layers.pick(|s| s.ports.map(|ports| ports.to_string().into()))),
+        ("lanes.copy", layers.pick(|s| s.copy.clone().map(Value::from))),
+        ("lanes.submodules", layers.pick(|s| s.submodules.map(Value::from))),
+        ("lanes.lfs", layers.pick(|s| s.lfs.map(lfs))),
         ("lanes.warm", layers.pick(|s| s.warm.map(Value::from))),
         ("offline", layers.pick(|s| s.offline.map(Value::from))),
         ("forge.kind", layers.pick(|s| s.forge.map(forge))),
@@ -67,6 +70,13 @@ fn handoff(handoff: Handoff) -> Value {
     match handoff {
         Handoff::Ready => "ready".into(),
         Handoff::Merged => "merged".into(),
+    }
+}
+
+fn lfs(lfs: Lfs) -> Value {
+    match lfs {
+        Lfs::Auto => "auto".into(),
+        Lfs::Skip => "skip".into(),
     }
 }
 

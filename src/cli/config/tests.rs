@@ -10,7 +10,7 @@ use super::{Layers, Settings, Source};
 use crate::cli::error::CliError;
 use crate::cli::out::Out;
 use crate::cli::session::{Global, Session};
-use crate::graph::{self, Handoff, Millis, ProjectDefaults};
+use crate::graph::{self, Furnishing, Handoff, Lfs, Millis, ProjectDefaults};
 use crate::id::AgentName;
 
 struct Home {
@@ -55,6 +55,24 @@ impl Home {
 fn flag(max_parallel: u32) -> Source {
     let settings = Settings { max_parallel: Some(max_parallel), ..Settings::default() };
     Source::flag("laneway run", settings)
+}
+
+#[test]
+fn p12_p14_what_lanes_hold_can_be_said_for_all_graphs() {
+    let home = Home::new();
+    let default = home.read(&[]).unwrap().config().lanes;
+    assert_eq!((default.copy, default.submodules, default.lfs), (None, Some(true), Some(Lfs::Auto)));
+    home.user("[lanes]\nlfs = \"skip\"\ncopy = [\".npmrc\"]\n");
+    home.project("[lanes]\nsubmodules = false\ncopy = [\".env\", \"certs/*.pem\"]\n");
+    let lanes = home.read(&[]).unwrap().config().lanes;
+    assert_eq!(lanes.copy, Some(vec![".env".to_owned(), "certs/*.pem".to_owned()]));
+    assert_eq!((lanes.submodules, lanes.lfs), (Some(false), Some(Lfs::Skip)));
+    let own =
+        Furnishing { copy: Some(Vec::new()), submodules: Some(true), ..Furnishing::default() }.or(&lanes);
+    assert_eq!((own.copy, own.submodules, own.lfs), (Some(Vec::new()), Some(true), Some(Lfs::Skip)));
+    assert!(home.refused("[lanes]\ncopy = [\"../x\"]\n").contains("`..`"));
+    assert!(home.refused("[lanes]\nlfs = \"maybe\"\n").contains("\"auto\" or \"skip\""));
+    assert!(home.refused("[lanes]\nsubmodule = true\n").contains("did you mean `submodules`?"));
 }
 
 fn graph(text: &str) -> graph::Graph {

@@ -7,7 +7,7 @@ use super::Remedy;
 use crate::event::{
     CheckStatus, ControlRejected, ControlVerb, Effect, FailureKind, LaneStatus, Status, TaskStatus,
 };
-use crate::graph::{MergePolicy, Teardown};
+use crate::graph::MergePolicy;
 use crate::plan::LaneIx;
 use crate::state::{Outside, Step};
 
@@ -36,14 +36,20 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
         return Ok(());
     }
     let went_on = matches!(status, LaneStatus::MergeReady | LaneStatus::PrCreated);
+    if went_on && core.index.children[lane].iter().any(|&nested| core.state.lanes[nested].undo.is_some()) {
+        // What is nested in it goes, or stays; until that is known it is not merged.
+        return Ok(());
+    }
     if went_on && core.has_new_work(lane) {
-        return core.lane_to(lane, LaneStatus::Active, Some("a task of it is tried again".to_owned()));
+        return core.lane_to(lane, LaneStatus::Active, Some("work in it is tried again".to_owned()));
     }
     match status {
-        LaneStatus::MergeReady | LaneStatus::PrCreated if core.was_taken_back(lane) => {
+        LaneStatus::MergeReady | LaneStatus::PrCreated
+            if core.was_taken_back(lane) && !core.state.lanes[lane].is_busy() =>
+        {
             core.lane_to(lane, LaneStatus::Active, Some("work of it was undone".to_owned()))
         }
-        LaneStatus::Reset if core.state.lanes[lane].retry_wanted => {
+        LaneStatus::Reset if core.is_begun_anew(lane) => {
             core.lane_to(lane, LaneStatus::Pending, Some("a retry was asked for".to_owned()))
         }
         LaneStatus::Reset => Ok(()),
@@ -54,8 +60,8 @@ pub(in crate::engine) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), Engin
         LaneStatus::Merged if core.is_wanted_again(lane) => {
             core.lane_to(lane, LaneStatus::Pending, Some("a task of it can run after all".to_owned()))
         }
-        LaneStatus::Merged => merged(core, lane),
-        LaneStatus::Failed => failed(core, lane),
+        LaneStatus::Merged => super::ending::merged(core, lane),
+        LaneStatus::Failed => super::ending::failed(core, lane),
     }
 }
 
@@ -77,10 +83,15 @@ fn pending(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if let Some(why) = gave_up(core, state.step.as_ref()) {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
+    if let Some(Remedy::Wait(due)) = state.step.as_ref().and_then(|step| core.remedy(step, None)) {
+        // Whether anybody still wants the lane then or not: the run is held until then.
+        core.agenda.wait_wall(due, Item::Lane(lane));
+    }
     if let Some(parent) = core.never_begun_parent(lane) {
         let why = format!("the lane `{}` that it is nested in failed", core.plan.lanes[parent].id);
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
+    let state = &core.state.lanes[lane];
     if state.worktree.is_none() && state.tip.is_some() && core.is_all_there(lane) {
         // No task asks for the worktree that the lane lost with its failure; what is left to do is to show its work.
         return super::schedule::provision(core, lane);
@@ -190,7 +201,10 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if state.is_busy() {
         return Ok(());
     }
-    let Some(pr) = &state.pr else { return Ok(()) };
+    let Some(pr) = &state.pr else {
+        let why = "its pull request was merged without its last work".to_owned();
+        return core.lane_to(lane, LaneStatus::Active, Some(why));
+    };
     if pr.merged.is_some() {
         // One that is nested is merged when its parent has it.
         let there = core.state.is_in_parent(lane);
@@ -264,7 +278,8 @@ fn asked(
             if is_outdated(core, lane) {
                 let (base, _) = core.state.base_of(lane);
                 let reason = format!(
-                    "its pull request could not be brought up to date: it has to show the lane and go to `{base}`"
+                    "its pull request could not be brought up to date: it has to show the lane and go to `{base}`; \
+                     laneway retry tries that again"
                 );
                 return core.decide(subject, ControlRejected { request: request.id, reason });
             }
@@ -286,64 +301,6 @@ fn check_merged(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     };
     let id = core.plan.lanes[lane].id.clone();
     core.intend(core.lane_subject(lane), Effect::CheckMerged { lane: id, tip })
-}
-
-fn failed(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
-    let state = &core.state.lanes[lane];
-    if state.pr.as_ref().is_some_and(|pr| pr.merged.is_some()) && !state.is_busy() {
-        let why = "its pull request was merged all the same".to_owned();
-        let there = core.state.is_in_parent(lane);
-        let to = if there { LaneStatus::Merged } else { LaneStatus::PrCreated };
-        return core.lane_to(lane, to, Some(why));
-    }
-    if state.retry_wanted {
-        let open = state.pr.as_ref().is_some_and(|p| p.closed_by.is_none() && p.merged.is_none());
-        let done = core.index.tasks_of[lane].iter().all(|&t| core.state.tasks[t].is_settled());
-        let to = match () {
-            () if open && done => LaneStatus::PrCreated,
-            () if state.worktree.is_some() => LaneStatus::Active,
-            () => LaneStatus::Pending,
-        };
-        return core.lane_to(lane, to, Some("a retry was asked for".to_owned()));
-    }
-    teardown(core, lane, core.plan.lanes[lane].teardown == Teardown::Always)
-}
-
-/// What is not needed any more goes, and then the pull request says how it went.
-fn merged(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
-    let wanted = core.plan.lanes[lane].teardown != Teardown::Never;
-    teardown(core, lane, wanted)?;
-    let state = &core.state.lanes[lane];
-    let shown = state.pr.as_ref().is_some_and(|pr| pr.merged.is_some());
-    let tidy = !wanted || state.worktree.is_none() || tried_teardown(state.step.as_ref());
-    if state.concluded || state.is_busy() || !shown || !tidy {
-        return Ok(());
-    }
-    let step = state.step.as_ref().filter(|s| is_conclude(&s.effect));
-    match step.and_then(|s| core.remedy(s, None)) {
-        Some(Remedy::Wait(due)) => core.agenda.wait_wall(due, Item::Lane(lane)),
-        Some(Remedy::Give(_)) => {}
-        Some(Remedy::Again) | None => {
-            let effect = Effect::Conclude { lane: core.plan.lanes[lane].id.clone() };
-            core.intend(core.lane_subject(lane), effect)?;
-        }
-    }
-    Ok(())
-}
-
-fn tried_teardown(step: Option<&Step>) -> bool {
-    matches!(step, Some(Step { effect: Effect::Teardown { .. }, .. }))
-}
-
-fn teardown(core: &mut Core, lane: LaneIx, wanted: bool) -> Result<(), EngineError> {
-    let state = &core.state.lanes[lane];
-    let live = core.state.live_tasks(lane).next().is_some();
-    let tried = tried_teardown(state.step.as_ref());
-    if !wanted || state.worktree.is_none() || state.is_busy() || live || tried || core.is_stacked_on(lane) {
-        return Ok(());
-    }
-    let effect = Effect::Teardown { lane: core.plan.lanes[lane].id.clone(), n: state.teardowns + 1 };
-    core.intend(core.lane_subject(lane), effect)
 }
 
 /// Why a failed step is final.
@@ -369,11 +326,6 @@ fn gave_up_opening(core: &Core, lane: LaneIx, tip: &crate::id::Sha) -> bool {
 
 fn is_prove(effect: &Effect) -> bool {
     matches!(effect, Effect::Prove { .. })
-}
-
-/// Whether it only tells what happened, which nothing waits for.
-pub(super) fn is_conclude(effect: &Effect) -> bool {
-    matches!(effect, Effect::Conclude { .. })
 }
 
 fn is_merge(effect: &Effect) -> bool {
@@ -410,10 +362,11 @@ impl Core {
         self.turn(self.lane_subject(lane), Some(Status::Lane(from)), Status::Lane(to), reason)
     }
 
-    /// Whether a task of the lane is not done any more, because it was undone.
+    /// Whether a task of the lane, or a lane nested in it, is not done any more, because it was undone.
     fn was_taken_back(&self, lane: LaneIx) -> bool {
         let undone = |&t: &crate::plan::TaskIx| self.state.tasks[t].status == TaskStatus::Reset;
-        self.index.tasks_of[lane].iter().any(undone)
+        let nested = |c: LaneIx| self.state.lanes[c].status == LaneStatus::Reset;
+        self.index.tasks_of[lane].iter().any(undone) || self.waits_for_nested(lane).any(nested)
     }
 
     /// Has the started tasks of a lane looked at again, now that the lane's turn is free.
@@ -430,12 +383,16 @@ impl Core {
         }
     }
 
-    /// Whether a task that the lane went on without is to run after all, and nothing is being done to the lane.
+    /// Whether a task or a nested lane that the lane went on without is to run after all, and nothing is being done to
+    /// the lane.
     fn has_new_work(&self, lane: LaneIx) -> bool {
         let state = &self.state.lanes[lane];
         let merged = state.pr.as_ref().is_some_and(|pr| pr.merged.is_some());
         let mut tasks = self.index.tasks_of[lane].iter();
-        !merged && !state.is_busy() && tasks.any(|&t| self.state.tasks[t].status == TaskStatus::Pending)
+        let undone = |lane: LaneIx| self.state.lanes[lane].status == LaneStatus::Reset;
+        let nested = || self.waits_for_nested(lane).any(|c| !undone(c));
+        let pending = |&t: &crate::plan::TaskIx| self.state.tasks[t].status == TaskStatus::Pending;
+        !merged && !state.is_busy() && (tasks.any(pending) || nested())
     }
 
     /// Whether the lane's own tasks are all over.

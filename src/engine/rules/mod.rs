@@ -1,6 +1,7 @@
 //! The rules: what follows from where things stand. One file for each thing that a rule looks at.
 
 mod attempt;
+mod ending;
 mod lane;
 mod nest;
 mod probe;

@@ -7,10 +7,7 @@ use crate::plan::LaneIx;
 
 /// A lane whose own tasks are done is whole when those nested in it have been merged into it.
 pub(super) fn with_children(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
-    let children = core.index.children[lane].iter().copied();
-    let waited = children
-        .filter(|&c| core.state.lanes[c].status != LaneStatus::Merged && !core.state.goes_on_without(c));
-    let waited: Vec<LaneIx> = waited.collect();
+    let waited: Vec<LaneIx> = core.waits_for_nested(lane).collect();
     let failed = |c: &&LaneIx| {
         core.state.lanes[**c].status == LaneStatus::Failed && !core.state.lanes[**c].retry_wanted
     };
@@ -25,6 +22,30 @@ pub(super) fn with_children(core: &mut Core, lane: LaneIx) -> Result<(), EngineE
 }
 
 impl Core {
+    /// The nested lanes that have to be merged into this one before it is whole.
+    pub(super) fn waits_for_nested(&self, lane: LaneIx) -> impl Iterator<Item = LaneIx> + '_ {
+        let children = self.index.children[lane].iter().copied();
+        children
+            .filter(|&c| self.state.lanes[c].status != LaneStatus::Merged && !self.state.goes_on_without(c))
+    }
+
+    /// Whether a lane around this one is undone, or is being undone: it is begun anew first, when that is asked for.
+    pub(super) fn is_nested_in_undone(&self, lane: LaneIx) -> bool {
+        let mut around = std::iter::successors(self.index.parent[lane], |&up| self.index.parent[up]);
+        around
+            .any(|up| self.state.lanes[up].status == LaneStatus::Reset || self.state.lanes[up].undo.is_some())
+    }
+
+    /// Whether a lane that was undone is wanted again: by a retry, before it had come to its end or after, or for what is
+    /// nested in it where it has no tasks of its own.
+    pub(super) fn is_begun_anew(&self, lane: LaneIx) -> bool {
+        let tasks = &self.index.tasks_of[lane];
+        let undone = |c: LaneIx| self.state.lanes[c].status == LaneStatus::Reset;
+        self.state.lanes[lane].retry_wanted
+            || tasks.iter().any(|&t| self.state.tasks[t].status == TaskStatus::Pending)
+            || tasks.is_empty() && self.waits_for_nested(lane).any(|c| !undone(c))
+    }
+
     /// Whether the lane that this one would be merged into is being moved, or about to be.
     pub(super) fn parent_is_busy(&self, lane: LaneIx) -> bool {
         self.parent_takes_in(lane)

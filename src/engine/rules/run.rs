@@ -2,7 +2,7 @@
 
 use super::super::EngineError;
 use super::super::core::Core;
-use crate::event::{AttemptStatus, LaneStatus, RunStatus, Status, Subject, TaskStatus, WorkflowEnd};
+use crate::event::{LaneStatus, RunStatus, Status, Subject, TaskStatus, WorkflowEnd};
 
 /// Looks at the run as a whole, after everything else has come to rest.
 pub(in crate::engine) fn run(core: &mut Core) -> Result<(), EngineError> {
@@ -22,8 +22,15 @@ pub(in crate::engine) fn run(core: &mut Core) -> Result<(), EngineError> {
     let undone =
         status == RunStatus::Failed && core.state.tasks.iter().any(|t| t.status == TaskStatus::Reset);
     let reopened = (status == RunStatus::Completed || undone) && to == RunStatus::Blocked;
+    // A retry takes the cancel back also where nothing is left to be started.
+    let called_back = status == RunStatus::Cancelled && to != status;
+    let status = if called_back { RunStatus::Running } else { status };
     if !healed && !reopened && !matches!(status, RunStatus::Running | RunStatus::Blocked) || to == status {
         return Ok(());
+    }
+    if called_back {
+        let cancelled = Some(Status::Run(RunStatus::Cancelled));
+        core.turn(Subject::default(), cancelled, Status::Run(status), None)?;
     }
     core.turn(Subject::default(), Some(Status::Run(status)), Status::Run(to), reason.clone())?;
     core.decide(Subject::default(), WorkflowEnd { outcome: to.word().to_owned(), reason })
@@ -32,18 +39,12 @@ pub(in crate::engine) fn run(core: &mut Core) -> Result<(), EngineError> {
 /// A run at rest goes on when there is something that can be started. Says whether it does.
 fn wake(core: &mut Core, status: RunStatus) -> Result<bool, EngineError> {
     let run = &core.state.run;
-    let work = core.agenda.ready_count > 0 || queued(core) > 0;
-    if !work || !run.attempts_allowed || run.cancelled || run.interrupts > 0 {
+    if !run.attempts_allowed || run.cancelled || run.interrupts > 0 || !core.has_work() {
         return Ok(false);
     }
     core.agenda.schedule = true;
     core.turn(Subject::default(), Some(Status::Run(status)), Status::Run(RunStatus::Running), None)?;
     Ok(true)
-}
-
-fn queued(core: &Core) -> usize {
-    let newest = |t: &crate::state::Task| t.attempt().is_some_and(|a| a.status == AttemptStatus::Queued);
-    core.state.tasks.iter().filter(|t| t.status == TaskStatus::Running && newest(t)).count()
 }
 
 /// How a run with nothing under way ended; `None` while something can still be started.
@@ -55,7 +56,7 @@ fn rest(core: &Core) -> Option<(RunStatus, Option<String>)> {
     if core.lane_can_move() {
         return None;
     }
-    if core.agenda.ready_count > 0 || queued(core) > 0 {
+    if core.has_work() {
         let reopened = state.run.status == Some(RunStatus::Completed) && !state.run.attempts_allowed;
         let reason = "a task waits to be started: laneway resume".to_owned();
         return reopened.then_some((RunStatus::Blocked, Some(reason)));
@@ -122,7 +123,7 @@ impl Core {
     fn holds_the_run(&self, step: &crate::state::Step) -> bool {
         let most = self.now.wall.plus(super::MOST_BACKOFF_MS);
         match self.remedy(step, None) {
-            Some(super::Remedy::Wait(due)) => !super::lane::is_conclude(&step.effect) || due <= most,
+            Some(super::Remedy::Wait(due)) => !super::ending::is_conclude(&step.effect) || due <= most,
             _ => false,
         }
     }

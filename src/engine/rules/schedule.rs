@@ -76,6 +76,9 @@ fn fill_lane(core: &mut Core, lane: LaneIx, mut places: usize) -> Result<(), Eng
 
 /// A nested lane is cut from its parent's branch, which therefore comes first.
 pub(super) fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
+    if core.is_nested_in_undone(lane) {
+        return Ok(());
+    }
     if let Some(parent) = core.index.parent[lane]
         && core.state.lanes[parent].tip.is_none()
     {
@@ -138,6 +141,16 @@ fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
     (!sources.is_empty()).then_some(sources)
 }
 
+/// Whether a task has to wait until another has resolved the lane's conflict with what it needs, or for a person who wants
+/// the lane again that its own is nested in.
+fn is_held(core: &Core, lane: LaneIx, task: TaskIx) -> bool {
+    if core.state.lanes[lane].status == LaneStatus::Pending && core.is_nested_in_undone(lane) {
+        return true;
+    }
+    missing(core, lane, task)
+        .is_some_and(|source| core.is_given_up(lane, &source) && !core.may_resolve(lane, task, &source))
+}
+
 /// Whether a task that runs now may write where this one may.
 fn scope_taken(core: &Core, task: TaskIx) -> bool {
     let scope = &core.index.scopes[task];
@@ -180,6 +193,17 @@ impl Core {
         let run = &self.state.run;
         let open = matches!(run.status, Some(RunStatus::Running));
         open && run.attempts_allowed && !run.paused && run.interrupts == 0 && !run.cancelled
+    }
+
+    /// Whether there is a task that can begin as soon as there is a place for it.
+    pub(super) fn has_work(&self) -> bool {
+        let queued = |t: &crate::state::Task| {
+            let newest = t.attempt().is_some_and(|a| a.status == AttemptStatus::Queued);
+            t.status == TaskStatus::Running && newest
+        };
+        let tasks = self.state.tasks.iter().enumerate();
+        let queued = tasks.filter(|(_, t)| queued(t)).map(|(task, _)| (self.index.lane_of[task], task));
+        self.agenda.ready().chain(queued).any(|(lane, task)| !is_held(self, lane, task))
     }
 
     /// Lanes that are being made ready for a task, and take a place for it.
@@ -272,8 +296,26 @@ impl Core {
         let moved_on = Some(&known.tip) != state.tip.as_ref();
         self.index.tasks_of[lane].iter().any(|&task| {
             !self.state.tasks[task].status.is_terminal()
-                && (moved_on || self.own_conflict(lane, task).is_some())
+                && (moved_on || self.own_conflict(lane, task).is_some() && !self.is_held_up(lane, task))
         })
+    }
+
+    /// Whether the task waits for one of the lane that cannot begin before the lane's conflict is resolved, and cannot
+    /// resolve it.
+    fn is_held_up(&self, lane: LaneIx, task: TaskIx) -> bool {
+        let (mut seen, mut look) = (std::collections::BTreeSet::new(), vec![task]);
+        while let Some(task) = look.pop() {
+            let open =
+                |t: &TaskIx| !self.state.tasks[*t].status.is_terminal() && !self.state.tasks[*t].set_aside;
+            for need in self.index.needs[task].iter().copied().filter(open) {
+                let conflicts = self.index.lane_of[need] == lane && missing(self, lane, need).is_some();
+                if conflicts && self.own_conflict(lane, need).is_none() {
+                    return true;
+                }
+                look.extend(seen.insert(need).then_some(need));
+            }
+        }
+        false
     }
 
     /// The lane's own worktree, unless another task of the lane is in it. Tasks that change nothing by declaration

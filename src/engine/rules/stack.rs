@@ -66,7 +66,7 @@ pub(super) fn bring_in(
     let Some(tip) = state.tip.clone().filter(|_| !state.is_busy()) else {
         return Ok(Bringing::Goes);
     };
-    if state.given_up.as_ref().is_some_and(|(on, asked)| (on, asked) == (&tip, &from)) {
+    if core.is_given_up(lane, &from) {
         return Ok(Bringing::InVain);
     }
     let mut n = state.syncs + 1;
@@ -103,6 +103,12 @@ fn reopen(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError> {
 }
 
 impl Core {
+    /// Whether `from` is known not to go into the lane as that stands.
+    pub(super) fn is_given_up(&self, lane: LaneIx, from: &[SyncSource]) -> bool {
+        let state = &self.state.lanes[lane];
+        state.given_up.as_ref().is_some_and(|(on, asked)| Some(on) == state.tip.as_ref() && asked == from)
+    }
+
     /// What the lane has to take in before it can be merged: the landings of lanes whose work it holds, and the target
     /// itself once that conflicts with the lane.
     pub(super) fn landings(&self, lane: LaneIx) -> Vec<SyncSource> {

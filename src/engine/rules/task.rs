@@ -158,6 +158,13 @@ impl Core {
         if own.status == LaneStatus::Failed && !own.retry_wanted {
             return Some(format!("its lane failed: {}", own.reason.as_deref().unwrap_or("see its events")));
         }
+        let mut around = std::iter::successors(Some(lane), |&lane| self.index.parent[lane]);
+        let closed =
+            |lane: &LaneIx| self.state.lanes[*lane].is_closed() && self.state.lanes[*lane].undo.is_none();
+        if let Some(closed) = around.find(closed) {
+            let id = &self.plan.lanes[closed].id;
+            return Some(format!("lane `{id}` is merged already, so its work would reach nobody"));
+        }
         for &need in &self.index.needs[task] {
             if self.state.tasks[need].set_aside {
                 continue;

@@ -17,6 +17,12 @@ pub(super) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
         return Ok(());
     };
     if undo.done {
+        // Begun anew on a branch that is still there, it would hold what it was undone of.
+        let tried = state.step.is_some();
+        if matches!(undo.how, LaneUndo::Revert { .. }) && state.worktree.is_some() && !tried {
+            let step = UndoStep::Remove { tip: state.tip.clone() };
+            return intend(core, lane, &undo, undo.request.clone(), undo.by.clone(), step);
+        }
         core.lane_to(lane, LaneStatus::Reset, Some(format!("undone by {}", undo.by)))?;
         // Lanes whose work it held waited for its end, and it does not know them any more.
         let waiting: Vec<LaneIx> =
@@ -101,6 +107,11 @@ fn refuse(core: &mut Core, lane: LaneIx, undo: &Undo, reason: String) -> Result<
 /// Why what was planned does not fit a lane that somebody has merged since.
 fn merged_meanwhile(core: &Core, lane: LaneIx, undo: &Undo) -> Option<String> {
     let state = &core.state.lanes[lane];
+    let mut around = std::iter::successors(core.index.parent[lane], |&up| core.index.parent[up]);
+    let closed = |up: &LaneIx| core.state.lanes[*up].is_closed() && core.state.lanes[*up].undo.is_none();
+    if let Some(closed) = around.find(closed) {
+        return Some(format!("lane `{}` was merged meanwhile; look again", core.plan.lanes[closed].id));
+    }
     let planned = matches!(undo.how, LaneUndo::Revert { .. }) || state.status == LaneStatus::Merged;
     let pr = state.pr.as_ref().filter(|pr| pr.merged.is_some() && !planned)?;
     Some(format!("pull request #{} was merged meanwhile; look again", pr.at.number))
@@ -122,23 +133,30 @@ impl Core {
         };
         match &undo.how {
             LaneUndo::TakeBack { from } => from.iter().filter_map(|l| self.index.lane(l)).any(under_way),
-            // What stands on it goes first.
+            // What stands on it goes first. What is nested in a lane that a person has to take back stays until that is done:
+            // one whose pull request is closed stays as it is.
             LaneUndo::Remove | LaneUndo::Revert { .. } => (0..self.plan.lanes.len()).any(|l| {
+                let holds = self.state.lanes[l].contains.contains_key(&lane);
+                let (nested, around) = (self.index.is_within(l, lane), self.index.is_within(lane, l));
                 l != lane
                     && under_way(l)
-                    && self.state.lanes[l].contains.contains_key(&lane)
-                    && !self.is_mutual(lane, l)
+                    && match () {
+                        () if nested => holds && !self.is_reverted(lane),
+                        () if around => self.is_reverted(l) || holds && !self.is_removed(l),
+                        () => holds,
+                    }
             }),
         }
     }
 
-    /// A nested lane and the one that holds it have each other's work: the nested one goes first where both go whole.
-    fn is_mutual(&self, lane: LaneIx, holder: LaneIx) -> bool {
-        let whole = |l: LaneIx| {
-            let undo = self.state.lanes[l].undo.as_ref();
-            undo.is_some_and(|undo| !matches!(undo.how, LaneUndo::TakeBack { .. }))
-        };
-        self.index.is_within(lane, holder) && whole(holder)
+    /// Whether the lane is taken back by a pull request.
+    fn is_reverted(&self, lane: LaneIx) -> bool {
+        let undo = self.state.lanes[lane].undo.as_ref();
+        undo.is_some_and(|undo| matches!(undo.how, LaneUndo::Revert { .. }))
+    }
+
+    fn is_removed(&self, lane: LaneIx) -> bool {
+        self.state.lanes[lane].undo.as_ref().is_some_and(|undo| undo.how == LaneUndo::Remove)
     }
 
     fn undo_step(&self, lane: LaneIx, undo: &Undo) -> Option<UndoStep> {

@@ -3,6 +3,7 @@
 use git2::{Oid, Repository, Tree};
 
 use crate::git::GitError;
+use crate::git::cone::Cone;
 use crate::git::repo::oid;
 use crate::id::Sha;
 
@@ -15,6 +16,8 @@ pub(super) struct Entry {
     pub(super) path: Vec<u8>,
     pub(super) kind: Kind,
     pub(super) id: Oid,
+    /// Whether it has no file in a sparse lane.
+    pub(super) left_out: bool,
 }
 
 /// What an entry is.
@@ -61,6 +64,8 @@ pub(super) struct Dir {
     pub(super) subtrees: usize,
     /// Entries right in it, by their number.
     files: Vec<usize>,
+    /// Whether it is not made in a sparse lane.
+    pub(super) left_out: bool,
 }
 
 impl Dir {
@@ -95,6 +100,16 @@ impl Listing {
         Ok(whole.then_some(listing))
     }
 
+    /// Leaves out what is outside of `cone`.
+    pub(super) fn leave_out(&mut self, cone: &Cone) {
+        for dir in &mut self.dirs {
+            dir.left_out = !cone.has_dir(&dir.path);
+            for &file in &dir.files {
+                self.entries[file].left_out = dir.left_out;
+            }
+        }
+    }
+
     /// Adds a directory and everything below it. Says whether all of it is plain.
     fn add(&mut self, repo: &Repository, tree: &Tree<'_>, path: Vec<u8>) -> Result<bool, git2::Error> {
         if path.split(|byte| *byte == b'/').nth(DEEPEST).is_some() {
@@ -102,7 +117,14 @@ impl Listing {
         }
         let at = self.dirs.len();
         let before = self.entries.len();
-        self.dirs.push(Dir { path, tree: tree.id(), entries: 0, subtrees: 0, files: Vec::new() });
+        self.dirs.push(Dir {
+            path,
+            tree: tree.id(),
+            entries: 0,
+            subtrees: 0,
+            files: Vec::new(),
+            left_out: false,
+        });
         for entry in tree {
             if is_odd(entry.name_bytes()) {
                 return Ok(false);
@@ -118,7 +140,7 @@ impl Listing {
                     return Ok(false);
                 }
                 self.dirs[at].files.push(self.entries.len());
-                self.entries.push(Entry { path, kind, id: entry.id() });
+                self.entries.push(Entry { path, kind, id: entry.id(), left_out: false });
             } else {
                 return Ok(false);
             }

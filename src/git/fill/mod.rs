@@ -29,11 +29,12 @@ pub use survey::{LaneFiles, LeftToGit, Survey, Writer};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cone::Cone;
 use super::private::Private;
 use super::{GitError, Repo, Worktree, young};
 use crate::id::Sha;
 use conversion::Conversion;
-use listing::Listing;
+use listing::{Entry, Listing};
 
 /// How far mtimes are set back. More than the coarsest time stamp of a file system (2 s).
 const SET_BACK: Duration = Duration::from_secs(5);
@@ -49,6 +50,8 @@ pub(super) struct Job {
     index: PathBuf,
     /// What it is to hold.
     commit: Sha,
+    /// The part of it that it is to hold; `None`: all.
+    cone: Option<Cone>,
 }
 
 /// What was done for a lane.
@@ -70,7 +73,12 @@ impl Repo {
     ) -> Result<Filled, GitError> {
         private.unsettle()?;
         private.set_young()?;
-        let job = Job { root: worktree.path.clone(), index: private.index(), commit: at.clone() };
+        let job = Job {
+            root: worktree.path.clone(),
+            index: private.index(),
+            commit: at.clone(),
+            cone: private.cone(),
+        };
         Ok(self.fills().submit(job, |jobs| self.fill_all(jobs)))
     }
 
@@ -78,13 +86,13 @@ impl Repo {
         let mut filled = vec![Filled::Rest; jobs.len()];
         let mut left: Vec<usize> = (0..jobs.len()).collect();
         while let Some(&first) = left.first() {
-            let commit = &jobs[first].commit;
+            let Job { commit, cone, .. } = &jobs[first];
             let (mut alike, others): (Vec<usize>, Vec<usize>) =
-                left.into_iter().partition(|&job| jobs[job].commit == *commit);
+                left.into_iter().partition(|&job| jobs[job].commit == *commit && jobs[job].cone == *cone);
             left = others;
             left.extend(alike.drain(alike.len().min(SIDE_BY_SIDE)..));
             let of_commit: Vec<&Job> = alike.iter().map(|&job| &jobs[job]).collect();
-            match self.fill_alike(commit, &of_commit) {
+            match self.fill_alike(commit, cone.as_ref(), &of_commit) {
                 Ok(done) => {
                     for (job, done) in alike.into_iter().zip(done) {
                         filled[job] = done;
@@ -98,14 +106,18 @@ impl Repo {
     }
 
     /// Fills lanes that are to hold the same.
-    fn fill_alike(&self, commit: &Sha, jobs: &[&Job]) -> Result<Vec<Filled>, GitError> {
-        let Some(listing) = self.with(|repo| Listing::of(repo, commit))? else {
+    fn fill_alike(&self, commit: &Sha, cone: Option<&Cone>, jobs: &[&Job]) -> Result<Vec<Filled>, GitError> {
+        let Some(mut listing) = self.with(|repo| Listing::of(repo, commit))? else {
             return Ok(vec![Filled::Rest; jobs.len()]);
         };
+        if let Some(cone) = cone {
+            listing.leave_out(cone);
+        }
         let Conversion::Entries(ours) = conversion::plain(self, commit, &listing)? else {
             return Ok(vec![Filled::Rest; jobs.len()]);
         };
-        let whole = if ours.iter().all(|plain| *plain) { Filled::Whole } else { Filled::Rest };
+        let is_done = |(entry, plain): (&Entry, &bool)| *plain || entry.left_out;
+        let whole = if listing.entries.iter().zip(&ours).all(is_done) { Filled::Whole } else { Filled::Rest };
         let roots: Vec<_> = jobs.iter().map(|job| job.root.as_path()).collect();
         let written = write::files(self, &listing, &ours, &roots)?;
         let outcome = |(job, stats): (&&Job, std::io::Result<Vec<_>>)| {

@@ -1,4 +1,5 @@
-//! An index with the stat data of the files it describes, in git's version 2 with its cache of trees.
+//! An index with the stat data of the files it describes, in git's version 2 (3 where entries have no file) with its cache of
+//! trees.
 //!
 //! The format: <https://git-scm.com/docs/index-format>.
 
@@ -6,6 +7,8 @@ use std::io::Write;
 use std::path::Path;
 
 use sha1::{Digest, Sha1};
+
+use crate::git::private::SKIP_WORKTREE;
 
 use super::listing::{Dir, Entry, Kind, Listing};
 
@@ -24,6 +27,9 @@ pub(super) struct Stat {
 /// The longest name whose length the flags can tell; git looks for the end of longer ones.
 const LENGTH: usize = 0xfff;
 
+/// The flag of an entry that has more flags.
+const EXTENDED: u16 = 0x4000;
+
 /// Writes the index by rename. It is not synced, as nothing of a private git directory is.
 pub(super) fn write(path: &Path, listing: &Listing, stats: &[Stat]) -> std::io::Result<()> {
     let bytes = encode(listing, stats);
@@ -39,7 +45,8 @@ pub(super) fn write(path: &Path, listing: &Listing, stats: &[Stat]) -> std::io::
 fn encode(listing: &Listing, stats: &[Stat]) -> Vec<u8> {
     let mut out = Vec::with_capacity(listing.entries.len() * 112);
     out.extend_from_slice(b"DIRC");
-    number(&mut out, 2);
+    let is_sparse = listing.entries.iter().any(|entry| entry.left_out);
+    number(&mut out, if is_sparse { 3 } else { 2 });
     number(&mut out, small(listing.entries.len()));
     for (entry, stat) in listing.entries.iter().zip(stats) {
         put_entry(&mut out, entry, stat);
@@ -62,7 +69,11 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry, stat: &Stat) {
     number(out, if entry.kind == Kind::Submodule { 0 } else { stat.size });
     out.extend_from_slice(entry.id.as_bytes());
     let length = u16::try_from(entry.path.len().min(LENGTH)).expect("at most 12 bits");
-    out.extend_from_slice(&length.to_be_bytes());
+    let extended = if entry.left_out { EXTENDED } else { 0 };
+    out.extend_from_slice(&(length | extended).to_be_bytes());
+    if entry.left_out {
+        out.extend_from_slice(&SKIP_WORKTREE.to_be_bytes());
+    }
     out.extend_from_slice(&entry.path);
     // One to eight of them, up to the next multiple of eight.
     let padded = (out.len() - before) / 8 * 8 + 8;

@@ -50,7 +50,7 @@ pub struct LaneFiles {
     pub files: usize,
     /// About what they take on disk, in bytes.
     pub bytes: u64,
-    /// Submodules, of which lanes get nothing.
+    /// Submodules, whose own files are not counted.
     pub submodules: usize,
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::*;
+use crate::git::Shape;
 
 /// A repository in which a script has made one commit.
 struct Made {
@@ -59,7 +60,7 @@ impl Made {
         let path = self.dir.path().join(name);
         let worktree = {
             let _administration = self.repo.administer().unwrap();
-            self.repo.register(&path, &self.tip).unwrap()
+            self.repo.register(&path, &self.tip, &Shape::default()).unwrap()
         };
         let private = Private::open(&self.repo, &worktree).unwrap();
         let filled = self.repo.fill(&private, &worktree, &self.tip).unwrap();
@@ -112,6 +113,56 @@ fn p10_what_attributes_and_config_convert_is_left_to_git() {
         .expect_as_git_makes_it(Filled::Rest);
     made("mkdir -p .git/info && echo '*.bat text eol=crlf' > .git/info/attributes && echo a > a.bat")
         .expect_as_git_makes_it(Filled::Rest);
+}
+
+/// A sparse lane is what `git worktree add --no-checkout` and `git sparse-checkout set` make in a clone, where they may write
+/// to the config, and it has left the user's config alone.
+fn expect_sparse_as_git_makes_it(made: &Made, folders: &[&str], filled: Filled) {
+    let root = made.repo.root();
+    let before = fs::read(root.join(".git/config")).unwrap();
+    let shape = Shape { sparse: folders.iter().map(|&f| f.to_owned()).collect(), ..Shape::default() };
+    let path = made.dir.path().join("probe");
+    let worktree = {
+        let _administration = made.repo.administer().unwrap();
+        made.repo.register(&path, &made.tip, &shape).unwrap()
+    };
+    let private = Private::open(&made.repo, &worktree).unwrap();
+    assert_eq!(made.repo.fill(&private, &worktree, &made.tip).unwrap(), filled);
+    drop(private);
+    let lane = made.repo.provision_as(&made.dir.path().join("lane"), &made.tip, &shape).unwrap();
+    let clone = made.dir.path().join("clone");
+    let list = folders.iter().map(|f| format!("'{f}'")).collect::<Vec<_>>().join(" ");
+    fs::create_dir(&clone).unwrap();
+    sh(
+        &clone,
+        &format!(
+            "git clone -q --no-checkout '{}' . && cp '{0}/.git/config' .git/config && cp -r '{0}/.git/info' .git
+             git worktree add -q --detach --no-checkout ../theirs main && cd ../theirs && git sparse-checkout set --cone --skip-checks {list}
+             git reset -q --hard",
+            root.display()
+        ),
+    );
+    let theirs = made.dir.path().join("theirs");
+    assert_eq!(contents(&lane.path), contents(&theirs));
+    assert_eq!(sh(&lane.path, "git ls-files -s -t"), sh(&theirs, "git ls-files -s -t"));
+    assert_eq!(sh(&lane.path, "git write-tree"), sh(&theirs, "git write-tree"));
+    let patterns = |at: &Path| sh(at, "cat \"$(git rev-parse --git-path info/sparse-checkout)\"");
+    assert_eq!(patterns(&lane.path), patterns(&theirs));
+    assert_eq!(sh(&lane.path, "git status --porcelain --ignored"), "");
+    assert!(made.repo.tree_state(&lane, &made.tip).unwrap().is_clean());
+    assert_eq!(fs::read(root.join(".git/config")).unwrap(), before);
+}
+
+#[test]
+fn p10_sparse_trees_are_as_git_makes_them() {
+    let files = "mkdir -p a/b/c a/x ab d/e 'odd [1]*' && for d in a a/b a/b/c a/x ab d d/e 'odd [1]*'; do echo $d > \"$d/file\"; done
+        touch \"a/x/$(printf 'not-utf8-\\377')\" && ln -s ../d a/b/link && : > a/b/run && chmod +x a/b/run";
+    expect_sparse_as_git_makes_it(&made(files), &["a/b", "d"], Filled::Whole);
+    expect_sparse_as_git_makes_it(&made(files), &["odd [1]*", "a/b/c"], Filled::Whole);
+    // Out of sight, what only git can write need not be written.
+    let filters = format!("{files}; echo '*.bat text eol=crlf' > .gitattributes && echo x > ");
+    expect_sparse_as_git_makes_it(&made(&format!("{filters} ab/f.bat")), &["a", "d/e"], Filled::Whole);
+    expect_sparse_as_git_makes_it(&made(&format!("{filters} a/f.bat")), &["a", "d/e"], Filled::Rest);
 }
 
 #[test]
@@ -175,7 +226,7 @@ fn p16_what_stands_in_the_way_inside_a_new_lane_is_gits_to_judge() {
     let path = made.dir.path().join("lane");
     let worktree = {
         let _administration = made.repo.administer().unwrap();
-        made.repo.register(&path, &made.tip).unwrap()
+        made.repo.register(&path, &made.tip, &Shape::default()).unwrap()
     };
     fs::create_dir(path.join("dir")).unwrap();
     let private = Private::open(&made.repo, &worktree).unwrap();

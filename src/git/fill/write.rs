@@ -108,7 +108,7 @@ struct Work<'a> {
 impl Work<'_> {
     fn pieces(&self) -> Vec<Piece<'_>> {
         let of_dir = |dir| Dir::files_of(dir).chunks(PIECE).map(move |files| Piece { dir, files });
-        self.listing.dirs.iter().flat_map(of_dir).collect()
+        self.listing.dirs.iter().filter(|dir| !dir.left_out).flat_map(of_dir).collect()
     }
 
     /// Makes the directories that are not only there for submodules, each lane by one thread.
@@ -124,7 +124,7 @@ impl Work<'_> {
 
     fn make_dirs_in(&self, lane: &Lane) {
         let Some(root) = lane.root() else { return };
-        for dir in self.listing.dirs.iter().skip(1) {
+        for dir in self.listing.dirs.iter().skip(1).filter(|dir| !dir.left_out) {
             if let Err(error) = rustix::fs::mkdirat(root, OsStr::from_bytes(&dir.path), Mode::from(0o777)) {
                 return lane.give_up(error.into());
             }

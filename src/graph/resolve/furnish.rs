@@ -24,7 +24,10 @@ impl Reader<'_> {
                 ports.push(name.clone());
             }
         }
-        Furnishing { copy: file.copy.items().iter().map(|glob| glob.value.0.clone()).collect(), setup, ports }
+        let copy = file.copy.value().map(|globs| globs.iter().map(|glob| glob.value.0.clone()).collect());
+        let sparse = file.sparse.items().iter().map(|folder| folder.value.0.clone()).collect();
+        let (submodules, lfs) = (file.submodules.value().copied(), file.lfs.value().copied());
+        Furnishing { copy, setup, ports, sparse, submodules, lfs }
     }
 
     fn setup(&mut self, at: &At<Short<SetupFile>>, values: Values<'_>) -> Option<Setup> {

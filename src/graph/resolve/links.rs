@@ -151,7 +151,7 @@ fn lane_cycles(
     }
 }
 
-/// Finds tasks that wait for all of a nested workstream, of which a task waits for them.
+/// Finds tasks that wait for a workstream to land as a whole, of which a task waits for them.
 fn nest_cycles(
     file: &GraphFile,
     declared: &Declarations<'_>,
@@ -164,28 +164,35 @@ fn nest_cycles(
         None => id_of(&tasks[node]),
         Some(lane) => declared.lane_ids[lane].as_ref().map_or("?", LaneId::as_str),
     };
-    for found in cycle::find(&nests.waits(&declared.lane_of, &needs.edges)) {
-        let lane_needed = |task: usize, need: usize| {
-            let (of, needed) = (declared.lane_of[task]?, declared.lane_of[need]?);
-            nests.is_within(needed, of).then_some(needed)
-        };
-        let cause = found.nodes.iter().filter(|node| **node < tasks.len()).find_map(|&task| {
-            let edges = needs.edges[task].iter().enumerate();
-            let mut nested = edges.filter_map(|(edge, &to)| Some((edge, lane_needed(task, to)?)));
-            nested
-                .find(|(_, lane)| found.nodes.contains(&(tasks.len() + lane)))
-                .map(|(edge, lane)| (task, edge, lane))
+    let waits = nests.waits(&declared.lane_of, &needs.edges);
+    for found in cycle::find(&waits) {
+        let (from, edge) = found.closing;
+        // A long cycle is not shown to its end, which the closing edge is.
+        let steps = found.nodes.windows(2).map(|pair| (pair[0], pair[1])).chain([(from, waits[from][edge])]);
+        let mut causes = steps.filter_map(|(task, to)| {
+            let (needed, lane) = (needs.edges.get(task)?, declared.lane_of.get(task).copied().flatten()?);
+            let first = |need: usize| nests.lands_first(lane, declared.lane_of[need]?);
+            let edge = needed.iter().position(|&need| first(need).is_some_and(|l| tasks.len() + l == to))?;
+            Some((task, needs.places[task][edge], to, nests.is_within(to - tasks.len(), lane)))
         });
-        let Some((task, edge, lane)) = cause else { continue };
-        let need = needs.places[task][edge];
-        let lane = name(tasks.len() + lane);
         let message = format!("tasks and workstreams wait for each other: {}", found.names(name));
+        let Some((task, need, lane, nested)) = causes.next() else {
+            // Workstreams that are nested in each other are told elsewhere.
+            if let Some(need) = found.nodes.iter().find_map(|&node| needs.places.get(node)?.first()) {
+                let (span, label) = (need.span.clone(), "this is a part of it");
+                let hint = "move a task to another workstream".to_owned();
+                reader.push(Diagnostic::new(Code::LaneCycle, span, message, label).hint(hint));
+            }
+            continue;
+        };
+        let what = if nested { "nested workstream" } else { "workstream" };
         let hint = format!(
-            "`{}` needs `{}`, which it has once all of the nested workstream `{lane}` is merged; move a task to another workstream",
+            "`{}` needs `{}`, which it has once all of the {what} `{}` is merged; move a task to another workstream",
             name(task),
-            need.value
+            need.value,
+            name(lane)
         );
-        let label = "this waits for the whole nested workstream";
+        let label = format!("this waits for the whole {what}");
         reader.push(Diagnostic::new(Code::LaneCycle, need.span.clone(), message, label).hint(hint));
     }
 }

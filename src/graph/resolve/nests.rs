@@ -41,8 +41,17 @@ impl Nests {
         Some((outermost(from, to)?, outermost(to, from)?))
     }
 
+    /// The workstream that has to land as a whole for a task of `of` that needs one of `needed`, sooner or later: one that
+    /// is nested in its own, or the outermost around a foreign one. `None` where work is handed down task by task.
+    pub(super) fn lands_first(&self, of: usize, needed: usize) -> Option<usize> {
+        if self.is_within(needed, of) {
+            return Some(needed);
+        }
+        self.apart(of, needed).filter(|_| of != needed).map(|(_, outermost)| outermost)
+    }
+
     /// What each task waits for, and after the tasks, each workstream: a workstream for its tasks and those nested in it, and
-    /// a task for all of a workstream that is nested in its own and of which it needs a task.
+    /// a task for the workstreams that have to land first.
     pub(super) fn waits(&self, lane_of: &[Option<usize>], needs: &[Vec<usize>]) -> Vec<Vec<usize>> {
         let tasks = needs.len();
         let mut waits = needs.to_vec();
@@ -55,9 +64,11 @@ impl Nests {
         for (task, lane) in lane_of.iter().enumerate().take(tasks) {
             let Some(lane) = *lane else { continue };
             waits[tasks + lane].push(task);
-            let nested = needs[task].iter().filter_map(|need| lane_of[*need]);
-            let nested: Vec<usize> = nested.filter(|&other| self.is_within(other, lane)).collect();
-            waits[task].extend(nested.into_iter().map(|other| tasks + other));
+            for wait in &mut waits[task] {
+                // What has to land as a whole waits for the needed task in turn.
+                let first = lane_of[*wait].and_then(|other| self.lands_first(lane, other));
+                *wait = first.map_or(*wait, |first| tasks + first);
+            }
         }
         waits
     }

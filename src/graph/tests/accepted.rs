@@ -40,6 +40,9 @@ task_prs = true
 parallel = 2
 copy = [".env", "packages/*/.env"]
 ports = ["HTTP_PORT", "DB_PORT"]
+sparse = ["services/api/", "libs"]
+submodules = false
+lfs = "skip"
 setup = ["make ${lane.id}", { run = ["npm", "ci"], reads = ["package-lock.json"], makes = ["node_modules"], timeout = "5m" }]
 
 [[workstreams]]

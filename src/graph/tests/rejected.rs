@@ -66,6 +66,9 @@ run = "true"
 [[workstreams]]
 id = "api"
 copy = ["/etc/passwd", "../x", "a/"]
+sparse = ["../other", "a/*", "."]
+lfs = "maybe"
+submodules = "yes"
 ports = ["HTTP", "LANEWAY_PORT", "HTTP"]
 setup = ["", { reads = ["a"] }, { run = "make", makes = ["out/*", ".git/hooks"] }, { run = "make", makes = ["out"] }]
 [[tasks]]
@@ -77,6 +80,11 @@ run = "true"
             Code::BadPath,
             Code::BadPath,
             Code::BadPath,
+            Code::BadPath,
+            Code::BadPath,
+            Code::BadPath,
+            Code::UnknownValue,
+            Code::WrongType,
             Code::BadEnvName,
             Code::Duplicate,
             Code::Blank,
@@ -95,7 +103,7 @@ require_human_approval = true
 [[workstreams]]
 id = "api"
 merge = "queue"
-sparse = ["services"]
+profile = "build"
 [[workstreams]]
 id = "web"
 [[tasks]]
@@ -1012,4 +1020,23 @@ fn ar10_a_task_does_not_wait_for_a_nested_workstream_that_waits_for_it() {
         [[tasks]]\nid = \"a1\"\nworkstream = \"a\"\nrun = \"x\"\nneeds = [\"b1\"]\n\
         [[tasks]]\nid = \"b2\"\nworkstream = \"b\"\nrun = \"x\"\nneeds = [\"a1\"]\n";
     assert_eq!(codes(text), [Code::LaneCycle]);
+}
+
+#[test]
+fn ar10_a_task_does_not_wait_for_a_workstream_beside_its_own_that_waits_for_it_through_the_one_around_both() {
+    let lane = |id: &str, parent: &str| format!("[[workstreams]]\nid = \"{id}\"\n{parent}");
+    let task = |id: &str, lane: &str, needs: &str| {
+        format!("[[tasks]]\nid = \"{id}\"\nworkstream = \"{lane}\"\nrun = \"x\"\nneeds = [{needs}]\n")
+    };
+    let within = "parent = \"a\"\n";
+    let lanes = [lane("a", ""), lane("b", within), lane("c", within)].concat();
+    let first = [task("c1", "c", ""), task("b1", "b", "\"c1\""), task("a1", "a", "\"b1\"")].concat();
+    let sound = format!("schema = 1\nname = \"g\"\n{lanes}{first}");
+    accept(&sound);
+    let text = format!("{sound}{}", task("c2", "c", "\"a1\""));
+    assert_eq!(
+        codes(&text),
+        [Code::LaneCycle],
+        "`b` lands after all of `c`, which waits for `a1` and so for `b`"
+    );
 }

@@ -180,6 +180,13 @@ impl Look<'_> {
                         self.keep_uncommitted(worktree, head)?;
                         Ok(head.clone())
                     }
+                    Err(GitError::SubmoduleDirty { paths }) => {
+                        let detail =
+                            format!("changes in a submodule are not committed there: {}", named(&paths));
+                        self.check("clean", CheckStatus::Fail, &detail);
+                        self.keep_uncommitted(worktree, head)?;
+                        Ok(head.clone())
+                    }
                     Err(error) => Err(self.failed(&error)),
                 }
             }
@@ -254,6 +261,7 @@ impl Look<'_> {
         } else {
             self.check("diff", CheckStatus::Pass, "");
         }
+        self.judge_cone(&work);
         self.judge_scope(&work)
     }
 

@@ -30,7 +30,7 @@ async fn say(context: &Context, brief: &Brief) -> Result<(), Failure> {
         at: clock::wall().to_string(),
         path: None,
         line: None,
-        key: Some(format!("{}:end", plan::pr_marker(&context.plan, lane, state.lanes[ix].resets))),
+        key: Some(format!("{}:end", plan::pr_marker(&context.plan, lane, state.lanes[ix].rounds()))),
     };
     let tried = brief.tried(&state.lanes[ix], ForgeStep::Conclude);
     let said = open_forge(context)?.add_comment(pr.at.number, comment, tried).await;

@@ -178,9 +178,10 @@ impl Examination<'_> {
         let marked = self.known.attempt.resolves.as_ref().map(|resolves| resolves.marked.clone());
         let path = self.worktree();
         let what = format!("review-before/{}/{}-{}", self.task.id, self.number, self.round);
+        let lane = self.task.lane.clone();
         let made = blocking(move || -> Result<(Sha, Worktree, Option<Event>), GitError> {
             let repo = &context.project.repo;
-            let worktree = provision::worktree(&context, &path, &commit)?;
+            let worktree = provision::worktree(&context, &lane, &path, &commit)?;
             // A review that was cut off has left its worktree.
             let reason = "what stood in the reviewer's worktree before";
             let kept = keep::worktree(&context, &worktree, &what, reason, std::slice::from_ref(&commit))?;
@@ -242,7 +243,7 @@ impl Examination<'_> {
         given.extend(prepare::own_env(def));
         Ok(Launch {
             argv: agent::argv(&prepare::template(def), &fill),
-            env: agent::environment(&self.context.environment, &lane, &given),
+            env: self.context.environment_in(&lane, &given)?,
             cwd: lane,
             stdin: prepare::stdin(def.prompt == PromptBy::Stdin, prompt_file),
             log: self.log(),

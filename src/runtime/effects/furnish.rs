@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::{blocking, git_failure, permanent};
 use crate::event::{CheckRecorded, CheckStatus, Failure};
+use crate::failpoint::{self, Point};
 use crate::git::{Brought, LeftOut, TreeState, Worktree};
 use crate::graph::Furnishing;
 use crate::id::{LaneId, Sha};
@@ -41,7 +42,8 @@ pub(super) async fn furnish(
     checks: &mut Vec<CheckRecorded>,
 ) -> Result<(), Failure> {
     let plan = &context.lane(&room.lane).furnish;
-    if plan.copy.is_empty() && plan.setup.is_empty() && !context.project.repo.has_include() {
+    let copies = plan.copy.as_deref().unwrap_or_default();
+    if copies.is_empty() && plan.setup.is_empty() && !context.project.repo.has_include() {
         return Ok(());
     }
     let what = name_of(plan)?;
@@ -51,7 +53,7 @@ pub(super) async fn furnish(
         if repo.furnished(&at.worktree)?.is_some_and(|found| found == noted) {
             return Ok(None);
         }
-        let copy = &shared.lane(&at.lane).furnish.copy;
+        let copy = shared.lane(&at.lane).furnish.copy.as_deref().unwrap_or_default();
         repo.bring(&at.worktree, copy, &own_folders(&shared)).map(Some)
     })
     .await
@@ -68,7 +70,9 @@ pub(super) async fn furnish(
         if !left.is_clean() {
             repo.set_to(&at.worktree, &at.at)?;
         }
+        failpoint::pass(Point::FurnishNote);
         repo.set_furnished(&at.worktree, &what)?;
+        failpoint::pass(Point::FurnishNoted);
         Ok(left)
     })
     .await
@@ -79,7 +83,7 @@ pub(super) async fn furnish(
 
 /// One line for what a worktree is to be furnished with; another one where the graph was changed since.
 fn name_of(plan: &Furnishing) -> Result<String, Failure> {
-    let text = serde_json::to_vec(&(&plan.copy, &plan.setup));
+    let text = serde_json::to_vec(&(plan.copy.as_deref().unwrap_or_default(), &plan.setup));
     let text = text.map_err(|e| permanent(format!("the furnishing could not be written down: {e}")))?;
     Ok(digest(&text))
 }

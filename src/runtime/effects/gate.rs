@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::agent;
 use crate::event::{CheckRecorded, CheckStatus, Failure, FailureKind};
 use crate::exec::{self, Launch, StdinFrom};
 use crate::graph::{Command, Gate, Millis};
@@ -42,7 +41,7 @@ pub(super) async fn run(
     let launch = Launch {
         argv: argv(&gate.command),
         cwd: setting.lane.to_owned(),
-        env: agent::environment(&context.environment, setting.lane, &setting.given),
+        env: context.environment_in(setting.lane, &setting.given)?,
         stdin: StdinFrom::Null,
         log: setting.log.clone(),
         tag: setting.tag.clone(),

@@ -107,11 +107,11 @@ impl Landing<'_> {
         let what = format!("landing/{}/{}", self.task.id, self.number);
         let reason =
             format!("what stood in the lane before attempt {} of {} landed", self.number, self.task.id);
-        let subject = self.subject.clone();
+        let (subject, lane) = (self.subject.clone(), self.task.lane.clone());
         let build =
             move |noted: &mut Vec<Draft>| -> Result<Result<Candidate, (Vec<String>, String)>, GitError> {
                 let repo = &context.project.repo;
-                let worktree = super::provision::worktree(&context, &path, &tip)?;
+                let worktree = super::provision::worktree(&context, &lane, &path, &tip)?;
                 let Some(commit) = commit else {
                     let tree = repo.tree_of(&tip)?;
                     return Ok(Ok(Candidate { commit: tip, tree, worktree, landed: false }));
@@ -256,7 +256,8 @@ impl Landing<'_> {
             facts.extend(self.discard(left, &commit).await.map_err(|e| self.failed(&e))?);
         }
         let context = Arc::clone(self.context);
-        let made = blocking(move || context.project.repo.provision(&path, &commit)).await;
+        let shape = context.shape(&self.task.lane);
+        let made = blocking(move || context.project.repo.provision_as(&path, &commit, &shape)).await;
         let worktree = made.map_err(|e| self.failed(&e))?;
         let room = Room {
             lane: self.task.lane.clone(),

@@ -127,7 +127,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// What a failure of git means for what was tried.
-fn git_failure(doing: &str, error: &GitError) -> Failure {
+pub(super) fn git_failure(doing: &str, error: &GitError) -> Failure {
     let (class, hint) = match error {
         GitError::LockBusy { .. }
         | GitError::Unreachable { .. }
@@ -144,6 +144,21 @@ fn git_failure(doing: &str, error: &GitError) -> Failure {
         }
         GitError::PathOccupied { path } => {
             (FailureKind::Refused, Some(format!("move {} away", path.display())))
+        }
+        GitError::NoSuchFolder { nearest, .. } => {
+            let near = if nearest.is_empty() { "the root".to_owned() } else { format!("`{nearest}`") };
+            let hint = format!("look below {near}, which is there, or leave it out of `sparse`");
+            (FailureKind::Refused, Some(hint))
+        }
+        GitError::Submodule { path, .. } => {
+            let hint = format!(
+                "run `git submodule update --init {path}` in your checkout, or set `submodules = false` for lanes that do without"
+            );
+            (FailureKind::Refused, Some(hint))
+        }
+        GitError::Lfs { .. } => {
+            let hint = "install git-lfs and run `git lfs fetch`, or set `lfs = \"skip\"` for lanes that need pointers only";
+            (FailureKind::Refused, Some(hint.to_owned()))
         }
         GitError::Signing { .. } => {
             (FailureKind::Refused, Some("unlock the signing key, or set commit.gpgsign=false".to_owned()))

@@ -21,7 +21,7 @@ pub(super) async fn review(context: &Context, brief: &Brief) -> Done {
         return permanent("no review".to_owned()).into();
     };
     let ix = context.index.lane(lane).expect("effects name lanes of the plan");
-    let marker = crate::plan::pr_marker(&context.plan, lane, state.lanes[ix].resets);
+    let marker = crate::plan::pr_marker(&context.plan, lane, state.lanes[ix].rounds());
     match try_review(context, (lane, &marker), request, *act, by, text).await {
         Ok(facts) => Done::well(facts),
         Err(failure) => failure.into(),

@@ -43,7 +43,7 @@ pub(super) async fn prepare(
     given.extend(job.task.env.iter().map(|(k, v)| (k.into(), v.into())));
     Ok(Launch {
         argv,
-        env: agent::environment(&context.environment, &lane, &given),
+        env: context.environment_in(&lane, &given).map_err(plain)?,
         cwd: lane,
         stdin,
         log: record.join("agent.log"),
@@ -67,11 +67,12 @@ async fn ready_lane(context: &Arc<Context>, known: &AttemptBrief, job: &Job<'_>)
     let (shared, path, start) = (Arc::clone(context), job.lane.clone(), job.start.clone());
     let name = format!("{}/{}", job.task.id, job.number);
     let (task, number, iteration) = (job.task.id.clone(), job.number, job.iteration);
+    let lane = job.task.lane.clone();
     let goes_on_from = known.goes_on_from;
     let (worktree, kept) = blocking(move || {
         let repo = &shared.project.repo;
         let doing = |e| git_failure("making the lane ready", &e);
-        let worktree = super::provision::worktree(&shared, &path, &start).map_err(doing)?;
+        let worktree = super::provision::worktree(&shared, &lane, &path, &start).map_err(doing)?;
         let reason = format!("what stood in the lane before attempt {number} of {task}");
         let what = format!("before/{name}-{iteration}");
         let kept = keep::worktree(&shared, &worktree, &what, &reason, std::slice::from_ref(&start))

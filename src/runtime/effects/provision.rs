@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::furnish::{Room, furnish};
 use super::{Done, blocking, git_failure, origin};
-use crate::event::{Draft, Failure, FailureKind, LaneProvisioned, Subject};
+use crate::event::{
+    CheckRecorded, CheckStatus, Draft, Failure, FailureKind, LaneProvisioned, Subject, named,
+};
 use crate::git::{GitError, Worktree};
 use crate::id::{LaneId, Sha};
 use crate::runtime::{Context, ports};
@@ -34,13 +36,14 @@ async fn make(
     let (shared, id, known) = (Arc::clone(context), lane.clone(), known.cloned());
     let (tip, worktree, ports, kept) = blocking(move || {
         let tip = tip_of(&shared, &id, known.as_ref())?;
-        let worktree = shared.project.repo.provision(&shared.lane(&id).worktree, &tip);
+        let worktree = shared.project.repo.provision_as(&shared.lane(&id).worktree, &tip, &shared.shape(&id));
         let worktree = worktree.map_err(|e| failed(&id, &e))?;
         let kept = super::warm::bring(&shared, &id, &worktree, &tip).map_err(|e| failed(&id, &e))?;
         let ports = ports::claim(&shared, &id)?;
         Ok::<_, Failure>((tip, worktree, ports, kept))
     })
     .await?;
+    facts.extend(pointers(context, lane, &worktree)?);
     facts.extend(kept.map(|kept| Draft::world(Subject::lane(lane), kept)));
     let room = Room { lane: lane.clone(), worktree: worktree.clone(), at: tip.clone(), attempt: None };
     let mut checks = Vec::new();
@@ -51,6 +54,20 @@ async fn make(
     let (shared, id, at) = (Arc::clone(context), lane.clone(), tip.clone());
     let (pushed, remark) = blocking(move || publish(&shared, &id, &at)).await?;
     Ok(LaneProvisioned { worktree: worktree.path.display().to_string(), tip, pushed, ports, remark })
+}
+
+/// The evidence that files in LFS are pointers though nobody asked for that.
+fn pointers(context: &Context, lane: &LaneId, worktree: &Worktree) -> Result<Option<Draft>, Failure> {
+    let pointers = context.project.repo.pointers(worktree).map_err(|e| failed(lane, &e))?;
+    if pointers.is_empty() {
+        return Ok(None);
+    }
+    let detail = format!(
+        "in LFS, and pointers here, since git-lfs is not set up: {}; run `git lfs install` before the next run, or set `lfs = \"skip\"` where pointers will do",
+        named(&pointers)
+    );
+    let check = CheckRecorded { name: "lfs".to_owned(), status: CheckStatus::Warn, detail, duration_ms: 0 };
+    Ok(Some(Draft::world(Subject::lane(lane), check)))
 }
 
 /// Where the lane begins, or stands already.
@@ -116,9 +133,14 @@ fn push(context: &Context, branch: &str, tip: &Sha) -> (bool, Option<String>) {
 }
 
 /// The worktree of a lane or of a task in it; made if it is gone.
-pub(super) fn worktree(context: &Context, path: &std::path::Path, at: &Sha) -> Result<Worktree, GitError> {
+pub(super) fn worktree(
+    context: &Context,
+    lane: &LaneId,
+    path: &std::path::Path,
+    at: &Sha,
+) -> Result<Worktree, GitError> {
     match context.project.repo.reopen(path)? {
         Some(worktree) => Ok(worktree),
-        None => context.project.repo.provision(path, at),
+        None => context.project.repo.provision_as(path, at, &context.shape(lane)),
     }
 }

@@ -128,7 +128,7 @@ fn make_ready(
     (base, draft): (String, bool),
 ) -> Result<(Vec<Draft>, Option<NewPr>), Unpushed> {
     let plan = context.lane(lane);
-    let resets = state.lanes[context.index.lane(lane).expect("effects name lanes of the plan")].resets;
+    let rounds = state.lanes[context.index.lane(lane).expect("effects name lanes of the plan")].rounds();
     let doing = |e: GitError| git_failure(&format!("opening the pull request of lane `{lane}`"), &e);
     let target = sync::target_tip(context, &plan.target).map_err(doing)?;
     if context.project.repo.is_ancestor(tip, &target).map_err(doing)? {
@@ -151,7 +151,7 @@ fn make_ready(
         base,
         head_sha: tip.clone(),
         base_sha: onto,
-        marker: plan::pr_marker(&context.plan, lane, resets),
+        marker: plan::pr_marker(&context.plan, lane, rounds),
         graph: context.plan.graph.clone(),
         run: context.plan.run,
         lane: lane.clone(),
@@ -247,7 +247,7 @@ pub(super) fn join(
 ) -> Result<Result<Joined, Vec<String>>, GitError> {
     let repo = &context.project.repo;
     let plan = context.lane(lane);
-    let worktree = super::provision::worktree(context, &plan.worktree, tip)?;
+    let worktree = super::provision::worktree(context, &plan.id, &plan.worktree, tip)?;
     let message = format!(
         "Merge lane {lane} into {}\n\nLaneway-Run: {}\nLaneway-Merge: {lane}\n",
         plan.target, context.plan.uuid

@@ -48,7 +48,7 @@ async fn make(
     let worktree = blocking(move || {
         has_room(&shared, &id, &commit)?;
         let repo = &shared.project.repo;
-        let worktree = repo.provision(&shared.lane(&id).worktree, &commit);
+        let worktree = repo.provision_as(&shared.lane(&id).worktree, &commit, &shared.shape(&id));
         let worktree = worktree.map_err(|e| git_failure(&format!("making lane `{id}` ahead of time"), &e))?;
         if is_settled(&shared, &id) {
             ports::claim(&shared, &id)?;
@@ -70,7 +70,9 @@ async fn make(
 /// user's checkout, which may change any time, is copied into it.
 fn is_settled(context: &Context, lane: &LaneId) -> bool {
     let plan = context.lane(lane);
-    plan.parent.is_none() && plan.furnish.copy.is_empty() && !context.project.repo.has_include()
+    plan.parent.is_none()
+        && plan.furnish.copy.as_deref().is_none_or(<[String]>::is_empty)
+        && !context.project.repo.has_include()
 }
 
 /// Whether there is more room than the worktree takes.

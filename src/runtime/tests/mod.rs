@@ -13,6 +13,7 @@ mod resume;
 mod review;
 mod surroundings;
 mod task_prs;
+mod trees;
 mod undo;
 
 use std::path::Path;

@@ -42,7 +42,7 @@ pub fn pull_request(plan: &Plan, state: &State, lane: LaneIx, diff: &[DiffFile])
         "{}\n{}\n<!-- {} -->\n",
         section.reproduce(),
         section.origin(),
-        pr_marker(plan, &plan.lanes[lane].id, state.lanes[lane].resets)
+        pr_marker(plan, &plan.lanes[lane].id, state.lanes[lane].rounds())
     );
     let mut body = head.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
     let used = body.chars().count() + tail.chars().count() + 2;

@@ -18,7 +18,8 @@ pub fn inline(text: &str, most: usize) -> String {
 
 /// Words as the title of a pull request or a line of prose, of at most `most` characters before they are made inert.
 pub fn prose(text: &str, most: usize) -> String {
-    inert(&one_line(text, most))
+    // At the start of a line a fence would make code of all that follows it.
+    inert(&one_line(text, most)).replace("``", "`\u{200b}`").replace("~~~", "~~\u{200b}~")
 }
 
 /// Words as a code span on one line, fit for a table cell, of at most `most` characters before they are made inert.

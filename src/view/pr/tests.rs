@@ -106,6 +106,23 @@ fn own(line: &str) -> bool {
     line.starts_with("<details><summary>") || line == "</details>" || line.starts_with("<!-- laneway:")
 }
 
+/// The lines that stand in no block of code.
+fn outside_of_fences(body: &str) -> Vec<&str> {
+    let mut fence: Option<&str> = None;
+    let mut outside = Vec::new();
+    for line in body.lines() {
+        let ticks = &line[..line.len() - line.trim_start_matches('`').len()];
+        match fence {
+            Some(open) if line == open => fence = None,
+            Some(_) => {}
+            None if ticks.len() >= 3 => fence = Some(ticks),
+            None => outside.push(line),
+        }
+    }
+    assert_eq!(fence, None, "a fence was left open");
+    outside
+}
+
 fn told(text: &str) -> Story {
     let mut story = half_way();
     for class in [ConcernClass::Ops, ConcernClass::Design] {
@@ -153,6 +170,52 @@ proptest! {
         prop_assert_eq!(count("```"), 4, "only the picture and the commands are fenced");
         for row in body.lines().filter(|l| l.starts_with("| `")) {
             prop_assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{:?}", row);
+        }
+    }
+
+    #[test]
+    fn ar10_hostile_paths_and_names_stay_inert_where_conflicts_are_told(text in hostile(), is_ahead in any::<bool>()) {
+        let mut story = half_way();
+        let api = Subject::lane(&lane("api"));
+        let mut conflict = ConflictPredicted::over(text.clone(), vec![text.clone(), text.clone()], text.clone());
+        if is_ahead {
+            let tip = story.state.lanes[0].tip.clone().expect("it has a tip");
+            conflict.probed = Some(Probed { lane: None, ours: tip, theirs: sha(41) });
+        } else {
+            conflict.marked = Some(sha(40));
+            let from = vec![SyncSource::Target { landed: vec![] }];
+            story.intend(api.clone(), Effect::Sync { lane: lane("api"), n: 1, tip: sha(11), from });
+        }
+        story.tell(api.clone(), conflict);
+        story.check(api, CHECK_MERGEABLE, CheckStatus::Fail, &text);
+        let body = pull_request(&story.plan, &story.state, 0, &[]).body;
+        let trouble = body.split_once("## Trouble ahead\n\n").map(|(_, rest)| rest).expect("told");
+        let trouble = trouble.split("\n## ").next().unwrap_or_default();
+        prop_assert_eq!(trouble.trim().lines().count(), 2, "{:?}", trouble);
+        prop_assert!(trouble.trim().lines().all(|line| line.starts_with("- It ")), "{:?}", trouble);
+        prop_assert_eq!(trouble.lines().find_map(active), None, "{:?}", trouble);
+    }
+
+    #[test]
+    fn ar10_hostile_branches_and_descriptions_stay_inert_where_lanes_are_told(text in hostile()) {
+        let mut stacked = half_way();
+        let synced = LaneSynced { upstream: vec![(lane("api"), sha(11))], tip: sha(20) };
+        stacked.provision("web").tell(Subject::lane(&lane("web")), synced).land("page", 21).open("web", 2);
+        let mut nested = Story::begun(NESTED);
+        nested.provision("part").land("piece", 31);
+        for (story, lane, told) in [(&stacked, 1, "- stacked: "), (&nested, 1, "- nested in lane ")] {
+            let mut plan = (*story.plan).clone();
+            plan.description = Some(text.clone());
+            for lane in &mut plan.lanes {
+                lane.target = text.clone();
+            }
+            let PrText { title, body } = pull_request(&plan, &story.state, lane, &[file(&text)]);
+            prop_assert_eq!(active(&title), None);
+            prop_assert!(body.contains(told), "{}", body);
+            let found = outside_of_fences(&body).into_iter();
+            let found: Vec<&str> = found.filter(|line| !own(line) && active(line).is_some()).collect();
+            // Numbers of Laneway's own pull requests are links on purpose.
+            prop_assert!(found.iter().all(|line| line.replace(" (#1)", "").replace(" (#2)", "") != **line), "{:?}", found);
         }
     }
 

@@ -5,13 +5,26 @@ use std::path::{Component, Path};
 
 use super::Look;
 use crate::event::{CheckStatus, Failure, Output, OutputsRecorded, named};
-use crate::git::DiffFile;
+use crate::git::{Change, DiffFile};
 use crate::graph::ExpectedOutput;
 use crate::id::{Category, Sha};
 use crate::runtime::effects::{attempt, chain, permanent};
 use crate::signal::{self, OutputItem, Outputs};
 
 impl Look<'_> {
+    /// A file that the lane does not hold was not deleted by anyone who has seen it: a git that did not know of the sparse
+    /// checkout has taken it for missing.
+    pub(super) fn judge_cone(&mut self, work: &[&DiffFile]) {
+        let shape = self.context.shape(&self.task.lane);
+        let unseen = |file: &&&DiffFile| file.change == Change::Deleted && !shape.holds(&file.path);
+        let deleted: Vec<&str> = work.iter().filter(unseen).map(|file| file.path.as_str()).collect();
+        if !deleted.is_empty() {
+            let detail =
+                format!("files were deleted that lie outside of the lane's `sparse`: {}", named(&deleted));
+            self.check("sparse", CheckStatus::Fail, &detail);
+        }
+    }
+
     /// Whether the outputs that the task must declare were declared and are in `commit`.
     pub(super) fn judge_outputs(&mut self, commit: &Sha) -> Result<(), Failure> {
         let expected = &self.task.contract.outputs;
@@ -58,7 +71,7 @@ impl Look<'_> {
         if self.known.landed_before {
             return;
         }
-        if files.iter().any(|file| adr.holds(&file.path) && file.change != crate::git::Change::Deleted) {
+        if files.iter().any(|file| adr.holds(&file.path) && file.change != Change::Deleted) {
             self.check("adr", CheckStatus::Pass, "");
         } else if self.is_claimed() {
             let detail =

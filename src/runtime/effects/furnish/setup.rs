@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::Room;
 use super::shelf::{Shelf, ShelfError, Slot};
-use crate::agent;
 use crate::event::{CheckRecorded, CheckStatus, Failure, FailureKind};
 use crate::exec::{self, Bounded, Launch, StdinFrom};
 use crate::graph::{Millis, Setup};
@@ -48,6 +47,10 @@ pub(super) async fn run_all(
             Err(Trouble::Halted) => return Err(interrupted(one)),
             Err(Trouble::Broken(failure)) => return Err(failure),
             Err(Trouble::Failed { detail }) => {
+                if let Some(full) = context.lacks_room(&room.worktree.path) {
+                    let message = format!("{}; {full}", detail.lines().next().unwrap_or_default());
+                    return Err(permanent(message));
+                }
                 let message = format!(
                     "{}; its log is {}",
                     detail.lines().next().unwrap_or_default(),
@@ -146,7 +149,7 @@ impl Work<'_> {
         let launch = Launch {
             argv: gate::argv(&setup.command),
             cwd: lane.clone(),
-            env: agent::environment(&self.context.environment, lane, &self.given()),
+            env: self.context.environment_in(lane, &self.given())?,
             stdin: StdinFrom::Null,
             log: self.log.clone(),
             tag: self.tag.clone(),

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
+use crate::failpoint::{self, Point};
 use crate::git::{GitError, Repo, RepoLock, Worktree, copy_tree, is_way_shut};
 use crate::graph::Setup;
 
@@ -109,6 +110,7 @@ impl Slot {
         if self.makes.iter().any(|made| is_way_shut(&worktree.path, Path::new(made))) {
             return Ok(false);
         }
+        failpoint::write(Point::SetupTake).map_err(io_error(&self.path))?;
         let paths: Vec<PathBuf> = self.makes.iter().map(PathBuf::from).collect();
         repo.set_aside(worktree, &paths)?;
         let latest = Some(repo.before_its_files(worktree)?);
@@ -118,6 +120,7 @@ impl Slot {
         let used = File::options().write(true).open(&about);
         let used = used.and_then(|file| file.set_times(FileTimes::new().set_modified(SystemTime::now())));
         used.map_err(io_error(&about))?;
+        failpoint::pass(Point::SetupTaken);
         Ok(true)
     }
 
@@ -128,6 +131,7 @@ impl Slot {
             return Ok(Some(missing.clone()));
         }
         let root = self.path.parent().unwrap_or(&self.path);
+        failpoint::write(Point::SetupKeep).map_err(io_error(root))?;
         let aside = tempfile::Builder::new().prefix("new-").tempdir_in(root).map_err(io_error(root))?;
         for made in &self.makes {
             copy_tree(&worktree.path.join(made), &aside.path().join("made").join(made), None)?;
@@ -135,9 +139,11 @@ impl Slot {
         let finish = || -> io::Result<()> {
             let about = serde_json::to_vec(&About { command: command.to_owned() })?;
             std::fs::write(aside.path().join("about.json"), about)?;
+            failpoint::pass(Point::SetupAside);
             std::fs::rename(aside.path(), &self.path)
         };
         finish().map_err(io_error(&self.path))?;
+        failpoint::pass(Point::SetupKept);
         // It is not there any more to be removed.
         drop(aside.keep());
         Ok(None)

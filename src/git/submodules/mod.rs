@@ -1,0 +1,302 @@
+//! Submodules in lanes, those in submodules too.
+//!
+//! A submodule in a lane is a worktree of its store ([`store`]), made, kept, reset and removed like a lane: whatever holds for a
+//! lane's files holds for its. The user's clones and config are read at most. Which ones lie in a lane is noted in its
+//! private git directory before the first of them is made, so that what a crash left is known.
+//!
+//! A lane's commit names the commits of its submodules, and only those count: what is not committed in a submodule is in no result. It
+//! is in custody, where the submodule's entry is then the custody commit in its store.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "notes which submodules lie in a lane, and clears their places"
+)]
+
+mod declared;
+mod store;
+
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+
+use git2::Oid;
+use serde::{Deserialize, Serialize};
+
+use super::private::Private;
+use super::provision::move_to_trash;
+use super::repo::{oid, replace_file};
+use super::reset::remove_any;
+use super::tree_state::{DirtyFile, DirtyKind, StatusEntry, status};
+use super::{GitError, Repo, Worktree};
+use crate::id::Sha;
+use declared::Submodule;
+
+/// Where it is noted which submodules lie in a lane.
+const FILE: &str = "submodules.json";
+/// Of a store: where the user's clone of it is, or would be.
+pub(super) const CLONE: &str = "clone";
+
+/// A submodule that lies in a lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Placed {
+    /// From the lane's root.
+    pub(super) path: String,
+    /// The folder of its store.
+    store: PathBuf,
+}
+
+/// One of them, with the means to do something about it.
+pub(super) struct Module {
+    pub(super) path: String,
+    pub(super) store: Repo,
+    pub(super) worktree: Worktree,
+}
+
+impl Placed {
+    fn all(private: &Path) -> Result<Vec<Self>, GitError> {
+        let path = private.join(FILE);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(GitError::io("read", &path)(error)),
+        };
+        serde_json::from_slice(&bytes).map_err(|error| GitError::io("read", &path)(error.into()))
+    }
+
+    fn note(all: &[Self], private: &Path) -> Result<(), GitError> {
+        let path = private.join(FILE);
+        let text = serde_json::to_vec(all).map_err(|error| GitError::io("written", &path)(error.into()))?;
+        replace_file(&path, &text)
+    }
+}
+
+/// Whether submodules of ours lie in the lane with this private git directory.
+pub(super) fn are_in(private: &Path) -> bool {
+    private.join(FILE).exists()
+}
+
+impl Repo {
+    /// The submodules that lie in the lane.
+    pub(super) fn modules(&self, worktree: &Worktree) -> Result<Vec<Module>, GitError> {
+        let mut modules = Vec::new();
+        for Placed { path, store } in Placed::all(&worktree.private(self))? {
+            let store = self.store_at(&store);
+            if let Some(worktree) = store.reopen(&worktree.path.join(&path))? {
+                modules.push(Module { path, store, worktree });
+            }
+        }
+        Ok(modules)
+    }
+
+    /// Brings the submodules of a lane, whose files are those of `at`, to what `at` has. Like a reset it destroys.
+    pub(super) fn set_modules(
+        &self,
+        private: &Private<'_>,
+        worktree: &Worktree,
+        at: &Sha,
+    ) -> Result<(), GitError> {
+        if !private.shape().submodules {
+            return Ok(());
+        }
+        let before = Placed::all(private.dir())?;
+        let wanted = self.submodules(at, private.cone().as_ref())?;
+        if before.is_empty() && wanted.is_empty() {
+            return Ok(());
+        }
+        let mut stores = Vec::new();
+        for one in &wanted {
+            stores.push(self.store(one, &self.clones(one, worktree), private.shape().offline)?);
+        }
+        let place = |(one, store): (&Submodule, &Repo)| Placed {
+            path: one.path.clone(),
+            store: store.common_dir().to_owned(),
+        };
+        let after: Vec<Placed> = wanted.iter().zip(&stores).map(place).collect();
+        let gone = before.iter().filter(|one| !after.contains(one));
+        if before != after {
+            Placed::note(&gone.clone().chain(&after).cloned().collect::<Vec<_>>(), private.dir())?;
+        }
+        for one in gone.clone() {
+            self.drop_module(worktree, one)?;
+        }
+        for (one, store) in wanted.iter().zip(&stores) {
+            self.set_module(private, worktree, one, store)?;
+        }
+        if gone.count() > 0 {
+            Placed::note(&after, private.dir())?;
+        }
+        Ok(())
+    }
+
+    /// What differs between the lane's files and `at`, but for the submodules that are brought to it after its files.
+    pub(super) fn beside_modules(
+        &self,
+        private: &Private<'_>,
+        at: &Sha,
+    ) -> Result<Vec<StatusEntry>, GitError> {
+        let mut entries = status(private, at)?;
+        if private.shape().submodules && !entries.is_empty() {
+            let modules = self.submodules(at, private.cone().as_ref())?;
+            let is_one = |entry: &StatusEntry| modules.iter().any(|one| Path::new(&one.path) == entry.path);
+            entries.retain(|entry| entry.kind() == DirtyKind::Untracked || !is_one(entry));
+        }
+        Ok(entries)
+    }
+
+    fn set_module(
+        &self,
+        private: &Private<'_>,
+        lane: &Worktree,
+        one: &Submodule,
+        store: &Self,
+    ) -> Result<(), GitError> {
+        let path = lane.path.join(&one.path);
+        if std::fs::symlink_metadata(&path).is_ok_and(|found| !found.is_dir()) {
+            remove_any(&path)?;
+        }
+        if let Some(found) = store.reopen(&path)? {
+            store.keep_head(&found)?;
+        }
+        let worktree = match store.provision_as(&path, &one.commit, private.shape()) {
+            // Files that nobody counts, as no repository was there.
+            Err(GitError::PathOccupied { .. }) => {
+                let name = format!("{}-submodule", lane.name());
+                move_to_trash(&path, &self.record_dir().join("trash"), &name)?;
+                store.provision_as(&path, &one.commit, private.shape())?
+            }
+            other => other?,
+        };
+        store.set_to(&worktree, &one.commit)
+    }
+
+    /// Holds on to the commit that a submodule in a lane is at.
+    fn keep_head(&self, worktree: &Worktree) -> Result<(), GitError> {
+        match self.head(worktree) {
+            Ok(head) => self.keep_commit(&head.sha),
+            Err(GitError::HeadUnborn { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn drop_module(&self, lane: &Worktree, one: &Placed) -> Result<(), GitError> {
+        let store = self.store_at(&one.store);
+        let path = lane.path.join(&one.path);
+        if let Some(worktree) = store.reopen(&path)? {
+            store.keep_head(&worktree)?;
+            store.remove(&worktree, &self.record_dir().join("trash"))?;
+        }
+        Ok(())
+    }
+
+    /// Repositories on this machine that may have what a submodule needs: the user's clone, and one that an agent made.
+    fn clones(&self, one: &Submodule, lane: &Worktree) -> Vec<PathBuf> {
+        let parts = Path::new(&one.name).components();
+        let is_plain =
+            parts.clone().count() > 0 && parts.into_iter().all(|p| matches!(p, Component::Normal(_)));
+        let mut clones = Vec::new();
+        if is_plain {
+            clones.push(self.clone_dir().join("modules").join(&one.name));
+            clones.push(lane.admin.join("modules").join(&one.name));
+        }
+        if !self.is_bare() {
+            clones.push(self.root().join(&one.path).join(".git"));
+        }
+        clones.push(lane.path.join(&one.path).join(".git"));
+        clones.retain(|clone| clone.join("objects").is_dir());
+        clones
+    }
+
+    /// The git directory of the user's that this is, or is a store for.
+    pub(super) fn clone_dir(&self) -> PathBuf {
+        let text = std::fs::read(self.common_dir().join(CLONE));
+        let bytes = text.unwrap_or_default();
+        if bytes.is_empty() {
+            return self.common_dir().to_owned();
+        }
+        PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes))
+    }
+
+    /// What is not committed in the lane's submodules, by its path from the lane's root.
+    pub(super) fn dirty_in_modules(&self, worktree: &Worktree) -> Result<Vec<DirtyFile>, GitError> {
+        let mut files = Vec::new();
+        for module in self.modules(worktree)? {
+            if !module.worktree.path.is_dir() {
+                continue;
+            }
+            let head = match module.store.head(&module.worktree) {
+                Ok(head) => head.sha,
+                Err(GitError::HeadUnborn { .. }) => {
+                    files.push(DirtyFile { path: module.path, kind: DirtyKind::Modified });
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for file in module.store.tree_state(&module.worktree, &head)?.files {
+                files.push(DirtyFile { path: format!("{}/{}", module.path, file.path), kind: file.kind });
+            }
+        }
+        Ok(files)
+    }
+
+    /// Keeps what lies in the lane's submodules and is not in `base`, each in its store under the same name, and returns the commit
+    /// that stands for each of them.
+    pub(super) fn custody_of_modules(
+        &self,
+        worktree: &Worktree,
+        base: &Sha,
+        ref_name: &str,
+        reason: &str,
+    ) -> Result<Vec<(String, Oid)>, GitError> {
+        let mut kept = Vec::new();
+        for module in self.modules(worktree)? {
+            let recorded = self.link_of(base, &module.path)?;
+            let known: Vec<Sha> = recorded.iter().cloned().collect();
+            let name = module.store.free_name(ref_name)?;
+            if let Some(commit) = module.store.custody(&module.worktree, &name, reason, &known)? {
+                kept.push((module.path, oid(&commit)?));
+                continue;
+            }
+            match module.store.head(&module.worktree) {
+                Ok(head) if recorded.as_ref() != Some(&head.sha) => {
+                    module.store.keep_commit(&head.sha)?;
+                    kept.push((module.path, oid(&head.sha)?));
+                }
+                Ok(_) | Err(GitError::HeadUnborn { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The first name like `name` that no ref has: a try that was cut off may have taken it.
+    fn free_name(&self, name: &str) -> Result<String, GitError> {
+        let mut free = name.to_owned();
+        let mut number = 1;
+        while self.read_ref(&free)?.is_some() {
+            number += 1;
+            free = format!("{name}.{number}");
+        }
+        Ok(free)
+    }
+
+    /// Brings a submodule in a lane to what custody kept of it.
+    pub(super) fn restore_module(&self, worktree: &Worktree, path: &str, kept: &Sha) -> Result<(), GitError> {
+        let modules = self.modules(worktree)?;
+        let Some(module) = modules.into_iter().find(|module| module.path == path) else { return Ok(()) };
+        let (head, files) = module.store.kept_parts(kept)?;
+        module.store.keep_head(&module.worktree)?;
+        module.store.set_to(&module.worktree, &head)?;
+        if files {
+            let _all = module.store.overlay(&module.worktree, kept)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the submodules of a lane that is gone.
+    pub(super) fn forget_modules(&self, worktree: &Worktree) -> Result<(), GitError> {
+        for module in self.modules(worktree)? {
+            module.store.keep_head(&module.worktree)?;
+            module.store.forget_modules(&module.worktree)?;
+            module.store.forget_worktree(&module.worktree)?;
+        }
+        Ok(())
+    }
+}
