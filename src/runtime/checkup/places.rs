@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Finding, Needs};
-use crate::git::{LeftToGit, Survey, Writer};
+use crate::git::{LaneFiles, LeftToGit, Survey, Writer};
 use crate::journal::{FileSystem, LockError, Locks, file_system};
 use crate::runtime::Project;
 use crate::runtime::effects::chain;
@@ -87,13 +87,13 @@ fn lanes(survey: &Survey, standing: &Path) -> Finding {
         }
         Writer::Git { why } => format!("written by git: {why}"),
     };
-    let found = format!("{way}; {}", unshared(standing));
-    let submodules = survey.lane.map_or(0, |lane| lane.submodules);
-    if submodules > 0 {
-        let found = format!("{found}; {submodules} submodules stay empty");
-        let next = "add `setup = [\"git submodule update --init\"]` to the workstreams".to_owned();
-        return Finding::warn("lanes", found, next);
-    }
+    let submodules = match survey.lane {
+        Some(LaneFiles { submodules: count @ 1.., .. }) => {
+            format!("; {count} submodules, unless `submodules = false`")
+        }
+        _ => String::new(),
+    };
+    let found = format!("{way}; {}{submodules}", unshared(standing));
     match survey.writer {
         Writer::Git { why: LeftToGit::Setting { key } } => {
             Finding::warn("lanes", found, format!("git config --show-origin --get-all {key}"))
