@@ -104,7 +104,12 @@ fn lanes(survey: &Survey, standing: &Path) -> Finding {
 
 /// Why lanes do not share what they have in common.
 fn unshared(standing: &Path) -> String {
-    format!("their files are not shared ({})", kind_of(standing))
+    let why = match kind_of(standing).as_str() {
+        "btrfs" => "snapshots of btrfs are not used yet".to_owned(),
+        "xfs" | "bcachefs" => "reflinks of small files gain nothing".to_owned(),
+        kind => format!("{kind} cannot, and an overlay would have to be mounted for each"),
+    };
+    format!("their files are not shared: {why}")
 }
 
 /// Whether the lanes fit. What is built in them comes on top.
