@@ -27,6 +27,7 @@ use super::tree_state::{StatusEntry, status};
 use super::{GitError, Identity, Repo, Worktree};
 use crate::failpoint::{self, Point};
 use crate::id::Sha;
+use crate::plain_file::{self, Odd};
 
 /// Custody must also work where the user has no identity, or one that signs.
 pub(super) const KEEPER: (&str, &str) = ("Laneway", "laneway@localhost");
@@ -136,8 +137,15 @@ impl Repo {
     /// index is missing or beyond reading: then the files are all there is to keep.
     fn index_tree(&self, worktree: &Worktree) -> Result<Option<Sha>, GitError> {
         let path = worktree.admin.join("index");
-        if !path.exists() {
-            return Ok(None);
+        match plain_file::open(&path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            // A pipe there would hold up whoever reads it for good.
+            Err(error) if Odd::of(&error).is_some() => {
+                tracing::warn!(%error, path = %path.display(), "an agent's index is no file");
+                return Ok(None);
+            }
+            Err(error) => return Err(GitError::io("read", &path)(error)),
         }
         let entries = match read_index(&path) {
             Ok(entries) => entries,

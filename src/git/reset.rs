@@ -64,6 +64,7 @@ impl Repo {
         at: &Sha,
     ) -> Result<(), GitError> {
         self.repair(worktree, at)?;
+        self.drop_modules(private, worktree, at)?;
         let known = private.at()?;
         let there = match &known {
             Some(known) => self.tree_of(known)? == self.tree_of(at)? && status(private, at)?.is_empty(),

@@ -204,7 +204,7 @@ fn at(tree: &Tree<'_>, path: &Path) -> Result<Option<(Oid, i32)>, GitError> {
 }
 
 /// Removes a file or link that stands where `path` needs a directory; nothing is ever written through a link.
-fn clear_way(root: &Path, path: &Path) -> Result<(), GitError> {
+pub(super) fn clear_way(root: &Path, path: &Path) -> Result<(), GitError> {
     let mut place = root.to_owned();
     for part in path.parent().into_iter().flat_map(Path::iter) {
         place.push(part);

@@ -54,7 +54,8 @@ impl Repo {
             let tree = find_commit(repo, at)?.tree().map_err(failed())?;
             let mut found = BTreeMap::new();
             for (name, said) in said {
-                let is_wanted = !said.is_left_out && !said.url.is_empty() && is_inside(&said.path);
+                let is_wanted =
+                    !said.is_left_out && !said.url.is_empty() && is_inside(&said.path) && is_inside(&name);
                 if !is_wanted || cone.is_some_and(|cone| !cone.has(said.path.as_bytes())) {
                     continue;
                 }

@@ -24,8 +24,9 @@ use super::private::Private;
 use super::provision::move_to_trash;
 use super::repo::{oid, replace_file};
 use super::reset::remove_any;
+use super::restore::clear_way;
 use super::tree_state::{DirtyFile, DirtyKind, StatusEntry, status};
-use super::{GitError, Repo, Worktree};
+use super::{GitError, Repo, Worktree, is_way_shut};
 use crate::id::Sha;
 use declared::Submodule;
 
@@ -73,11 +74,20 @@ pub(super) fn are_in(private: &Path) -> bool {
     private.join(FILE).exists()
 }
 
+/// Whether an agent's link, or a file, stands where the submodule's folder or one above it should be. What lies beyond is
+/// not the lane's: another lane's submodule, or anything else of the user's.
+fn leads_elsewhere(lane: &Worktree, path: &str) -> bool {
+    is_way_shut(&lane.path, Path::new(path)) || lane.path.join(path).is_symlink()
+}
+
 impl Repo {
     /// The submodules that lie in the lane.
     pub(super) fn modules(&self, worktree: &Worktree) -> Result<Vec<Module>, GitError> {
         let mut modules = Vec::new();
         for Placed { path, store } in Placed::all(&worktree.private(self))? {
+            if leads_elsewhere(worktree, &path) {
+                continue;
+            }
             let store = self.store_at(&store);
             if let Some(worktree) = store.reopen(&worktree.path.join(&path))? {
                 modules.push(Module { path, store, worktree });
@@ -126,6 +136,22 @@ impl Repo {
         Ok(())
     }
 
+    /// Takes submodules away that `at` does not have, before its files are written: they may be where these were.
+    pub(super) fn drop_modules(
+        &self,
+        private: &Private<'_>,
+        worktree: &Worktree,
+        at: &Sha,
+    ) -> Result<(), GitError> {
+        let before = Placed::all(private.dir())?;
+        if before.is_empty() || !private.shape().submodules {
+            return Ok(());
+        }
+        let wanted = self.submodules(at, private.cone().as_ref())?;
+        let is_gone = |one: &&Placed| !wanted.iter().any(|other| other.path == one.path);
+        before.iter().filter(is_gone).try_for_each(|one| self.drop_module(worktree, one))
+    }
+
     /// What differs between the lane's files and `at`, but for the submodules that are brought to it after its files.
     pub(super) fn beside_modules(
         &self,
@@ -148,6 +174,7 @@ impl Repo {
         one: &Submodule,
         store: &Self,
     ) -> Result<(), GitError> {
+        clear_way(&lane.path, Path::new(&one.path))?;
         let path = lane.path.join(&one.path);
         if std::fs::symlink_metadata(&path).is_ok_and(|found| !found.is_dir()) {
             remove_any(&path)?;
@@ -177,6 +204,9 @@ impl Repo {
     }
 
     fn drop_module(&self, lane: &Worktree, one: &Placed) -> Result<(), GitError> {
+        if leads_elsewhere(lane, &one.path) {
+            return Ok(());
+        }
         let store = self.store_at(&one.store);
         let path = lane.path.join(&one.path);
         if let Some(worktree) = store.reopen(&path)? {

@@ -15,6 +15,7 @@ use super::CLONE;
 use super::declared::Submodule;
 use crate::git::command::{Git, Scope};
 use crate::git::repo::sync_dir;
+use crate::git::reset::remove_any;
 use crate::git::{GitError, Repo, RepoLock};
 use crate::id::Sha;
 
@@ -35,6 +36,7 @@ impl Repo {
         if !dir.join("HEAD").exists() {
             self.make_store(submodule, clones, &stores, &dir)?;
         }
+        self.configure(submodule, &dir)?;
         let store = self.store_at(&dir);
         let has_it = || store.has_commit(&submodule.commit);
         if !has_it()? {
@@ -75,19 +77,10 @@ impl Repo {
             .args(["--quiet", "--bare", "--object-format=sha1", "--initial-branch=main", "--template="])
             .arg(at)
             .run()?;
-        let config = |args: &[&str]| {
-            Git::new(Scope::Nowhere, "config").arg("--file").arg(at.join("config")).args(args).run()
-        };
-        // A submodule's git may be asked about a worktree; of a linked one it would be told the wrong.
-        config(&["--unset", "core.bare"])?;
-        config(&["core.logAllRefUpdates", "true"])?;
-        // Those in it are checked out, so an agent's git is to look into them.
-        config(&["submodule.active", "."])?;
-        config(&["remote.origin.url", &self.address(submodule)?])?;
-        config(&["remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"])?;
         let clone = self.clone_dir().join("modules").join(&submodule.name);
         std::fs::write(at.join(CLONE), clone.as_os_str().as_bytes()).map_err(made())?;
-        if let Some(clone) = clones.iter().find(|clone| is_whole(clone)) {
+        // Only of the user's own clone: the files of others are in agents' hands.
+        if let Some(clone) = clones.iter().find(|&other| *other == clone && is_whole(other)) {
             link_objects(&clone.join("objects"), &at.join("objects")).map_err(made())?;
             // What it knows of its remote, so that an agent knows it too.
             let fetched = Git::configured(self.store_at(at).scope(), "fetch", LOCAL)
@@ -107,6 +100,24 @@ impl Repo {
         std::fs::rename(at, dir).and_then(|()| sync_dir(stores)).map_err(made())?;
         drop(aside.keep());
         Ok(())
+    }
+
+    /// Writes the store's config anew each time: agents can write to it, and the address may be another by now.
+    fn configure(&self, submodule: &Submodule, dir: &Path) -> Result<(), GitError> {
+        let new = dir.join("config.new");
+        remove_any(&new)?;
+        let config = |key: &str, value: &str| {
+            Git::new(Scope::Nowhere, "config").arg("--file").arg(&new).args([key, value]).run()
+        };
+        config("core.repositoryFormatVersion", "0")?;
+        config("core.fileMode", "true")?;
+        config("core.logAllRefUpdates", "true")?;
+        // Those in it are checked out, so an agent's git is to look into them.
+        config("submodule.active", ".")?;
+        config("remote.origin.url", &self.address(submodule)?)?;
+        config("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")?;
+        let path = dir.join("config");
+        std::fs::rename(&new, &path).map_err(GitError::io("written", &path))
     }
 
     /// Takes the commit from a clone on this machine; says whether that went well.

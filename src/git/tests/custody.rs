@@ -235,3 +235,24 @@ fn nothing_is_laid_out_beside_the_lane() {
         assert!(!lane.path.join(dir).join(name).exists());
     }
 }
+
+#[test]
+fn p01_a_pipe_in_the_place_of_an_agents_index_holds_nobody_up() {
+    let fixture = Fixture::new();
+    let lane = fixture.lane("a");
+    write(&lane.path.join("new.txt"), "new\n");
+    let index = lane.admin.join("index");
+    if index.exists() {
+        std::fs::remove_file(&index).unwrap();
+    }
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &index,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from(0o600),
+        0,
+    )
+    .unwrap();
+    let kept = fixture.repo.custody(&lane, "refs/laneway/custody/g/1/pipe", "why", &[]).unwrap();
+    assert!(kept.is_some());
+}

@@ -280,3 +280,72 @@ fn p14_a_lane_with_submodules_is_removed_without_a_trace() {
     assert_eq!(read(&kept.join("libs/core/deep/left")), "left\n");
     assert_eq!(nested.dirty(&nested.lane("clean"), &nested.start), []);
 }
+
+#[test]
+fn p14_through_a_link_above_a_submodule_nothing_is_cleaned_written_or_taken() {
+    let nested = Nested::new();
+    let repo = &nested.fixture.repo;
+    let (lane, other) = (nested.lane("a"), nested.lane("b"));
+    write(&other.path.join("libs/core/wip.txt"), "wip\n");
+    let precious = nested.fixture.dir.path().join("precious");
+    std::fs::create_dir_all(precious.join("core")).expect("a directory");
+    write(&precious.join("core/work.txt"), "work\n");
+    for (n, target) in [precious.join("core"), other.path.join("libs/core")].into_iter().enumerate() {
+        let before = contents(&target);
+        let folder = target.parent().expect("a folder").display().to_string();
+        let hidden = "printf '/.gitignore\\n/libs\\n' > .gitignore";
+        shell(&lane.path, &format!("rm -rf libs; ln -s '{folder}' libs; {hidden}"));
+        assert!(repo.modules(&lane).expect("a list").is_empty(), "it is not the lane's");
+        let kept = repo.custody(
+            &lane,
+            &format!("refs/laneway/custody/g/1/{n}"),
+            "why",
+            std::slice::from_ref(&nested.start),
+        );
+        let _kept = kept.expect("custody");
+        repo.set_to(&lane, &nested.start).expect("a reset");
+        assert_eq!(contents(&target), before, "beyond the link");
+        assert_eq!(read(&lane.path.join("libs/core/core.txt")), "one\n");
+        // Landed as work: the lane comes to a commit that has the link in the place of the folder.
+        let linked = format!(
+            "rm -rf libs; ln -s '{folder}' libs; git update-index --force-remove libs/core; git add -f libs;
+             git commit -qm linked; git rev-parse HEAD"
+        );
+        let linked = sha(&shell(&lane.path, &linked));
+        repo.set_to(&lane, &linked).expect("a reset");
+        assert_eq!(contents(&target), before, "beyond the link that was committed");
+        repo.set_to(&lane, &nested.start).expect("a reset");
+        assert_eq!(contents(&target), before, "beyond the link that went");
+    }
+    assert_eq!(repo.modules(&other).expect("a list").len(), 1);
+}
+
+#[test]
+fn p14_files_that_an_agent_put_in_the_place_of_a_submodule_are_checked_out() {
+    let nested = Nested::new();
+    let repo = &nested.fixture.repo;
+    let lane = nested.lane("a");
+    let vendored = "rm -rf libs/core/.git libs/core/deep libs/core/.gitmodules; git rm -q --cached libs/core
+                    git add libs/core; git commit -qm vendored; git rev-parse HEAD";
+    let vendored = sha(&shell(&lane.path, vendored));
+    for at in [&nested.start, &vendored, &nested.start, &vendored] {
+        repo.set_to(&lane, at).expect("a reset");
+        assert_eq!(nested.dirty(&lane, at), [], "{at}");
+        assert_eq!(read(&lane.path.join("libs/core/core.txt")), "one\n");
+        assert_eq!(lane.path.join("libs/core/.git").exists(), *at == nested.start);
+    }
+}
+
+#[test]
+fn p14_what_an_agent_writes_into_a_stores_config_does_not_last() {
+    let nested = Nested::new();
+    let lane = nested.lane("a");
+    let module = lane.path.join("libs/core");
+    git(&module, &["config", "filter.z.clean", "echo PWNED"]);
+    git(&module, &["config", "extensions.partialClone", "origin"]);
+    git(&module, &["config", "core.repositoryFormatVersion", "1"]);
+    let other = nested.lane("b");
+    assert_eq!(read(&other.path.join("libs/core/core.txt")), "one\n");
+    let config = git(&other.path.join("libs/core"), &["config", "--local", "--list"]);
+    assert!(!config.contains("PWNED") && !config.to_lowercase().contains("partialclone"), "{config}");
+}
