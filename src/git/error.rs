@@ -190,6 +190,14 @@ pub enum GitError {
         /// The directory.
         path: PathBuf,
     },
+    /// A directory that a lane needs is a worktree of another repository.
+    #[error("{} is a worktree of another repository, {}", path.display(), other.display())]
+    PathOfAnother {
+        /// The directory.
+        path: PathBuf,
+        /// The git directory of that repository.
+        other: PathBuf,
+    },
     /// A folder of a sparse lane that the commit does not have.
     #[error("`{folder}` of `sparse` is no folder of {}", commit.short())]
     NoSuchFolder {

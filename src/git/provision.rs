@@ -5,7 +5,8 @@
 //! is touched. The files are then checked out outside the lock, many lanes at a time.
 #![expect(clippy::disallowed_methods, reason = "makes and removes the directories of lanes")]
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ const SWEPT_TRIES: u32 = 1000;
 impl Repo {
     /// Makes a worktree at `path`, detached at `at`. Where it is there already, complete, it is returned as it is, with
     /// whatever work it holds. What a crash left half-made is finished. A directory that holds anything that is not
-    /// Laneway's is [`GitError::PathOccupied`].
+    /// Laneway's is [`GitError::PathOccupied`], and a worktree of another repository [`GitError::PathOfAnother`].
     pub fn provision(&self, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
         self.provision_as(path, at, &Shape::default())
     }
@@ -72,6 +73,7 @@ impl Repo {
     pub(super) fn register(&self, path: &Path, at: &Sha, shape: &Shape) -> Result<Worktree, GitError> {
         self.ensure_fits(shape, at)?;
         let path = resolved(path);
+        self.ensure_not_of_another(&path)?;
         self.ensure_free(&path)?;
         failpoint::write(Point::WorktreeDir)
             .and_then(|()| std::fs::create_dir_all(&path))
@@ -83,13 +85,20 @@ impl Repo {
         std::fs::create_dir_all(&private).map_err(GitError::io("created", &private))?;
         shape.write(&private)?;
         let gitfile = worktree.path.join(".git");
-        std::fs::write(&gitfile, gitfile_line(&worktree.admin)).map_err(GitError::io("written", &gitfile))?;
+        // Another repository, with its own lock, may want the directory at this moment: whoever makes the file has it.
+        let line = gitfile_line(&worktree.admin);
+        match File::create_new(&gitfile).and_then(|mut file| file.write_all(&line)) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(GitError::PathOccupied { path: worktree.path });
+            }
+            written => written.map_err(GitError::io("written", &gitfile))?,
+        }
         self.make_admin(&worktree, at)?;
         Ok(worktree)
     }
 
     /// A directory can be taken if it is missing, empty, or holds what a crash left of ours: a `.git` file that points into
-    /// this repository's worktrees, at nothing, or that was not written to its end.
+    /// this repository's worktrees, at nothing, or that was not written to its end. That file is removed.
     fn ensure_free(&self, path: &Path) -> Result<(), GitError> {
         let occupied = || Err(GitError::PathOccupied { path: path.to_owned() });
         let entries = match std::fs::read_dir(path) {
@@ -117,7 +126,11 @@ impl Repo {
             .map(|rest| Path::new(std::ffi::OsStr::from_bytes(rest.trim_ascii())));
         let at_nothing = pointed.is_some_and(|admin| !admin.exists());
         // The crash may have come before the whole of the line, or any of it, was written.
-        if ours.starts_with(&line) || (line.starts_with(&ours) && at_nothing) { Ok(()) } else { occupied() }
+        if ours.starts_with(&line) || (line.starts_with(&ours) && at_nothing) {
+            std::fs::remove_file(&gitfile).map_err(GitError::io("removed", &gitfile))
+        } else {
+            occupied()
+        }
     }
 
     /// A name that is not taken, made from the last two parts of the path (the graph and the lane).

@@ -1,8 +1,10 @@
 //! A lane's worktree: where it is, how git knows it, and where its HEAD is.
 #![expect(clippy::disallowed_methods, reason = "reads the git directory of a lane, never the lane itself")]
 
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -81,15 +83,34 @@ impl Worktree {
 
 impl Repo {
     /// The worktree that git knows at `path`, found in `<common>/worktrees/*/gitdir` and not through the lane's `.git`.
-    /// It is returned even where its directory is gone.
+    /// It is returned even where its directory is gone; where another repository has its worktree there now, it is
+    /// [`GitError::PathOfAnother`].
     pub fn reopen(&self, path: &Path) -> Result<Option<Worktree>, GitError> {
         let wanted = resolved(path);
         for admin in admin_dirs(self.common_dir())? {
             if path_of_admin(&admin)?.is_some_and(|found| resolved(&found) == wanted) {
+                self.ensure_not_of_another(&wanted)?;
                 return Ok(Some(Worktree { path: wanted, admin }));
             }
         }
         Ok(None)
+    }
+
+    /// Refuses a directory that is another repository's worktree: its `.git` says so, and so does that repository. A `.git`
+    /// alone says nothing, as an agent can replace it; neither does what cannot be read.
+    pub(super) fn ensure_not_of_another(&self, path: &Path) -> Result<(), GitError> {
+        let Ok(line) = plain_file::read(&path.join(".git"), plain_file::MOST_BYTES) else { return Ok(()) };
+        let Some(admin) = line.strip_prefix(b"gitdir: ") else { return Ok(()) };
+        let admin = path.join(OsStr::from_bytes(admin.trim_ascii_end()));
+        let Ok(Some(known)) = path_of_admin(&admin) else { return Ok(()) };
+        let Some(other) = admin.parent().and_then(Path::parent) else { return Ok(()) };
+        let place = |dir: &Path| std::fs::metadata(dir).map(|found| (found.dev(), found.ino())).ok();
+        // The store of a submodule is no repository of somebody else's.
+        let is_store = other.parent().is_some_and(|stores| stores.ends_with("laneway/modules"));
+        if is_store || resolved(&known) != resolved(path) || place(other) == place(self.common_dir()) {
+            return Ok(());
+        }
+        Err(GitError::PathOfAnother { path: path.to_owned(), other: other.to_owned() })
     }
 
     /// The lane's HEAD. Only commits of HEAD are judged, whatever branch an agent made up.

@@ -74,7 +74,7 @@ pub fn prepare(
         let outermost = outermost(graph, workstream);
         bases.insert(workstream.id.clone(), seen.base_of(graph, outermost, fallback.as_deref())?);
     }
-    let root = config.worktrees.clone().unwrap_or_else(|| project.root().join(".worktrees"));
+    let root = config.worktrees.clone().unwrap_or_else(|| project.worktrees());
     let folder = if run.0 == 1 { graph.name.to_string() } else { format!("{}.r{run}", graph.name) };
     Ok(plan::build(
         graph,

@@ -88,6 +88,32 @@ fn ar07_a_graph_runs_without_a_remote_and_in_a_bare_repository() {
 }
 
 #[test]
+fn ar06_bare_repositories_in_one_folder_keep_apart() {
+    let scratch = Setup::new().without_origin().bare().make();
+    let folder = scratch.repo().parent().expect("a folder").to_owned();
+    let two = folder.join("two.git").display().to_string();
+    scratch.git(&["clone", "-q", "--bare", ".", &two]);
+    for (key, value) in [("user.name", "A"), ("user.email", "a@example.org")] {
+        scratch.git(&["--git-dir", &two, "config", key, value]);
+    }
+    let path = scratch.shared().join("g.toml");
+    std::fs::write(
+        &path,
+        "schema = 1\nname = \"g\"\n[[workstreams]]\nid = \"a\"\n[[tasks]]\nid = \"work\"\nworkstream = \"a\"\nrun = \"echo worked > work.txt\"\n",
+    )
+    .expect("a writable directory");
+    let file = path.to_str().expect("a path in UTF-8");
+    scratch.laneway(&["run", file]).success();
+    scratch.laneway(&["--repo", &two, "run", file]).success();
+    for name in ["bare.git", "two.git"] {
+        let lane = folder.join(".worktrees").join(name).join("g/a");
+        let common = scratch.git_in(&lane, &["rev-parse", "--git-common-dir"]);
+        assert_eq!(common, folder.join(name).display().to_string());
+        assert!(folder.join(".laneway").join(name).join("g/1/lanes").is_dir());
+    }
+}
+
+#[test]
 fn ar21_chain_hands_work_and_summaries_on() {
     let scratch = busy_user();
     run(&scratch, "chain", 0, Merges::Nothing);

@@ -121,6 +121,8 @@ fn a_detached_head_without_a_remote_says_what_to_do() {
     scratch.git(&["checkout", "-q", "--detach"]);
     let before = UserState::of(&scratch);
     expect_refused(&scratch, "graphs/quickstart.toml", 2, &["hint:", "`base`"]);
+    let told = scratch.laneway(&["doctor"]).success();
+    assert!(told.stdout().contains("on no branch: graphs without `base` are refused"), "{}", told.stdout());
     UserState::of(&scratch).expect(&before);
 }
 

@@ -67,7 +67,9 @@ impl CustodyRestoreArgs {
 
 fn refused(error: GitError) -> CliError {
     let hint = match &error {
-        GitError::PathOccupied { .. } => Some("nothing is overwritten: give another --to"),
+        GitError::PathOccupied { .. } | GitError::PathOfAnother { .. } => {
+            Some("nothing is overwritten: give another --to")
+        }
         GitError::RefMoved { .. } => Some("no branch is moved: give another --branch"),
         _ => None,
     };
@@ -85,7 +87,7 @@ fn free_branch(project: &Project, id: &str) -> Result<String, CliError> {
 }
 
 fn free_path(project: &Project, id: &str) -> PathBuf {
-    let parent = project.root().join(".worktrees/restored");
+    let parent = project.worktrees().join("restored");
     let taken = |path: &Path| path.symlink_metadata().is_ok();
     let numbered = (1_u32..).map(|n| if n == 1 { id.to_owned() } else { format!("{id}-{n}") });
     let mut free = numbered.map(|name| parent.join(name)).filter(|path| !taken(path));

@@ -184,7 +184,7 @@ impl Repo {
         }
         let worktree = match store.provision_as(&path, &one.commit, private.shape()) {
             // Files that nobody counts, as no repository was there.
-            Err(GitError::PathOccupied { .. }) => {
+            Err(GitError::PathOccupied { .. } | GitError::PathOfAnother { .. }) => {
                 let name = format!("{}-submodule", lane.name());
                 move_to_trash(&path, &self.record_dir().join("trash"), &name)?;
                 store.provision_as(&path, &one.commit, private.shape())?

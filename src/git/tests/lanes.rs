@@ -134,6 +134,47 @@ fn p16_what_is_not_ours_is_never_taken() {
 }
 
 #[test]
+fn p16_a_worktree_of_another_repository_is_never_taken() {
+    let (ours, theirs) = (Fixture::new(), Fixture::new());
+    let path = ours.dir.path().join("lanes/g/a");
+    let lane = ours.repo.provision(&path, &ours.start).expect("a lane");
+    let refused = |outcome: Result<(), GitError>| {
+        let other = ours.root.join(".git");
+        assert!(
+            matches!(&outcome, Err(GitError::PathOfAnother { other: o, .. }) if *o == other),
+            "{outcome:?}"
+        );
+    };
+    refused(theirs.repo.provision(&path, &theirs.start).map(drop));
+    // Here it is known to both.
+    std::fs::remove_dir_all(&path).expect("removed");
+    theirs.repo.provision(&path, &theirs.start).expect("a lane");
+    std::fs::remove_dir_all(&path).expect("removed");
+    assert_eq!(ours.repo.provision(&path, &ours.start).expect("its files again"), lane);
+    refused(theirs.repo.reopen(&path).map(drop));
+    refused(theirs.repo.provision(&path, &theirs.start).map(drop));
+    assert_eq!(ours.repo.reopen(&path).expect("reopen"), Some(lane));
+}
+
+#[test]
+fn p16_of_two_repositories_that_want_a_directory_one_has_it() {
+    let (ours, theirs) = (Fixture::new(), Fixture::new());
+    for round in 0..40 {
+        let path = ours.dir.path().join(format!("lanes/g/{round}"));
+        let start = std::sync::Barrier::new(2);
+        let take = |of: &Fixture| {
+            start.wait();
+            of.repo.provision(&path, &of.start).is_ok()
+        };
+        let (one, two) = std::thread::scope(|scope| {
+            let one = scope.spawn(|| take(&ours));
+            (take(&theirs), one.join().expect("it ends"))
+        });
+        assert!(one != two, "round {round}: {one} {two}");
+    }
+}
+
+#[test]
 fn names_that_clash_get_a_number() {
     let fixture = Fixture::new();
     let one = fixture.repo.provision(&fixture.root.join(".worktrees/a-b/c"), &fixture.start).expect("a lane");

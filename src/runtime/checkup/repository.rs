@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Finding;
 use crate::git::{self, GitError, Trait, Unsupported};
+use crate::id::Sha;
 use crate::runtime::effects::chain;
 use crate::runtime::{Project, RuntimeError};
 
@@ -23,7 +24,7 @@ pub fn repository(start: &Path) -> (Vec<Finding>, Option<Project>) {
     };
     let mut findings = vec![kind(&project)];
     findings.push(match project.repo.head_commit() {
-        Ok(Some(head)) => Finding::ok("head", format!("at {}", head.short())),
+        Ok(Some(head)) => at(&project, &head),
         Ok(None) => {
             let next = "git commit --allow-empty -m \"first commit\"".to_owned();
             Finding::fail("head", "nothing is committed yet: there is nothing to cut lanes from", next)
@@ -38,6 +39,21 @@ pub fn repository(start: &Path) -> (Vec<Finding>, Option<Project>) {
         }
     });
     (findings, Some(project))
+}
+
+/// Where HEAD is, and whether lanes can be cut from its branch. Which branch is origin's is not asked here.
+fn at(project: &Project, head: &Sha) -> Finding {
+    let found = format!("at {}", head.short());
+    match (project.repo.head_branch(), project.repo.origin()) {
+        (Ok(None), Ok(None)) => Finding::warn(
+            "head",
+            format!("{found}, on no branch: graphs without `base` are refused, as there is no origin either"),
+            "git switch BRANCH, or set `base` in the graph".to_owned(),
+        ),
+        (Err(error), _) => Finding::fail("head", chain(&error), None),
+        // What is wrong with origin is said where that is looked at.
+        _ => Finding::ok("head", found),
+    }
 }
 
 /// A repository that Laneway does not work with.

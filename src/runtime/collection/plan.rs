@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::size;
 use crate::event::Timestamp;
-use crate::git::Worktree;
+use crate::git::{GitError, Worktree};
 use crate::id::{GraphName, LaneId, RunNo, Sha};
 use crate::plan::{self, Plan};
 use crate::runtime::effects::{SetupResult, setup_results};
@@ -281,7 +281,12 @@ fn leftovers(project: &Project, plan: &Plan) -> Result<Vec<Worktree>, RuntimeErr
     }
     let mut found = Vec::new();
     for path in paths {
-        found.extend(project.repo.reopen(&path)?);
+        match project.repo.reopen(&path) {
+            Ok(worktree) => found.extend(worktree),
+            // It is that repository's to collect.
+            Err(GitError::PathOfAnother { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(found)
 }

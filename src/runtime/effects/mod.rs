@@ -145,6 +145,13 @@ pub(super) fn git_failure(doing: &str, error: &GitError) -> Failure {
         GitError::PathOccupied { path } => {
             (FailureKind::Refused, Some(format!("move {} away", path.display())))
         }
+        GitError::PathOfAnother { other, .. } => {
+            let hint = format!(
+                "let `laneway gc` of {} remove its worktree, or set another `worktrees` in laneway.toml and begin with `laneway run FILE --fresh`",
+                other.display()
+            );
+            (FailureKind::Refused, Some(hint))
+        }
         GitError::NoSuchFolder { nearest, .. } => {
             let near = if nearest.is_empty() { "the root".to_owned() } else { format!("`{nearest}`") };
             let hint = format!("look below {near}, which is there, or leave it out of `sparse`");
