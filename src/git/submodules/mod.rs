@@ -24,6 +24,7 @@ use super::private::Private;
 use super::provision::move_to_trash;
 use super::repo::{oid, replace_file};
 use super::reset::remove_any;
+use super::shape::Shape;
 use super::tree_state::{DirtyFile, DirtyKind, StatusEntry, status};
 use super::{GitError, Repo, Worktree};
 use crate::id::Sha;
@@ -155,12 +156,14 @@ impl Repo {
         if let Some(found) = store.reopen(&path)? {
             store.keep_head(&found)?;
         }
-        let worktree = match store.provision_as(&path, &one.commit, private.shape()) {
+        // A cone is about the paths of the lane's commit; git checks a submodule out in full.
+        let shape = Shape { sparse: Vec::new(), ..private.shape().clone() };
+        let worktree = match store.provision_as(&path, &one.commit, &shape) {
             // Files that nobody counts, as no repository was there.
             Err(GitError::PathOccupied { .. }) => {
                 let name = format!("{}-submodule", lane.name());
                 move_to_trash(&path, &self.record_dir().join("trash"), &name)?;
-                store.provision_as(&path, &one.commit, private.shape())?
+                store.provision_as(&path, &one.commit, &shape)?
             }
             other => other?,
         };
