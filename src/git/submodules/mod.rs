@@ -25,6 +25,7 @@ use super::provision::move_to_trash;
 use super::repo::{oid, replace_file};
 use super::reset::remove_any;
 use super::restore::clear_way;
+use super::shape::Shape;
 use super::tree_state::{DirtyFile, DirtyKind, StatusEntry, status};
 use super::{GitError, Repo, Worktree, is_way_shut};
 use crate::id::Sha;
@@ -182,12 +183,14 @@ impl Repo {
         if let Some(found) = store.reopen(&path)? {
             store.keep_head(&found)?;
         }
-        let worktree = match store.provision_as(&path, &one.commit, private.shape()) {
+        // A cone is about the paths of the lane's commit; git checks a submodule out in full.
+        let shape = Shape { sparse: Vec::new(), ..private.shape().clone() };
+        let worktree = match store.provision_as(&path, &one.commit, &shape) {
             // Files that nobody counts, as no repository was there.
             Err(GitError::PathOccupied { .. } | GitError::PathOfAnother { .. }) => {
                 let name = format!("{}-submodule", lane.name());
                 move_to_trash(&path, &self.record_dir().join("trash"), &name)?;
-                store.provision_as(&path, &one.commit, private.shape())?
+                store.provision_as(&path, &one.commit, &shape)?
             }
             other => other?,
         };

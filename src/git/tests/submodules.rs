@@ -238,6 +238,30 @@ fn p14_submodules_that_come_and_go_with_commits_follow() {
 }
 
 #[test]
+fn p14_a_sparse_lane_has_the_submodules_of_its_part_in_full() {
+    let nested = Nested::new();
+    let deep = git(&nested.fixture.root.join("libs/core/deep"), &["rev-parse", "HEAD"]);
+    shell(
+        &nested.core,
+        "mkdir libs other && echo a > libs/a && echo b > other/b && git add libs other && git commit -qm folders",
+    );
+    let core = git(&nested.core, &["rev-parse", "HEAD"]);
+    git(&nested.fixture.root.join("libs/core"), &["fetch", "-q"]);
+    let at = nested.with_core_at(&core);
+    let sparse = Shape { sparse: vec!["libs".to_owned()], ..shape() };
+    let path = nested.fixture.lane_path("sparse");
+    let lane = nested.fixture.repo.provision_as(&path, &at, &sparse).expect("a lane");
+    for file in ["core.txt", "libs/a", "other/b", "deep/deep.txt"] {
+        assert!(lane.path.join("libs/core").join(file).exists(), "{file}");
+    }
+    assert_eq!(git(&lane.path.join("libs/core/deep"), &["rev-parse", "HEAD"]), deep);
+    assert_eq!(git(&lane.path.join("libs/core"), &["status", "--porcelain"]), "");
+    assert_eq!(nested.dirty(&lane, &at), []);
+    nested.fixture.repo.set_to(&lane, &nested.start).expect("back");
+    assert_eq!(nested.dirty(&lane, &nested.start), []);
+}
+
+#[test]
 fn p14_a_commit_that_cannot_be_had_names_its_submodule_and_what_can_is_fetched() {
     let nested = Nested::new();
     let repo = &nested.fixture.repo;
