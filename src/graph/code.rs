@@ -63,7 +63,7 @@ codes! {
     NoAgent = "G025" "no-agent": "The task is for an agent, but neither the task nor the graph says which. Set `agent` at the top of the file, or in the task.",
     BadPath = "G026" "bad-path": "`writes` and `copy` take paths from the root of the repository, with globs; `reads` and `makes` of a setup command take them without. Absolute paths, `..`, `.` and empty parts can never match a file of the repository.",
     BadGlob = "G027" "bad-glob": "The path pattern is not a valid glob. The message says what is wrong with it; `*` stays within a folder, `**` crosses folders, and `[` starts a character class.",
-    BadEnvName = "G028" "bad-env-name": "Names of environment variables match `[A-Za-z_][A-Za-z0-9_]*`. Those that start with `LANEWAY_` are set by Laneway itself.",
+    BadEnvName = "G028" "bad-env-name": "Names of environment variables match `[A-Za-z_][A-Za-z0-9_]*`. Those that start with `LANEWAY_` are set by Laneway itself, and what means something to the system or to git, such as `PATH`, can hold no port.",
     BadBranch = "G029" "bad-branch": "Git would refuse a branch of this name, or it is not the short name of a branch. Write `main`, not `refs/heads/main`.",
     UnknownSubstitution = "G030" "unknown-substitution": "The text has a `${...}` that Laneway does not know here. There is no shell in substitutions: `${graph.name}`, `${lane.id}` and `${task.id}` are all there are, and only a task has the last. `$${` is written for a literal `${`, and a shell variable can be written `$NAME`.",
     UnknownPlaceholder = "G031" "unknown-placeholder": "An agent's command has a `{name}` that Laneway does not fill in. The placeholders are `{prompt_file}`, `{prompt}`, `{model}`, `{session}`, `{signals}` and `{lane}`.",

@@ -12,7 +12,7 @@ use super::contract::AdrLevel;
 use super::furnish::Lfs;
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Field, Free, Read, Reader, Whole, field, table};
-use super::values::{Argv, Branch, CommandText, EnvName, Folder, Named, Plain, Scope, WhenText};
+use super::values::{Argv, Branch, CommandText, EnvName, Folder, Named, Plain, PortName, Scope, WhenText};
 use crate::id::{AgentName, Category, GraphName, LaneId, RoleName, TaskId};
 
 /// Whether a table can do without a key.
@@ -215,7 +215,7 @@ tables! {
         /// Commands that run in its lane before the first attempt, in this order.
         "setup" setup: Vec<At<Short<SetupFile>>> = "setup = [\"npm ci\"]";
         /// Environment variables that hold one free port each, the lane's own, for its agents, gates and setup commands.
-        "ports" ports: Vec<At<EnvName>> = "ports = [\"HTTP_PORT\"]";
+        "ports" ports: Vec<At<PortName>> = "ports = [\"HTTP_PORT\"]";
         /// The folders that its lane holds, with the files right in each folder above them: a sparse checkout in git's cone mode. Default: everything.
         "sparse" sparse: Vec<At<Folder>> = "sparse = [\"services/api\"]";
         /// Whether its lane has the repository's submodules checked out, those in submodules too. Default: `submodules` of `[lanes]` in laneway.toml, else true.

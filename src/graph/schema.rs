@@ -15,7 +15,7 @@ use super::file::{
 use super::furnish::Lfs;
 use super::model::{CommitPolicy, DiffPolicy, Handoff, MergePolicy, Millis, PromptBy, RetryOn, Teardown};
 use super::read::{At, Free, Whole};
-use super::values::{Argv, Branch, CommandText, EnvName, Folder, Named, Plain, Scope, WhenText};
+use super::values::{Argv, Branch, CommandText, EnvName, Folder, Named, Plain, PortName, Scope, WhenText};
 use super::words::Words;
 use crate::id::{AgentName, Category, GraphName, LaneId, MAX_ID_LEN, RoleName, TaskId};
 
@@ -108,6 +108,10 @@ inline_schemas! {
     WhenText: text_schema();
     Free: json_schema!({ "type": "string" });
     EnvName: json_schema!({ "type": "string", "pattern": "^(?!LANEWAY_)[A-Za-z_][A-Za-z0-9_]*$" });
+    PortName: json_schema!({
+        "type": "string",
+        "pattern": "^(?!(LANEWAY|DYLD|GIT|LC|LD|XDG)_|(BASH_ENV|ENV|HOME|IFS|LANG|LOGNAME|PATH|PWD|SHELL|TERM|TMPDIR|USER)$)[A-Za-z_][A-Za-z0-9_]*$",
+    });
     Millis: duration_schema();
     Argv: argv_schema();
     CommandText: json_schema!({ "anyOf": [text_schema(), argv_schema()] });

@@ -83,6 +83,36 @@ impl Read for EnvName {
     }
 }
 
+/// The name of an environment variable that is to hold a port.
+#[derive(Debug, Clone)]
+pub(super) struct PortName(pub(super) String);
+
+impl PortName {
+    /// What programs are found by and begin with. A number in their place would break whatever runs in the lane.
+    const RESERVED: [&'static str; 12] = [
+        "BASH_ENV", "ENV", "HOME", "IFS", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "TMPDIR", "USER",
+    ];
+    /// What such names begin with.
+    const FAMILIES: [&'static str; 5] = ["DYLD_", "GIT_", "LC_", "LD_", "XDG_"];
+}
+
+impl Read for PortName {
+    const TAKES: &'static str = EnvName::TAKES;
+
+    fn read(value: &Spanned<DeValue<'_>>, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        let EnvName(name) = EnvName::read(value, key, reader)?;
+        if Self::RESERVED.contains(&name.as_str())
+            || Self::FAMILIES.iter().any(|start| name.starts_with(start))
+        {
+            let message = format!("`{name}` means something to the system or to git, and cannot hold a port");
+            let hint = "choose a name of your own, such as `HTTP_PORT`".to_owned();
+            reader.push(Diagnostic::new(Code::BadEnvName, value.span(), message, "reserved").hint(hint));
+            return None;
+        }
+        Some(Self(name))
+    }
+}
+
 /// The short name of a branch.
 #[derive(Debug, Clone)]
 pub(super) struct Branch(pub(super) String);

@@ -139,7 +139,7 @@ pub fn drop_kept(project: &Project, all: &[Kept]) -> Result<Vec<(String, Runtime
 }
 
 fn delete(project: &Project, kept: &Kept) -> Result<(), RuntimeError> {
-    match project.repo.delete_ref(&kept.found.reference, &kept.found.commit) {
+    match project.repo.drop_custody(&kept.found.reference, &kept.found.commit) {
         // It holds something newer now, which nobody has decided about.
         Ok(()) | Err(GitError::RefMoved { .. }) => Ok(()),
         Err(error) => Err(error.into()),

@@ -14,15 +14,17 @@
 mod declared;
 mod store;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use git2::Oid;
+use git2::{ObjectType, Oid, TreeWalkMode, TreeWalkResult};
 use serde::{Deserialize, Serialize};
 
+use super::objects::find_commit;
 use super::private::Private;
 use super::provision::move_to_trash;
-use super::repo::{oid, replace_file};
+use super::repo::{oid, replace_file, sha};
 use super::reset::remove_any;
 use super::restore::clear_way;
 use super::shape::Shape;
@@ -331,5 +333,60 @@ impl Repo {
             module.store.forget_worktree(&module.worktree)?;
         }
         Ok(())
+    }
+
+    /// Deletes the custody ref `name` if it is at `commit`, and with it what was kept under it of submodules, in their stores. That
+    /// it is gone already is success.
+    pub fn drop_custody(&self, name: &str, commit: &Sha) -> Result<(), GitError> {
+        if self.read_ref(name)?.as_ref() == Some(commit) {
+            // First, so that whoever is killed here finds the ref again.
+            self.drop_custody_of_modules(name)?;
+        }
+        self.delete_ref(name, commit)
+    }
+
+    fn drop_custody_of_modules(&self, name: &str) -> Result<(), GitError> {
+        let stores = self.all_stores()?;
+        if stores.is_empty() {
+            return Ok(());
+        }
+        let alike: BTreeMap<String, Sha> = self.refs_like(name)?.into_iter().collect();
+        let mut others = BTreeSet::new();
+        for commit in alike.iter().filter(|(other, _)| *other != name).map(|(_, commit)| commit) {
+            self.links_of(commit, &mut others)?;
+        }
+        for store in stores {
+            for (kept, at) in store.refs_like(name)? {
+                let is_anothers = kept != name && alike.contains_key(&kept);
+                if !is_anothers && !others.contains(&at) {
+                    store.drop_custody(&kept, &at)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The ref `name` and those that [`Self::free_name`] may have made of it.
+    fn refs_like(&self, name: &str) -> Result<Vec<(String, Sha)>, GitError> {
+        let mut refs = self.list_refs(name)?;
+        let is_end = |end: &str| end.chars().all(|c| c == '.' || c.is_ascii_digit());
+        let is_alike = |end: &str| end.is_empty() || (end.starts_with('.') && is_end(end));
+        refs.retain(|(other, _)| other.strip_prefix(name).is_some_and(is_alike));
+        Ok(refs)
+    }
+
+    /// Adds the commits of all submodules in the tree of `at`.
+    fn links_of(&self, at: &Sha, links: &mut BTreeSet<Sha>) -> Result<(), GitError> {
+        let failed = || GitError::library("looking for kept submodules");
+        self.with(|repo| {
+            let tree = find_commit(repo, at)?.tree().map_err(failed())?;
+            tree.walk(TreeWalkMode::PreOrder, |_, entry| {
+                if entry.kind() == Some(ObjectType::Commit) {
+                    links.insert(sha(entry.id()));
+                }
+                TreeWalkResult::Ok
+            })
+            .map_err(failed())
+        })
     }
 }

@@ -62,6 +62,25 @@ impl Repo {
         self.record_dir().join("modules")
     }
 
+    /// Every store of this repository.
+    pub(super) fn all_stores(&self) -> Result<Vec<Self>, GitError> {
+        let stores = self.stores();
+        let entries = match std::fs::read_dir(&stores) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(GitError::io("read", &stores)(error)),
+        };
+        let mut all = Vec::new();
+        for entry in entries {
+            let dir = entry.map_err(GitError::io("read", &stores))?;
+            let is_made = !dir.file_name().as_bytes().starts_with(b"making-");
+            if is_made && dir.path().join("HEAD").exists() {
+                all.push(self.store_at(&dir.path()));
+            }
+        }
+        Ok(all)
+    }
+
     /// Builds it aside and renames it into place.
     fn make_store(
         &self,

@@ -216,6 +216,35 @@ fn p14_whatever_became_of_submodules_a_reset_mends_them_and_custody_brings_it_ba
 }
 
 #[test]
+fn p14_what_custody_keeps_of_submodules_goes_with_it() {
+    let nested = Nested::new();
+    let repo = &nested.fixture.repo;
+    let lane = nested.lane("lane");
+    let known = std::slice::from_ref(&nested.start);
+    let modules = nested.fixture.root.join(".git/laneway/modules");
+    let refs = || {
+        let list = r#"find "$PWD" -name objects | while read -r at; do
+            git --git-dir="${at%/objects}" for-each-ref --format='%(refname)' refs/laneway/custody; done"#;
+        shell(&modules, list)
+    };
+    let keep = |name: &str, text: &str| {
+        write(&lane.path.join("libs/core/deep/deep.txt"), text);
+        repo.custody(&lane, name, "why", known).expect("custody").expect("some")
+    };
+    let (a, other) = ("refs/laneway/custody/t/1/a", "refs/laneway/custody/t/1/a.2");
+    let (first, second) = (keep(a, "first\n"), keep(other, "second\n"));
+    let kept = refs();
+    assert_eq!(kept.lines().count(), 4, "{kept}");
+    repo.drop_custody(a, &second).expect_err("it is at another commit");
+    assert_eq!(refs(), kept);
+    repo.drop_custody(a, &first).expect("dropped");
+    assert_eq!(refs(), format!("{other}\n{other}"));
+    repo.drop_custody(a, &first).expect("a repeat is harmless");
+    repo.drop_custody(other, &second).expect("dropped");
+    assert_eq!((refs(), repo.custody_refs().expect("refs").len()), (String::new(), 0));
+}
+
+#[test]
 fn p14_submodules_that_come_and_go_with_commits_follow() {
     let nested = Nested::new();
     let repo = &nested.fixture.repo;

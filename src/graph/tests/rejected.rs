@@ -69,7 +69,7 @@ copy = ["/etc/passwd", "../x", "a/"]
 sparse = ["../other", "a/*", "."]
 lfs = "maybe"
 submodules = "yes"
-ports = ["HTTP", "LANEWAY_PORT", "HTTP"]
+ports = ["HTTP", "LANEWAY_PORT", "HTTP", "PATH", "GIT_DIR"]
 setup = ["", { reads = ["a"] }, { run = "make", makes = ["out/*", ".git/hooks"] }, { run = "make", makes = ["out"] }]
 [[tasks]]
 id = "a"
@@ -87,6 +87,8 @@ run = "true"
             Code::WrongType,
             Code::BadEnvName,
             Code::Duplicate,
+            Code::BadEnvName,
+            Code::BadEnvName,
             Code::Blank,
             Code::MissingKey,
             Code::BadPath,

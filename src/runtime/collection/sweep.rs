@@ -81,8 +81,10 @@ fn run_of(thing: &Thing) -> Option<&(GraphName, RunNo)> {
 
 fn remove(project: &Project, thing: &Thing) -> Result<(), RuntimeError> {
     match thing {
-        Thing::Custody(kept) => forget_ref(project, &kept.found.reference, &kept.found.commit),
-        Thing::Seen { reference, commit } => forget_ref(project, reference, commit),
+        Thing::Custody(kept) => {
+            forgotten(project.repo.drop_custody(&kept.found.reference, &kept.found.commit))
+        }
+        Thing::Seen { reference, commit } => forgotten(project.repo.delete_ref(reference, commit)),
         Thing::Worktree { worktree, run } => remove_worktree(project, worktree, run),
         Thing::Trash { path }
         | Thing::Setup { path, .. }
@@ -91,8 +93,8 @@ fn remove(project: &Project, thing: &Thing) -> Result<(), RuntimeError> {
     }
 }
 
-fn forget_ref(project: &Project, reference: &str, commit: &crate::id::Sha) -> Result<(), RuntimeError> {
-    match project.repo.delete_ref(reference, commit) {
+fn forgotten(deleted: Result<(), GitError>) -> Result<(), RuntimeError> {
+    match deleted {
         // It holds something newer now, which nobody has looked at.
         Ok(()) | Err(GitError::RefMoved { .. }) => Ok(()),
         Err(error) => Err(error.into()),
