@@ -221,6 +221,8 @@ pub enum GitError {
         name: String,
         /// Where it lies.
         path: String,
+        /// Where the outermost one around it lies; the same where it is in none.
+        outermost: String,
         /// The commit.
         commit: Sha,
         /// Where it was looked for, and what became of that.

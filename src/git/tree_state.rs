@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use super::bring::is_among;
 use super::command::Git;
 use super::private::Private;
 use super::{GitError, Identity, Repo, Worktree};
@@ -100,7 +101,13 @@ impl Repo {
         if !paths.is_empty() {
             return Err(GitError::SubmoduleDirty { paths });
         }
-        let dirty = status(&private, parent)?;
+        // What the lane was furnished with is no work, also where it is ignored no longer.
+        let brought = private.brought(parent)?;
+        let is_brought = |entry: &StatusEntry| {
+            entry.kind() == DirtyKind::Untracked && is_among(&brought, &entry.path.to_string_lossy())
+        };
+        let (left_out, dirty): (Vec<_>, Vec<_>) = status(&private, parent)?.into_iter().partition(is_brought);
+        let left_out: Vec<PathBuf> = left_out.into_iter().map(|entry| entry.path).collect();
         if dirty.is_empty() {
             return Ok(None);
         }
@@ -120,7 +127,7 @@ impl Repo {
             if std::mem::replace(&mut afresh, true) {
                 private.start_over(parent)?;
             }
-            self.write_all(&private, parent, message, author)
+            self.write_all(&private, parent, message, author, &left_out)
         })?;
         private.settle(commit.as_ref().unwrap_or(parent))?;
         Ok(commit)
@@ -132,11 +139,19 @@ impl Repo {
         parent: &Sha,
         message: &str,
         author: &Identity,
+        left_out: &[PathBuf],
     ) -> Result<Option<Sha>, GitError> {
         // Files outside of a sparse lane's part that somebody made are work like any other.
         let add = Git::configured(private.scope(), "add", &["diff.ignoreSubmodules=dirty"]).arg("-A");
         let add = if private.cone().is_some() { add.arg("--sparse") } else { add };
-        add.args(["--", "."]).run()?;
+        // Only what is not ignored is named: git refuses to be told of anything else.
+        let mut paths = b".\0".to_vec();
+        for path in left_out {
+            paths.extend_from_slice(b":(exclude,literal)");
+            paths.extend_from_slice(path.as_os_str().as_bytes());
+            paths.push(0);
+        }
+        add.args(["--pathspec-from-file=-", "--pathspec-file-nul"]).stdin(paths).run()?;
         let tree = Git::new(private.scope(), "write-tree").run()?.sha("write-tree")?;
         if tree == self.tree_of(parent)? {
             return Ok(None);

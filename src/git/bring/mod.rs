@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "copies files into lanes")]
 
 mod copy;
+mod noted;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -22,6 +23,8 @@ use super::command::{Git, Scope};
 use super::private::Private;
 use super::repo::replace_file;
 use super::{GitError, Repo, Worktree};
+
+pub(super) use noted::is_among;
 
 pub use copy::{Copied, copy_tree};
 use copy::{copy_entry, make_folder, settle_folders};
@@ -169,8 +172,9 @@ impl Repo {
         Ok(same.map(|(_, what)| what.trim_end().to_owned()))
     }
 
-    /// Notes that the lane is furnished with `what`, one line.
+    /// Notes that the lane is furnished with `what`, one line, and what of it git ignores: no commit is to have that.
     pub fn set_furnished(&self, worktree: &Worktree, what: &str) -> Result<(), GitError> {
+        Private::open(self, worktree)?.note_brought()?;
         let text = format!("{}\n{what}\n", folder_name(worktree)?);
         replace_file(&furnished_file(self, worktree), text.as_bytes())
     }

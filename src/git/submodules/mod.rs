@@ -192,11 +192,13 @@ impl Repo {
             Err(GitError::PathOccupied { .. } | GitError::PathOfAnother { .. }) => {
                 let name = format!("{}-submodule", lane.name());
                 move_to_trash(&path, &self.record_dir().join("trash"), &name)?;
-                store.provision_as(&path, &one.commit, &shape)?
+                store
+                    .provision_as(&path, &one.commit, &shape)
+                    .map_err(|error| seen_from_around(error, &one.path))?
             }
-            other => other?,
+            other => other.map_err(|error| seen_from_around(error, &one.path))?,
         };
-        store.set_to(&worktree, &one.commit)
+        store.set_to(&worktree, &one.commit).map_err(|error| seen_from_around(error, &one.path))
     }
 
     /// Holds on to the commit that a submodule in a lane is at.
@@ -388,5 +390,19 @@ impl Repo {
             })
             .map_err(failed())
         })
+    }
+}
+
+/// What went wrong in the submodule at `around`, with paths from the lane's root.
+fn seen_from_around(error: GitError, around: &str) -> GitError {
+    match error {
+        GitError::Submodule { name, path, commit, detail, .. } => GitError::Submodule {
+            name,
+            path: format!("{around}/{path}"),
+            outermost: around.to_owned(),
+            commit,
+            detail,
+        },
+        other => other,
     }
 }

@@ -164,6 +164,7 @@ impl Repo {
         let missing = |detail: String| GitError::Submodule {
             name: submodule.name.clone(),
             path: submodule.path.clone(),
+            outermost: submodule.path.clone(),
             commit: submodule.commit.clone(),
             detail,
         };

@@ -314,6 +314,16 @@ fn p14_a_commit_that_cannot_be_had_names_its_submodule_and_what_can_is_fetched()
     let lane = repo.provision_as(&path, &newer, &shape()).expect("a lane");
     assert_eq!(read(&lane.path.join("libs/core/core.txt")), "newer\n");
     assert_eq!(nested.dirty(&lane, &newer), []);
+    // One in it is named by its way from the root.
+    let script = "git update-index --cacheinfo 160000,1111111111111111111111111111111111111111,deep && git commit-tree -p HEAD -m x $(git write-tree)";
+    let core = shell(&nested.fixture.root.join("libs/core"), script);
+    let within = nested.with_core_at(&core);
+    match repo.provision_as(&nested.fixture.lane_path("within"), &within, &offline) {
+        Err(GitError::Submodule { path, outermost, .. }) => {
+            assert_eq!((path.as_str(), outermost.as_str()), ("libs/core/deep", "libs/core"));
+        }
+        other => panic!("{other:?}"),
+    }
     let nowhere = nested.with_core_at(nested.start.as_str());
     let refused = repo.provision_as(&nested.fixture.lane_path("nowhere"), &nowhere, &shape());
     assert!(matches!(refused, Err(GitError::Submodule { .. })), "{refused:?}");

@@ -101,7 +101,11 @@ impl Look<'_> {
             return self.keep(&worktree, &start);
         }
         self.check("base", CheckStatus::Pass, "");
+        if !self.judge_brought(&worktree, &start, &head.sha)? {
+            return self.keep(&worktree, &start);
+        }
         let commit = self.committed(&worktree, &head.sha)?;
+        self.judge_left_out(&worktree, &commit)?;
         self.judge_diff(&start, &commit)?;
         match &head.branch {
             Some(branch) => self.remove_branch(&worktree, branch, &commit),

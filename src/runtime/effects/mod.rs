@@ -157,9 +157,9 @@ pub(super) fn git_failure(doing: &str, error: &GitError) -> Failure {
             let hint = format!("look below {near}, which is there, or leave it out of `sparse`");
             (FailureKind::Refused, Some(hint))
         }
-        GitError::Submodule { path, .. } => {
+        GitError::Submodule { outermost, .. } => {
             let hint = format!(
-                "run `git submodule update --init {path}` in your checkout, or set `submodules = false` for lanes that do without"
+                "run `git submodule update --init --recursive {outermost}` in your checkout, or set `submodules = false` for lanes that do without"
             );
             (FailureKind::Refused, Some(hint))
         }

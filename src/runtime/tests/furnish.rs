@@ -48,6 +48,44 @@ gate = "test -f made/first && test -f .env"
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn p12_a_copy_that_is_ignored_no_longer_is_in_no_commit_of_ours_and_fails_an_agents() {
+    let bench = Bench::on(
+        project(),
+        &graph(
+            r#"
+[[workstreams]]
+id = "a"
+copy = [".env"]
+setup = ["mkdir made; echo 1 > made/one"]
+[[tasks]]
+id = "t"
+workstream = "a"
+run = "echo x > .gitignore; echo a > a"
+[[workstreams]]
+id = "b"
+copy = [".env"]
+[[tasks]]
+id = "u"
+workstream = "b"
+run = "git add -f .env && git commit -qm secret && git rm -q --cached .env && git commit -qm gone && echo b > b"
+"#,
+        ),
+    );
+    let state = bench.drive().await;
+    let files = bench.git("ls-tree --name-only -r laneway/g/a/integration");
+    assert_eq!(files, ".gitignore\na\nfile\nlock\n");
+    let brought = |task: usize| {
+        let mut checks = state.tasks[task].attempts.last().unwrap().checks.iter();
+        let found = checks.rfind(|check| check.name == "brought");
+        let found = found.unwrap_or_else(|| panic!("{}", bench.told()));
+        (found.status, found.detail.rsplit(": ").next().unwrap().to_owned())
+    };
+    assert_eq!(brought(0), (CheckStatus::Warn, ".env, made/one".to_owned()));
+    assert_eq!(brought(1), (CheckStatus::Fail, ".env".to_owned()));
+    assert_eq!(bench.git("log --oneline laneway/g/b/integration -- .env"), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn p12_a_setup_whose_input_is_the_same_runs_once_for_all_lanes() {
     let dir = project();
     let count = dir.path().join(".git/count");

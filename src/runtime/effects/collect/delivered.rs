@@ -5,7 +5,7 @@ use std::path::{Component, Path};
 
 use super::Look;
 use crate::event::{CheckStatus, Failure, Output, OutputsRecorded, named};
-use crate::git::{Change, DiffFile};
+use crate::git::{Change, DiffFile, Worktree};
 use crate::graph::ExpectedOutput;
 use crate::id::{Category, Sha};
 use crate::runtime::effects::{attempt, chain, permanent};
@@ -23,6 +23,38 @@ impl Look<'_> {
                 format!("files were deleted that lie outside of the lane's `sparse`: {}", named(&deleted));
             self.check("sparse", CheckStatus::Fail, &detail);
         }
+    }
+
+    /// What the lane was furnished with, such as a copied `.env`, is for no commit. Says whether none has any; work that does is
+    /// not gone on from, as all its commits would be pushed.
+    pub(super) fn judge_brought(
+        &mut self,
+        worktree: &Worktree,
+        start: &Sha,
+        head: &Sha,
+    ) -> Result<bool, Failure> {
+        let added = self.repo.brought_in(worktree, start, head).map_err(|e| self.failed(&e))?;
+        if !added.is_empty() {
+            let detail = format!(
+                "commits hold files that Laneway copied or set up in the lane, which were ignored: {}",
+                named(&added)
+            );
+            self.check("brought", CheckStatus::Fail, &detail);
+        }
+        Ok(added.is_empty())
+    }
+
+    /// Names what it was furnished with that a commit of all its files would have held, had it not been left out.
+    pub(super) fn judge_left_out(&mut self, worktree: &Worktree, commit: &Sha) -> Result<(), Failure> {
+        let left = self.repo.brought_left(worktree, commit).map_err(|e| self.failed(&e))?;
+        if !left.is_empty() {
+            let detail = format!(
+                "no longer ignored, and left uncommitted, as Laneway copied or set it up in the lane: {}",
+                named(&left)
+            );
+            self.check("brought", CheckStatus::Warn, &detail);
+        }
+        Ok(())
     }
 
     /// Whether the outputs that the task must declare were declared and are in `commit`.

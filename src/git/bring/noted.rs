@@ -1,0 +1,92 @@
+//! What a worktree was furnished with, by path: none of it is for a commit, also where it is ignored no longer.
+#![expect(clippy::disallowed_methods, reason = "notes what was brought in the private git directory")]
+
+use std::io::ErrorKind;
+
+use crate::git::command::Git;
+use crate::git::private::Private;
+use crate::git::repo::replace_file;
+use crate::git::{DirtyKind, GitError, Repo, Worktree};
+use crate::id::Sha;
+
+/// Of the private git directory: the paths, each with a NUL after it; folders end in `/`.
+const FILE: &str = "brought";
+
+impl Private<'_> {
+    /// Notes what git ignores in the lane now.
+    pub(super) fn note_brought(&self) -> Result<(), GitError> {
+        let answer = Git::configured(self.scope(), "status", self.filters())
+            .args(["--porcelain", "-z", "--untracked-files=normal", "--ignored=matching", "--no-renames"])
+            .arg(self.ignored_of_submodules())
+            .run()?;
+        let mut paths = Vec::new();
+        for entry in answer.stdout.split(|byte| *byte == 0) {
+            if let Some(path) = entry.strip_prefix(b"!! ") {
+                paths.extend_from_slice(path);
+                paths.push(0);
+            }
+        }
+        replace_file(&self.dir().join(FILE), &paths)
+    }
+
+    /// What was noted and is not tracked in `commit`, so that it is no work. Folders end in `/`.
+    pub(in crate::git) fn brought(&self, commit: &Sha) -> Result<Vec<String>, GitError> {
+        let path = self.dir().join(FILE);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(GitError::io("read", &path)(error)),
+        };
+        // A name that is not text is no path of a commit that `diff` would show either.
+        let names = bytes.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        let names: Vec<String> = names.filter_map(|name| String::from_utf8(name.to_vec()).ok()).collect();
+        self.repo().missing_paths(commit, &names)
+    }
+}
+
+impl Repo {
+    /// Files that the worktree was furnished with and that a commit from `base` to `commit` adds all the same.
+    pub fn brought_in(&self, worktree: &Worktree, base: &Sha, commit: &Sha) -> Result<Vec<String>, GitError> {
+        let brought = Private::open(self, worktree)?.brought(base)?;
+        if brought.is_empty() || base == commit {
+            return Ok(Vec::new());
+        }
+        // One that a later commit takes out again would be in what is pushed.
+        let answer = Git::new(self.scope(), "log")
+            .args([
+                "-z",
+                "--format=",
+                "--name-only",
+                "--no-renames",
+                "--diff-filter=A",
+                "--first-parent",
+                "-m",
+            ])
+            .arg(format!("{base}..{commit}"))
+            .run()?;
+        let names = answer.stdout.split(|byte| *byte == 0).map(<[u8]>::trim_ascii_start);
+        let mut added: Vec<String> = names
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .filter(|name| is_among(&brought, name))
+            .collect();
+        added.sort();
+        added.dedup();
+        Ok(added)
+    }
+
+    /// What the worktree was furnished with that is not ignored any more and not in `commit`.
+    pub fn brought_left(&self, worktree: &Worktree, commit: &Sha) -> Result<Vec<String>, GitError> {
+        let brought = Private::open(self, worktree)?.brought(commit)?;
+        if brought.is_empty() {
+            return Ok(Vec::new());
+        }
+        let files = self.tree_state(worktree, commit)?.files.into_iter();
+        let left = files.filter(|file| file.kind == DirtyKind::Untracked && is_among(&brought, &file.path));
+        Ok(left.map(|file| file.path).collect())
+    }
+}
+
+/// Whether `path` is one of `brought`, or lies in a folder that is.
+pub(in crate::git) fn is_among(brought: &[String], path: &str) -> bool {
+    brought.iter().any(|one| path == one || (one.ends_with('/') && path.starts_with(one.as_str())))
+}
