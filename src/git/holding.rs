@@ -70,8 +70,8 @@ impl Repo {
         self.assure_objects(commit, &parents)
     }
 
-    /// Drops what [`Self::hold`] holds of `commit`.
-    pub(super) fn let_go(&self, commit: &Sha) {
+    /// Drops what holds `commit` since it was made: nothing is to come of it, or a later one that is held has it.
+    pub fn let_go(&self, commit: &Sha) {
         if let Err(error) = self.with(|repo| drop_ref(repo, &name_of(commit))) {
             // It holds a little more than it has to, until it is swept.
             tracing::debug!(%error, "a commit is held on");
@@ -79,7 +79,7 @@ impl Repo {
     }
 
     /// Drops what has been held for a day: nothing came of it.
-    pub(super) fn sweep_held(&self) {
+    pub fn sweep_held(&self) {
         if let Err(error) = self.with(sweep) {
             tracing::debug!(%error, "commits are held on");
         }

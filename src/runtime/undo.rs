@@ -48,10 +48,15 @@ pub fn probe_undo(
         author: Identity { name: author.name.clone(), email: author.email.clone() },
         tips: BTreeMap::new(),
         targets: BTreeMap::new(),
+        made: Vec::new(),
         problems: Vec::new(),
     };
-    probe.forward()?;
-    probe.reverts()?;
+    let looked = probe.forward().and_then(|()| probe.reverts());
+    // It was only a look.
+    for made in &probe.made {
+        project.repo.let_go(made);
+    }
+    looked?;
     Ok(probe.problems)
 }
 
@@ -64,6 +69,8 @@ struct Probe<'a> {
     tips: BTreeMap<LaneId, Sha>,
     /// Where targets would stand, once what was taken back before is merged.
     targets: BTreeMap<String, Sha>,
+    /// The commits that were made to see what it comes to.
+    made: Vec<Sha>,
     problems: Vec<UndoProblem>,
 }
 
@@ -109,6 +116,9 @@ impl Probe<'_> {
         };
         match maker.make(tip, &self.state.to_take_back(self.ix(&lane.lane)), &from)? {
             Ok(made) => {
+                if made != *tip {
+                    self.made.push(made.clone());
+                }
                 self.tips.insert(lane.lane.clone(), made);
             }
             Err(clash) => self.problem(&lane.lane, take_back::conflict(&lane.lane, &clash)),
@@ -145,6 +155,7 @@ impl Probe<'_> {
             revert::Without::Tree(tree, _) => {
                 let message = "A look at what a target would come to\n";
                 let made = repo.commit_tree(&tree, &[base], message, &self.author)?;
+                self.made.push(made.clone());
                 self.targets.insert(target.to_owned(), made);
             }
             revert::Without::Clash(paths) => {

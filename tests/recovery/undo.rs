@@ -39,6 +39,7 @@ fn end(scratch: &Scratch) -> (serde_json::Value, Vec<String>) {
 #[test]
 fn ar25_a_reset_shows_what_goes_and_does_nothing_without_a_yes() {
     let (scratch, events) = finished();
+    let held = scratch.git(&["for-each-ref", "refs/laneway/making"]);
     let shown = scratch.laneway(&["reset", "task", "one"]).code(1);
     let text = shown.text();
     for part in ["a/one", "b/two", "it needs one", "--yes"] {
@@ -46,6 +47,7 @@ fn ar25_a_reset_shows_what_goes_and_does_nothing_without_a_yes() {
     }
     assert!(!text.contains("b/side  "), "{text}");
     let plan = scratch.laneway(&["reset", "task", "one", "--dry-run", "--json"]).success().json();
+    assert_eq!(scratch.git(&["for-each-ref", "refs/laneway/making"]), held, "a look leaves nothing");
     assert_eq!((&plan["done"], &plan["problems"]), (&false.into(), &serde_json::json!([])));
     assert_eq!(plan["plan"]["tasks"].as_array().map(Vec::len), Some(2));
     assert_eq!(scratch.events("undo").len(), events, "nothing was done");

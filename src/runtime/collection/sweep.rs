@@ -34,6 +34,7 @@ pub fn sweep(project: &Project, items: &[Item]) -> Result<Vec<Swept>, RuntimeErr
             tracing::warn!(%error, path = %left.display(), "what an earlier collection took away is still there");
         }
     }
+    project.repo.sweep_held();
     // Another run may have begun since the plan was made.
     let needed = needed(project)?;
     Ok(items.iter().map(|item| one(project, item, needed.as_ref())).collect())

@@ -34,6 +34,25 @@ impl Maker<'_> {
         commits: &[Sha],
         from: &[(LaneId, Sha)],
     ) -> Result<Result<Sha, Clash>, GitError> {
+        let mut made = Vec::new();
+        let done = self.make_all(tip, commits, from, &mut made);
+        // The last one holds the others. Where there is none, nothing comes of any.
+        if matches!(done, Ok(Ok(_))) {
+            made.pop();
+        }
+        for commit in &made {
+            self.repo.let_go(commit);
+        }
+        done
+    }
+
+    fn make_all(
+        &self,
+        tip: &Sha,
+        commits: &[Sha],
+        from: &[(LaneId, Sha)],
+        made: &mut Vec<Sha>,
+    ) -> Result<Result<Sha, Clash>, GitError> {
         let mut now = tip.clone();
         for commit in commits {
             let Some(before) = self.repo.parents(commit)?.into_iter().next() else { continue };
@@ -50,6 +69,7 @@ impl Maker<'_> {
                 Merge::Clean { tree, .. } => {
                     let message = format!("Take back {subject}\n\nLaneway-Reverts: {commit}\n{}", self.mark);
                     now = self.repo.commit_tree(&tree, &[now], &message, self.author)?;
+                    made.push(now.clone());
                 }
             }
         }
@@ -64,6 +84,7 @@ impl Maker<'_> {
                 Merge::Clean { tree, .. } => {
                     let message = format!("Take lane {lane} in without what was undone\n\n{}", self.mark);
                     now = self.repo.commit_tree(&tree, &[now, theirs.clone()], &message, self.author)?;
+                    made.push(now.clone());
                 }
             }
         }
