@@ -72,7 +72,10 @@ impl From<PortError> for Failure {
             PortError::Lock(_) => (FailureKind::Transient, None),
             PortError::NoneFree { .. } => (
                 FailureKind::Refused,
-                Some("widen `ports` of `[lanes]` in laneway.toml, or end lanes that are done".to_owned()),
+                Some(format!(
+                    "end lanes that are done, then laneway retry; or widen `ports` of `[lanes]` in laneway.toml and begin anew with {}",
+                    super::effects::ANEW
+                )),
             ),
             PortError::File { .. } => (FailureKind::Permanent, None),
         };

@@ -161,7 +161,7 @@ fn lane_waits(plan: &Plan, state: &State, lane: LaneIx) -> Option<Waiting> {
 fn retry(lane: &Lane) -> String {
     let retry = "laneway retry".to_owned();
     match lane.step.as_ref().and_then(|step| step.failure()?.0.hint.clone()) {
-        Some(first) if first.contains(&retry) => first,
+        Some(first) if first.contains(&retry) || first.contains("--fresh") => first,
         Some(first) => format!("{first}, then {retry}"),
         None => retry,
     }

@@ -126,6 +126,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     }
 }
 
+/// How a changed graph or setting comes to count: a run keeps those that it began with.
+pub(super) const ANEW: &str = "laneway run FILE --fresh";
+
 /// What a failure of git means for what was tried.
 pub(super) fn git_failure(doing: &str, error: &GitError) -> Failure {
     let (class, hint) = match error {
@@ -154,18 +157,20 @@ pub(super) fn git_failure(doing: &str, error: &GitError) -> Failure {
         }
         GitError::NoSuchFolder { nearest, .. } => {
             let near = if nearest.is_empty() { "the root".to_owned() } else { format!("`{nearest}`") };
-            let hint = format!("look below {near}, which is there, or leave it out of `sparse`");
+            let hint = format!("look below {near}, which is there: mend `sparse` and begin anew with {ANEW}");
             (FailureKind::Refused, Some(hint))
         }
         GitError::Submodule { outermost, .. } => {
             let hint = format!(
-                "run `git submodule update --init --recursive {outermost}` in your checkout, or set `submodules = false` for lanes that do without"
+                "run `git submodule update --init --recursive {outermost}` in your checkout, then laneway retry; to do without, set `submodules = false` and begin anew with {ANEW}"
             );
             (FailureKind::Refused, Some(hint))
         }
         GitError::Lfs { .. } => {
-            let hint = "install git-lfs and run `git lfs fetch`, or set `lfs = \"skip\"` for lanes that need pointers only";
-            (FailureKind::Refused, Some(hint.to_owned()))
+            let hint = format!(
+                "install git-lfs and run `git lfs fetch`, then laneway retry; where pointers will do, set `lfs = \"skip\"` and begin anew with {ANEW}"
+            );
+            (FailureKind::Refused, Some(hint))
         }
         GitError::Signing { .. } => {
             (FailureKind::Refused, Some("unlock the signing key, or set commit.gpgsign=false".to_owned()))
@@ -190,4 +195,22 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 /// A failure that another try would not mend.
 fn permanent(message: String) -> Failure {
     Failure { class: FailureKind::Permanent, message, hint: None, retry_at: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p14_what_a_run_keeps_is_mended_by_a_new_one() {
+        let commit = crate::id::Sha::new(&"a".repeat(40)).unwrap();
+        let text = || "lib".to_owned();
+        let submodule =
+            GitError::Submodule { name: text(), path: text(), outermost: text(), commit, detail: text() };
+        let hint = git_failure("making a lane", &submodule).hint.unwrap();
+        assert!(
+            hint.contains("lib` in your checkout, then laneway retry;") && hint.ends_with(ANEW),
+            "{hint}"
+        );
+    }
 }
