@@ -356,6 +356,21 @@ async fn ar25_a_branch_that_the_user_has_checked_out_stays_and_the_reset_is_refu
     assert_ne!(bench.state().tasks[0].status, TaskStatus::Reset);
 }
 
+/// Where a run comes to when `target` is undone as soon as an agent has told of progress.
+async fn undone_at_work(bench: &Bench, target: UndoTarget) -> State {
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let asked = async {
+        heard(&mut events, |e| {
+            matches!(&e.event, crate::event::Event::SignalObserved(s) if s.signal == crate::event::SignalKind::Progress)
+        })
+        .await;
+        bench.undo(target).await
+    };
+    let (state, answer) = tokio::join!(bench.drive_telling(Some(sender)), asked);
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    state
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ar25_a_task_at_work_is_stopped_and_what_it_made_is_kept() {
     let bench = Bench::new(&graph(
@@ -368,16 +383,7 @@ workstream = "a"
 prompt = 'RUN: echo half > half; echo going > $LANEWAY_SIGNALS/progress; sleep 1000'
 "#,
     ));
-    let (sender, mut events) = mpsc::unbounded_channel();
-    let asked = async {
-        heard(&mut events, |e| {
-            matches!(&e.event, crate::event::Event::SignalObserved(s) if s.signal == crate::event::SignalKind::Progress)
-        })
-        .await;
-        bench.undo(task("one")).await
-    };
-    let (state, answer) = tokio::join!(bench.drive_telling(Some(sender)), asked);
-    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    let state = undone_at_work(&bench, task("one")).await;
     assert_eq!(state.tasks[0].status, TaskStatus::Reset, "{}", bench.told());
     assert_eq!(state.run.status, Some(RunStatus::Blocked));
     let kept = bench.git("for-each-ref --format='%(refname)' refs/heads/laneway refs/laneway/custody");
@@ -403,16 +409,7 @@ RUN: else echo going > $LANEWAY_SIGNALS/progress; sleep 1000; fi
 """
 "#,
     ));
-    let (sender, mut events) = mpsc::unbounded_channel();
-    let asked = async {
-        heard(&mut events, |e| {
-            matches!(&e.event, crate::event::Event::SignalObserved(s) if s.signal == crate::event::SignalKind::Progress)
-        })
-        .await;
-        bench.undo(lane("a")).await
-    };
-    let (state, answer) = tokio::join!(bench.drive_telling(Some(sender)), asked);
-    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    let state = undone_at_work(&bench, lane("a")).await;
     assert_eq!(state.lanes[0].status, LaneStatus::Reset, "{}", bench.told());
     let forge = LocalForge::open(&bench.project.record.forge_dir()).unwrap();
     let pulls = forge.list(&PrFilter::default()).unwrap();

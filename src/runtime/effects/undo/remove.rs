@@ -20,24 +20,14 @@ pub(super) async fn close(asked: &Asked) -> Result<Vec<Draft>, Failure> {
 async fn close_lane(asked: &Asked) -> Result<Vec<Draft>, Failure> {
     let known = asked.lane_state().pr.as_ref().filter(|pr| pr.merged.is_none());
     let Some(number) = known.map(|pr| pr.at.number) else { return Ok(Vec::new()) };
-    let forge = open_forge(&asked.context)?;
-    let failed = |e: ForgeError| forge_failure("closing the pull request", &e);
-    let state = match forge.get(number).await {
-        Ok(pull) => pull.state,
-        Err(ForgeError::NotFound { .. }) => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
-    if state == PrState::Merged {
-        let message = format!("pull request #{number} was merged meanwhile; look again");
-        return Err(Failure { class: FailureKind::Refused, message, hint: None, retry_at: None });
+    match end(asked, number).await? {
+        Some(PrState::Merged) => {
+            let message = format!("pull request #{number} was merged meanwhile; look again");
+            Err(Failure { class: FailureKind::Refused, message, hint: None, retry_at: None })
+        }
+        Some(PrState::Open) => Ok(vec![asked.fact(PrClosed { by: asked.by.clone() })]),
+        Some(PrState::Closed) | None => Ok(Vec::new()),
     }
-    asked.say(number, crate::view::undo_closed(&asked.lane, &asked.by)).await?;
-    if state == PrState::Closed {
-        return Ok(Vec::new());
-    }
-    let closed = Closed { by: asked.by.clone(), at: clock::wall().to_string() };
-    forge.close(number, closed).await.map_err(failed)?;
-    Ok(vec![asked.fact(PrClosed { by: asked.by.clone() })])
 }
 
 /// Closes the pull requests of tasks that still wait for their work to land.
@@ -48,21 +38,34 @@ async fn close_tasks(asked: &Asked) -> Result<Vec<Draft>, Failure> {
         let (planned, known) = (&context.plan.tasks[task], &asked.state.tasks[task]);
         let waits = known.pr.as_ref().filter(|pr| pr.merged.is_none() && pr.closed_by.is_none());
         let (Some(pr), Some(attempt)) = (waits, known.attempts.last()) else { continue };
-        let forge = open_forge(context)?;
-        let failed = |e: ForgeError| forge_failure("closing the pull request of a task", &e);
-        match forge.get(pr.at.number).await {
-            Ok(pull) if pull.state == PrState::Open => {}
-            Ok(_) | Err(ForgeError::NotFound { .. }) => continue,
-            Err(error) => return Err(failed(error)),
+        // An interrupted try may have closed it and said so to nobody.
+        if matches!(end(asked, pr.at.number).await?, Some(PrState::Open | PrState::Closed)) {
+            let subject = Subject::attempt(&planned.lane, &planned.id, attempt.number);
+            let reason = format!("lane `{}` is undone by {}", asked.lane, asked.by);
+            facts.push(Draft::world(subject, TaskPrClosed { pr: pr.at.clone(), reason }));
         }
-        asked.say(pr.at.number, crate::view::undo_closed(&asked.lane, &asked.by)).await?;
-        let closed = Closed { by: asked.by.clone(), at: clock::wall().to_string() };
-        forge.close(pr.at.number, closed).await.map_err(failed)?;
-        let subject = Subject::attempt(&planned.lane, &planned.id, attempt.number);
-        let reason = format!("lane `{}` is undone by {}", asked.lane, asked.by);
-        facts.push(Draft::world(subject, TaskPrClosed { pr: pr.at.clone(), reason }));
     }
     Ok(facts)
+}
+
+/// Says on a pull request that its lane is undone, and closes it where it is open. One that was merged is left alone. Returns
+/// how it stood before; `None` where the forge does not know it.
+async fn end(asked: &Asked, number: u64) -> Result<Option<PrState>, Failure> {
+    let forge = open_forge(&asked.context)?;
+    let failed = |e: ForgeError| forge_failure("closing the pull request", &e);
+    let state = match forge.get(number).await {
+        Ok(pull) => pull.state,
+        Err(ForgeError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    if state != PrState::Merged {
+        asked.say(number, crate::view::undo_closed(&asked.lane, &asked.by)).await?;
+    }
+    if state == PrState::Open {
+        let closed = Closed { by: asked.by.clone(), at: clock::wall().to_string() };
+        forge.close(number, closed).await.map_err(failed)?;
+    }
+    Ok(Some(state))
 }
 
 /// Removes worktrees and branches, what is in them kept first.
