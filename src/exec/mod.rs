@@ -43,8 +43,8 @@ pub use command::shell_argv;
 pub use launch::{Launch, Running, SpawnError, StdinFrom, spawn};
 pub use log::{LogAction, LogError, LogLimit, LogSize, bound_log, last_line, tail_lines, trim_live};
 pub use os::{
-    Adopted, adopt, become_subreaper, boot_id, collect_orphans, harden, listener, reap_leftovers, stop,
-    vitals,
+    Adopted, adopt, become_subreaper, boot_id, collect_orphans, harden, is_port_taken, listener,
+    reap_leftovers, stop, vitals,
 };
 pub use process::{
     EscapeReason, EscapedProcess, Exit, Leftovers, Listener, Manner, ProcessRef, Stopped, TAG_VARIABLE,

@@ -100,6 +100,14 @@ pub async fn reap_leftovers(process: &ProcessRef, grace: Duration) -> Leftovers 
     Leftovers { stopped, escaped: remaining }
 }
 
+/// Nothing shows it without taking the port.
+///
+/// # Errors
+/// Always.
+pub fn is_port_taken(_port: u16) -> io::Result<bool> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Nothing tells who it is.
 pub fn listener(_port: u16) -> Option<Listener> {
     None

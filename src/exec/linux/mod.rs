@@ -19,7 +19,7 @@ use crate::failpoint;
 
 pub use adoption::{Adopted, adopt};
 pub use ending::{reap_leftovers, stop};
-pub use listener::listener;
+pub use listener::{is_port_taken, listener};
 pub use orphans::collect_orphans;
 pub use vitals::vitals;
 

@@ -174,7 +174,7 @@ fn command(pid: u32) -> String {
 }
 
 /// The name in parentheses may hold anything, blanks and parentheses too, so the fields are counted after the last `)`.
-fn parse_stat(pid: u32, stat: &[u8]) -> Option<Seen> {
+pub(super) fn parse_stat(pid: u32, stat: &[u8]) -> Option<Seen> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(stat.get(name_end + 2..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();

@@ -330,9 +330,14 @@ run = "true"
             crate::event::Event::LaneProvisioned(lane) => lane.ports.get("TAKEN_PORT").copied(),
             _ => None,
         });
-        let listener = std::net::TcpListener::bind(("127.0.0.1", port.unwrap())).unwrap();
-        tokio::task::spawn_blocking(move || std::fs::write(fifo, "go\n")).await.unwrap().unwrap();
-        (listener, events)
+        let talk = move || {
+            // Opened once the command reads, which is after the ports were looked at for it.
+            let mut go = std::fs::File::options().write(true).open(fifo).unwrap();
+            let listener = std::net::TcpListener::bind(("127.0.0.1", port.unwrap())).unwrap();
+            std::io::Write::write_all(&mut go, b"go\n").unwrap();
+            listener
+        };
+        (tokio::task::spawn_blocking(talk).await.unwrap(), events)
     };
     let (state, (listener, _events)) = tokio::join!(bench.drive_telling(Some(told)), listen);
     assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
