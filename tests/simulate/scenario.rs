@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use laneway::graph::{self, Furnishing, Handoff, Millis, ProjectDefaults};
 use laneway::id::{LaneId, RunNo};
-use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
+use laneway::plan::{ForgeKind, GitHubPlace, Identity, Inputs, LaneBase, Plan, build};
 use serde::{Deserialize, Serialize};
 
 use crate::history;
@@ -174,6 +174,8 @@ pub(crate) enum Act {
     MoveLane,
     /// On GitHub, somebody pushes to the branch of a pull request.
     PushToPull,
+    /// Somebody pushes work of their own to a lane's branch on origin.
+    PushToLane,
     /// Undoes a task with what hangs on it.
     ResetTask,
     /// Undoes a lane.
@@ -217,6 +219,9 @@ pub(crate) struct Scenario {
     pub(crate) handoff_merged: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) github: bool,
+    /// With GitHub: pull requests are about branches on origin, so that nested lanes are merged there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) origin: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) faults: BTreeMap<Fault, u32>,
     pub(crate) lanes: Vec<LaneSketch>,
@@ -287,7 +292,10 @@ impl Scenario {
             handoff: Handoff::Ready,
             grace: Millis(10_000),
             forge: if self.github { ForgeKind::GitHub } else { ForgeKind::Local },
-            github: None,
+            github: (self.github && self.origin).then(|| GitHubPlace {
+                api: "https://api.github.com".to_owned(),
+                repository: "acme/toy".to_owned(),
+            }),
             ports: laneway::plan::PortRange::DEFAULT,
             lanes: Furnishing::default(),
             warm: self.warm,
