@@ -7,7 +7,7 @@ use laneway::id::Sha;
 use laneway::plan::LaneIx;
 use laneway::state::State;
 
-use crate::pulls::wrong;
+use crate::pulls::{Pull, wrong};
 use crate::world::{Owner, World};
 
 /// Why a lane is not on origin as it stands here.
@@ -116,15 +116,18 @@ impl World {
 
     /// A branch goes from origin with its lane, unless others have moved it.
     pub(crate) fn gone_from_origin(&mut self, lane: LaneIx, tip: Option<&Sha>) {
-        self.repo.origin[lane].take_if(|there| Some(&*there) == tip);
+        let history = &self.repo.history;
+        self.repo.origin[lane].take_if(|there| tip.is_some_and(|tip| history.is_ancestor(there, tip)));
     }
 
     /// Whoever put commits on a branch that takes none, or on what a pull request shows, takes them back.
     pub(crate) fn clear_origin(&mut self, state: &State) {
         for lane in 0..self.repo.origin.len() {
-            let known = state.lanes[lane].pr.as_ref().filter(|_| self.pulls[lane].as_ref().is_some_and(|p| p.is_open()));
-            if let Some(known) = known.map(|known| known.tip.clone()) {
-                self.put_on_origin(lane, known);
+            let is_shown =
+                self.repo.origin[lane].is_some() && self.pulls[lane].as_ref().is_some_and(Pull::is_open);
+            let known = state.lanes[lane].pr.as_ref().filter(|_| is_shown);
+            if let Some(tip) = known.map(|known| known.tip.clone()) {
+                self.put_on_origin(lane, tip);
             } else if self.index.children[lane].is_empty() {
                 self.repo.origin[lane] = None;
             }

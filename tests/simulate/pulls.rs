@@ -417,7 +417,10 @@ impl World {
                 }
             }
             Act::PushToLane => {}
-            Act::ReopenOutside if pull.merged.is_none() => {
+            // GitHub opens none again whose branch is gone.
+            Act::ReopenOutside
+                if pull.merged.is_none() && (!self.shares() || self.repo.origin[lane].is_some()) =>
+            {
                 if let Some(pull) = &mut self.pulls[lane] {
                     pull.closed = None;
                 }

@@ -29,7 +29,7 @@ pub(super) fn take_in(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError
     }
     let state = &core.state.lanes[lane];
     let is_known = state.unresolved.as_ref().is_some_and(|known| Some(&known.tip) == state.tip.as_ref());
-    let resolver = core.agenda.ready_in(lane).any(|(_, _, task)| core.resolves(task));
+    let resolver = is_known && core.agenda.ready_in(lane).any(|(_, _, task)| core.resolves(task));
     let waits = state.is_busy() || core.state.live_tasks(lane).next().is_some() || resolver;
     // A conflict that nobody of the lane can resolve is for a person, who has it tried again.
     let is_theirs = is_known && (waits || core.owner(lane).is_some());

@@ -224,7 +224,10 @@ fn ar25_a_conflict_in_one_lane_keeps_no_other_from_following_what_was_taken_back
     let plan = core.state().undo(&task("a1")).unwrap();
     drive(&mut core, &mut world, vec![reset(plan)], &mut log);
     let begun: Vec<String> = undone(&log);
-    assert!(begun.contains(&"undo/d/1/take-back".to_owned()), "`d` holds what `a` and `c` gave back: {begun:?}");
+    assert!(
+        begun.contains(&"undo/d/1/take-back".to_owned()),
+        "`d` holds what `a` and `c` gave back: {begun:?}"
+    );
     assert!(core.state().lanes.iter().all(|lane| lane.undo.is_none()));
     assert!(core.state().lanes[1].remarks.iter().any(|remark| remark.starts_with("not undone: ")));
 }
