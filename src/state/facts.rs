@@ -253,7 +253,9 @@ impl State {
                 if let Some(undo) = &lane.undo {
                     // What it stands on goes no more than it does.
                     let request = undo.request.clone();
-                    let reason = format!("its pull request was closed by {}", event.by);
+                    let number = lane.revert.as_ref().map_or(0, |revert| revert.at.number);
+                    let reason =
+                        format!("pull request #{number}, which takes it back, was closed by {}", event.by);
                     self.undo_refused(&request, &reason, lane_ix);
                 }
                 return Ok(Touched { all: true, ..Touched::default() });

@@ -4,6 +4,9 @@ use super::{Lane, PullRequest, Revert, State, Undo};
 use crate::event::{Control, Effect, LaneUndo, LaneUndone, RevertOpened, TaskStatus, UndoPlan, UndoWhy};
 use crate::plan::LaneIx;
 
+/// What the remark on a lane begins with that a reset had named and that stays.
+pub const NOT_UNDONE: &str = "not undone: ";
+
 impl State {
     /// Where things would stand if `plan` had just been confirmed.
     #[must_use]
@@ -71,14 +74,18 @@ impl State {
             let works = lane.step.as_ref().is_some_and(|step| step.is_in_flight() && undoes(&step.effect));
             works || lane.revert.as_ref().is_some_and(Revert::is_open)
         };
+        let place = self.plan.lanes[at].id.clone();
         for lane in 0..self.lanes.len() {
             if !about(&self.lanes[lane]) || lane != at && begun(&self.lanes[lane]) {
                 continue;
             }
             self.give_undo_up(lane);
-            if lane == at {
-                self.lanes[lane].remarks.push(format!("not undone: {reason}"));
-            }
+            let remark = if lane == at {
+                format!("{NOT_UNDONE}{reason}")
+            } else {
+                format!("{NOT_UNDONE}the reset ended at lane `{place}`: {reason}")
+            };
+            self.lanes[lane].remarks.push(remark);
         }
     }
 

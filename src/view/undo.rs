@@ -7,9 +7,18 @@ use crate::event::{LaneUndo, LaneUndone, UndoLane, UndoPlan, UndoTarget, UndoTas
 use crate::id::{GraphName, LaneId, Sha};
 
 /// How much of anybody's words is shown, in characters.
-const WORDS_SHOWN: usize = 300;
+pub(super) const WORDS_SHOWN: usize = 300;
 /// Why writing into a string cannot fail.
-const FITS: &str = "a string takes every text";
+pub(super) const FITS: &str = "a string takes every text";
+
+/// What is undone, as `laneway reset` takes it.
+pub(super) fn target(of: &UndoTarget) -> String {
+    match of {
+        UndoTarget::Task(task) => format!("task {task}"),
+        UndoTarget::Lane(lane) => format!("workstream {lane}"),
+        UndoTarget::To(task) => format!("--to {task}"),
+    }
+}
 
 /// What a reset is about, on one line.
 pub(super) fn headline(plan: &UndoPlan) -> String {
