@@ -476,30 +476,7 @@ fn planned(text: &str) -> Arc<Plan> {
     let source = graph::Source { path: "g.toml".into(), text: text.into() };
     let graph = parse(&source, &ProjectDefaults::default()).unwrap();
     let base = LaneBase { base: "main".into(), base_sha: sha(1), target: "main".into() };
-    let inputs = Inputs {
-        run: RunNo(1),
-        uuid: "u".into(),
-        path: source.path,
-        author: Identity { name: "A".into(), email: "a@x".into() },
-        repo: "/r".into(),
-        record: "/r".into(),
-        board: "/r".into(),
-        worktrees: "/w".into(),
-        remote: None,
-        bases: graph.workstreams.iter().map(|w| (w.id.clone(), base.clone())).collect(),
-        agents: BTreeMap::new(),
-        attempts: 2,
-        timeout: Millis(60_000),
-        gate: None,
-        max_parallel: 4,
-        handoff: Handoff::Ready,
-        grace: Millis(10_000),
-        forge: ForgeKind::Local,
-        github: None,
-        ports: crate::plan::PortRange::DEFAULT,
-        lanes: Furnishing::default(),
-        warm: 0,
-    };
+    let inputs = Inputs { timeout: Millis(60_000), ..Inputs::plain(&graph, &base) };
     Arc::new(build(&graph, &inputs).unwrap())
 }
 
