@@ -83,10 +83,15 @@ fn of_lane(lane: &UndoLane) -> String {
         LaneUndo::Remove => {
             format!("branch and worktree are removed, after custody{}", pr("is told and closed"))
         }
-        LaneUndo::Revert { target, landed } => format!(
-            "a pull request takes it out of {target}, which has it by {}; you merge that",
-            landed.short()
-        ),
+        LaneUndo::Revert { target, landed, parts } => {
+            let by = std::iter::once(landed).chain(parts.iter().map(|part| &part.landed));
+            let by: Vec<&str> = by.map(Sha::short).collect();
+            format!(
+                "a pull request takes it out of {target}, which has it by {}; you merge that{}",
+                by.join(" and "),
+                pr("is told and closed then")
+            )
+        }
     }
 }
 

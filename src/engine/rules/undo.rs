@@ -15,9 +15,11 @@ pub(super) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
         return Ok(());
     };
     if undo.done {
-        // Begun anew on a branch that is still there, it would hold what it was undone of.
+        // Begun anew on a branch that is still there, it would hold what it was undone of; and of one that landed in
+        // parts, the rest is still to be closed.
         let tried = state.step.is_some();
-        if matches!(undo.how, LaneUndo::Revert { .. }) && state.worktree.is_some() && !tried {
+        let left = !undo.removed && (state.worktree.is_some() || state.status != LaneStatus::Merged);
+        if matches!(undo.how, LaneUndo::Revert { .. }) && left && !tried {
             let step = UndoStep::Remove { tip: state.tip.clone() };
             return intend(core, lane, &undo, undo.request.clone(), undo.by.clone(), step);
         }
@@ -130,8 +132,10 @@ impl Core {
                 }
             }
             LaneUndo::Remove => UndoStep::Remove { tip: state.tip.clone() },
-            LaneUndo::Revert { landed, .. } => {
-                UndoStep::Revert { landed: landed.clone(), head: state.pr.as_ref()?.tip.clone() }
+            LaneUndo::Revert { .. } => {
+                let mut parts = state.landings().into_iter();
+                let newest = parts.next()?;
+                UndoStep::Revert { landed: newest.landed, head: newest.head, parts: parts.collect() }
             }
         })
     }
