@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use laneway::graph::{self, Millis, ProjectDefaults};
-use laneway::plan::{ForgeKind, Inputs, LaneBase, Plan, build};
+use laneway::plan::{ForgeKind, GitHubPlace, Inputs, LaneBase, Plan, build};
 use serde::{Deserialize, Serialize};
 
 use crate::history;
@@ -173,6 +173,8 @@ pub(crate) enum Act {
     MoveLane,
     /// On GitHub, somebody pushes to the branch of a pull request.
     PushToPull,
+    /// Somebody pushes work of their own to a lane's branch on origin.
+    PushToLane,
     /// Undoes a task with what hangs on it.
     ResetTask,
     /// Undoes a lane.
@@ -216,6 +218,9 @@ pub(crate) struct Scenario {
     pub(crate) handoff_merged: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) github: bool,
+    /// With GitHub: pull requests are about branches on origin, so that nested lanes are merged there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) origin: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) faults: BTreeMap<Fault, u32>,
     pub(crate) lanes: Vec<LaneSketch>,
@@ -270,6 +275,10 @@ impl Scenario {
             timeout: Millis(60_000),
             max_parallel: self.places,
             forge: if self.github { ForgeKind::GitHub } else { ForgeKind::Local },
+            github: (self.github && self.origin).then(|| GitHubPlace {
+                api: "https://api.github.com".to_owned(),
+                repository: "acme/toy".to_owned(),
+            }),
             warm: self.warm,
             ..Inputs::plain(&graph, &base)
         };
