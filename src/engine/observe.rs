@@ -168,7 +168,13 @@ fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
         if state.tasks[ix].reset_wanted.is_some() {
             return Some(format!("task `{id}` is being reset; ask again when that is done"));
         }
-        (!fit((ix, status))).then(|| format!("task `{id}` is {status}; there is nothing to try again"))
+        let undo = match status {
+            crate::event::TaskStatus::Merged => {
+                format!("; `laneway reset task {id}` undoes it, and then it can be")
+            }
+            _ => String::new(),
+        };
+        (!fit((ix, status))).then(|| format!("task `{id}` is {status}; there is nothing to try again{undo}"))
     })
 }
 

@@ -59,6 +59,7 @@ fn p24_what_is_no_file_is_refused_as_configuration_and_as_graph_and_not_waited_f
             let told = refused(&scratch, &["run", graph, "--json"], kind != "binary");
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
             assert!(told.contains(&name) && told.contains(word), "{kind} at {}: {told}", path.display());
+            scratch.laneway(&["run", graph]).code(2);
             fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).expect("removed");
         }
     }
