@@ -20,7 +20,7 @@ fn ran() -> Scratch {
     scratch.git_in(&lib, &["init", "-q", "-b", "main"]);
     fs::write(lib.join("file"), "one\n").expect("a file");
     scratch.git_in(&lib, &["add", "file"]);
-    scratch.git_in(&lib, &["commit", "-qm", "one"]);
+    scratch.git_in(&lib, &["-c", "user.name=B", "-c", "user.email=b@example.org", "commit", "-qm", "one"]);
     let lib = lib.to_str().expect("UTF-8").to_owned();
     scratch.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &lib, "lib"]);
     scratch.write("graphs/bump.toml", GRAPH);
