@@ -3,6 +3,7 @@
 mod bad_input;
 mod disk;
 mod ground;
+mod interlude;
 mod interrupts;
 mod killed;
 mod liveness;

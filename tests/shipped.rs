@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use laneway::graph::{
-    DiffPolicy, Furnishing, Graph, Handoff, Millis, ProjectDefaults, Source, Task, Verb, parse,
-};
-use laneway::id::{RunNo, Sha};
-use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
+use laneway::graph::{DiffPolicy, Graph, Handoff, ProjectDefaults, Source, Task, Verb, parse};
+use laneway::id::Sha;
+use laneway::plan::{Inputs, LaneBase, Plan, build};
 
 use crate::harness::{Scratch, Stage};
 
@@ -56,31 +54,7 @@ fn plan(graph: &Graph) -> Plan {
         base_sha: Sha::new(&"0123456789".repeat(4)).expect("hex"),
         target: "main".to_owned(),
     };
-    let inputs = Inputs {
-        run: RunNo(1),
-        uuid: "u".to_owned(),
-        path: format!("graphs/{}.toml", graph.name),
-        author: Identity { name: "Ann Author".to_owned(), email: "ann@example.org".to_owned() },
-        repo: "/repo".into(),
-        record: "/repo/.git/laneway".into(),
-        board: "/repo/.laneway".into(),
-        worktrees: "/repo/.worktrees".into(),
-        remote: None,
-        bases: graph.workstreams.iter().map(|lane| (lane.id.clone(), base.clone())).collect(),
-        agents: BTreeMap::new(),
-        attempts: 2,
-        timeout: Millis(3_600_000),
-        gate: None,
-        max_parallel: 4,
-        handoff: Handoff::Ready,
-        grace: Millis(10_000),
-        forge: ForgeKind::Local,
-        github: None,
-        ports: laneway::plan::PortRange::DEFAULT,
-        lanes: Furnishing::default(),
-        warm: 0,
-    };
-    build(graph, &inputs).expect("a plan")
+    build(graph, &Inputs::plain(graph, &base)).expect("a plan")
 }
 
 #[test]

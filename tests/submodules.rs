@@ -75,7 +75,8 @@ fn p11_gc_lets_go_of_commits_of_submodules_once_the_user_has_them() {
         let refs = scratch.git_in(dir, &["for-each-ref", "--format=%(refname)", "refs/laneway/submodule"]);
         refs.lines().count()
     };
-    scratch.git(&["update-ref", "refs/laneway/making/it", "HEAD"]);
+    let head = scratch.git(&["rev-parse", "HEAD"]);
+    scratch.git(&["update-ref", &format!("refs/laneway/making/{head}"), &head]);
     let gc = || scratch.laneway(&["gc", "--older-than", "0d", "--yes"]).success();
     // In the record's repository alone it stays.
     fs::rename(&lib, lib.with_extension("away")).expect("moved");

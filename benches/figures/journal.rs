@@ -10,10 +10,10 @@ use laneway::event::{
     Control, ControlVerb, Draft, Effect, Envelope, ExitStatus, LaneProvisioned, Now, ProcessExited,
     ProcessId, ProcessRole, ProcessStarted, Subject, Timestamp,
 };
-use laneway::graph::{Furnishing, Handoff, Millis, ProjectDefaults, Source, parse};
-use laneway::id::{LaneId, RunNo, Sha};
+use laneway::graph::{ProjectDefaults, Source, parse};
+use laneway::id::{LaneId, Sha};
 use laneway::journal::{GroupWriter, Journal, Mode};
-use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
+use laneway::plan::{Inputs, LaneBase, Plan, build};
 
 use crate::Setting;
 use crate::samples::Samples;
@@ -150,32 +150,8 @@ fn plan() -> Plan {
     let graph = parse(&source, &ProjectDefaults::default());
     let graph = graph.unwrap_or_else(|e| panic!("{}", e.render(&source, false)));
     let base = LaneBase { base: "main".to_owned(), base_sha: sha(), target: "main".to_owned() };
-    let bases = graph.workstreams.iter().map(|w| (w.id.clone(), base.clone()));
-    let inputs = Inputs {
-        run: RunNo(1),
-        uuid: "u".to_owned(),
-        path: "g.toml".to_owned(),
-        author: Identity { name: "A".to_owned(), email: "a@example.org".to_owned() },
-        repo: "/r".into(),
-        record: "/r".into(),
-        board: "/r".into(),
-        worktrees: "/w".into(),
-        remote: None,
-        bases: bases.collect(),
-        agents: std::collections::BTreeMap::new(),
-        attempts: 1,
-        timeout: Millis(1000),
-        gate: None,
-        max_parallel: 1,
-        handoff: Handoff::Ready,
-        grace: Millis(1000),
-        forge: ForgeKind::Local,
-        github: None,
-        ports: laneway::plan::PortRange::DEFAULT,
-        lanes: Furnishing::default(),
-        warm: 0,
-    };
-    let mut plan = build(&graph, &inputs).expect("a sound graph");
+    let mut plan =
+        build(&graph, &Inputs { max_parallel: 1, ..Inputs::plain(&graph, &base) }).expect("a sound graph");
     // More than a graph may ask for, so that a plan of common size fills the journal.
     for task in &mut plan.tasks {
         task.attempts = 1000;

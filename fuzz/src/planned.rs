@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use laneway::agent::built_in;
-use laneway::graph::{Diagnostics, Furnishing, Graph, Handoff, Millis, ProjectDefaults, Source, parse};
-use laneway::id::{RunNo, Sha};
-use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, PortRange, build};
+use laneway::graph::{Diagnostics, Graph, ProjectDefaults, Source, parse};
+use laneway::id::Sha;
+use laneway::plan::{Inputs, LaneBase, Plan, build};
 
 pub(crate) fn source(text: &str) -> Source {
     Source { path: "g.toml".to_owned(), text: text.to_owned() }
@@ -17,34 +17,8 @@ pub(crate) fn read(source: &Source) -> Result<Graph, Diagnostics> {
 }
 
 pub(crate) fn plan(graph: &Graph) -> Plan {
-    let base = |branch: &str| LaneBase {
-        base: branch.to_owned(),
-        base_sha: Sha::new(&"1".repeat(40)).expect("an object id"),
-        target: branch.to_owned(),
-    };
-    let inputs = Inputs {
-        run: RunNo(1),
-        uuid: "u0".to_owned(),
-        path: "g.toml".to_owned(),
-        author: Identity { name: "Ann".to_owned(), email: "ann@example.org".to_owned() },
-        repo: "/r".into(),
-        record: "/r/.git/laneway".into(),
-        board: "/r/.laneway/g/1".into(),
-        worktrees: "/r/.worktrees/g".into(),
-        remote: None,
-        bases: graph.workstreams.iter().map(|lane| (lane.id.clone(), base("main"))).collect(),
-        agents: built_in().clone(),
-        attempts: 2,
-        timeout: Millis(60_000),
-        gate: None,
-        max_parallel: 4,
-        handoff: Handoff::Ready,
-        grace: Millis(1000),
-        forge: ForgeKind::Local,
-        github: None,
-        ports: PortRange::DEFAULT,
-        lanes: Furnishing::default(),
-        warm: 0,
-    };
+    let sha = Sha::new(&"1".repeat(40)).expect("an object id");
+    let base = LaneBase { base: "main".to_owned(), base_sha: sha, target: "main".to_owned() };
+    let inputs = Inputs { agents: built_in().clone(), ..Inputs::plain(graph, &base) };
     build(graph, &inputs).expect("a graph that was accepted has a plan")
 }

@@ -1,80 +1,17 @@
 //! Graph and observations in, plan out.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    ForgeKind, GitHubPlace, Identity, Index, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, PortRange,
-    RemotePlan, ReviewPlan, Settings, TaskPlan, Work, integration_branch,
+    Index, Inputs, LanePlan, PLAN_SCHEMA, Places, Plan, PlanSource, ReviewPlan, Settings, TaskPlan, Work,
+    integration_branch,
 };
-use crate::graph::{
-    AgentDef, DiffPolicy, Furnishing, Gate, Graph, Handoff, Millis, Task, Verb, Workstream, lane_needs,
-};
-use crate::id::{AgentName, LaneId, RunNo, Sha};
+use crate::graph::{AgentDef, DiffPolicy, Gate, Graph, Millis, Task, Verb, Workstream, lane_needs};
+use crate::id::{AgentName, LaneId};
 
 /// How long a review may take where nobody says.
 const REVIEW_TIMEOUT: Millis = Millis(30 * 60 * 1000);
-
-/// The branches and commits that a lane is cut from and goes to, as observed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LaneBase {
-    /// The branch it is cut from.
-    pub base: String,
-    /// Its commit.
-    pub base_sha: Sha,
-    /// The branch it goes to.
-    pub target: String,
-}
-
-/// What a plan is made from beside the graph: everything observed, resolved and chosen.
-#[derive(Debug, Clone)]
-pub struct Inputs {
-    /// The number of the run.
-    pub run: RunNo,
-    /// A name that no other run has.
-    pub uuid: String,
-    /// Where the graph was read.
-    pub path: String,
-    /// Who commits.
-    pub author: Identity,
-    /// The main worktree.
-    pub repo: PathBuf,
-    /// The run's directory in the record.
-    pub record: PathBuf,
-    /// The run's noticeboard.
-    pub board: PathBuf,
-    /// The folder of the graph's worktrees.
-    pub worktrees: PathBuf,
-    /// The remote.
-    pub remote: Option<RemotePlan>,
-    /// Base and target of each lane.
-    pub bases: BTreeMap<LaneId, LaneBase>,
-    /// Agents that the configuration adds to the graph's own.
-    pub agents: BTreeMap<AgentName, AgentDef>,
-    /// Attempts a task has where nobody says.
-    pub attempts: u32,
-    /// The timeout of a process where nobody says.
-    pub timeout: Millis,
-    /// The gate of a task where nobody says.
-    pub gate: Option<Gate>,
-    /// Attempts at once.
-    pub max_parallel: u32,
-    /// Handoff where the graph does not say.
-    pub handoff: Handoff,
-    /// Grace between TERM and KILL.
-    pub grace: Millis,
-    /// The forge.
-    pub forge: ForgeKind,
-    /// Where that is, when it is GitHub.
-    pub github: Option<GitHubPlace>,
-    /// The ports that lanes are given.
-    pub ports: PortRange,
-    /// What lanes hold where the graph does not say.
-    pub lanes: Furnishing,
-    /// How many lanes that cannot begin yet have their worktree already.
-    pub warm: u32,
-}
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]

@@ -5,13 +5,15 @@
 
 mod build;
 mod index;
+mod inputs;
 mod model;
 mod names;
 mod picture;
 mod scope;
 
-pub use build::{Inputs, LaneBase, PlanError, build};
+pub use build::{PlanError, build};
 pub use index::{Index, LaneIx, TaskIx};
+pub use inputs::{Inputs, LaneBase};
 pub use model::{
     ForgeKind, GitHubPlace, Identity, LanePlan, NoPortRange, PLAN_SCHEMA, Places, Plan, PlanSource,
     PortRange, RemotePlan, ReviewPlan, Settings, TaskPlan, Work,

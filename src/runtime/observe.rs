@@ -45,11 +45,6 @@ pub struct Config {
     pub agents: BTreeMap<AgentName, AgentDef>,
 }
 
-const ATTEMPTS: u32 = 2;
-const TIMEOUT: Millis = Millis(60 * 60 * 1000);
-const GRACE: Millis = Millis(10_000);
-const MAX_PARALLEL: u32 = 4;
-
 /// Observes the repository and makes the plan of run number `run`. Fetches bases; changes nothing else.
 pub fn prepare(
     project: &Project,
@@ -94,12 +89,12 @@ pub fn prepare(
             }),
             bases,
             agents: config.agents.clone(),
-            attempts: config.attempts.unwrap_or(ATTEMPTS),
-            timeout: config.timeout.unwrap_or(TIMEOUT),
+            attempts: config.attempts.unwrap_or(Inputs::ATTEMPTS),
+            timeout: config.timeout.unwrap_or(Inputs::TIMEOUT),
             gate: config.gate.clone(),
-            max_parallel: config.max_parallel.or(graph.max_parallel).unwrap_or(MAX_PARALLEL),
+            max_parallel: config.max_parallel.or(graph.max_parallel).unwrap_or(Inputs::MAX_PARALLEL),
             handoff: config.handoff.unwrap_or(Handoff::Ready),
-            grace: config.grace.unwrap_or(GRACE),
+            grace: config.grace.unwrap_or(Inputs::GRACE),
             forge: config.forge,
             github: config.github.clone(),
             ports: config.ports.unwrap_or_default(),

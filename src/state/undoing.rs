@@ -1,5 +1,7 @@
 //! What the events of a reset leave in the state.
 
+use std::collections::BTreeSet;
+
 use super::{Lane, PullRequest, Revert, State, Undo};
 use crate::event::{Control, Effect, LaneUndo, LaneUndone, RevertOpened, TaskStatus, UndoPlan, UndoWhy};
 use crate::plan::LaneIx;
@@ -64,15 +66,9 @@ impl State {
 
     /// A reset ends where it was refused, and at the lanes that it has not come to.
     pub(super) fn undo_refused(&mut self, request: &str, reason: &str, at: LaneIx) {
-        let about =
-            |lane: &Lane| lane.undo.as_ref().is_some_and(|undo| undo.request == request && !undo.done);
-        let begun = |lane: &Lane| {
-            let undoes = |effect: &Effect| matches!(effect, Effect::Undo { .. });
-            let works = lane.step.as_ref().is_some_and(|step| step.is_in_flight() && undoes(&step.effect));
-            works || lane.revert.as_ref().is_some_and(Revert::is_open)
-        };
+        let going = self.goes_on_undoing(request, at);
         for lane in 0..self.lanes.len() {
-            if !about(&self.lanes[lane]) || lane != at && begun(&self.lanes[lane]) {
+            if going.contains(&lane) || !self.is_undone_by(lane, request) {
                 continue;
             }
             self.give_undo_up(lane);
@@ -80,6 +76,41 @@ impl State {
                 self.lanes[lane].remarks.push(format!("not undone: {reason}"));
             }
         }
+    }
+
+    /// The lanes that are undone although the reset was refused at `at`: those at which something is being done, and those
+    /// that hold what these, or others before them, have given back. They would bring it again.
+    fn goes_on_undoing(&self, request: &str, at: LaneIx) -> BTreeSet<LaneIx> {
+        let wanted: Vec<LaneIx> =
+            (0..self.lanes.len()).filter(|&lane| lane != at && self.is_undone_by(lane, request)).collect();
+        let mut going: BTreeSet<LaneIx> =
+            wanted.iter().copied().filter(|&lane| self.is_being_undone(lane)).collect();
+        loop {
+            let goes = |up: LaneIx| going.contains(&up) || !self.is_undone_by(up, request);
+            let follows = |lane: LaneIx| match &self.lanes[lane].undo.as_ref().map(|undo| &undo.how) {
+                Some(LaneUndo::TakeBack { from }) => from.iter().filter_map(|l| self.index.lane(l)).any(goes),
+                // The lane around it has lost it by now.
+                Some(LaneUndo::Remove) => self.lanes[lane].is_closed() && !self.is_in_parent(lane),
+                _ => false,
+            };
+            let more: Vec<LaneIx> =
+                wanted.iter().copied().filter(|&lane| !going.contains(&lane) && follows(lane)).collect();
+            if more.is_empty() {
+                return going;
+            }
+            going.extend(more);
+        }
+    }
+
+    fn is_undone_by(&self, lane: LaneIx, request: &str) -> bool {
+        self.lanes[lane].undo.as_ref().is_some_and(|undo| undo.request == request && !undo.done)
+    }
+
+    fn is_being_undone(&self, lane: LaneIx) -> bool {
+        let lane = &self.lanes[lane];
+        let undoes = |effect: &Effect| matches!(effect, Effect::Undo { .. });
+        let works = lane.step.as_ref().is_some_and(|step| step.is_in_flight() && undoes(&step.effect));
+        works || lane.revert.as_ref().is_some_and(Revert::is_open)
     }
 
     /// The lane stays as it is.

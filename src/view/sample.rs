@@ -9,9 +9,9 @@ use crate::event::{
     MergeRecorded, PrOpened, PrRef, RunStatus, SCHEMA, Status, Subject, TaskStatus, Timestamp, WorkflowStart,
     WorkflowTransition,
 };
-use crate::graph::{Handoff, Millis, ProjectDefaults, Source, parse};
-use crate::id::{LaneId, RunNo, Sha, TaskId};
-use crate::plan::{ForgeKind, Identity, Index, Inputs, LaneBase, Plan, RemotePlan, build};
+use crate::graph::{ProjectDefaults, Source, parse};
+use crate::id::{LaneId, Sha, TaskId};
+use crate::plan::{Index, Inputs, LaneBase, Plan, RemotePlan, build};
 use crate::state::State;
 
 /// 2026-03-14 05:41:07 UTC.
@@ -75,33 +75,10 @@ pub(crate) fn task(id: &str) -> TaskId {
 pub(crate) fn plan(text: &str) -> Plan {
     let source = Source { path: "graphs/sample.toml".into(), text: text.into() };
     let graph = parse(&source, &ProjectDefaults::default()).expect("a good graph");
-    let base = |id: &LaneId| {
-        let base = LaneBase { base: "main".into(), base_sha: sha(1), target: "main".into() };
-        (id.clone(), base)
-    };
+    let base = LaneBase { base: "main".into(), base_sha: sha(1), target: "main".into() };
     let inputs = Inputs {
-        run: RunNo(1),
-        uuid: "0f6d".into(),
-        path: source.path,
-        author: Identity { name: "Ann".into(), email: "ann@example.org".into() },
-        repo: "/repo".into(),
-        record: "/repo/.git/laneway/graphs/shop/runs/1".into(),
-        board: "/repo/.laneway/shop/1".into(),
-        worktrees: "/repo/.worktrees/shop".into(),
         remote: Some(RemotePlan { name: "origin".into(), push: true, push_target: false }),
-        bases: graph.workstreams.iter().map(|w| base(&w.id)).collect(),
-        agents: BTreeMap::new(),
-        attempts: 2,
-        timeout: Millis(3_600_000),
-        gate: None,
-        max_parallel: 4,
-        handoff: Handoff::Ready,
-        grace: Millis(10_000),
-        forge: ForgeKind::Local,
-        github: None,
-        ports: crate::plan::PortRange::DEFAULT,
-        lanes: crate::graph::Furnishing::default(),
-        warm: 0,
+        ..Inputs::plain(&graph, &base)
     };
     build(&graph, &inputs).expect("a plan")
 }

@@ -126,6 +126,13 @@ impl Ground {
         starts
     }
 
+    /// The times of the journal's events, in order.
+    #[track_caller]
+    pub(super) fn times(&self) -> Vec<String> {
+        let text = |event: &Value| event["at"].as_str().expect("a time").to_owned();
+        self.scratch.events(&self.graph).iter().map(text).collect()
+    }
+
     /// Processes that were started for work that had landed.
     pub(super) fn started_again(&self) -> Vec<String> {
         let lines = self.lines("starts");

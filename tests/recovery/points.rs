@@ -7,6 +7,8 @@
 //! ```text
 //! LANEWAY_SWEEP=1 cargo test --locked --test main recovery:: -- --nocapture
 //! ```
+//!
+//! The run that goes on does so at once, after a reboot, or with the clock set back or forward, in turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,6 +16,7 @@ use std::fmt;
 use laneway::failpoint::Point;
 
 use super::ground::{Done, End, Ground, Place};
+use super::interlude::Interlude;
 use crate::harness::Output;
 
 /// One shipped graph on one forge, with the points that are tried where nobody asks for more.
@@ -71,6 +74,20 @@ struct Count {
     duplicates: Vec<String>,
     losses: Vec<String>,
     differing: Vec<String>,
+    /// How often the next run went on after what.
+    after: BTreeMap<&'static str, usize>,
+}
+
+impl Count {
+    /// Counts a blow. What befalls the machine after it takes turns, among the kills and among the full disks.
+    fn next(&mut self, graph: &str, blow: &Blow) -> Interlude {
+        let so_far = match blow {
+            Blow::Crash { .. } => &mut self.crashes,
+            Blow::Full { .. } => &mut self.full,
+        };
+        *so_far += 1;
+        Interlude::of(graph.len() + *so_far)
+    }
 }
 
 /// An undisturbed run.
@@ -126,18 +143,15 @@ impl Course {
 
     /// Strikes a run, has it go on, and compares its end.
     #[track_caller]
-    fn strike(&self, model: &Model, blow: &Blow, count: &mut Count) {
+    fn strike(&self, model: &Model, blow: &Blow, interlude: Interlude, count: &mut Count) {
         let ground = Ground::new(self.graph, self.place);
         let (variable, value) = match blow {
             Blow::Crash { point, n } => ("LANEWAY_TEST_CRASH_AT", format!("{point}:{n}")),
             Blow::Full { point, n } => ("LANEWAY_TEST_FAIL_AT", format!("{point}:{n}:ENOSPC")),
         };
         let output = ground.run(&[(variable, &value)]);
-        match blow {
-            Blow::Crash { .. } => count.crashes += 1,
-            Blow::Full { .. } => count.full += 1,
-        }
-        let at = |what: String| format!("{} {blow}: {what}", self.graph);
+        *count.after.entry(interlude.words()).or_insert(0) += 1;
+        let at = |what: String| format!("{} {blow}, {}: {what}", self.graph, interlude.words());
         if let Blow::Crash { .. } = blow {
             if !output.crashed() {
                 count.missed += 1;
@@ -147,7 +161,9 @@ impl Course {
             count.differing.push(at(text));
             return;
         }
-        let again = ground.run(&[]);
+        let variables = interlude.happen(&ground);
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let again = ground.run(&variables);
         if again.status_code() != Some(self.code) {
             count.differing.push(at(again.all()));
             return;
@@ -156,6 +172,9 @@ impl Course {
         let (end, done) = (ground.end(), ground.done());
         if end != model.end {
             count.differing.push(at(format!("{end:#?} instead of {:#?}", model.end)));
+        }
+        if !ground.times().is_sorted() {
+            count.differing.push(at(format!("an event is older than one before it: {:#?}", ground.times())));
         }
         let more = |found: Vec<String>| found.into_iter().map(&at);
         count.duplicates.extend(more(done.beyond(&model.done)));
@@ -180,15 +199,18 @@ impl Course {
         let model = self.model();
         let mut count = Count::default();
         for blow in self.blows(&model) {
-            self.strike(&model, &blow, &mut count);
+            let interlude = count.next(self.graph, &blow);
+            self.strike(&model, &blow, interlude, &mut count);
         }
         println!(
-            "{:?} {}: {} crash points and {} full disks tried ({} never came), {} duplicates, {} losses, {} differing ends",
+            "{:?} {}: {} crash points and {} full disks tried ({} never came; {:?}), {} duplicates, {} losses, \
+             {} differing ends",
             self.place,
             self.graph,
             count.crashes,
             count.full,
             count.missed,
+            count.after,
             count.duplicates.len(),
             count.losses.len(),
             count.differing.len()
@@ -259,7 +281,7 @@ fn a18_a_full_disk_closes_no_pull_request_of_a_task() {
     let (model, mut count) = (course.model(), Count::default());
     // The gate of the last attempt of `double`: a failure of that attempt would close its pull request, with a comment.
     let blow = Blow::Full { point: "process.start".to_owned(), n: 4 };
-    course.strike(&model, &blow, &mut count);
+    course.strike(&model, &blow, Interlude::Nothing, &mut count);
     assert_eq!((count.duplicates, count.losses, count.differing), (Vec::new(), Vec::new(), Vec::new()));
 }
 

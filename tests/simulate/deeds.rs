@@ -62,6 +62,7 @@ impl Simulation<'_> {
             | Act::ReopenOutside
             | Act::MoveTarget
             | Act::MoveLane
+            | Act::PushToLane
             | Act::PushToPull => {
                 let lane = lane.and_then(|lane| self.world.index.lane(&lane));
                 return self.world.outside(deed.act, lane);

@@ -16,6 +16,7 @@ pub(crate) fn scenario(seed: u64) -> Scenario {
         warm: if chance.hits("warms", 500) { number(chance.within("warm", 1, 4)) } else { 0 },
         handoff_merged: chance.hits("handoff", 350),
         github,
+        origin: github && chance.hits("origin", 500),
         faults: Fault::ALL
             .iter()
             .filter(|fault| chance.hits(&format!("has/{fault:?}"), 450))
@@ -212,9 +213,12 @@ fn people(chance: Chance, scenario: &Scenario) -> Vec<Deed> {
 fn more_deeds(chance: Chance, scenario: &Scenario) -> Vec<Deed> {
     const RESETS: &[Act] =
         &[Act::ResetTask, Act::ResetTask, Act::ResetLane, Act::ResetTo, Act::MergeRevert, Act::CloseRevert];
+    const COMES: &[Act] = &[Act::PushToLane];
     const PUSHES: &[Act] = &[Act::MoveLane, Act::MoveLane, Act::PushToPull, Act::MoveTarget];
     let mut deeds = Vec::new();
-    for (kind, acts, permille) in [("resets", RESETS, 300), ("pushes", PUSHES, 250)] {
+    let comes = if scenario.origin { 500 } else { 0 };
+    for (kind, acts, permille) in [("resets", RESETS, 300), ("pushes", PUSHES, 250), ("comes", COMES, comes)]
+    {
         let count =
             if chance.hits(kind, permille) { chance.within(&format!("{kind}/count"), 1, 4) } else { 0 };
         for n in 0..count {

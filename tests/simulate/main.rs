@@ -19,6 +19,7 @@ mod history;
 mod invariants;
 mod large;
 mod options;
+mod origin;
 mod processes;
 mod pulls;
 mod scenario;

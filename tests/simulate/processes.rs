@@ -11,7 +11,7 @@ use laneway::id::{Sha, TaskId};
 use laneway::plan::{TaskIx, Work};
 
 use crate::scenario::Fault;
-use crate::world::{Begun, Done, Happening, World};
+use crate::world::{Begun, Done, Happening, Owner, World};
 
 /// Task, attempt and process.
 pub(crate) type ProcessKey = (TaskIx, u32, u32);
@@ -267,7 +267,7 @@ impl World {
         let commit = known.unwrap_or_else(|| {
             if changed {
                 let (commit, _) = self.repo.history.work(&from, format!("work/{task}/{attempt}"));
-                self.repo.owners.push((ix, attempt));
+                self.repo.owners.push(Owner::Attempt(ix, attempt));
                 Some(commit)
             } else {
                 // Nothing new; what it went on from still counts where the lane does not have it.

@@ -13,7 +13,7 @@ use laneway::plan::{ForgeKind, LaneIx};
 use laneway::state::State;
 
 use crate::scenario::{Act, Fault};
-use crate::world::{Begun, Done, Happening, World};
+use crate::world::{Begun, Done, Happening, Owner, World};
 
 /// A pull request as the forge has it.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub(crate) struct Pull {
 }
 
 impl Pull {
-    fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.merged.is_none() && self.closed.is_none()
     }
 }
@@ -63,8 +63,16 @@ impl World {
         nested.map_or_else(|| self.repo.main.clone(), |tip| tip.unwrap_or_else(crate::history::root))
     }
 
+    /// The same where the lane is merged.
+    fn merge_target(&self, lane: LaneIx) -> Sha {
+        let shared = self.index.parent[lane].filter(|_| self.shares());
+        let there = shared.and_then(|parent| self.repo.origin[parent].clone());
+        there.unwrap_or_else(|| self.target(lane))
+    }
+
     fn set_target(&mut self, lane: LaneIx, to: Sha) {
         match self.index.parent[lane] {
+            Some(parent) if self.shares() => self.put_on_origin(parent, to),
             Some(parent) => self.repo.lanes[parent] = Some(to),
             None => self.repo.main = to,
         }
@@ -82,14 +90,21 @@ impl World {
             return (Vec::new(), Err(self.failure(Fault::Permanent)));
         };
         self.repo.lanes[ix] = Some(tip.clone());
+        let pushed = self.shares() && self.repo.origin[ix].is_none();
+        if pushed {
+            self.put_on_origin(ix, tip.clone());
+        }
         let event = LaneProvisioned {
             worktree: format!("/w/{lane}"),
             tip,
-            pushed: false,
+            pushed,
             ports: BTreeMap::new(),
             remark: None,
         };
-        (vec![lane_fact(lane, event)], Ok(()))
+        let mut facts = vec![lane_fact(lane, event)];
+        let parents = self.push_parents(ix);
+        self.remarked(ix, parents, &mut facts);
+        (facts, Ok(()))
     }
 
     pub(crate) fn sync(
@@ -104,7 +119,9 @@ impl World {
         let upstream: Vec<(LaneId, Sha)> = from.iter().flat_map(SyncSource::lanes).collect();
         let found = self.repo.lanes[ix].clone();
         if let Some(found) = found.filter(|found| found != tip && self.repo.history.mark_of(found) == mark) {
-            return (vec![lane_fact(lane, LaneSynced { upstream, tip: found })], Ok(()));
+            let mut facts = vec![lane_fact(lane, LaneSynced { upstream, tip: found.clone() })];
+            self.share(ix, from, &found, &mut facts);
+            return (facts, Ok(()));
         }
         self.restore_branch(ix, tip, &mark);
         let sources: Vec<Sha> = from
@@ -113,8 +130,7 @@ impl World {
                 SyncSource::Lane { tip, .. } => tip.clone(),
                 SyncSource::Landing { landed, .. } => landed.clone(),
                 SyncSource::Target { .. } => self.target(ix),
-                // Nobody but Laneway pushes to the branches of this world.
-                SyncSource::Origin => tip.clone(),
+                SyncSource::Origin => self.repo.origin[ix].clone().unwrap_or_else(|| tip.clone()),
             })
             .collect();
         let news: Vec<&Sha> = sources.iter().filter(|s| !self.repo.history.is_ancestor(s, tip)).collect();
@@ -132,10 +148,12 @@ impl World {
             self.repo.history.commit(&parents, mark)
         };
         self.repo.lanes[ix] = Some(to.clone());
-        (vec![lane_fact(lane, LaneSynced { upstream, tip: to })], Ok(()))
+        let mut facts = vec![lane_fact(lane, LaneSynced { upstream, tip: to.clone() })];
+        self.share(ix, from, &to, &mut facts);
+        (facts, Ok(()))
     }
 
-    pub(crate) fn teardown(&mut self, lane: &LaneId) -> Done {
+    pub(crate) fn teardown(&mut self, begun: &Begun, lane: &LaneId) -> Done {
         let ix = self.ix(lane);
         let tasks = &self.index.tasks_of[ix];
         if tasks.iter().any(|&task| self.processes_of(task).any(|(_, p)| p.is_alive())) {
@@ -150,6 +168,7 @@ impl World {
             self.wrongs.push(format!("the branch of lane {lane} goes while #{number} is stacked on it"));
         }
         if merged {
+            self.gone_from_origin(ix, begun.tip.as_ref());
             self.repo.lanes[ix] = None;
         }
         (vec![lane_fact(lane, LaneRemoved { remarks: Vec::new() })], Ok(()))
@@ -159,6 +178,11 @@ impl World {
         let ix = self.ix(lane);
         if self.repo.history.is_ancestor(tip, &self.target(ix)) {
             return (vec![check(lane, CHECK_AHEAD, CheckStatus::Skip)], Ok(()));
+        }
+        if let Err(unpushed) = self.push(ix, tip) {
+            let mut facts = Vec::new();
+            let failure = self.told(unpushed, &mut facts);
+            return (facts, Err(failure));
         }
         self.pulls[ix].take_if(|pull| pull.rounds < rounds);
         let number = 1 + ix as u64 + 100 * u64::from(rounds);
@@ -228,7 +252,12 @@ impl World {
         if let Some((commit, who)) = by_hand {
             return (vec![lane_fact(lane, PrMerged { commit, by: who })], Ok(()));
         }
-        let target = self.target(ix);
+        let mut facts = Vec::new();
+        if let Err(unpushed) = self.push_parents(ix) {
+            let failure = self.told(unpushed, &mut facts);
+            return (facts, Err(failure));
+        }
+        let target = self.merge_target(ix);
         let there = self.repo.history.is_ancestor(tip, &target);
         if self.is_hub() && (!pull.is_open() || pull.head != *tip) {
             return (Vec::new(), Err(wrong(FailureKind::Refused, "it is not open, or shows another head")));
@@ -236,7 +265,6 @@ impl World {
         if !there && !self.repo.history.is_ancestor(&target, tip) && self.fails(Fault::Conflict, key) {
             return (Vec::new(), Err(self.failure(Fault::Conflict)));
         }
-        let mut facts = Vec::new();
         if automatic && !there && !self.plan.lanes[ix].gates.is_empty() {
             let fails = self.fails(Fault::Gate, key);
             facts.push(check(lane, "gate", if fails { CheckStatus::Fail } else { CheckStatus::Pass }));
@@ -269,7 +297,7 @@ impl World {
     fn merged_here(&mut self, ix: LaneIx, mut pull: Pull) -> Pull {
         let target = self.target(ix);
         let there = |(commit, _): &(Sha, String)| self.repo.history.is_ancestor(commit, &target);
-        if self.index.parent[ix].is_some() && !pull.merged.as_ref().is_some_and(there) {
+        if self.index.parent[ix].is_some() && !self.shares() && !pull.merged.as_ref().is_some_and(there) {
             pull.merged = None;
             self.pulls[ix] = Some(pull.clone());
         }
@@ -284,12 +312,14 @@ impl World {
         let outer = outer.filter_map(|lane| self.repo.lanes[lane].as_ref());
         let landed: Vec<_> = outer.chain([&self.repo.main]).map(|tip| history.works_of(tip)).collect();
         for work in brought.into_iter().filter(|work| !landed.iter().any(|there| there.holds(*work))) {
-            let (task, _) = self.repo.owners[work];
-            let from = self.index.lane_of[task];
+            let (from, whose) = match self.repo.owners[work] {
+                Owner::Attempt(task, _) => (self.index.lane_of[task], self.plan.tasks[task].id.as_str()),
+                Owner::Person(lane) => (lane, "of others"),
+            };
             // What an outer lane has comes back to where it is.
             if from != lane && !self.index.is_within(from, lane) && !self.index.is_within(lane, from) {
-                let (task, into) = (&self.plan.tasks[task].id, &self.plan.lanes[lane].id);
-                let wrong = format!("the merge of lane {into} by {by} brings unmerged work of task {task}");
+                let into = &self.plan.lanes[lane].id;
+                let wrong = format!("the merge of lane {into} by {by} brings unmerged work of task {whose}");
                 self.wrongs.push(wrong);
                 return;
             }
@@ -348,11 +378,15 @@ impl World {
             }
             return;
         }
+        if let (Act::PushToLane, Some(lane)) = (act, lane) {
+            self.comes_to_origin(lane);
+        }
         let Some((lane, pull)) = lane.and_then(|lane| Some((lane, self.pulls[lane].clone()?))) else {
             return;
         };
         let by = "ann".to_owned();
         match act {
+            Act::PushToPull if pull.is_open() && self.shares() => self.comes_to_origin(lane),
             Act::PushToPull if pull.is_open() => {
                 let head = self.repo.history.commit(&[&pull.head], "by a person".to_owned());
                 if let Some(pull) = &mut self.pulls[lane] {
@@ -360,16 +394,19 @@ impl World {
                 }
             }
             Act::MergeOutside
-                // One that goes to a branch of ours is not what people merge.
-                if pull.is_open() && self.index.parent[lane].is_none() && pull.base == "main" && !pull.draft =>
+                // One that goes to a branch of ours is not what people merge, unless it is nested there.
+                if pull.is_open()
+                    && (self.index.parent[lane].is_none() || self.shares())
+                    && pull.base == self.plan.lanes[lane].target
+                    && !pull.draft =>
             {
-                let main = self.repo.main.clone();
+                let main = self.merge_target(lane);
                 let commit = if self.chance.hits(&format!("style/{lane}"), 500) {
                     self.repo.history.squash(&main, &pull.head)
                 } else {
                     self.repo.history.commit(&[&main, &pull.head], "by a person".to_owned())
                 };
-                self.repo.main = commit.clone();
+                self.set_target(lane, commit.clone());
                 if let Some(pull) = &mut self.pulls[lane] {
                     pull.merged = Some((commit, by));
                 }
@@ -379,7 +416,11 @@ impl World {
                     pull.closed = Some(by);
                 }
             }
-            Act::ReopenOutside if pull.merged.is_none() => {
+            Act::PushToLane => {}
+            // GitHub opens none again whose branch is gone.
+            Act::ReopenOutside
+                if pull.merged.is_none() && (!self.shares() || self.repo.origin[lane].is_some()) =>
+            {
                 if let Some(pull) = &mut self.pulls[lane] {
                     pull.closed = None;
                 }
@@ -396,6 +437,9 @@ impl World {
 
     /// Whoever pushed to a pull request of Laneway's takes that back.
     pub(crate) fn take_pushes_back(&mut self, state: &State) {
+        if self.shares() {
+            return self.clear_origin(state);
+        }
         for (pull, lane) in self.pulls.iter_mut().zip(&state.lanes) {
             if let (Some(pull), Some(known)) = (pull.as_mut().filter(|pull| pull.is_open()), &lane.pr) {
                 pull.head = known.tip.clone();
@@ -412,7 +456,7 @@ impl World {
                 || lane.status == LaneStatus::Failed && known.closed_by.is_some();
             let Some(pull) = self.pulls[ix].as_ref().filter(|_| watched) else { continue };
             let id = &self.plan.lanes[ix].id;
-            if pull.merged.is_some() && self.index.parent[ix].is_some() {
+            if pull.merged.is_some() && self.index.parent[ix].is_some() && !self.shares() {
                 continue;
             }
             facts.push(match (&pull.merged, &pull.closed) {

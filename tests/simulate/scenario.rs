@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use laneway::graph::{self, Furnishing, Handoff, Millis, ProjectDefaults};
-use laneway::id::{LaneId, RunNo};
-use laneway::plan::{ForgeKind, Identity, Inputs, LaneBase, Plan, build};
+use laneway::graph::{self, Millis, ProjectDefaults};
+use laneway::plan::{ForgeKind, GitHubPlace, Inputs, LaneBase, Plan, build};
 use serde::{Deserialize, Serialize};
 
 use crate::history;
@@ -174,6 +173,8 @@ pub(crate) enum Act {
     MoveLane,
     /// On GitHub, somebody pushes to the branch of a pull request.
     PushToPull,
+    /// Somebody pushes work of their own to a lane's branch on origin.
+    PushToLane,
     /// Undoes a task with what hangs on it.
     ResetTask,
     /// Undoes a lane.
@@ -217,6 +218,9 @@ pub(crate) struct Scenario {
     pub(crate) handoff_merged: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) github: bool,
+    /// With GitHub: pull requests are about branches on origin, so that nested lanes are merged there.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) origin: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) faults: BTreeMap<Fault, u32>,
     pub(crate) lanes: Vec<LaneSketch>,
@@ -267,30 +271,16 @@ impl Scenario {
         let source = graph::Source { path: "sim.toml".into(), text: self.graph_text() };
         let graph = graph::parse(&source, &ProjectDefaults::default()).map_err(|e| format!("{e:?}"))?;
         let base = LaneBase { base: "main".into(), base_sha: history::root(), target: "main".into() };
-        let bases = graph.workstreams.iter().map(|w| (w.id.clone(), base.clone()));
         let inputs = Inputs {
-            run: RunNo(1),
-            uuid: "u".into(),
-            path: source.path,
-            author: Identity { name: "A".into(), email: "a@x".into() },
-            repo: "/r".into(),
-            record: "/r".into(),
-            board: "/r".into(),
-            worktrees: "/w".into(),
-            remote: None,
-            bases: bases.collect::<BTreeMap<LaneId, _>>(),
-            agents: BTreeMap::new(),
-            attempts: 2,
             timeout: Millis(60_000),
-            gate: None,
             max_parallel: self.places,
-            handoff: Handoff::Ready,
-            grace: Millis(10_000),
             forge: if self.github { ForgeKind::GitHub } else { ForgeKind::Local },
-            github: None,
-            ports: laneway::plan::PortRange::DEFAULT,
-            lanes: Furnishing::default(),
+            github: (self.github && self.origin).then(|| GitHubPlace {
+                api: "https://api.github.com".to_owned(),
+                repository: "acme/toy".to_owned(),
+            }),
             warm: self.warm,
+            ..Inputs::plain(&graph, &base)
         };
         build(&graph, &inputs).map(Arc::new).map_err(|e| e.to_string())
     }

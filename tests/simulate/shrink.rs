@@ -65,7 +65,8 @@ fn smaller(of: &Scenario) -> Vec<Scenario> {
     for fault in of.faults.keys() {
         with(&|s| _ = s.faults.remove(fault));
     }
-    with(&|s| s.github = false);
+    with(&|s| (s.github, s.origin) = (false, false));
+    with(&|s| s.origin = false);
     with(&|s| s.handoff_merged = false);
     for n in 0..of.lanes.len() {
         with(&|s| s.lanes[n].parent = None);

@@ -253,7 +253,10 @@ impl<'a> Simulation<'a> {
                 return broken("nothing that landed is lost", format!("the target lacks {lost:?} of {id}"));
             }
         }
-        Ok(())
+        match self.world.lost_of_others(self.core.state()) {
+            Some(work) => broken("nothing that landed is lost", format!("the target lacks {work} of others")),
+            None => Ok(()),
+        }
     }
 
     /// An orchestrator begins: what is there is folded, and whatever is outstanding begun again.

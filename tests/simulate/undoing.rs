@@ -10,7 +10,7 @@ use laneway::plan::LaneIx;
 use crate::history::Works;
 use crate::pulls::wrong;
 use crate::scenario::Fault;
-use crate::world::{Begun, Done, World};
+use crate::world::{Begun, Done, Owner, World};
 
 /// A pull request that takes a lane out of the target.
 pub(crate) struct Reverting {
@@ -61,8 +61,14 @@ impl World {
     }
 
     /// Whether `taken` is what the reset is about; a commit can bring more than that, and then nothing is taken back.
-    fn is_undone(&self, begun: &Begun, taken: &Works) -> bool {
-        taken.each().all(|work| begun.undone.contains(&self.repo.owners[work]))
+    /// What others put on the branch of a lane goes with the whole of it.
+    fn is_undone(&self, begun: &Begun, taken: &Works, whole: Option<LaneIx>) -> bool {
+        taken.each().all(|work| match self.repo.owners[work] {
+            Owner::Attempt(task, attempt) => begun.undone.contains(&(task, attempt)),
+            Owner::Person(lane) => {
+                whole.is_some_and(|whole| lane == whole || self.index.is_within(lane, whole))
+            }
+        })
     }
 
     /// The branch goes forward to where it is without what `commits` had brought.
@@ -75,14 +81,19 @@ impl World {
         (commits, from): (&[Sha], &[(LaneId, Sha)]),
     ) -> Done {
         let lane = self.plan.lanes[ix].id.clone();
-        let undone = |tip: Sha| {
+        let undone = |world: &mut Self, tip: Sha| {
+            let mut facts = Vec::new();
+            if let Err(unpushed) = world.push(ix, &tip) {
+                world.told(unpushed, &mut facts);
+            }
             let (reverted, upstream) = (commits.to_vec(), from.to_vec());
             let event = LaneUndone { tip: Some(tip), reverted, upstream, remarks: Vec::new() };
-            (vec![Draft::world(Subject::lane(&lane), event)], Ok(()))
+            facts.push(Draft::world(Subject::lane(&lane), event));
+            (facts, Ok(()))
         };
         let found = self.repo.lanes[ix].clone();
         if let Some(found) = found.filter(|found| found != tip && self.repo.history.mark_of(found) == mark) {
-            return undone(found);
+            return undone(self, found);
         }
         if self.fails(Fault::Conflict, key) {
             return (Vec::new(), Err(self.failure(Fault::Conflict)));
@@ -99,14 +110,14 @@ impl World {
                 taken.take_in(&history.works_of(held).without(&history.works_of(tip)));
             }
         }
-        if !self.is_undone(begun, &taken) {
+        if !self.is_undone(begun, &taken, None) {
             self.wrongs.push(format!("{mark} takes more back than what is reset: {taken:?}"));
         }
         let without = self.repo.history.without(tip, &taken, mark.to_owned());
         let parents: Vec<&Sha> = std::iter::once(&without).chain(from.iter().map(|(_, tip)| tip)).collect();
         let to = self.repo.history.commit(&parents, mark.to_owned());
         self.repo.lanes[ix] = Some(to.clone());
-        undone(to)
+        undone(self, to)
     }
 
     /// Closes the pull request and removes branch and worktree.
@@ -125,6 +136,7 @@ impl World {
                 facts.push(Draft::world(Subject::lane(lane), PrClosed { by: "ann".to_owned() }));
             }
         }
+        self.gone_from_origin(ix, begun.tip.as_ref());
         self.repo.lanes[ix] = None;
         let event = LaneUndone { tip: None, reverted: Vec::new(), upstream: Vec::new(), remarks: Vec::new() };
         facts.push(Draft::world(Subject::lane(lane), event));
@@ -155,7 +167,7 @@ impl World {
                 LaneUndone { tip: None, reverted: Vec::new(), upstream: Vec::new(), remarks }.into(),
             );
         }
-        if !self.is_undone(begun, &taken) {
+        if !self.is_undone(begun, &taken, Some(ix)) {
             return (Vec::new(), Err(wrong(FailureKind::Refused, "it landed together with other work")));
         }
         if self.fails(Fault::Conflict, key) {

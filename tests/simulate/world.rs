@@ -58,6 +58,15 @@ pub(crate) enum Happening {
     Look { life: u32 },
 }
 
+/// Whose a piece of work is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// An attempt's.
+    Attempt(TaskIx, u32),
+    /// That of others, who put it on the lane's branch on origin.
+    Person(LaneIx),
+}
+
 /// The repository.
 pub(crate) struct Repo {
     pub(crate) history: History,
@@ -65,8 +74,10 @@ pub(crate) struct Repo {
     pub(crate) main: Sha,
     /// The integration branches.
     pub(crate) lanes: Vec<Option<Sha>>,
+    /// The same on origin, where they are shared.
+    pub(crate) origin: Vec<Option<Sha>>,
     /// Whose each piece of work is.
-    pub(crate) owners: Vec<(TaskIx, u32)>,
+    pub(crate) owners: Vec<Owner>,
     /// Where the lanes have stood as the journal tells it.
     heard: HashSet<(LaneIx, Sha)>,
 }
@@ -124,6 +135,7 @@ impl World {
                 history: History::new(tracks),
                 main: root(),
                 lanes: vec![None; plan.lanes.len()],
+                origin: vec![None; plan.lanes.len()],
                 owners: Vec::new(),
                 heard: HashSet::new(),
             },
@@ -323,6 +335,12 @@ impl World {
         }
     }
 
+    /// Whether the journal tells of the lane at a commit that holds this work.
+    pub(crate) fn stood_with(&self, lane: LaneIx, work: usize) -> bool {
+        let mut stood = self.repo.heard.iter().filter(|(of, _)| *of == lane);
+        stood.any(|(_, tip)| self.repo.history.works_of(tip).holds(work))
+    }
+
     /// A branch that stands elsewhere than the journal tells, by other hands or because the answer that would tell it was
     /// lost, is set back before Laneway moves it on. The engine has mistaken itself where it knew that the lane stood there.
     pub(crate) fn restore_branch(&mut self, lane: LaneIx, tip: &Sha, mark: &str) {
@@ -417,7 +435,7 @@ impl World {
             }
             Effect::Provision { lane } => self.provision(begun, lane),
             Effect::Sync { lane, n, tip, from } => self.sync(key, (lane, *n), tip, from),
-            Effect::Teardown { lane, .. } => self.teardown(lane),
+            Effect::Teardown { lane, .. } => self.teardown(begun, lane),
             Effect::OpenPr { lane, tip, base, draft } => self.open(begun.rounds, lane, tip, base, *draft),
             Effect::Prove { lane, tip } => self.prove(key, lane, tip),
             Effect::MergePr { lane, tip, by, request } => self.merge(key, lane, tip, (by, request.is_none())),

@@ -92,8 +92,10 @@ fn pending(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
         return core.lane_to(lane, LaneStatus::Failed, Some(why));
     }
     let state = &core.state.lanes[lane];
-    if state.worktree.is_none() && state.tip.is_some() && core.is_all_there(lane) {
-        // No task asks for the worktree that the lane lost with its failure; what is left to do is to show its work.
+    let takes_in = || !core.came_to_origin(lane).is_empty();
+    if state.worktree.is_none() && state.tip.is_some() && (core.is_all_there(lane) || takes_in()) {
+        // No task asks for the worktree that the lane lost with its failure: what is left to do is to show its work, or its
+        // tasks wait for what was merged into it on origin.
         return super::schedule::provision(core, lane);
     }
     if state.step.is_none() && core.has_nothing_to_do(lane) {

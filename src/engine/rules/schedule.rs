@@ -88,6 +88,8 @@ pub(super) fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError
     let again = match &state.step {
         // Neither is made twice what is half-made, nor anything put where something is being taken away.
         _ if state.warmth == Warmth::Warming || core.is_being_removed(lane) => false,
+        // A nested lane is being merged into it.
+        _ if state.taking.is_some() => false,
         None => true,
         Some(step) => match core.remedy(step, None) {
             Some(Remedy::Again) => true,

@@ -29,20 +29,22 @@ pub(super) fn take_in(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError
     }
     let state = &core.state.lanes[lane];
     let is_known = state.unresolved.as_ref().is_some_and(|known| Some(&known.tip) == state.tip.as_ref());
-    if !is_known && let Bringing::Goes = bring_in(core, lane, core.landings(lane))? {
+    let resolver = is_known && core.agenda.ready_in(lane).any(|(_, _, task)| core.resolves(task));
+    let waits = state.is_busy() || core.state.live_tasks(lane).next().is_some() || resolver;
+    // A conflict that nobody of the lane can resolve is for a person, who has it tried again.
+    let is_theirs = is_known && (waits || core.owner(lane).is_some());
+    if !is_theirs && let Bringing::Goes = bring_in(core, lane, core.landings(lane))? {
         return Ok(true);
     }
-    let state = &core.state;
-    let resolver = core.agenda.ready_in(lane).any(|(_, _, task)| core.resolves(task));
-    if state.lanes[lane].is_busy() || state.live_tasks(lane).next().is_some() || resolver {
+    if waits {
         return Ok(true);
     }
-    let known = state.lanes[lane].unresolved.as_ref().map(|known| known.conflict.with.clone());
+    let known = core.state.lanes[lane].unresolved.as_ref().map(|known| known.conflict.with.clone());
     if let (Some(with), Some(owner)) = (known, core.owner(lane)) {
         core.task_to(owner, TaskStatus::Pending, Some(format!("it has to be merged with {with}")))?;
         return Ok(true);
     }
-    let why = state.lanes[lane].step.as_ref().and_then(|step| Some(step.failure()?.0.message.clone()));
+    let why = core.state.lanes[lane].step.as_ref().and_then(|step| Some(step.failure()?.0.message.clone()));
     let why = why.unwrap_or_else(|| "what came to its branch on origin cannot be brought in".to_owned());
     core.lane_to(lane, LaneStatus::Failed, Some(why))?;
     Ok(true)

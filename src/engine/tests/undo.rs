@@ -217,6 +217,22 @@ fn ar25_a_conflict_refuses_the_reset_and_leaves_the_lanes_as_they_are() {
 }
 
 #[test]
+fn ar25_a_conflict_in_one_lane_keeps_no_other_from_following_what_was_taken_back() {
+    let (mut core, mut world, mut log) = run(&diamond(MergePolicy::Review, Handoff::Ready), &[]);
+    let of_b = |e: &Effect| matches!(e, Effect::Undo { lane, .. } if lane.as_str() == "b");
+    world.refuses = Some((of_b, FailureKind::Conflict));
+    let plan = core.state().undo(&task("a1")).unwrap();
+    drive(&mut core, &mut world, vec![reset(plan)], &mut log);
+    let begun: Vec<String> = undone(&log);
+    assert!(
+        begun.contains(&"undo/d/1/take-back".to_owned()),
+        "`d` holds what `a` and `c` gave back: {begun:?}"
+    );
+    assert!(core.state().lanes.iter().all(|lane| lane.undo.is_none()));
+    assert!(core.state().lanes[1].remarks.iter().any(|remark| remark.starts_with("not undone: ")));
+}
+
+#[test]
 fn ar25_every_prefix_of_a_reset_leads_to_the_same_end() {
     let cases = [
         (diamond(MergePolicy::Review, Handoff::Ready), task("b1")),

@@ -105,12 +105,16 @@ impl<'a> Removal<'a> {
         if let (Some(remote), Some(tip)) = (self.context.push_remote(), self.tip.clone()) {
             let branch = &self.context.lane(self.lane).branch;
             let removed = match repo.remote_tip(remote, branch) {
-                Ok(Some(there)) if there == tip => repo.delete_remote_branch(remote, branch, &there),
-                Ok(Some(there)) => {
-                    let there = there.short();
-                    self.remarks.push(format!("origin's {branch} stays: others have moved it to {there}"));
-                    Ok(())
-                }
+                Ok(Some(there)) => match self.is_within(&there, &tip) {
+                    Ok(true) => repo.delete_remote_branch(remote, branch, &there),
+                    Ok(false) => {
+                        let there = there.short();
+                        let moved = format!("origin's {branch} stays: others have moved it to {there}");
+                        self.remarks.push(moved);
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                },
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };
@@ -118,6 +122,12 @@ impl<'a> Removal<'a> {
                 self.say(&format!("origin's {branch} stays"), &error);
             }
         }
+    }
+
+    /// Whether a commit of origin's is the lane's tip, or one from before it: not every tip is shown there.
+    fn is_within(&self, there: &Sha, tip: &Sha) -> Result<bool, GitError> {
+        let repo = &self.context.project.repo;
+        Ok(repo.resolve_commit(there.as_str())?.is_some() && repo.is_ancestor(there, tip)?)
     }
 
     fn branch(&mut self, name: &str, at: &Sha) -> Result<(), GitError> {

@@ -235,6 +235,26 @@ async fn ar25_a_workstream_goes_with_custody_while_the_user_works_on_something_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ar25_origin_loses_the_branch_of_a_lane_that_was_further_than_origin_knew() {
+    let bench = Bench::on(with_origin(), &graph(BESIDE));
+    assert_eq!(bench.drive().await.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    // As where work landed after the last push.
+    sh(
+        bench.dir.path(),
+        "git --git-dir origin.git update-ref refs/heads/laneway/g/a/integration \
+         $(git rev-parse laneway/g/a/integration~1)",
+    );
+    let answer = bench.undo(lane("a")).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    let origin = sh(bench.dir.path(), "git --git-dir origin.git for-each-ref --format='%(refname)'");
+    assert!(
+        !origin.contains("laneway/g/a/"),
+        "nobody else has moved it: {:?}",
+        bench.state().lanes[0].remarks
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ar25_commits_of_a_teammate_on_the_lanes_branch_are_left_alone() {
     let bench = Bench::on(with_origin(), &graph(BESIDE));
     assert_eq!(bench.drive().await.run.status, Some(RunStatus::Completed), "{}", bench.told());
