@@ -71,7 +71,7 @@ fn p11_gc_lets_go_of_commits_of_submodules_once_the_user_has_them() {
         (scratch.repo().join(".git/modules/lib"), scratch.repo().join(".git/laneway/modules"));
     let mut stores = fs::read_dir(&modules).expect("stores").map(|entry| entry.expect("one").path());
     let store = stores.find(|path| path.join("HEAD").exists()).expect("a store");
-    let held = |dir: &std::path::Path| {
+    let kept = |dir: &std::path::Path| {
         let refs = scratch.git_in(dir, &["for-each-ref", "--format=%(refname)", "refs/laneway/submodule"]);
         refs.lines().count()
     };
@@ -81,13 +81,13 @@ fn p11_gc_lets_go_of_commits_of_submodules_once_the_user_has_them() {
     // In the record's repository alone it stays.
     fs::rename(&lib, lib.with_extension("away")).expect("moved");
     gc();
-    assert_eq!(held(&store), 1);
+    assert_eq!(kept(&store), 1);
     fs::rename(lib.with_extension("away"), &lib).expect("moved");
     // What nobody but the user's repository has is held there.
     gc();
-    assert_eq!((held(&store), held(&lib)), (0, 1));
+    assert_eq!((kept(&store), kept(&lib)), (0, 1));
     assert_eq!(scratch.git(&["for-each-ref", "refs/laneway/making"]), "");
     scratch.git_in(&lib, &["branch", "mine", &scratch.git(&["rev-parse", "HEAD:lib"])]);
     gc();
-    assert_eq!(held(&lib), 0);
+    assert_eq!(kept(&lib), 0);
 }
