@@ -66,6 +66,14 @@ impl Orchestrator {
         }
     }
 
+    /// Puts the noticeboard up before anything is begun: where there is no place for it, no attempt is worth its while.
+    pub(super) fn put_up_first(&mut self) -> Result<(), RuntimeError> {
+        match self.context.board.put_up(&[]).map(drop) {
+            Err(error @ BoardError::InTheWay { .. }) => Err(error.into()),
+            _ => self.put_up(),
+        }
+    }
+
     /// Puts up what is missing of the noticeboard and watches it.
     pub(super) fn put_up(&mut self) -> Result<(), RuntimeError> {
         let lanes: Vec<_> = self.context.plan.lanes.iter().map(|l| l.id.clone()).collect();

@@ -47,9 +47,19 @@ impl Private<'_> {
 }
 
 impl Repo {
-    /// Files that the worktree was furnished with and that a commit from `base` to `commit` adds all the same.
-    pub fn brought_in(&self, worktree: &Worktree, base: &Sha, commit: &Sha) -> Result<Vec<String>, GitError> {
-        let brought = Private::open(self, worktree)?.brought(base)?;
+    /// Files that the worktree was furnished with and that a commit from `base` to `commit` adds all the same. What `public`
+    /// has, commits and files, may be taken in.
+    pub fn brought_in(
+        &self,
+        worktree: &Worktree,
+        base: &Sha,
+        commit: &Sha,
+        public: Option<&Sha>,
+    ) -> Result<Vec<String>, GitError> {
+        let mut brought = Private::open(self, worktree)?.brought(base)?;
+        if let Some(public) = public {
+            brought = self.missing_paths(public, &brought)?;
+        }
         if brought.is_empty() || base == commit {
             return Ok(Vec::new());
         }
@@ -60,6 +70,7 @@ impl Repo {
             .args(["-z", "--format=", "--name-only", "--no-renames", "--diff-filter=A"])
             .arg("--diff-merges=separate")
             .arg(format!("{base}..{commit}"))
+            .args(public.map(|public| format!("^{public}")))
             .run()?;
         let names = answer.stdout.split(|byte| *byte == 0).map(<[u8]>::trim_ascii_start);
         let mut added: Vec<String> = names

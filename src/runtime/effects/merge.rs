@@ -203,14 +203,14 @@ async fn merge(
     Ok(())
 }
 
-/// Merges the pull request that takes a lane out of its target.
+/// Merges the pull request that takes a lane out of its target. Returns the commit of the target, and what is to be told.
 pub(super) async fn revert(
     context: &Arc<Context>,
     lane: &LaneId,
     (tip, number): (&Sha, u64),
     by: &str,
     n: u32,
-) -> Result<Sha, Failure> {
+) -> Result<(Sha, Vec<Draft>), Failure> {
     let (context, id, at, by) = (Arc::clone(context), lane.clone(), tip.clone(), by.to_owned());
     blocking(move || {
         let (repo, target) = (&context.project.repo, context.lane(&id).target.clone());
@@ -230,8 +230,9 @@ pub(super) async fn revert(
             let parents = [sides.base.clone(), at];
             repo.commit_tree(&tree, &parents, &message, &context.author).map_err(doing)?
         };
-        move_target(&context, &id, &sides, &commit, Some(number), &by)?;
-        Ok(commit)
+        let remarks = move_target(&context, &id, &sides, &commit, Some(number), &by)?;
+        let told = remarks.into_iter().map(|(name, detail)| warning(&id, name, detail)).collect();
+        Ok((commit, told))
     })
     .await
 }
