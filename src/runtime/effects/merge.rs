@@ -198,12 +198,8 @@ async fn merge(
         .as_ref()
         .map(|p| p.at.number);
     let (shared, id, who, merged) = (Arc::clone(context), lane.clone(), by.to_owned(), commit.clone());
-    let remark = blocking(move || move_target(&shared, &id, &sides, &merged, number, &who)).await?;
-    if let Some(detail) = remark {
-        let event =
-            CheckRecorded { name: "origin".to_owned(), status: CheckStatus::Warn, detail, duration_ms: 0 };
-        facts.push(Draft::world(Subject::lane(lane), event));
-    }
+    let remarks = blocking(move || move_target(&shared, &id, &sides, &merged, number, &who)).await?;
+    facts.extend(remarks.into_iter().map(|(name, detail)| warning(lane, name, detail)));
     facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned() }));
     Ok(())
 }
@@ -238,14 +234,14 @@ async fn shown_head(
     Ok(head)
 }
 
-/// Merges the pull request that takes a lane out of its target.
+/// Merges the pull request that takes a lane out of its target. Returns the commit of the target, and what is to be told.
 pub(super) async fn revert(
     context: &Arc<Context>,
     lane: &LaneId,
     (tip, number): (&Sha, u64),
     by: &str,
     n: u32,
-) -> Result<Sha, Failure> {
+) -> Result<(Sha, Vec<Draft>), Failure> {
     let (context, id, at, by) = (Arc::clone(context), lane.clone(), tip.clone(), by.to_owned());
     blocking(move || {
         let (repo, target) = (&context.project.repo, context.lane(&id).target.clone());
@@ -265,10 +261,16 @@ pub(super) async fn revert(
             let parents = [sides.base.clone(), at];
             repo.commit_tree(&tree, &parents, &message, &context.author).map_err(doing)?
         };
-        move_target(&context, &id, &sides, &commit, Some(number), &by)?;
-        Ok(commit)
+        let remarks = move_target(&context, &id, &sides, &commit, Some(number), &by)?;
+        let told = remarks.into_iter().map(|(name, detail)| warning(&id, name, detail)).collect();
+        Ok((commit, told))
     })
     .await
+}
+
+fn warning(lane: &LaneId, name: &str, detail: String) -> Draft {
+    let event = CheckRecorded { name: name.to_owned(), status: CheckStatus::Warn, detail, duration_ms: 0 };
+    Draft::world(Subject::lane(lane), event)
 }
 
 fn failed_gate(evidence: &[Draft]) -> Option<String> {
@@ -320,7 +322,8 @@ fn look(context: &Context, target: &str) -> Result<Sides, Failure> {
     Ok(Sides { local, origin, base, kept_back })
 }
 
-/// Moves the local branch with its checkouts, then origin's, then marks the pull request.
+/// Moves the local branch with its checkouts and their submodules, then origin's, then marks the pull request. Returns what is to be
+/// told, by the name of the check that tells it.
 fn move_target(
     context: &Context,
     lane: &LaneId,
@@ -328,13 +331,17 @@ fn move_target(
     commit: &Sha,
     number: Option<u64>,
     by: &str,
-) -> Result<Option<String>, Failure> {
+) -> Result<Vec<(&'static str, String)>, Failure> {
     let repo = &context.project.repo;
     let target = &context.lane(lane).target;
     let doing = |e: GitError| git_failure(&format!("moving `{target}`"), &e);
     repo.sync_objects(commit, std::slice::from_ref(&sides.base)).map_err(doing)?;
-    if sides.local.is_some() {
-        repo.advance(&format!("refs/heads/{target}"), sides.local.as_ref(), commit).map_err(doing)?;
+    let mut remarks = Vec::new();
+    if let Some(local) = &sides.local {
+        let branch = format!("refs/heads/{target}");
+        repo.advance(&branch, Some(local), commit).map_err(doing)?;
+        remarks
+            .extend(take_modules_along(context, &branch, local, commit).map(|detail| ("submodules", detail)));
     }
     let mut remark = sides.kept_back.clone();
     if let (Some(remote), Some(origin), None) = (&context.remote, &sides.origin, &remark)
@@ -356,5 +363,21 @@ fn move_target(
             failpoint::pass(Point::PrMerged);
         }
     }
-    Ok(remark)
+    remarks.extend(remark.map(|detail| ("origin", detail)));
+    Ok(remarks)
+}
+
+/// Has the submodules in the user's checkouts follow the branch, which has moved: what fails here undoes nothing.
+fn take_modules_along(context: &Context, branch: &str, old: &Sha, new: &Sha) -> Option<String> {
+    let repo = &context.project.repo;
+    let follow = || {
+        // A try that was cut off here has moved the branch already.
+        let old = if old == new { repo.parents(new)?.into_iter().next() } else { Some(old.clone()) };
+        old.map_or(Ok(Vec::new()), |old| repo.take_modules_along(branch, &old, new))
+    };
+    match follow() {
+        Ok(left) if left.is_empty() => None,
+        Ok(left) => Some(left.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        Err(error) => Some(format!("submodules of the checkouts were left alone: {}", super::chain(&error))),
+    }
 }
