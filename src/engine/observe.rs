@@ -168,13 +168,23 @@ fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
         if state.tasks[ix].reset_wanted.is_some() {
             return Some(format!("task `{id}` is being reset; ask again when that is done"));
         }
-        let undo = match status {
-            crate::event::TaskStatus::Merged => {
-                format!("; `laneway reset task {id}` undoes it, and then it can be")
+        if fit((ix, status)) {
+            return None;
+        }
+        let closed = state.closed_around(state.index().lane_of[ix]).filter(|_| state.tasks[ix].ended_badly());
+        Some(match closed {
+            Some(closed) => {
+                let lane = &state.plan().lanes[closed].id;
+                format!(
+                    "task `{id}` is {status}, and lane `{lane}`, which its work would go into, is merged; laneway reset \
+                     workstream {lane} takes that back so that all of it can be done again, or leave it to another run"
+                )
             }
-            _ => String::new(),
-        };
-        (!fit((ix, status))).then(|| format!("task `{id}` is {status}; there is nothing to try again{undo}"))
+            None if status == crate::event::TaskStatus::Merged => format!(
+                "task `{id}` is {status}; there is nothing to try again; `laneway reset task {id}` undoes it, and then it can be"
+            ),
+            None => format!("task `{id}` is {status}; there is nothing to try again"),
+        })
     })
 }
 
@@ -266,7 +276,7 @@ fn news_of(state: &State, mut fact: Draft) -> Vec<Draft> {
     let Some(pr) = lane.pr.as_ref().filter(|pr| pr.merged.is_none()) else { return Vec::new() };
     let is_news = match &mut fact.event {
         // A late word of one that was merged with a part of the lane is none of the next.
-        Event::PrMerged(event) => !lane.parts.contains(&event.commit),
+        Event::PrMerged(event) => !lane.parts.iter().any(|part| part.landed == event.commit),
         Event::PrClosed(_) => pr.closed_by.is_none(),
         Event::PrUpdated(event) if pr.at == event.pr => {
             let shown = std::mem::replace(&mut event.tip, pr.tip.clone());

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::{Found, Number};
-use crate::cli::ask::{Ask, ask, tell_events};
+use super::{Found, Number, subjects, tell};
+use crate::cli::ask::{Ask, ask};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
@@ -25,18 +25,32 @@ pub(super) struct PrMergeArgs {
 
 impl PrMergeArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let Found { project, pull } = self.number.find(session)?;
+        let found = self.number.find(session)?;
+        let Found { project, pull, since } = &found;
+        if let (Some(seen), false) = (&self.sha, since.is_empty()) {
+            let moved = format!(
+                "pull request #{} has moved from {} to {}: {} came to its branch",
+                pull.number,
+                seen.short(),
+                found.head().short(),
+                subjects(since)
+            );
+            return Err(CliError::new("moved", Exit::Failed, moved).hint(format!(
+                "laneway pr diff {} shows all of it; without --sha it is merged as it is",
+                pull.number
+            )));
+        }
         let events = ask(
             session,
             Ask {
-                project: &project,
+                project,
                 graph: &pull.graph,
                 run: pull.run,
                 verb: Verb::Merge { pr: pull.number, sha: self.sha.clone() },
                 note: None,
             },
         )?;
-        tell_events(session, &events)?;
+        tell(session, &found, &events)?;
         Ok(Exit::Achieved)
     }
 }

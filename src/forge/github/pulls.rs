@@ -143,6 +143,11 @@ impl GitHub {
         Ok(pull)
     }
 
+    /// How it was merged, if it is by now; where nothing changed since somebody has asked, GitHub says so at no cost.
+    pub async fn merged(&self, number: u64) -> Result<Option<Merged>, ForgeError> {
+        Ok(self.pull(self.raw_since(number, after(Duration::ZERO)).await?)?.merged)
+    }
+
     /// A refusal about one pull request.
     pub(super) fn of_pull(&self, number: u64, fault: Fault) -> ForgeError {
         match fault {

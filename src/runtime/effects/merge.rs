@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{Done, blocking, git_failure, origin, permanent, pull_request, sync};
+use super::{Done, blocking, git_failure, head, origin, permanent, pull_request, sync};
 use crate::event::{
-    CheckRecorded, CheckStatus, Draft, Effect, Event, Failure, FailureKind, PrMerged, Subject,
+    CHECK_HEAD, CheckRecorded, CheckStatus, Draft, Effect, Event, Failure, FailureKind, PrMerged, Subject,
 };
 use crate::failpoint::{self, Point};
 use crate::forge::{self, Forge, ForgeError, GitHub, GitHubError, Merged};
@@ -169,6 +169,7 @@ async fn merge(
     let target = context.lane(lane).target.clone();
     let (shared, branch) = (Arc::clone(context), target.clone());
     let sides = blocking(move || look(&shared, &branch)).await?;
+    let tip = &shown_head(context, lane, tip, automatic, facts).await?;
     let (shared, at, base) = (Arc::clone(context), tip.clone(), sides.base.clone());
     let there = blocking(move || shared.project.repo.is_ancestor(&at, &base)).await.map_err(doing)?;
     let commit = if there {
@@ -201,6 +202,36 @@ async fn merge(
     facts.extend(remarks.into_iter().map(|(name, detail)| warning(lane, name, detail)));
     facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned() }));
     Ok(())
+}
+
+/// What is merged: what was gated, with what people have put on top of it. Only a person may take the latter along.
+async fn shown_head(
+    context: &Arc<Context>,
+    lane: &LaneId,
+    tip: &Sha,
+    automatic: bool,
+    facts: &mut Vec<Draft>,
+) -> Result<Sha, Failure> {
+    let (shared, branch, at) = (Arc::clone(context), context.lane(lane).branch.clone(), tip.clone());
+    let (head, told) = blocking(move || {
+        let head = head::of(&shared, &branch, &at)?;
+        let told = head.told(&branch);
+        Ok::<_, Failure>((head.tip, told))
+    })
+    .await?;
+    let Some(detail) = told else { return Ok(head) };
+    let status = if automatic { CheckStatus::Fail } else { CheckStatus::Warn };
+    let event = CheckRecorded { name: CHECK_HEAD.to_owned(), status, detail: detail.clone(), duration_ms: 0 };
+    facts.push(Draft::world(Subject::lane(lane), event));
+    if automatic {
+        let hint = Some(format!(
+            "laneway pr merge takes them along; or git branch -f {} {}",
+            context.lane(lane).branch,
+            tip.short()
+        ));
+        return Err(Failure { class: FailureKind::Refused, message: detail, hint, retry_at: None });
+    }
+    Ok(head)
 }
 
 /// Merges the pull request that takes a lane out of its target. Returns the commit of the target, and what is to be told.

@@ -9,6 +9,8 @@ mod hostile;
 mod landing;
 mod lanes;
 mod mended;
+mod nested_undo;
+mod parts;
 mod resume;
 mod review;
 mod surroundings;
