@@ -75,7 +75,10 @@ async fn on_github(
         // What it would be merged with may hold it already.
         let pull = github.get(number).await.map_err(|e| forge_failure("looking at the pull request", &e))?;
         if let Some(merged) = pull.merged {
-            facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: merged.sha, by: merged.by }));
+            facts.push(Draft::world(
+                Subject::lane(lane),
+                PrMerged { commit: merged.sha, by: merged.by, head: None },
+            ));
             return Ok(());
         }
     }
@@ -108,7 +111,7 @@ async fn on_github(
     failpoint::pass(Point::PrMerged);
     let landed = landed.map_err(|error| merge_failure(github, automatic, &error))?;
     let by = landed.by.unwrap_or_else(|| by.to_owned());
-    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: landed.sha, by }));
+    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: landed.sha, by, head: None }));
     Ok(())
 }
 
@@ -203,7 +206,7 @@ async fn merge(
             CheckRecorded { name: "origin".to_owned(), status: CheckStatus::Warn, detail, duration_ms: 0 };
         facts.push(Draft::world(Subject::lane(lane), event));
     }
-    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned() }));
+    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned(), head: None }));
     Ok(())
 }
 
