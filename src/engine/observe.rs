@@ -180,6 +180,9 @@ fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
                      workstream {lane} takes that back so that all of it can be done again, or leave it to another run"
                 )
             }
+            None if status == crate::event::TaskStatus::Merged => format!(
+                "task `{id}` is {status}; there is nothing to try again; `laneway reset task {id}` undoes it, and then it can be"
+            ),
             None => format!("task `{id}` is {status}; there is nothing to try again"),
         })
     })
