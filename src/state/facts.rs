@@ -137,6 +137,9 @@ impl State {
         let lane_ix = self.lane_of(at)?;
         let index = std::sync::Arc::clone(&self.index);
         let lane = &mut self.lanes[lane_ix];
+        if let Event::PrMerged(event) = event {
+            lane.was_shown(event.head.as_ref());
+        }
         match event {
             Event::LaneProvisioned(event) => {
                 if let Some(parent) = index.parent[lane_ix] {

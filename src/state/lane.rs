@@ -311,6 +311,15 @@ impl Lane {
         self.resets.saturating_add(self.past).saturating_add(parts)
     }
 
+    /// Its pull request showed `head` when it was merged; what the run does not know of says nothing.
+    pub(super) fn was_shown(&mut self, head: Option<&Sha>) {
+        let (tip, Some(pr), Some(head)) = (&self.tip, &mut self.pr, head) else { return };
+        if *head != pr.tip && (tip.as_ref() == Some(head) || pr.earlier.contains(head)) {
+            let before = std::mem::replace(&mut pr.tip, head.clone());
+            pr.earlier.insert(before);
+        }
+    }
+
     /// Whether its pull request shows less than it has by now.
     pub(super) fn shows_a_part(&self) -> bool {
         let checked = matches!(self.step.as_ref().map(|s| &s.effect), Some(Effect::CheckMerged { .. }));

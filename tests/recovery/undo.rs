@@ -152,3 +152,27 @@ fn ar25_a_reset_whose_pull_request_is_closed_says_what_was_undone_and_what_stays
     let again = scratch.laneway(&["reset", "task", "one", "--yes"]).success().text();
     expect_parts(&again, &["a  undone once pull request #6 is merged"]);
 }
+
+#[test]
+fn ar25_a_reset_of_a_run_that_is_being_carried_answers_when_a_person_is_needed() {
+    let scratch = Setup::new().on_branch("work").make();
+    lanes(&scratch, "undo");
+    let path = scratch.repo().join("graphs/undo.toml");
+    let text = std::fs::read_to_string(&path).expect("it was just written");
+    let third = "\n[[workstreams]]\nid = \"c\"\n\n[[tasks]]\nid = \"third\"\nworkstream = \"c\"\nrun = \"echo 3 > c.txt\"\n";
+    scratch.write("graphs/undo.toml", &(text + third));
+    let mut run = scratch.spawn(&["run", "graphs/undo.toml", "--wait", "merged", "--json"]);
+    for lane in ["a", "b", "c"] {
+        let named = format!("\"lane\":\"{lane}\"");
+        run.wait_for_line(|line| line.contains("\"pr.opened\"") && line.contains(&named));
+    }
+    for lane in ["a", "b"] {
+        scratch.laneway(&["pr", "merge", &scratch.status("undo").pr(lane)]).success();
+    }
+    let reset = scratch.laneway(&["reset", "task", "one", "--yes"]).code(1).text();
+    expect_parts(&reset, &["a  follows by itself after b", "next: laneway pr merge 4"]);
+    scratch.laneway(&["pr", "merge", "4"]).success();
+    run.wait_for_line(|line| line.contains("\"revert.opened\"") && line.contains("\"lane\":\"a\""));
+    scratch.laneway(&["pr", "merge", "5"]).success();
+    run.wait_for_line(|line| line.contains("\"to\":\"reset\"") && line.contains("\"lane\":\"a\""));
+}
