@@ -201,7 +201,11 @@ impl State {
                     pr.closed_by = Some(format!("{}, who merged it into `{}` instead", event.by, pr.base));
                 }
             }
-            Event::PrMerged(event) if index.parent[lane_ix].is_none() && lane.shows_a_part() => {
+            // A nested lane is merged by Laneway alone, exactly as it stands, unless it is merged on GitHub.
+            Event::PrMerged(event)
+                if (index.parent[lane_ix].is_none() || self.plan.settings.github.is_some())
+                    && lane.shows_a_part() =>
+            {
                 let number = lane.pr.take().map_or(0, |pr| pr.at.number);
                 lane.parts.push(event.commit.clone());
                 let what = "the rest of the lane goes into another";

@@ -140,7 +140,10 @@ impl Core {
     pub(super) fn came_to_origin(&self, lane: LaneIx) -> Vec<SyncSource> {
         let state = &self.state.lanes[lane];
         let landing = |&child: &LaneIx| {
-            let pr = self.state.lanes[child].pr.as_ref().filter(|_| !self.state.is_in_parent(child))?;
+            // What was undone stays known with its pull request, and is not to come back.
+            let counts =
+                !self.state.is_in_parent(child) && self.state.lanes[child].status != LaneStatus::Reset;
+            let pr = self.state.lanes[child].pr.as_ref().filter(|_| counts)?;
             Some(SyncSource::Landing {
                 lane: self.plan.lanes[child].id.clone(),
                 landed: pr.merged.clone()?,
