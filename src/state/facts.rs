@@ -129,6 +129,7 @@ impl State {
         self.lanes[lane].checks.retain(|check| check.name != CHECK_ORIGIN);
         self.lanes[lane].landed.extend(lands);
         for (up, tip) in brings {
+            self.lanes[lane].stale.remove(&up);
             self.lanes[lane].contains.insert(up, tip);
         }
     }
