@@ -9,6 +9,7 @@ mod hub;
 mod nested;
 mod news;
 mod openapi;
+mod parts;
 mod refused;
 mod runs;
 mod shared;

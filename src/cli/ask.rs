@@ -44,13 +44,29 @@ pub(super) fn ask(session: &Session, ask: Ask<'_>) -> Result<Vec<Envelope>, CliE
 
 /// Answers with what followed from a request.
 pub(super) fn tell_events(session: &Session, events: &[Envelope]) -> Result<(), CliError> {
+    tell_undoing(session, events, None)
+}
+
+/// Answers with what followed from a request, and where the reset stands by now that it is about.
+pub(super) fn tell_undoing(
+    session: &Session,
+    events: &[Envelope],
+    undoing: Option<&view::Undoing>,
+) -> Result<(), CliError> {
     if session.json() {
-        return session.answer_json(&events_json(events)?);
+        let mut answer = events_json(events)?;
+        if let Some(undoing) = undoing {
+            answer["undo"] = serde_json::json!(undoing);
+        }
+        return session.answer_json(&answer);
     }
     for event in events.iter().filter(|event| view::important(event)) {
         session.answer(&view::line(event))?;
     }
-    Ok(())
+    match undoing {
+        Some(undoing) => session.answer(&view::undoing_text(undoing)),
+        None => Ok(()),
+    }
 }
 
 /// Events as a list of their wire form.

@@ -5,12 +5,12 @@ use std::io::{BufRead, IsTerminal, stdin};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::ask::{Ask, ask, tell_events};
+use super::ask::{Ask, ask, tell_undoing};
 use super::error::CliError;
 use super::exit::Exit;
 use super::select::RunOption;
 use super::session::{Session, say};
-use crate::event::{UndoPlan, UndoTarget};
+use crate::event::{Event, UndoPlan, UndoTarget};
 use crate::id::{LaneId, TaskId};
 use crate::runtime::{UndoProblem, probe_undo, undo_digest};
 use crate::signal::Verb;
@@ -31,7 +31,8 @@ enum What {
 /// First it is shown what goes, and why; nothing is done until that is confirmed. What has not reached its target is
 /// taken back by new commits on the lane, or removed after custody; what has is taken back by a pull request that
 /// you merge. No history is rewritten, and nobody else's commits are touched. What was undone waits until it is retried
-/// or skipped. Without a terminal and without `--yes` it only shows the plan, and ends with 1.
+/// or skipped. Without a terminal and without `--yes` it only shows the plan, and ends with 1. So it does where lanes follow
+/// once you have merged a pull request: those that stand on others go first.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  laneway reset task docs\n  laneway reset workstream api --yes\n  laneway reset --to types --dry-run"
@@ -82,9 +83,16 @@ impl ResetArgs {
                 note: None,
             },
         )?;
-        tell_events(session, &events)?;
+        let request = events.iter().find_map(|envelope| match &envelope.event {
+            Event::ControlReceived(event) => Some(event.control.id.clone()),
+            _ => None,
+        });
+        let loaded = chosen.load()?;
+        let undoing = request.and_then(|id| view::undoing(&loaded.state, &loaded.envelopes, &id));
+        tell_undoing(session, &events, undoing.as_ref())?;
         session.note("what was undone is done again by `laneway retry --task TASK`, and gone on without by `laneway skip`");
-        Ok(Exit::Achieved)
+        let held_up = undoing.is_some_and(|undoing| undoing.is_held_up());
+        Ok(if held_up { Exit::Failed } else { Exit::Achieved })
     }
 
     fn target(&self) -> Result<UndoTarget, CliError> {

@@ -260,7 +260,7 @@ fn news_of(state: &State, mut fact: Draft) -> Vec<Draft> {
     let Some(pr) = lane.pr.as_ref().filter(|pr| pr.merged.is_none()) else { return Vec::new() };
     let is_news = match &mut fact.event {
         // A late word of one that was merged with a part of the lane is none of the next.
-        Event::PrMerged(event) => !lane.parts.contains(&event.commit),
+        Event::PrMerged(event) => !lane.parts.iter().any(|part| part.landed == event.commit),
         Event::PrClosed(_) => pr.closed_by.is_none(),
         Event::PrUpdated(event) if pr.at == event.pr => {
             let shown = std::mem::replace(&mut event.tip, pr.tip.clone());

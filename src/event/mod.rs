@@ -25,4 +25,4 @@ pub use kind::*;
 pub use liveness::Evidence;
 pub use status::{AttemptStatus, Entity, LaneStatus, RunStatus, Status, TaskStatus, legal};
 pub use time::{Now, Timestamp};
-pub use undo::{LaneUndo, UndoLane, UndoPlan, UndoStep, UndoTarget, UndoTask, UndoWhy};
+pub use undo::{LandedPart, LaneUndo, UndoLane, UndoPlan, UndoStep, UndoTarget, UndoTask, UndoWhy};

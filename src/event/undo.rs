@@ -51,6 +51,15 @@ pub struct UndoTask {
     pub at_work: bool,
 }
 
+/// A commit of a target, and the lane's tip that it brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandedPart {
+    /// The commit of the target.
+    pub landed: Sha,
+    /// The lane's tip.
+    pub head: Sha,
+}
+
 /// How a lane is undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "snake_case")]
@@ -68,6 +77,9 @@ pub enum LaneUndo {
         target: String,
         /// The commit of the target that was recorded as holding it.
         landed: Sha,
+        /// The parts of it that had reached the target before by pull requests of their own, newest first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        parts: Vec<LandedPart>,
     },
 }
 
@@ -125,6 +137,9 @@ pub enum UndoStep {
         landed: Sha,
         /// The lane's tip when it landed.
         head: Sha,
+        /// The parts of it that had landed before, newest first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        parts: Vec<LandedPart>,
     },
     /// Merges that pull request, as a person asked.
     Merge {

@@ -59,11 +59,18 @@ pub async fn request(
             Ok(lock) => {
                 settle(project, &plan, lock, environment.clone()).await?;
                 read(&mut follow, &mut seen)?;
-                return Ok(answer(&asked.file, &seen).unwrap_or_else(|| last_word(&seen)));
+                let answered = match answer(&asked.file, &seen) {
+                    None => resting(project, (graph, run), &asked.file, &seen)?,
+                    answered => answered,
+                };
+                return Ok(answered.unwrap_or_else(|| last_word(&seen)));
             }
             Err(RuntimeError::Lock(LockError::Held { .. })) => {
                 read(&mut follow, &mut seen)?;
                 if let Some(answer) = answer(&asked.file, &seen) {
+                    return Ok(answer);
+                }
+                if let Some(answer) = resting(project, (graph, run), &asked.file, &seen)? {
                     return Ok(answer);
                 }
                 wait(follow_path(project, graph, run)).await;
@@ -200,6 +207,22 @@ fn answer(id: &str, events: &[Envelope]) -> Option<Answer> {
     }
     let all = undone.is_some_and(|left| left.is_empty());
     all.then(|| Answer::Taken(events[taken.unwrap_or(0)..].to_vec()))
+}
+
+/// A reset has done its part for now where a person has to merge a pull request of it before the next lane goes.
+fn resting(
+    project: &Project,
+    (graph, run): (&GraphName, RunNo),
+    id: &str,
+    events: &[Envelope],
+) -> Result<Option<Answer>, RuntimeError> {
+    let taken = events.iter().position(
+        |envelope| matches!(&envelope.event, Event::ControlReceived(event) if event.control.id == id),
+    );
+    let opened = |envelope: &Envelope| matches!(envelope.event, Event::RevertOpened(_));
+    let Some(taken) = taken.filter(|&taken| events[taken..].iter().any(opened)) else { return Ok(None) };
+    let waits = store::load(project, graph, run)?.state.undo_waits_for_person(id);
+    Ok(waits.then(|| Answer::Taken(events[taken..].to_vec())))
 }
 
 /// What there is to say of a request that was neither followed nor refused.

@@ -129,32 +129,36 @@ impl Probe<'_> {
     /// Lanes that stand on others are taken back before those.
     fn reverts(&mut self) -> Result<(), GitError> {
         let plan = self.plan;
-        let mut lanes: Vec<(&UndoLane, &String, &Sha)> = plan
+        let mut lanes: Vec<(&UndoLane, &String)> = plan
             .lanes
             .iter()
             .filter_map(|lane| match &lane.undo {
-                LaneUndo::Revert { target, landed } => Some((lane, target, landed)),
+                LaneUndo::Revert { target, .. } => Some((lane, target)),
                 _ => None,
             })
             .collect();
-        lanes.sort_by_key(|(lane, ..)| std::cmp::Reverse(self.state.lanes[self.ix(&lane.lane)].merged_seq));
-        for (lane, target, landed) in lanes {
-            self.revert(&lane.lane, target, landed)?;
+        lanes.sort_by_key(|(lane, _)| std::cmp::Reverse(self.state.lanes[self.ix(&lane.lane)].merged_seq));
+        for (lane, target) in lanes {
+            self.revert(&lane.lane, target)?;
         }
         Ok(())
     }
 
-    fn revert(&mut self, lane: &LaneId, target: &str, landed: &Sha) -> Result<(), GitError> {
+    fn revert(&mut self, lane: &LaneId, target: &str) -> Result<(), GitError> {
         let (ix, repo) = (self.ix(lane), &self.project.repo);
-        let Some(head) = self.state.lanes[ix].pr.as_ref().map(|pr| pr.tip.clone()) else { return Ok(()) };
+        let parts = self.state.lanes[ix].landings().into_iter();
+        let landed: Vec<Landed> = parts.map(|part| Landed { commit: part.landed, head: part.head }).collect();
         let Some(base) = self.target(target)? else { return Ok(()) };
-        let landed = Landed { commit: landed.clone(), head };
-        let base_sha = &self.state.plan().lanes[ix].base_sha;
-        match revert::without(repo, &base, &landed, base_sha)? {
+        let out = revert::Out {
+            repo,
+            author: &self.author,
+            lane,
+            base: &self.state.plan().lanes[ix].base_sha,
+            mark: "Laneway-Undo: a look at what it would come to\n".to_owned(),
+        };
+        match out.without(&base, &landed)? {
             revert::Without::Gone => {}
-            revert::Without::Tree(tree, _) => {
-                let message = "A look at what a target would come to\n";
-                let made = repo.commit_tree(&tree, &[base], message, &self.author)?;
+            revert::Without::At(made, _) => {
                 self.made.push(made.clone());
                 self.targets.insert(target.to_owned(), made);
             }

@@ -7,8 +7,8 @@ use super::{
     Warmth,
 };
 use crate::event::{
-    CHECK_HEAD, CHECK_MERGEABLE, CHECK_ORIGIN, CheckStatus, Effect, Envelope, Event, LaneStatus, SignalKind,
-    SignalObserved,
+    CHECK_HEAD, CHECK_MERGEABLE, CHECK_ORIGIN, CheckStatus, Effect, Envelope, Event, LandedPart, LaneStatus,
+    SignalKind, SignalObserved,
 };
 use crate::plan::LaneIx;
 
@@ -207,8 +207,11 @@ impl State {
                 if (index.parent[lane_ix].is_none() || self.plan.settings.github.is_some())
                     && lane.shows_a_part() =>
             {
-                let number = lane.pr.take().map_or(0, |pr| pr.at.number);
-                lane.parts.push(event.commit.clone());
+                let (number, head) = match lane.pr.take() {
+                    Some(pr) => (pr.at.number, pr.tip),
+                    None => (0, event.commit.clone()),
+                };
+                lane.parts.push(LandedPart { landed: event.commit.clone(), head });
                 let what = "the rest of the lane goes into another";
                 lane.remarks
                     .push(format!("pull request #{number} was merged by {} as it stood; {what}", event.by));
@@ -242,15 +245,10 @@ impl State {
                 self.undo_refused(&event.request, &event.reason, lane_ix);
                 return Ok(Touched { all: true, ..Touched::default() });
             }
-            Event::RevertOpened(event) => lane.revert = Some(super::Revert::opened(event)),
-            Event::RevertMerged(event) => {
-                if let Some(revert) = &mut lane.revert {
-                    revert.merged = Some(event.commit.clone());
-                }
-                if let Some(undo) = &mut lane.undo {
-                    undo.done = true;
-                }
+            Event::RevertOpened(event) => {
+                lane.revert = Some(super::Revert::opened(event, lane.landings().len()));
             }
+            Event::RevertMerged(event) => lane.taken_out(&event.commit),
             Event::RevertClosed(event) => {
                 if let Some(revert) = &mut lane.revert {
                     revert.closed_by = Some(event.by.clone());
@@ -258,7 +256,9 @@ impl State {
                 if let Some(undo) = &lane.undo {
                     // What it stands on goes no more than it does.
                     let request = undo.request.clone();
-                    let reason = format!("its pull request was closed by {}", event.by);
+                    let number = lane.revert.as_ref().map_or(0, |revert| revert.at.number);
+                    let reason =
+                        format!("pull request #{number}, which takes it back, was closed by {}", event.by);
                     self.undo_refused(&request, &reason, lane_ix);
                 }
                 return Ok(Touched { all: true, ..Touched::default() });

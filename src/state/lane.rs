@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Check, Revert, Step, Undo};
 use crate::event::{
-    Actor, CHECK_ORIGIN, ConcernClass, ConflictPredicted, ControlVerb, Effect, Failure, LaneStatus, PrRef,
-    ReviewAct, ReviewDismissed, SyncSource, Timestamp,
+    Actor, CHECK_ORIGIN, ConcernClass, ConflictPredicted, ControlVerb, Effect, Failure, LandedPart,
+    LaneStatus, PrRef, ReviewAct, ReviewDismissed, SyncSource, Timestamp,
 };
 use crate::id::{Sha, TaskId};
 use crate::plan::{LaneIx, TaskIx};
@@ -200,9 +200,11 @@ pub struct Lane {
     pub resets: u32,
     /// The newest pull request that takes it out of its target.
     pub revert: Option<Revert>,
-    /// The commits of the target that hold a part of it: pull requests of it that were merged by others before its last
+    /// The commits of the target that hold a part of it, oldest first: pull requests of it that were merged by others before its last
     /// work was shown. The rest goes into another.
-    pub parts: Vec<Sha>,
+    pub parts: Vec<LandedPart>,
+    /// How many such parts it had before it was undone as a whole.
+    pub past: u32,
     /// What its forge was asked for in vain: it may have been done although nobody was told.
     pub failed_on_forge: BTreeSet<ForgeStep>,
     /// Lanes that have taken work back which this one holds and did not give back with them. It takes them in anew.
@@ -285,6 +287,7 @@ impl Default for Lane {
             resets: 0,
             revert: None,
             parts: Vec::new(),
+            past: 0,
             failed_on_forge: BTreeSet::new(),
             stale: BTreeSet::new(),
         }
@@ -307,7 +310,8 @@ impl Lane {
 
     /// How many pull requests it has had that are done with: each has a marker of its own.
     pub fn rounds(&self) -> u32 {
-        self.resets.saturating_add(u32::try_from(self.parts.len()).unwrap_or(u32::MAX))
+        let parts = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
+        self.resets.saturating_add(self.past).saturating_add(parts)
     }
 
     /// Whether its pull request shows less than it has by now.

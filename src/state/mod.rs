@@ -14,6 +14,7 @@ mod refusal;
 mod run;
 mod transition;
 mod undo;
+mod undo_order;
 mod undoing;
 
 #[cfg(test)]
@@ -29,3 +30,4 @@ pub use prediction::{Against, Predicted};
 pub use refusal::UndoRefusal;
 pub use run::{Run, State};
 pub use undo::{Landing, Revert, Undo};
+pub use undoing::NOT_UNDONE;

@@ -102,12 +102,6 @@ pub enum UndoRefusal {
         /// Whose work it brought.
         with: LaneId,
     },
-    /// A part of a lane that it touches has landed by itself.
-    #[error("lane `{lane}` reached its target in several pull requests; take it back by hand")]
-    InParts {
-        /// The lane.
-        lane: LaneId,
-    },
     /// The work of a lane that it touches is on its way into another.
     #[error("lane `{holder}` takes the work of lane `{lane}` in at this moment")]
     TakenIn {

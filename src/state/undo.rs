@@ -24,6 +24,8 @@ pub struct Undo {
     pub n: u32,
     /// Whether the lane's work is gone from where it was, so that the lane can end.
     pub done: bool,
+    /// Whether its branch and worktree are removed.
+    pub removed: bool,
 }
 
 /// The pull request that takes a lane out of its target.
@@ -35,6 +37,8 @@ pub struct Revert {
     pub branch: String,
     /// The commit it shows.
     pub tip: Sha,
+    /// How many landings of the lane it takes back.
+    pub takes: usize,
     /// The commit of the target that took it, once merged.
     pub merged: Option<Sha>,
     /// Who closed it unmerged.
@@ -127,18 +131,14 @@ impl State {
             if now.undo.is_some() {
                 return Err(UndoRefusal::UnderWay { lane });
             }
-            if !now.parts.is_empty() {
-                return Err(UndoRefusal::InParts { lane });
-            }
             if let Some(holder) = self.takes_in(ix) {
                 return Err(UndoRefusal::TakenIn { lane, holder });
             }
-            let outer = self.index.parent[ix].and_then(|parent| lanes.get(&parent));
-            if let Some(outer) = outer.filter(|outer| matches!(outer.undo, LaneUndo::TakeBack { .. }))
-                && now.status == LaneStatus::Merged
-                && self.plan.settings.github.is_some()
+            if let Some(parent) =
+                self.index.parent[ix].filter(|&parent| self.stays_on_github(ix, parent, lanes))
             {
-                return Err(UndoRefusal::NestedOnGitHub { lane, parent: outer.lane.clone() });
+                let parent = self.plan.lanes[parent].id.clone();
+                return Err(UndoRefusal::NestedOnGitHub { lane, parent });
             }
             let merges =
                 |effect: &Effect| matches!(effect, Effect::MergePr { .. } | Effect::CheckMerged { .. });
@@ -147,6 +147,15 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Whether GitHub has merged the lane, or a part of it, into `parent`, which does not go as a whole.
+    fn stays_on_github(&self, lane: LaneIx, parent: LaneIx, lanes: &BTreeMap<LaneIx, UndoLane>) -> bool {
+        let (now, outer) = (&self.lanes[lane], lanes.get(&parent));
+        let forward = outer.is_some_and(|outer| matches!(outer.undo, LaneUndo::TakeBack { .. }));
+        let merged = now.status == LaneStatus::Merged && forward;
+        let in_part = !now.parts.is_empty() && (forward || outer.is_none());
+        self.plan.settings.github.is_some() && (merged || in_part)
     }
 
     /// The lane into which the work of this one is on its way.
@@ -204,10 +213,10 @@ impl Reach<'_> {
         task.status != TaskStatus::Reset && task.attempts.iter().any(|a| !a.undone)
     }
 
-    /// Whether the lane's content is in its target.
+    /// Whether the lane's content is in its target, or a part of it, which cannot be told from the rest there.
     fn is_in_target(&self, lane: LaneIx) -> bool {
         let lane = &self.state.lanes[lane];
-        lane.status == LaneStatus::Merged && lane.tip.is_some()
+        (lane.status == LaneStatus::Merged || !lane.parts.is_empty()) && lane.tip.is_some()
     }
 
     fn id(&self, lane: LaneIx) -> LaneId {
@@ -309,10 +318,12 @@ impl Reach<'_> {
         let index = &self.state.index;
         let mut lanes = BTreeMap::new();
         for (&lane, why) in &self.whole {
-            let landed = || self.state.lanes[lane].pr.as_ref()?.merged.clone();
-            let undo = match landed().filter(|_| self.is_in_target(lane) && index.parent[lane].is_none()) {
-                Some(landed) => {
-                    LaneUndo::Revert { target: self.state.plan.lanes[lane].target.clone(), landed }
+            let mut landed = self.state.lanes[lane].landings().into_iter();
+            let newest = landed.next().map(|part| part.landed);
+            let undo = match newest.filter(|_| self.is_in_target(lane) && index.parent[lane].is_none()) {
+                Some(newest) => {
+                    let target = self.state.plan.lanes[lane].target.clone();
+                    LaneUndo::Revert { target, landed: newest, parts: landed.collect() }
                 }
                 None => LaneUndo::Remove,
             };

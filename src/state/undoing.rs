@@ -3,8 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{Lane, PullRequest, Revert, State, Undo};
-use crate::event::{Control, Effect, LaneUndo, LaneUndone, RevertOpened, TaskStatus, UndoPlan, UndoWhy};
+use crate::event::{
+    Control, Effect, LandedPart, LaneUndo, LaneUndone, RevertOpened, TaskStatus, UndoPlan, UndoStep, UndoWhy,
+};
+use crate::id::Sha;
 use crate::plan::LaneIx;
+
+/// What the remark on a lane begins with that a reset had named and that stays.
+pub const NOT_UNDONE: &str = "not undone: ";
 
 impl State {
     /// Where things would stand if `plan` had just been confirmed.
@@ -35,6 +41,7 @@ impl State {
                 how: planned.undo.clone(),
                 n: lane.undos,
                 done: false,
+                removed: false,
             });
         }
     }
@@ -53,7 +60,12 @@ impl State {
         if let Some(undo) = state.undo.as_mut().filter(|undo| !matches!(undo.how, LaneUndo::TakeBack { .. }))
         {
             undo.done = true;
-            state.worktree = None;
+            let removes =
+                |effect: &Effect| matches!(effect, Effect::Undo { step: UndoStep::Remove { .. }, .. });
+            if state.step.as_ref().is_some_and(|step| removes(&step.effect)) {
+                undo.removed = true;
+                state.worktree = None;
+            }
             return;
         }
         state.undo = None;
@@ -70,6 +82,7 @@ impl State {
     /// A reset ends where it was refused, and at the lanes that it has not come to.
     pub(super) fn undo_refused(&mut self, request: &str, reason: &str, at: LaneIx) {
         let going = self.goes_on_undoing(request, at);
+        let place = self.plan.lanes[at].id.clone();
         for lane in 0..self.lanes.len() {
             if going.contains(&lane) || !self.is_undone_by(lane, request) {
                 continue;
@@ -79,9 +92,12 @@ impl State {
                 self.lanes[lane].stale.extend(gave_back);
             }
             self.give_undo_up(lane);
-            if lane == at {
-                self.lanes[lane].remarks.push(format!("not undone: {reason}"));
-            }
+            let remark = if lane == at {
+                format!("{NOT_UNDONE}{reason}")
+            } else {
+                format!("{NOT_UNDONE}the reset ended at lane `{place}`: {reason}")
+            };
+            self.lanes[lane].remarks.push(remark);
         }
     }
 
@@ -144,8 +160,9 @@ impl State {
 }
 
 impl Revert {
-    pub(super) fn opened(event: &RevertOpened) -> Self {
+    pub(super) fn opened(event: &RevertOpened, takes: usize) -> Self {
         Self {
+            takes,
             at: event.pr.clone(),
             branch: event.branch.clone(),
             tip: event.tip.clone(),
@@ -156,6 +173,31 @@ impl Revert {
 }
 
 impl Lane {
+    /// The target does not have any more what the pull request takes back. Where a person has merged more of the lane
+    /// meanwhile, that needs another.
+    pub(super) fn taken_out(&mut self, commit: &Sha) {
+        let all = self.landings().len();
+        let Some(revert) = &mut self.revert else { return };
+        revert.merged = Some(commit.clone());
+        let whole = revert.takes >= all;
+        if let Some(undo) = &mut self.undo {
+            undo.done = whole;
+            if !whole {
+                self.undos += 1;
+                undo.n = self.undos;
+            }
+        }
+    }
+
+    /// What of it is in its target, newest first.
+    pub fn landings(&self) -> Vec<LandedPart> {
+        let whole = self
+            .pr
+            .as_ref()
+            .and_then(|pr| Some(LandedPart { landed: pr.merged.clone()?, head: pr.tip.clone() }));
+        whole.into_iter().chain(self.parts.iter().rev().cloned()).collect()
+    }
+
     /// Nothing of it is left but what it was; it can be begun anew.
     pub(super) fn begin_anew(&mut self) {
         let closed = |pr: PullRequest| PullRequest {
@@ -170,7 +212,7 @@ impl Lane {
             teardowns: self.teardowns,
             warmth: self.warmth,
             undos: self.undos,
-            parts: std::mem::take(&mut self.parts),
+            past: self.past + u32::try_from(self.parts.len()).unwrap_or(u32::MAX),
             pr: self.pr.take().map(closed),
             revert: self.revert.take(),
             resets: self.resets + 1,

@@ -23,6 +23,7 @@ mod steps;
 mod summary;
 mod timeline;
 mod undo;
+mod undoing;
 mod waiting;
 
 #[cfg(test)]
@@ -44,4 +45,5 @@ pub use steps::{recorded, steps};
 pub use summary::{Outcome, exit_class, summary};
 pub use timeline::{TIMES, important, line};
 pub use undo::{revert_pull_request, undo_closed, undo_reverting, undo_taken_back, undo_text};
+pub use undoing::{LaneUndoing, UndoStands, Undoing, undoing, undoing_of, undoing_text};
 pub use waiting::{Waiting, WaitingKind, waiting};

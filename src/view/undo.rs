@@ -7,9 +7,18 @@ use crate::event::{LaneUndo, LaneUndone, UndoLane, UndoPlan, UndoTarget, UndoTas
 use crate::id::{GraphName, LaneId, Sha};
 
 /// How much of anybody's words is shown, in characters.
-const WORDS_SHOWN: usize = 300;
+pub(super) const WORDS_SHOWN: usize = 300;
 /// Why writing into a string cannot fail.
-const FITS: &str = "a string takes every text";
+pub(super) const FITS: &str = "a string takes every text";
+
+/// What is undone, as `laneway reset` takes it.
+pub(super) fn target(of: &UndoTarget) -> String {
+    match of {
+        UndoTarget::Task(task) => format!("task {task}"),
+        UndoTarget::Lane(lane) => format!("workstream {lane}"),
+        UndoTarget::To(task) => format!("--to {task}"),
+    }
+}
 
 /// What a reset is about, on one line.
 pub(super) fn headline(plan: &UndoPlan) -> String {
@@ -74,10 +83,15 @@ fn of_lane(lane: &UndoLane) -> String {
         LaneUndo::Remove => {
             format!("branch and worktree are removed, after custody{}", pr("is told and closed"))
         }
-        LaneUndo::Revert { target, landed } => format!(
-            "a pull request takes it out of {target}, which has it by {}; you merge that",
-            landed.short()
-        ),
+        LaneUndo::Revert { target, landed, parts } => {
+            let by = std::iter::once(landed).chain(parts.iter().map(|part| &part.landed));
+            let by: Vec<&str> = by.map(Sha::short).collect();
+            format!(
+                "a pull request takes it out of {target}, which has it by {}; you merge that{}",
+                by.join(" and "),
+                pr("is told and closed then")
+            )
+        }
     }
 }
 

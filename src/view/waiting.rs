@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::plain::one_line;
-use crate::event::{AttemptStatus, CheckStatus, FailureKind, LaneStatus, RunStatus, TaskStatus};
+use crate::event::{AttemptStatus, CheckStatus, FailureKind, LaneStatus, RunStatus, TaskStatus, named};
 use crate::graph::MergePolicy;
 use crate::id::{LaneId, TaskId};
 use crate::plan::{LaneIx, Plan};
@@ -137,7 +137,14 @@ fn lane_waits(plan: &Plan, state: &State, lane: LaneIx) -> Option<Waiting> {
     if let Some(revert) = state.lanes[lane].revert.as_ref().filter(|revert| revert.is_open()) {
         let (number, url) = (revert.at.number, &revert.at.url);
         let id = plan.lanes[lane].id.clone();
-        let question = format!("pull request #{number} takes lane `{id}` back once it is merged: {url}");
+        let after = super::undoing::followers(state, lane);
+        let then = match after.len() {
+            0 => String::new(),
+            1 => format!("; lane {} follows", named(&after)),
+            _ => format!("; lanes {} follow", named(&after)),
+        };
+        let question =
+            format!("pull request #{number} takes lane `{id}` back once it is merged{then}: {url}");
         let hint = format!("laneway pr merge {number}");
         return Some(Waiting { kind: WaitingKind::Merge, lane: Some(id), task: None, question, hint });
     }

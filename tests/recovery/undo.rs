@@ -81,3 +81,74 @@ fn ar25_a_reset_that_is_killed_anywhere_comes_to_the_same_end() {
         }
     }
 }
+
+/// A finished run of which the target has both lanes, the second on top of the first.
+fn merged() -> Scratch {
+    let (scratch, _) = finished();
+    for lane in ["a", "b"] {
+        scratch.laneway(&["pr", "merge", &scratch.status("undo").pr(lane)]).success();
+    }
+    scratch
+}
+
+fn expect_parts(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` in {text}");
+    }
+}
+
+#[test]
+fn ar25_a_reset_that_needs_one_merge_after_another_says_which_is_next_and_what_follows() {
+    let scratch = merged();
+    let reset = scratch.laneway(&["reset", "task", "one", "--yes"]).code(1);
+    let text = reset.text();
+    expect_parts(
+        &text,
+        &[
+            "reset task one: 0 of 2 lanes undone",
+            "a  follows by itself after b",
+            "b  undone once pull request #3 is merged",
+            "next: laneway pr merge 3",
+        ],
+    );
+    assert!(!text.contains("without an answer"), "{text}");
+    let waiting = scratch.laneway(&["waiting", "undo"]).success().text();
+    expect_parts(&waiting, &["laneway pr merge 3", "lane `a` follows"]);
+    let merged = scratch.laneway(&["pr", "merge", "3", "--json"]).success().json();
+    let undo = &merged["undo"];
+    assert_eq!((&undo["done"], &undo["next"][0]), (&false.into(), &"laneway pr merge 4".into()), "{undo:#}");
+    let states = [&undo["lanes"][0]["state"], &undo["lanes"][1]["state"]];
+    assert_eq!(states, ["waits_for_merge", "undone"], "{undo:#}");
+    let last = scratch.laneway(&["pr", "merge", "4"]).success().text();
+    expect_parts(&last, &["2 of 2 lanes undone"]);
+    scratch.laneway(&["verify", "undo"]).success();
+}
+
+#[test]
+fn ar25_a_reset_whose_pull_request_is_closed_says_what_was_undone_and_what_stays() {
+    let scratch = merged();
+    let reset = scratch.laneway(&["reset", "task", "one", "--yes", "--json"]).code(1).json();
+    let undo = &reset["undo"];
+    assert_eq!(undo["lanes"][0], serde_json::json!({"lane": "a", "state": "follows", "after": ["b"]}));
+    assert_eq!(undo["lanes"][1]["number"], 3, "{undo:#}");
+    let closed = scratch.laneway(&["pr", "close", "3"]).success().text();
+    expect_parts(
+        &closed,
+        &[
+            "0 of 2 lanes undone",
+            "b  stays: pull request #3, which takes it back, was closed",
+            "a  stays: the reset ended at lane `b`",
+            "next: laneway reset task one",
+        ],
+    );
+    expect_parts(
+        &scratch.laneway(&["status", "undo"]).success().text(),
+        &["note a: not undone: the reset ended at lane `b`: pull request #3"],
+    );
+    _ = scratch.laneway(&["reset", "task", "one", "--yes"]).code(1);
+    scratch.laneway(&["pr", "merge", "4"]).success();
+    let closed = scratch.laneway(&["pr", "close", "5"]).success().text();
+    expect_parts(&closed, &["1 of 2 lanes undone", "b  undone", "a  stays", "next: laneway reset task one"]);
+    let again = scratch.laneway(&["reset", "task", "one", "--yes"]).success().text();
+    expect_parts(&again, &["a  undone once pull request #6 is merged"]);
+}

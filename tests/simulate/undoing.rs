@@ -37,7 +37,11 @@ impl World {
                 self.take_back(begun, key, (ix, &mark), tip, (commits, from))
             }
             UndoStep::Remove { .. } => self.remove_lane(begun, ix, lane),
-            UndoStep::Revert { landed, .. } => self.open_revert(begun, key, (ix, mark), lane, landed),
+            UndoStep::Revert { landed, parts, .. } => {
+                let parts = parts.iter().map(|part| &part.landed);
+                let landed: Vec<&Sha> = std::iter::once(landed).chain(parts).collect();
+                self.open_revert(begun, key, (ix, mark), lane, &landed)
+            }
             UndoStep::Merge { .. } => {
                 let Some(revert) = self.reverts[ix].as_mut() else { return self.no_revert(lane) };
                 let (main, history) = (&mut self.repo.main, &mut self.repo.history);
@@ -127,7 +131,9 @@ impl World {
             self.wrongs.push(format!("lane {lane} goes while a process works in it"));
         }
         let mut facts = Vec::new();
-        if let Some(pull) = self.pulls[ix].as_mut().filter(|_| !begun.is_merged) {
+        if let Some(pull) =
+            self.pulls[ix].as_mut().filter(|pull| !begun.is_merged && pull.rounds == begun.rounds)
+        {
             if pull.merged.is_some() {
                 return (facts, Err(wrong(FailureKind::Refused, "it was merged meanwhile; look again")));
             }
@@ -149,19 +155,26 @@ impl World {
         key: &str,
         (ix, mark): (LaneIx, String),
         lane: &LaneId,
-        landed: &Sha,
+        landed: &[&Sha],
     ) -> Done {
         let fact = |event: laneway::event::Event| (vec![Draft::world(Subject::lane(lane), event)], Ok(()));
         let opened = |tip: &Sha| {
             let pr = PrRef { number: 500 + ix as u64, url: format!("local:revert-{lane}") };
-            fact(RevertOpened { pr, branch: mark.clone(), tip: tip.clone(), reverts: landed.clone() }.into())
+            fact(
+                RevertOpened { pr, branch: mark.clone(), tip: tip.clone(), reverts: landed[0].clone() }
+                    .into(),
+            )
         };
         if let Some(made) = self.reverts[ix].as_ref().filter(|made| made.mark == mark) {
             return opened(&made.tip);
         }
         let (history, main) = (&self.repo.history, self.repo.main.clone());
-        let taken = history.brought_by(landed).without(&history.gone_of(&main));
-        if !history.is_ancestor(landed, &main) || taken.is_empty() {
+        let mut brought = Works::default();
+        for landed in landed.iter().filter(|landed| history.is_ancestor(landed, &main)) {
+            brought.take_in(&history.brought_by(landed));
+        }
+        let taken = brought.without(&history.gone_of(&main));
+        if taken.is_empty() {
             let remarks = vec!["the target does not have its work any more".to_owned()];
             return fact(
                 LaneUndone { tip: None, reverted: Vec::new(), upstream: Vec::new(), remarks }.into(),

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::{Found, Number};
-use crate::cli::ask::{Ask, ask, tell_events};
+use super::{Found, Number, tell};
+use crate::cli::ask::{Ask, ask};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
@@ -97,9 +97,9 @@ fn act(
     note: Option<String>,
     verb: impl FnOnce(&PullRequest) -> Verb,
 ) -> Result<Exit, CliError> {
-    let Found { project, pull } = number.find(session)?;
-    let events =
-        ask(session, Ask { project: &project, graph: &pull.graph, run: pull.run, verb: verb(&pull), note })?;
-    tell_events(session, &events)?;
+    let found = number.find(session)?;
+    let Found { project, pull } = &found;
+    let events = ask(session, Ask { project, graph: &pull.graph, run: pull.run, verb: verb(pull), note })?;
+    tell(session, &found, &events)?;
     Ok(Exit::Achieved)
 }

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::{Found, Number};
-use crate::cli::ask::{Ask, ask, tell_events};
+use super::{Found, Number, tell};
+use crate::cli::ask::{Ask, ask};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
@@ -25,18 +25,19 @@ pub(super) struct PrMergeArgs {
 
 impl PrMergeArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let Found { project, pull } = self.number.find(session)?;
+        let found = self.number.find(session)?;
+        let Found { project, pull } = &found;
         let events = ask(
             session,
             Ask {
-                project: &project,
+                project,
                 graph: &pull.graph,
                 run: pull.run,
                 verb: Verb::Merge { pr: pull.number, sha: self.sha.clone() },
                 note: None,
             },
         )?;
-        tell_events(session, &events)?;
+        tell(session, &found, &events)?;
         Ok(Exit::Achieved)
     }
 }

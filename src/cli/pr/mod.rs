@@ -8,12 +8,15 @@ mod show;
 
 use clap::{Args, Subcommand};
 
+use super::ask::tell_undoing;
 use super::error::CliError;
 use super::exit::Exit;
 use super::forge::{find, with_forges};
 use super::session::Session;
+use crate::event::{Envelope, Event};
 use crate::forge::PullRequest;
-use crate::runtime::Project;
+use crate::runtime::{Project, load};
+use crate::view;
 
 /// Look at the integration pull requests, review them, merge them
 #[derive(Debug, Args)]
@@ -57,6 +60,18 @@ struct Number {
     /// Its number
     #[arg(value_name = "PR")]
     pr: u64,
+}
+
+/// Answers with what followed from a request. Of one that takes a lane back, also where its reset stands by now.
+fn tell(session: &Session, found: &Found, events: &[Envelope]) -> Result<(), CliError> {
+    let reverted = events.iter().find_map(|envelope| match &envelope.event {
+        Event::RevertMerged(_) | Event::RevertClosed(_) => envelope.subject.lane.as_ref(),
+        _ => None,
+    });
+    let Some(lane) = reverted else { return tell_undoing(session, events, None) };
+    let loaded = load(&found.project, &found.pull.graph, found.pull.run)?;
+    let undoing = view::undoing_of(&loaded.state, &loaded.envelopes, lane);
+    tell_undoing(session, events, undoing.as_ref())
 }
 
 /// A pull request and its repository.

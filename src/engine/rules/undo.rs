@@ -4,9 +4,7 @@ use super::super::EngineError;
 use super::super::agenda::Item;
 use super::super::core::Core;
 use super::Remedy;
-use crate::event::{
-    ControlRejected, ControlVerb, Effect, LaneStatus, LaneUndo, TaskStatus, UndoRefused, UndoStep,
-};
+use crate::event::{ControlRejected, ControlVerb, Effect, LaneStatus, LaneUndo, UndoRefused, UndoStep};
 use crate::plan::LaneIx;
 use crate::state::{Revert, Undo};
 
@@ -17,9 +15,11 @@ pub(super) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
         return Ok(());
     };
     if undo.done {
-        // Begun anew on a branch that is still there, it would hold what it was undone of.
+        // Begun anew on a branch that is still there, it would hold what it was undone of; and of one that landed in
+        // parts, the rest is still to be closed.
         let tried = state.step.is_some();
-        if matches!(undo.how, LaneUndo::Revert { .. }) && state.worktree.is_some() && !tried {
+        let left = !undo.removed && (state.worktree.is_some() || state.status != LaneStatus::Merged);
+        if matches!(undo.how, LaneUndo::Revert { .. }) && left && !tried {
             let step = UndoStep::Remove { tip: state.tip.clone() };
             return intend(core, lane, &undo, undo.request.clone(), undo.by.clone(), step);
         }
@@ -37,7 +37,7 @@ pub(super) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if let Some(why) = merged_meanwhile(core, lane, &undo) {
         return refuse(core, lane, &undo, why);
     }
-    if core.waits_to_undo(lane, &undo) {
+    if core.state.undo_waits_for_work(lane) || !core.state.undo_waits_for(lane).is_empty() {
         return Ok(());
     }
     let own = |effect: &Effect| matches!(effect, Effect::Undo { n, .. } if *n == undo.n);
@@ -118,47 +118,6 @@ fn merged_meanwhile(core: &Core, lane: LaneIx, undo: &Undo) -> Option<String> {
 }
 
 impl Core {
-    /// Whether something has to come to its end before the lane can be undone.
-    fn waits_to_undo(&self, lane: LaneIx, undo: &Undo) -> bool {
-        let at_work = |&t: &crate::plan::TaskIx| {
-            let task = &self.state.tasks[t];
-            task.reset_wanted.is_some() && task.status == TaskStatus::Running
-        };
-        if self.index.tasks_of[lane].iter().any(at_work) {
-            return true;
-        }
-        let under_way = |lane: LaneIx| {
-            let other = self.state.lanes[lane].undo.as_ref();
-            other.is_some_and(|other| other.request == undo.request)
-        };
-        match &undo.how {
-            LaneUndo::TakeBack { from } => from.iter().filter_map(|l| self.index.lane(l)).any(under_way),
-            // What stands on it goes first. What is nested in a lane that a person has to take back stays until that is done:
-            // one whose pull request is closed stays as it is.
-            LaneUndo::Remove | LaneUndo::Revert { .. } => (0..self.plan.lanes.len()).any(|l| {
-                let holds = self.state.lanes[l].contains.contains_key(&lane);
-                let (nested, around) = (self.index.is_within(l, lane), self.index.is_within(lane, l));
-                l != lane
-                    && under_way(l)
-                    && match () {
-                        () if nested => holds && !self.is_reverted(lane),
-                        () if around => self.is_reverted(l) || holds && !self.is_removed(l),
-                        () => holds,
-                    }
-            }),
-        }
-    }
-
-    /// Whether the lane is taken back by a pull request.
-    fn is_reverted(&self, lane: LaneIx) -> bool {
-        let undo = self.state.lanes[lane].undo.as_ref();
-        undo.is_some_and(|undo| matches!(undo.how, LaneUndo::Revert { .. }))
-    }
-
-    fn is_removed(&self, lane: LaneIx) -> bool {
-        self.state.lanes[lane].undo.as_ref().is_some_and(|undo| undo.how == LaneUndo::Remove)
-    }
-
     fn undo_step(&self, lane: LaneIx, undo: &Undo) -> Option<UndoStep> {
         let state = &self.state.lanes[lane];
         Some(match &undo.how {
@@ -173,8 +132,10 @@ impl Core {
                 }
             }
             LaneUndo::Remove => UndoStep::Remove { tip: state.tip.clone() },
-            LaneUndo::Revert { landed, .. } => {
-                UndoStep::Revert { landed: landed.clone(), head: state.pr.as_ref()?.tip.clone() }
+            LaneUndo::Revert { .. } => {
+                let mut parts = state.landings().into_iter();
+                let newest = parts.next()?;
+                UndoStep::Revert { landed: newest.landed, head: newest.head, parts: parts.collect() }
             }
         })
     }

@@ -189,10 +189,7 @@ fn ar21_a_look_for_a_nested_lanes_work_does_not_set_its_parent_back() {
     let mut draw = pair(MergePolicy::Review, MergePolicy::Review, Handoff::Ready);
     draw.tasks[1].2.clear();
     draw.tasks.push(("a2", "a", vec!["a1"]));
-    let mut plan = (*draw.plan()).clone();
-    plan.lanes[1].parent = Some(lane("a"));
-    plan.lanes[1].target = plan.lanes[0].branch.clone();
-    let (mut core, mut world, mut log) = (Core::new(Arc::new(plan)), world(&[]), Vec::new());
+    let (mut core, mut world, mut log) = (Core::new(draw.nested(&[("b", "a")])), world(&[]), Vec::new());
     log.extend(core.step(Now::default(), begin()).unwrap());
     pump(&mut core, &mut world, &mut log, &["attempt/a2"]);
     assert_eq!(core.state().lanes[1].status, LaneStatus::PrCreated);
@@ -235,10 +232,7 @@ fn ar21_a_lane_with_nested_work_is_not_merged_before_the_lane_that_holds_the_nes
         handoff: Handoff::Merged,
         attempts: 2,
     };
-    let mut plan = (*draw.plan()).clone();
-    plan.lanes[1].parent = Some(lane("a"));
-    plan.lanes[1].target = plan.lanes[0].branch.clone();
-    let (mut core, mut log) = (Core::new(Arc::new(plan)), Vec::new());
+    let (mut core, mut log) = (Core::new(draw.nested(&[("b", "a")])), Vec::new());
     drive(&mut core, &mut world(&[]), begin(), &mut log);
     let (_, lanes, _) = statuses(&core);
     assert_eq!(lanes[..2], [LaneStatus::PrCreated, LaneStatus::Merged]);
@@ -253,13 +247,7 @@ fn holder(merge: MergePolicy) -> Arc<Plan> {
         handoff: Handoff::Ready,
         attempts: 2,
     };
-    let mut plan = (*draw.plan()).clone();
-    for (lane, parent) in [(1, 0), (2, 1)] {
-        let parent = plan.lanes[parent].clone();
-        plan.lanes[lane].parent = Some(parent.id);
-        plan.lanes[lane].target = parent.branch;
-    }
-    Arc::new(plan)
+    draw.nested(&[("c", "a"), ("d", "c")])
 }
 
 #[test]
@@ -271,13 +259,10 @@ fn ar21_a_parent_waits_for_a_nested_lane_that_only_holds_others() {
 
 #[test]
 fn ar22_a_run_whose_holding_lane_failed_is_not_completed() {
-    let mut plan = (*pair(MergePolicy::Review, MergePolicy::Auto, Handoff::Ready).plan()).clone();
-    plan.tasks.remove(0);
-    plan.tasks[0].needs.clear();
-    plan.lanes[1].needs.clear();
-    plan.lanes[1].parent = Some(lane("a"));
-    plan.lanes[1].target = plan.lanes[0].branch.clone();
-    let (mut core, mut world, mut log) = (Core::new(Arc::new(plan)), world(&[]), Vec::new());
+    let mut draw = pair(MergePolicy::Review, MergePolicy::Auto, Handoff::Ready);
+    draw.tasks.remove(0);
+    draw.tasks[0].2.clear();
+    let (mut core, mut world, mut log) = (Core::new(draw.nested(&[("b", "a")])), world(&[]), Vec::new());
     log.extend(core.step(Now::default(), begin()).unwrap());
     pump(&mut core, &mut world, &mut log, &["prove/a"]);
     assert_eq!(statuses(&core).1, [LaneStatus::PrCreated, LaneStatus::Merged]);

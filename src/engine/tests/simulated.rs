@@ -19,13 +19,6 @@ fn one(tasks: &[&'static str]) -> Draw {
     }
 }
 
-/// Makes `inner` a lane nested in `outer`.
-fn nest(plan: &mut Plan, inner: usize, outer: usize) {
-    let outer = plan.lanes[outer].clone();
-    plan.lanes[inner].parent = Some(outer.id);
-    plan.lanes[inner].target = outer.branch;
-}
-
 fn retry() -> Input {
     control("retry", ControlVerb::Retry { tasks: vec![] })
 }
@@ -81,9 +74,7 @@ fn ar22_a_lane_nested_in_one_that_could_not_be_made_fails_with_it() {
     let mut draw = one(&[]);
     draw.lanes.push(("b", MergePolicy::Review));
     draw.tasks.push(("t", "b", vec![]));
-    let mut plan = (*draw.plan()).clone();
-    nest(&mut plan, 1, 0);
-    let (mut core, mut world, mut log) = (Core::new(Arc::new(plan)), world(&[]), Vec::new());
+    let (mut core, mut world, mut log) = (Core::new(draw.nested(&[("b", "a")])), world(&[]), Vec::new());
     world.refuses = Some((|e| matches!(e, Effect::Provision { .. }), FailureKind::Permanent));
     drive(&mut core, &mut world, begin(), &mut log);
     assert_eq!(core.state().run.status, Some(RunStatus::Failed));
@@ -127,9 +118,7 @@ fn ar21_a_draft_is_one_no_more_when_the_nest_that_it_builds_on_has_landed() {
         handoff: Handoff::Ready,
         attempts: 1,
     };
-    let mut plan = (*draw.plan()).clone();
-    nest(&mut plan, 1, 0);
-    let (mut core, mut world, mut log) = (Core::new(Arc::new(plan)), world(&[]), Vec::new());
+    let (mut core, mut world, mut log) = (Core::new(draw.nested(&[("b", "a")])), world(&[]), Vec::new());
     drive(&mut core, &mut world, begin(), &mut log);
     for name in ["b", "a"] {
         let merge = control(name, ControlVerb::Merge { lane: lane(name) });
@@ -181,10 +170,8 @@ fn ar21_a_nested_lane_is_merged_when_the_one_beside_it_has_been() {
     let mut draw = one(&[]);
     draw.lanes.extend([("b", MergePolicy::Review), ("c", MergePolicy::Review)]);
     draw.tasks.extend([("b1", "b", vec![]), ("c1", "c", vec![])]);
-    let mut plan = (*draw.plan()).clone();
-    nest(&mut plan, 1, 0);
-    nest(&mut plan, 2, 0);
-    let (mut core, mut world, mut log) = (Core::new(Arc::new(plan)), world(&[]), Vec::new());
+    let plan = draw.nested(&[("b", "a"), ("c", "a")]);
+    let (mut core, mut world, mut log) = (Core::new(plan), world(&[]), Vec::new());
     drive(&mut core, &mut world, begin(), &mut log);
     let merges = ["b", "c"].map(|name| control(name, ControlVerb::Merge { lane: lane(name) }));
     drive(&mut core, &mut world, merges.to_vec(), &mut log);
@@ -218,9 +205,7 @@ fn ar23_work_is_not_tried_again_in_a_nest_whose_outer_lane_is_merged() {
     let mut draw = one(&["a1"]);
     draw.lanes.push(("b", MergePolicy::Review));
     draw.tasks.push(("b1", "b", vec![]));
-    let mut plan = (*draw.plan()).clone();
-    nest(&mut plan, 1, 0);
-    let (mut core, mut log) = (Core::new(Arc::new(plan)), Vec::new());
+    let (mut core, mut log) = (Core::new(draw.nested(&[("b", "a")])), Vec::new());
     let mut world = world(&[("b1", 1, Outcome::Silent)]);
     drive(&mut core, &mut world, begin(), &mut log);
     let skip = control("skip", ControlVerb::Skip { tasks: vec![id("b1")] });

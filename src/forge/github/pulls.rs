@@ -143,6 +143,11 @@ impl GitHub {
         Ok(pull)
     }
 
+    /// Whether it is merged by now; where nothing changed since somebody has asked, GitHub says so at no cost.
+    pub async fn is_merged(&self, number: u64) -> Result<bool, ForgeError> {
+        Ok(self.pull(self.raw_since(number, after(Duration::ZERO)).await?)?.merged.is_some())
+    }
+
     /// A refusal about one pull request.
     pub(super) fn of_pull(&self, number: u64, fault: Fault) -> ForgeError {
         match fault {

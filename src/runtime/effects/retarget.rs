@@ -27,11 +27,14 @@ pub(super) async fn known_one(
         return Ok(None);
     };
     let pr = known.at;
-    if let Forge::GitHub(_) = forge
+    if let Forge::GitHub(github) = forge
         && (&known.base, known.draft) == (&base, draft)
     {
-        // The push has moved its head. Whether it is still open, the next look at it tells.
-        return Ok(Some(PrUpdated { pr, tip, base, draft }));
+        // The push has moved its head, unless somebody had merged it before that: then it stays at what was merged, which
+        // is not all of the lane. Whether it is still open, the next look at it tells.
+        let merged = github.is_merged(pr.number).await;
+        let merged = merged.map_err(|e| forge_failure("looking at the pull request", &e))?;
+        return Ok((!merged).then_some(PrUpdated { pr, tip, base, draft }));
     }
     match forge.update(pr.number, update.clone(), at).await {
         Ok(_) => Ok(Some(PrUpdated { pr, tip, base, draft })),

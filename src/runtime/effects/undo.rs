@@ -100,8 +100,9 @@ async fn take_step(asked: Asked, step: UndoStep) -> Result<Vec<Draft>, Failure> 
             facts.extend(blocking(move || remove::remove(&mover, tip)).await?);
             Ok(facts)
         }
-        UndoStep::Revert { landed, head } => {
-            let landed = Landed { commit: landed, head };
+        UndoStep::Revert { landed, head, parts } => {
+            let parts = parts.into_iter().map(|part| Landed { commit: part.landed, head: part.head });
+            let landed: Vec<Landed> = std::iter::once(Landed { commit: landed, head }).chain(parts).collect();
             let ready = blocking(move || revert::make(&mover, &landed)).await?;
             revert::open(&asked, ready).await
         }

@@ -9,6 +9,7 @@ mod hostile;
 mod landing;
 mod lanes;
 mod mended;
+mod parts;
 mod resume;
 mod review;
 mod surroundings;

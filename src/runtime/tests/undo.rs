@@ -65,38 +65,38 @@ needs = ["other", "own"]
 run = "cat other > two"
 "#;
 
-fn task(id: &str) -> UndoTarget {
+pub(super) fn task(id: &str) -> UndoTarget {
     UndoTarget::Task(TaskId::new(id).unwrap())
 }
 
-fn lane(id: &str) -> UndoTarget {
+pub(super) fn lane(id: &str) -> UndoTarget {
     UndoTarget::Lane(LaneId::new(id).unwrap())
 }
 
 impl Bench {
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         load(&self.project, &self.plan.graph, self.plan.run).unwrap().state
     }
 
-    fn plan_undo(&self, of: &UndoTarget) -> UndoPlan {
+    pub(super) fn plan_undo(&self, of: &UndoTarget) -> UndoPlan {
         self.state().undo(of).unwrap()
     }
 
-    async fn undo(&self, of: UndoTarget) -> Answer {
+    pub(super) async fn undo(&self, of: UndoTarget) -> Answer {
         let digest = undo_digest(&self.plan_undo(&of));
         self.ask(Verb::Reset { of, digest }).await
     }
 
-    fn number(&self, lane: usize) -> u64 {
+    pub(super) fn number(&self, lane: usize) -> u64 {
         self.state().lanes[lane].pr.as_ref().unwrap().at.number
     }
 
-    fn files(&self, at: &str) -> Vec<String> {
+    pub(super) fn files(&self, at: &str) -> Vec<String> {
         self.git(&format!("ls-tree --name-only {at}")).lines().map(str::to_owned).collect()
     }
 }
 
-fn with_origin() -> tempfile::TempDir {
+pub(super) fn with_origin() -> tempfile::TempDir {
     let dir = repository();
     sh(
         dir.path(),

@@ -6,8 +6,8 @@ use crate::event::{
     Draft, Failure, FailureKind, LaneUndone, PrRef, RevertClosed, RevertMerged, RevertOpened, named,
 };
 use crate::forge::{Closed, NewPr, Tried};
-use crate::git::{GitError, Landed, Merge, Repo};
-use crate::id::Sha;
+use crate::git::{GitError, Identity, Landed, Merge, Repo};
+use crate::id::{LaneId, Sha};
 use crate::plan;
 use crate::runtime::effects::pull_request::{forge_failure, open_forge};
 use crate::runtime::effects::{git_failure, merge, permanent, sync};
@@ -24,8 +24,8 @@ pub(super) struct Ready {
 
 /// What a target becomes without a lane.
 pub(in crate::runtime) enum Without {
-    /// This tree; the commit is the one that had brought it.
-    Tree(Sha, Sha),
+    /// This commit on top of it; the other is the newest one that had brought the lane.
+    At(Sha, Sha),
     /// It does not have the lane any more, or never had.
     Gone,
     /// Later work stands on it, in these paths.
@@ -34,62 +34,133 @@ pub(in crate::runtime) enum Without {
     Mixed,
 }
 
-/// `target` without the landing of `head`.
-pub(in crate::runtime) fn without(
-    repo: &Repo,
-    target: &Sha,
-    landed: &Landed,
-    base: &Sha,
-) -> Result<Without, GitError> {
-    if !repo.is_ancestor(&landed.commit, target)? {
-        return Ok(Without::Gone);
+/// Whose work is taken out of a target.
+pub(in crate::runtime) struct Out<'a> {
+    pub(in crate::runtime) repo: &'a Repo,
+    pub(in crate::runtime) author: &'a Identity,
+    pub(in crate::runtime) lane: &'a LaneId,
+    /// Where the lane began.
+    pub(in crate::runtime) base: &'a Sha,
+    /// What the message of each commit ends with.
+    pub(in crate::runtime) mark: String,
+}
+
+impl Out<'_> {
+    /// `target` without what landed of the lane, newest first: one commit for each part that is still there.
+    pub(in crate::runtime) fn without(&self, target: &Sha, landed: &[Landed]) -> Result<Without, GitError> {
+        let mut made = Vec::new();
+        let done = self.take_out(target, landed, &mut made);
+        // The last one holds the others. Where there is none, nothing comes of any.
+        if matches!(done, Ok(Without::At(..))) {
+            made.pop();
+        }
+        for commit in &made {
+            self.repo.let_go(commit);
+        }
+        done
     }
-    let Some(stretch) = repo.landing_of(&landed.commit, &landed.head, base)? else {
-        return Ok(Without::Mixed);
-    };
-    Ok(match repo.without(target, &stretch)? {
-        Merge::Conflict { paths, .. } => Without::Clash(paths),
-        Merge::Clean { tree, .. } if tree == repo.tree_of(target)? => Without::Gone,
-        Merge::Clean { tree, .. } => Without::Tree(tree, stretch.after),
-    })
+
+    fn take_out(&self, target: &Sha, landed: &[Landed], made: &mut Vec<Sha>) -> Result<Without, GitError> {
+        let (repo, mut now, mut newest) = (self.repo, target.clone(), None);
+        let mut left: Vec<Landed> = landed.iter().rev().cloned().collect();
+        while let Some(part) = left.pop() {
+            if !repo.is_ancestor(&part.commit, target)? {
+                continue;
+            }
+            let before = left.last().map(|earlier| &earlier.head);
+            let base = match before {
+                Some(earlier) if repo.is_ancestor(earlier, &part.head)? => earlier,
+                _ => self.base,
+            };
+            let Some(stretch) = repo.landing_of(&part.commit, &part.head, base)? else {
+                return Ok(Without::Mixed);
+            };
+            if let Some(head) = self.landed_before(&stretch.before, &part.head)? {
+                left.push(Landed { commit: stretch.before.clone(), head });
+            }
+            match repo.without(&now, &stretch)? {
+                Merge::Conflict { paths, .. } => return Ok(Without::Clash(paths)),
+                Merge::Clean { tree, .. } if tree == repo.tree_of(&now)? => {}
+                Merge::Clean { tree, .. } => {
+                    let (reverts, lane) = (&stretch.after, self.lane);
+                    let message = format!(
+                        "Revert lane {lane}\n\nThis takes back what {reverts} had brought.\n\nLaneway-Reverts: {reverts}\n{}",
+                        self.mark
+                    );
+                    now = repo.commit_tree(&tree, &[now], &message, self.author)?;
+                    made.push(now.clone());
+                    newest.get_or_insert(stretch.after);
+                }
+            }
+        }
+        Ok(newest.map_or(Without::Gone, |newest| Without::At(now, newest)))
+    }
+
+    /// The lane's newest work in `head` that `before` has already: people can merge a branch before it is whole.
+    fn landed_before(&self, before: &Sha, head: &Sha) -> Result<Option<Sha>, GitError> {
+        let repo = self.repo;
+        match repo.merge_base(before, head)? {
+            Some(met) if !repo.is_ancestor(&met, self.base)? => {}
+            _ => return Ok(None),
+        }
+        let own = format!("Land {}/", self.lane);
+        let work = repo.commits_between(self.base, head)?;
+        for commit in work.iter().filter(|commit| commit.subject.starts_with(&own)) {
+            if repo.is_ancestor(&commit.sha, before)? {
+                return Ok(Some(commit.sha.clone()));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Makes the branch; `None` where there is nothing to take back.
-pub(super) fn make(asked: &Asked, landed: &Landed) -> Result<Option<Ready>, Failure> {
+pub(super) fn make(asked: &Asked, landed: &[Landed]) -> Result<Option<Ready>, Failure> {
     let context = &asked.context;
     let (repo, lane) = (&context.project.repo, &asked.lane);
     let plan = context.lane(lane);
     let doing = |e: GitError| git_failure(&format!("taking lane `{lane}` out of `{}`", plan.target), &e);
     let branch = plan::revert_branch(&context.plan.graph, context.plan.run, lane, asked.n);
     let reference = format!("refs/heads/{branch}");
-    let base = base(context, &plan.target, landed).map_err(doing)?;
+    let base = base(context, &plan.target, &landed[0]).map_err(doing)?;
     if let Some(found) = repo.read_ref(&reference).map_err(doing)? {
-        let message = repo.commit_message(&found).map_err(doing)?;
-        let parent = repo.parents(&found).map_err(doing)?.into_iter().next();
-        let (true, Some(parent)) = (message.ends_with(&asked.mark()), parent) else {
+        let Some(parent) = parent_of_own(repo, &found, &asked.mark()).map_err(doing)? else {
             let message = format!("the branch `{branch}` exists already and is not this run's");
             return Err(Failure { class: FailureKind::Refused, ..permanent(message) });
         };
-        let reverts = reverted_in(&message).unwrap_or_else(|| landed.commit.clone());
+        let reverts = reverted_from(repo, &found, &parent).map_err(doing)?;
+        let reverts = reverts.unwrap_or_else(|| landed[0].commit.clone());
         push(context, &branch, &found)?;
         return Ok(Some(Ready { branch, tip: found, base: parent, reverts }));
     }
-    let (tree, reverts) = match without(repo, &base, landed, &plan.base_sha).map_err(doing)? {
+    let out = Out { repo, author: &context.author, lane, base: &plan.base_sha, mark: asked.mark() };
+    let (tip, reverts) = match out.without(&base, landed).map_err(doing)? {
         Without::Gone => return Ok(None),
-        Without::Tree(tree, reverts) => (tree, reverts),
+        Without::At(tip, reverts) => (tip, reverts),
         Without::Clash(paths) => return Err(clash(lane.as_str(), &plan.target, &paths)),
         Without::Mixed => return Err(mixed(lane.as_str(), &plan.target)),
     };
-    let message = format!(
-        "Revert lane {lane}\n\nThis takes back what {reverts} had brought.\n\nLaneway-Reverts: {reverts}\n{}",
-        asked.mark()
-    );
-    let tip =
-        repo.commit_tree(&tree, std::slice::from_ref(&base), &message, &context.author).map_err(doing)?;
     repo.sync_objects(&tip, std::slice::from_ref(&base)).map_err(doing)?;
     repo.set_ref(&reference, &tip, None).map_err(doing)?;
     push(context, &branch, &tip)?;
     Ok(Some(Ready { branch, tip, base, reverts }))
+}
+
+/// The commit under those of this very step; `None` where the branch is somebody else's.
+fn parent_of_own(repo: &Repo, tip: &Sha, mark: &str) -> Result<Option<Sha>, GitError> {
+    let (mut at, mut own) = (tip.clone(), false);
+    while repo.commit_message(&at)?.ends_with(mark) {
+        let Some(parent) = repo.parents(&at)?.into_iter().next() else { return Ok(None) };
+        (at, own) = (parent, true);
+    }
+    Ok(own.then_some(at))
+}
+
+/// What the first commit of the branch takes back: the newest landing.
+fn reverted_from(repo: &Repo, tip: &Sha, base: &Sha) -> Result<Option<Sha>, GitError> {
+    let own = repo.commits_between(base, tip)?;
+    let Some(first) = own.last() else { return Ok(None) };
+    Ok(reverted_in(&repo.commit_message(&first.sha)?))
 }
 
 /// Where the target stands. What was merged here stays here where origin does not take it, also under what a person has

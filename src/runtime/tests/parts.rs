@@ -1,0 +1,94 @@
+//! Lanes that reached their target bit by bit.
+
+use super::undo::{lane, with_origin};
+use super::*;
+use crate::event::LaneStatus;
+use crate::signal::Verb;
+
+const THREE: &str = r#"
+[[workstreams]]
+id = "a"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo one > one"
+[[tasks]]
+id = "two"
+workstream = "a"
+needs = ["one"]
+run = "echo two > two"
+[[tasks]]
+id = "three"
+workstream = "a"
+needs = ["two"]
+run = "echo three > three"
+"#;
+
+/// The commit of the lane by which a task landed.
+fn landing(bench: &Bench, task: usize) -> String {
+    let landing = bench.state().tasks[task].attempts[0].landing.clone().unwrap();
+    landing.commit.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar25_a_lane_that_people_merged_bit_by_bit_is_taken_out_whole() {
+    for first in ["git merge -q --no-ff --no-edit", "git merge -q --ff-only"] {
+        let bench = Bench::new(&graph(THREE));
+        bench.drive().await;
+        let (one, two) = (landing(&bench, 0), landing(&bench, 1));
+        sh(
+            bench.dir.path(),
+            &format!(
+                "git checkout -q main && {first} {one} && echo theirs > theirs && git add theirs && git commit -qm theirs
+                 git merge -q --no-ff --no-edit {two} && git merge -q --no-ff --no-edit laneway/g/a/integration"
+            ),
+        );
+        assert_eq!(bench.files("main"), ["file", "one", "theirs", "three", "two"]);
+        std::fs::write(bench.plan.places.board.join("lanes/a/merged"), "yes").unwrap();
+        assert_eq!(bench.drive().await.lanes[0].status, LaneStatus::Merged, "{}", bench.told());
+        let plan = bench.plan_undo(&lane("a"));
+        assert!(probe_undo(&bench.project, &bench.state(), &plan).unwrap().is_empty());
+        let answer = bench.undo(lane("a")).await;
+        assert!(matches!(answer, Answer::Taken(_)), "{first}: {answer:?}");
+        let revert = bench.state().lanes[0].revert.clone().unwrap();
+        assert_eq!(bench.files(&revert.branch), ["file", "theirs"], "{first}: {}", bench.told());
+        let answer = bench.ask(Verb::Merge { pr: revert.at.number, sha: None }).await;
+        assert!(matches!(answer, Answer::Taken(_)), "{first}: {answer:?}");
+        assert_eq!(bench.files("main"), ["file", "theirs"]);
+        assert_eq!(bench.state().lanes[0].status, LaneStatus::Reset);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar25_a_lane_that_took_another_in_is_taken_out_without_that() {
+    let bench = Bench::on(
+        with_origin(),
+        &graph(
+            r#"
+[[workstreams]]
+id = "a"
+[[workstreams]]
+id = "b"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo one > one"
+[[tasks]]
+id = "two"
+workstream = "b"
+needs = ["one"]
+run = "cat one > two"
+"#,
+        ),
+    );
+    bench.drive().await;
+    for lane in 0..2 {
+        let answer = bench.ask(Verb::Merge { pr: bench.number(lane), sha: None }).await;
+        assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+        bench.drive().await;
+    }
+    let answer = bench.undo(lane("b")).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    let revert = bench.state().lanes[1].revert.clone().unwrap();
+    assert_eq!(bench.files(&revert.branch), ["file", "one"], "{}", bench.told());
+}
