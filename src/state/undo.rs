@@ -166,9 +166,17 @@ impl State {
             Effect::Provision { .. } => self.index.parent[holder] == Some(lane),
             _ => false,
         };
+        // An attempt that merges it where that conflicted brings it with its landing.
+        let resolves = |holder: LaneIx| {
+            self.live_tasks(holder).any(|task| {
+                let resolved = self.tasks[task].attempt().and_then(|attempt| attempt.resolves.as_ref());
+                resolved.is_some_and(|resolved| resolved.brings.iter().any(|(up, _)| *up == lane))
+            })
+        };
         let mut lanes = self.lanes.iter().enumerate();
         let holder = lanes.find(|(holder, other)| {
-            other.step.as_ref().is_some_and(|step| step.is_in_flight() && brings(*holder, &step.effect))
+            let goes = |step: &super::Step| step.is_in_flight() && brings(*holder, &step.effect);
+            other.step.as_ref().is_some_and(goes) || resolves(*holder)
         });
         holder.map(|(holder, _)| self.plan.lanes[holder].id.clone())
     }
