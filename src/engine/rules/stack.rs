@@ -151,10 +151,10 @@ impl Core {
     pub(super) fn came_to_origin(&self, lane: LaneIx) -> Vec<SyncSource> {
         let state = &self.state.lanes[lane];
         let landing = |&child: &LaneIx| {
-            // What was undone stays known with its pull request, and is not to come back.
-            let counts =
-                !self.state.is_in_parent(child) && self.state.lanes[child].status != LaneStatus::Reset;
-            let pr = self.state.lanes[child].pr.as_ref().filter(|_| counts)?;
+            // What was undone, or is being undone, stays known with its pull request, and is not to come back.
+            let nested = &self.state.lanes[child];
+            let gone = nested.status == LaneStatus::Reset || nested.undo.is_some();
+            let pr = nested.pr.as_ref().filter(|_| !gone && !self.state.is_in_parent(child))?;
             Some(SyncSource::Landing {
                 lane: self.plan.lanes[child].id.clone(),
                 landed: pr.merged.clone()?,
