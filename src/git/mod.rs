@@ -70,6 +70,7 @@ pub use repo::{Identity, Repo};
 pub use restack::Landing;
 pub use restore::Overlaid;
 pub use shape::Shape;
+pub use submodules::{LeftBehind, Why};
 pub use traits::Trait;
 pub use tree_state::{DirtyFile, DirtyKind, TreeState};
 pub use undo::Stretch;

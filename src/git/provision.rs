@@ -85,14 +85,13 @@ impl Repo {
         std::fs::create_dir_all(&private).map_err(GitError::io("created", &private))?;
         shape.write(&private)?;
         let gitfile = worktree.path.join(".git");
-        // Another repository, with its own lock, may want the directory at this moment: whoever makes the file has it.
-        let line = gitfile_line(&worktree.admin);
-        match File::create_new(&gitfile).and_then(|mut file| file.write_all(&line)) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(GitError::PathOccupied { path: worktree.path });
-            }
-            written => written.map_err(GitError::io("written", &gitfile))?,
+        // Another repository, with its own lock, may want the directory at this moment: whoever makes the file has it. It is never
+        // there in part, which that one would take for the rest of a crash of its own.
+        let written = place_new(&gitfile, &gitfile_line(&worktree.admin), &private.join("gitfile"));
+        if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists) {
+            return Err(GitError::PathOccupied { path: worktree.path });
         }
+        written.map_err(GitError::io("written", &gitfile))?;
         self.make_admin(&worktree, at)?;
         Ok(worktree)
     }
@@ -104,7 +103,11 @@ impl Repo {
         let entries = match std::fs::read_dir(path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotADirectory => return occupied(),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                // It may be a folder above it that is none.
+                let standing = path.ancestors().find(|part| part.symlink_metadata().is_ok()).unwrap_or(path);
+                return Err(GitError::PathOccupied { path: standing.to_owned() });
+            }
             Err(error) => return Err(GitError::io("read", path)(error)),
         };
         let mut names = Vec::new();
@@ -282,4 +285,17 @@ pub(super) fn trash_place(trash: &Path, name: &str) -> Result<PathBuf, GitError>
         Ok(tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(trash)?.keep())
     };
     make().map_err(GitError::io("created", trash))
+}
+
+/// Makes a file that is there whole or not at all, by way of `aside`. Where that lies on another file system it is written in place.
+fn place_new(path: &Path, bytes: &[u8], aside: &Path) -> std::io::Result<()> {
+    std::fs::write(aside, bytes)?;
+    let linked = std::fs::hard_link(aside, path);
+    std::fs::remove_file(aside)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            File::create_new(path).and_then(|mut file| file.write_all(bytes))
+        }
+        linked => linked,
+    }
 }
