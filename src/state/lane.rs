@@ -207,6 +207,8 @@ pub struct Lane {
     pub past: u32,
     /// What its forge was asked for in vain: it may have been done although nobody was told.
     pub failed_on_forge: BTreeSet<ForgeStep>,
+    /// Lanes that have taken work back which this one holds and did not give back with them. It takes them in anew.
+    pub stale: BTreeSet<LaneIx>,
 }
 
 /// Whether the worktree of a lane that has not begun is there.
@@ -287,6 +289,7 @@ impl Default for Lane {
             parts: Vec::new(),
             past: 0,
             failed_on_forge: BTreeSet::new(),
+            stale: BTreeSet::new(),
         }
     }
 }
