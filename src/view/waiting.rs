@@ -86,9 +86,11 @@ fn of_run(kind: WaitingKind, question: &str, hint: &str) -> Waiting {
 /// Resets that are under way and wait for nobody: only a process that carries the run goes on with them.
 fn undoing<'a>(plan: &'a Plan, state: &'a State) -> impl Iterator<Item = Waiting> + 'a {
     let lanes = plan.lanes.iter().zip(&state.lanes);
-    let begun = lanes.filter(|(_, lane)| lane.undo.as_ref().is_some_and(|undo| !undo.done));
-    let at_rest = begun.filter(|(_, lane)| !lane.revert.as_ref().is_some_and(Revert::is_open));
-    at_rest.take(1).map(|(lane, _)| Waiting {
+    let goes_on = lanes.filter(|(_, lane)| {
+        let undo = lane.undo.as_ref().filter(|undo| !undo.done);
+        undo.is_some_and(|undo| !state.undo_waits_for_person(&undo.request))
+    });
+    goes_on.take(1).map(|(lane, _)| Waiting {
         kind: WaitingKind::Attention,
         lane: Some(lane.id.clone()),
         task: None,

@@ -70,6 +70,12 @@ fn ar25_a_reset_that_is_killed_anywhere_comes_to_the_same_end() {
             let output =
                 scratch.program("laneway", &reset, &[("LANEWAY_TEST_CRASH_AFTER", &point.to_string())]);
             assert!(output.crashed(), "{output:?}");
+            if point == before + 2 {
+                let waits = scratch.laneway(&["waiting", "undo"]).success().text();
+                expect_parts(&waits, &["is under way", "laneway resume undo"]);
+                let again = scratch.laneway(&reset).all();
+                expect_parts(&again, &["laneway resume undo"]);
+            }
             // A run with undone tasks is blocked.
             _ = scratch.laneway(&["resume", "undo"]).code(1);
             assert_eq!(end(&scratch), undisturbed, "{what:?} after event {point}");
