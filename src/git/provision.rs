@@ -11,6 +11,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FlockOperation;
+
+use super::carry::carry;
 use super::command::Git;
 use super::fill::Filled;
 use super::lfs;
@@ -18,6 +21,7 @@ use super::private::Private;
 use super::repo::sync_dir;
 use super::reset::{finish, remove_any};
 use super::shape::Shape;
+use super::share::removed_at_once;
 use super::unlink::remove_tree;
 use super::worktree::{gitfile_line, resolved};
 use super::{GitError, Repo, Worktree};
@@ -55,7 +59,7 @@ impl Repo {
             self.sweep_held();
         }
         failpoint::write(Point::WorktreeFiles).map_err(GitError::io("written", &worktree.path))?;
-        if new && self.fill(&private, &worktree, at)? == Filled::Whole {
+        if new && self.fill(&private, &worktree, at, shape.share)? != Filled::Rest {
             failpoint::pass(Point::WorktreeFilled);
             private.settle(at)?;
             finish(&private, &worktree, at)?;
@@ -73,11 +77,19 @@ impl Repo {
     pub(super) fn register(&self, path: &Path, at: &Sha, shape: &Shape) -> Result<Worktree, GitError> {
         self.ensure_fits(shape, at)?;
         let path = resolved(path);
-        self.ensure_not_of_another(&path)?;
-        self.ensure_free(&path)?;
+        if path.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
+            return Err(GitError::PathOccupied { path });
+        }
         failpoint::write(Point::WorktreeDir)
             .and_then(|()| std::fs::create_dir_all(&path))
             .map_err(GitError::io("created", &path))?;
+        // Another repository, with its own lock, may want the directory at this moment. Until what is written there is whole, it
+        // would take it for the rest of a crash.
+        let taking = File::open(&path).map_err(GitError::io("opened", &path))?;
+        rustix::fs::flock(&taking, FlockOperation::LockExclusive)
+            .map_err(|errno| GitError::io("locked", &path)(errno.into()))?;
+        self.ensure_not_of_another(&path)?;
+        self.ensure_free(&path)?;
         let worktree = Worktree { admin: self.free_admin(&path), path };
         // The rest of a lane of this name that git has forgotten: its index describes other files.
         remove_any(&worktree.private(self))?;
@@ -85,7 +97,6 @@ impl Repo {
         std::fs::create_dir_all(&private).map_err(GitError::io("created", &private))?;
         shape.write(&private)?;
         let gitfile = worktree.path.join(".git");
-        // Another repository, with its own lock, may want the directory at this moment: whoever makes the file has it.
         let line = gitfile_line(&worktree.admin);
         match File::create_new(&gitfile).and_then(|mut file| file.write_all(&line)) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -97,7 +108,7 @@ impl Repo {
         Ok(worktree)
     }
 
-    /// A directory can be taken if it is missing, empty, or holds what a crash left of ours: a `.git` file that points into
+    /// A directory can be taken if it is empty, or holds what a crash left of ours: a `.git` file that points into
     /// this repository's worktrees, at nothing, or that was not written to its end. That file is removed.
     fn ensure_free(&self, path: &Path) -> Result<(), GitError> {
         let occupied = || Err(GitError::PathOccupied { path: path.to_owned() });
@@ -187,6 +198,7 @@ impl Repo {
             let moved = move_to_trash(&worktree.path, trash, &worktree.name())?;
             failpoint::pass(Point::RemoveTrashed);
             if disposable {
+                removed_at_once(&moved);
                 let place = moved.parent().unwrap_or(&moved);
                 remove_tree(place).map_err(GitError::io("removed", place))?;
             } else {
@@ -269,7 +281,7 @@ fn move_below(aside: &Path, parent: &Path, to: &Path) -> std::io::Result<()> {
 /// Moves `from` to a place of its own in `trash`, which nobody but the user can read.
 pub(super) fn move_to_trash(from: &Path, trash: &Path, name: &str) -> Result<PathBuf, GitError> {
     let place = trash_place(trash, name)?.join("files");
-    std::fs::rename(from, &place).map_err(GitError::io("moved to the trash", from))?;
+    carry(from, &place).map_err(GitError::io("moved to the trash", from))?;
     tracing::info!(from = %from.display(), to = %place.display(), "moved to the trash");
     Ok(place)
 }
