@@ -6,6 +6,7 @@ use super::ask::{Ask, ask, tell_events};
 use super::drive::{Ride, ride};
 use super::error::CliError;
 use super::exit::Exit;
+use super::graph_file::tell_drift_of_source;
 use super::run::WaitFor;
 use super::select::{Chosen, RunChoice};
 use super::session::Session;
@@ -40,6 +41,7 @@ impl ResumeArgs {
             Err(error) => return Err(error.into()),
         };
         let loaded = chosen.load()?;
+        tell_drift_of_source(session, &chosen.project, &loaded.plan);
         ride(
             session,
             Ride {

@@ -168,7 +168,23 @@ fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
         if state.tasks[ix].reset_wanted.is_some() {
             return Some(format!("task `{id}` is being reset; ask again when that is done"));
         }
-        (!fit((ix, status))).then(|| format!("task `{id}` is {status}; there is nothing to try again"))
+        if fit((ix, status)) {
+            return None;
+        }
+        let closed = state.closed_around(state.index().lane_of[ix]).filter(|_| state.tasks[ix].ended_badly());
+        Some(match closed {
+            Some(closed) => {
+                let lane = &state.plan().lanes[closed].id;
+                format!(
+                    "task `{id}` is {status}, and lane `{lane}`, which its work would go into, is merged; laneway reset \
+                     workstream {lane} takes that back so that all of it can be done again, or leave it to another run"
+                )
+            }
+            None if status == crate::event::TaskStatus::Merged => format!(
+                "task `{id}` is {status}; there is nothing to try again; `laneway reset task {id}` undoes it, and then it can be"
+            ),
+            None => format!("task `{id}` is {status}; there is nothing to try again"),
+        })
     })
 }
 

@@ -73,6 +73,7 @@ pub use restack::Landing;
 pub use restore::Overlaid;
 pub use shape::Shape;
 pub use share::{KeptBase, NotShared};
+pub use submodules::{LeftBehind, Why};
 pub use traits::Trait;
 pub use tree_state::{DirtyFile, DirtyKind, TreeState};
 pub use undo::Stretch;

@@ -115,7 +115,11 @@ impl Repo {
         let entries = match std::fs::read_dir(path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotADirectory => return occupied(),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                // It may be a folder above it that is none.
+                let standing = path.ancestors().find(|part| part.symlink_metadata().is_ok()).unwrap_or(path);
+                return Err(GitError::PathOccupied { path: standing.to_owned() });
+            }
             Err(error) => return Err(GitError::io("read", path)(error)),
         };
         let mut names = Vec::new();

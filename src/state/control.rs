@@ -178,8 +178,13 @@ impl State {
 
     /// Whether the lane, or one that it is nested in, is in its target already: more work in it would reach nobody.
     pub fn is_closed(&self, lane: crate::plan::LaneIx) -> bool {
+        self.closed_around(lane).is_some()
+    }
+
+    /// The lane that is in its target already: this one, or the innermost one that it is nested in.
+    pub fn closed_around(&self, lane: crate::plan::LaneIx) -> Option<crate::plan::LaneIx> {
         let mut around = std::iter::successors(Some(lane), |&lane| self.index.parent[lane]);
-        around.any(|lane| self.lanes[lane].is_closed())
+        around.find(|&lane| self.lanes[lane].is_closed())
     }
 
     /// Whether the task ended badly, in a lane that can still take its work in.

@@ -202,6 +202,8 @@ impl State {
                 }
             }
             Event::PrMerged(event) if index.parent[lane_ix].is_none() && lane.shows_a_part() => {
+                // It may be told twice, by who looked and by who was told.
+                lane.parts.retain(|part| part.landed != event.commit);
                 let (number, head) = match lane.pr.take() {
                     Some(pr) => (pr.at.number, pr.tip),
                     None => (0, event.commit.clone()),
@@ -212,6 +214,7 @@ impl State {
                     .push(format!("pull request #{number} was merged by {} as it stood; {what}", event.by));
             }
             Event::PrMerged(event) => {
+                lane.parts.retain(|part| part.landed != event.commit);
                 lane.merged_seq = Some(at.seq);
                 if let Some(pr) = &mut lane.pr {
                     pr.merged = Some(event.commit.clone());

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::hub::{Hub, Merge};
-use crate::harness::Fault;
+use crate::harness::{Barrier, Fault, Method};
 
 /// The graph `hub`, whose lane `core` has pull requests for its tasks.
 fn hub() -> Hub {
@@ -87,4 +87,67 @@ fn ar33_a_merge_whose_answers_are_lost_is_asked_for_again() {
     hub.expect("pr_created", "pr_created");
     assert_eq!((hub.fake.numbers().len(), check(&hub)), (3, None));
     assert_eq!(hub.events("task_pr.merged").len(), 1);
+}
+
+/// The graph `hub` with a gate on the task of `core`, which first runs what `gate` says.
+fn gated(hub: &Hub, gate: &str, run: &str) {
+    let text = std::fs::read_to_string(hub.scratch.repo().join("graphs/hub.toml")).expect("it was written");
+    let core = "id = \"write-core\"\n";
+    let text = text.replace(core, &format!("{core}gate = '''{gate}'''\nattempts = 2\n"));
+    hub.scratch.write("graphs/hub.toml", &text.replace("echo core >", run));
+}
+
+/// The number of the pull request of the task.
+fn number(hub: &Hub) -> u64 {
+    let of_task =
+        |number: &u64| hub.fake.pull(*number)["head"]["ref"] == "laneway/hub/core/task/write-core/pr";
+    hub.fake.numbers().into_iter().find(of_task).expect("it is shown before its gate")
+}
+
+#[test]
+fn ar33_a_task_whose_pull_request_a_person_merges_has_landed_by_that_once_it_is_proven() {
+    for method in [Method::Merge, Method::Squash, Method::Rebase] {
+        let hub = hub();
+        let mut gate = Barrier::new(&hub.scratch, "gate", &["gate".to_owned()]);
+        gated(&hub, &gate.command("gate"), "echo core >");
+        let mut run = hub.spawn(&["run", "graphs/hub.toml", "--json"]);
+        gate.gather(&mut run);
+        let number = number(&hub);
+        let theirs = hub.fake.merge(number, method, "bob");
+        gate.open();
+        run.wait().success();
+        let status = hub.expect("pr_created", "pr_created");
+        assert_eq!((check(&hub), status.attempts("write-core")), (None, 1), "{method:?}");
+        assert_eq!(status.task("write-core")["pr"]["state"], "merged", "{method:?}");
+        let tip = status.tip("core").to_owned();
+        hub.scratch.git(&["merge-base", "--is-ancestor", &theirs, &tip]);
+        let branch = "refs/heads/laneway/hub/core/integration";
+        assert_eq!(hub.scratch.git_in(&hub.scratch.origin(), &["rev-parse", branch]), tip);
+        hub.laneway(&["reset", "task", "write-core", "--yes"]).success();
+        let left = hub.scratch.git(&["ls-tree", "-r", "--name-only", branch]);
+        assert!(!left.contains("core.txt"), "{method:?}: {left}");
+        hub.laneway(&["verify", "hub"]).success();
+    }
+}
+
+#[test]
+fn ar33_a_task_whose_pull_request_a_person_merges_unproven_says_so() {
+    let hub = hub();
+    let mut gate = Barrier::new(&hub.scratch, "gate", &["gate".to_owned()]);
+    let first = format!("if [ $LANEWAY_ATTEMPT = 1 ]; then {}; exit 1; fi", gate.command("gate"));
+    gated(&hub, &first, "echo $LANEWAY_ATTEMPT >");
+    let mut run = hub.spawn(&["run", "graphs/hub.toml", "--json"]);
+    gate.gather(&mut run);
+    let number = number(&hub);
+    let theirs = hub.fake.merge(number, Method::Squash, "bob");
+    gate.open();
+    run.wait().failure();
+    let status = hub.status();
+    assert_eq!(status.attempts("write-core"), 2, "{:#}", status.value());
+    let said = check(&hub).expect("it is said")["detail"].to_string();
+    assert!(said.contains(&format!("#{number} of task `write-core` was merged by bob")), "{said}");
+    let error = status.lane("core")["error"].to_string();
+    assert!(error.contains("holds commits that this run does not know"), "{error}");
+    let branch = "refs/heads/laneway/hub/core/integration";
+    assert_eq!(hub.scratch.git_in(&hub.scratch.origin(), &["rev-parse", branch]), theirs, "left alone");
 }

@@ -98,7 +98,7 @@ fn act(
     verb: impl FnOnce(&PullRequest) -> Verb,
 ) -> Result<Exit, CliError> {
     let found = number.find(session)?;
-    let Found { project, pull } = &found;
+    let Found { project, pull, .. } = &found;
     let events = ask(session, Ask { project, graph: &pull.graph, run: pull.run, verb: verb(pull), note })?;
     tell(session, &found, &events)?;
     Ok(Exit::Achieved)

@@ -7,9 +7,8 @@ use super::{Found, Number};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::forge::{PrState, PullRequest};
+use crate::forge::PrState;
 use crate::id::Sha;
-use crate::runtime::Project;
 
 /// Show what a pull request changes
 #[derive(Debug, Args)]
@@ -21,8 +20,9 @@ pub(super) struct PrDiffArgs {
 
 impl PrDiffArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
-        let Found { project, pull } = self.number.find(session)?;
-        let (from, to) = ends(&project, &pull)?;
+        let found = self.number.find(session)?;
+        let Found { project, pull, .. } = &found;
+        let (from, to) = ends(&found)?;
         let bytes = project.repo.diff_text(&from, &to, session.color())?;
         if session.json() {
             session.answer_json(&json!({
@@ -40,11 +40,12 @@ impl PrDiffArgs {
 
 /// The two commits between which the changes lie: what the head has that the base had not when they met last. Of an
 /// open one the base is where its branch stands now.
-fn ends(project: &Project, pull: &PullRequest) -> Result<(Sha, Sha), CliError> {
+fn ends(found: &Found) -> Result<(Sha, Sha), CliError> {
+    let (Found { project, pull, .. }, head) = (found, found.head());
     let base = match pull.state {
         PrState::Open => project.repo.branch_tip(&pull.base)?.unwrap_or_else(|| pull.base_sha.clone()),
         PrState::Merged | PrState::Closed => pull.base_sha.clone(),
     };
-    let from = project.repo.merge_base(&base, &pull.head_sha)?;
-    Ok((from.unwrap_or(base), pull.head_sha.clone()))
+    let from = project.repo.merge_base(&base, head)?;
+    Ok((from.unwrap_or(base), head.clone()))
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Found, Number, tell};
+use super::{Found, Number, subjects, tell};
 use crate::cli::ask::{Ask, ask};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -26,7 +26,20 @@ pub(super) struct PrMergeArgs {
 impl PrMergeArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let found = self.number.find(session)?;
-        let Found { project, pull } = &found;
+        let Found { project, pull, since } = &found;
+        if let (Some(seen), false) = (&self.sha, since.is_empty()) {
+            let moved = format!(
+                "pull request #{} has moved from {} to {}: {} came to its branch",
+                pull.number,
+                seen.short(),
+                found.head().short(),
+                subjects(since)
+            );
+            return Err(CliError::new("moved", Exit::Failed, moved).hint(format!(
+                "laneway pr diff {} shows all of it; without --sha it is merged as it is",
+                pull.number
+            )));
+        }
         let events = ask(
             session,
             Ask {

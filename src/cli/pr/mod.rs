@@ -14,7 +14,9 @@ use super::exit::Exit;
 use super::forge::{find, with_forges};
 use super::session::Session;
 use crate::event::{Envelope, Event};
-use crate::forge::PullRequest;
+use crate::forge::{Forge, PrState, PullRequest};
+use crate::git::{CommitInfo, GitError, Repo};
+use crate::id::Sha;
 use crate::runtime::{Project, load};
 use crate::view;
 
@@ -78,13 +80,39 @@ fn tell(session: &Session, found: &Found, events: &[Envelope]) -> Result<(), Cli
 struct Found {
     project: Project,
     pull: PullRequest,
+    /// What has come to its branch since it was shown, newest first. On GitHub that is its head.
+    since: Vec<CommitInfo>,
 }
 
 impl Number {
     /// Reads it, from whichever forge has it.
     fn find(&self, session: &Session) -> Result<Found, CliError> {
         let project = session.project()?;
-        let (_, pull) = with_forges(session, &project, |all| find(all, self.pr))?;
-        Ok(Found { project, pull })
+        let (forge, pull) = with_forges(session, &project, |all| find(all, self.pr))?;
+        let since = since(&project.repo, &forge, &pull)?;
+        Ok(Found { project, pull, since })
     }
+}
+
+impl Found {
+    /// The commit that a merge would take.
+    fn head(&self) -> &Sha {
+        self.since.first().map_or(&self.pull.head_sha, |newest| &newest.sha)
+    }
+}
+
+/// The commits that have come to the branch of an open pull request of the local forge since it was shown, newest first.
+fn since(repo: &Repo, forge: &Forge, pull: &PullRequest) -> Result<Vec<CommitInfo>, GitError> {
+    if pull.state != PrState::Open || !matches!(forge, Forge::Local(_)) {
+        return Ok(Vec::new());
+    }
+    match repo.branch_tip(&pull.head)? {
+        Some(tip) if repo.is_ancestor(&pull.head_sha, &tip)? => repo.commits_between(&pull.head_sha, &tip),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn subjects(commits: &[CommitInfo]) -> String {
+    let told = |commit: &CommitInfo| format!("{} {}", commit.sha.short(), commit.subject);
+    commits.iter().map(told).collect::<Vec<_>>().join(", ")
 }

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::json;
 
-use super::Number;
+use super::{Number, since, subjects};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::forge::{find, with_forges};
 use crate::cli::session::Session;
 use crate::forge::{CheckStatus, Comment, PullRequest, Review, Verdict};
+use crate::git::CommitInfo;
 use crate::view::plain::visible;
 
 /// Why writing into a string cannot fail.
@@ -27,26 +28,32 @@ pub(super) struct PrShowArgs {
 impl PrShowArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let project = session.project()?;
-        let number = self.number.pr;
-        let (pull, reviews, comments) = with_forges(session, &project, |all| async move {
+        let (number, repo) = (self.number.pr, &project.repo);
+        let (pull, since, reviews, comments) = with_forges(session, &project, |all| async move {
             let (forge, pull) = find(all, number).await?;
-            Ok((pull, forge.reviews(number).await?, forge.comments(number).await?))
+            let since = since(repo, &forge, &pull)?;
+            Ok((pull, since, forge.reviews(number).await?, forge.comments(number).await?))
         })?;
         if session.json() {
             let mut answer = json!(pull);
+            answer["since"] = since.iter().map(|c| json!({ "sha": c.sha, "subject": c.subject })).collect();
             answer["reviews"] = json!(reviews);
             answer["comments"] = json!(comments);
             session.answer_json(&answer)?;
         } else {
-            session.answer(&visible(&text(&pull, &reviews, &comments)))?;
+            session.answer(&visible(&text(&pull, &since, &reviews, &comments)))?;
         }
         Ok(Exit::Achieved)
     }
 }
 
-fn text(pull: &PullRequest, reviews: &[Review], comments: &[Comment]) -> String {
+fn text(pull: &PullRequest, since: &[CommitInfo], reviews: &[Review], comments: &[Comment]) -> String {
+    let later = match since {
+        [] => String::new(),
+        _ => format!("came to the branch later, and was seen by no gate: {}\n", subjects(since)),
+    };
     let mut out = format!(
-        "#{} {}\n{}: {} -> {} at {}\n\n{}\n",
+        "#{} {}\n{}: {} -> {} at {}\n{later}\n{}\n",
         pull.number,
         pull.title,
         pull.state,

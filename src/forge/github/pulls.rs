@@ -143,9 +143,9 @@ impl GitHub {
         Ok(pull)
     }
 
-    /// Whether it is merged by now; where nothing changed since somebody has asked, GitHub says so at no cost.
-    pub async fn is_merged(&self, number: u64) -> Result<bool, ForgeError> {
-        Ok(self.pull(self.raw_since(number, after(Duration::ZERO)).await?)?.merged.is_some())
+    /// How it was merged, if it is by now; where nothing changed since somebody has asked, GitHub says so at no cost.
+    pub async fn merged(&self, number: u64) -> Result<Option<Merged>, ForgeError> {
+        Ok(self.pull(self.raw_since(number, after(Duration::ZERO)).await?)?.merged)
     }
 
     /// A refusal about one pull request.

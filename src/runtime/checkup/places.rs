@@ -51,6 +51,11 @@ fn record(project: &Project) -> Finding {
 
 fn below_worktrees(wanted: &Path, standing: &Path) -> Finding {
     let shown = wanted.display();
+    if !standing.is_dir() {
+        let found = format!("{} is a file, and lanes need a folder there", standing.display());
+        let next = format!("move {} away, or set `worktrees` in laneway.toml", standing.display());
+        return Finding::fail("worktrees", found, next);
+    }
     match file_system(standing) {
         Ok(FileSystem { name, locks: Locks::Unsure | Locks::Everywhere }) => Finding::warn(
             "worktrees",

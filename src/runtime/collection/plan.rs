@@ -1,6 +1,6 @@
 //! What there is to collect, and what stays and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -115,6 +115,8 @@ struct Look<'a> {
     older_than: u64,
     sizes: Sizes,
     runs: Standings,
+    /// Those that git knows.
+    worktrees: BTreeSet<PathBuf>,
     items: Vec<Item>,
 }
 
@@ -141,7 +143,8 @@ pub(in crate::runtime) fn collect_stale(
 
 fn look(project: &Project, now: Timestamp, older_than: u64, sizes: Sizes) -> Result<Vec<Item>, RuntimeError> {
     let (runs, plans) = standings(project)?;
-    let mut look = Look { project, now, older_than, sizes, runs, items: Vec::new() };
+    let worktrees = project.repo.known_worktrees()?;
+    let mut look = Look { project, now, older_than, sizes, runs, worktrees, items: Vec::new() };
     look.custody()?;
     look.trash()?;
     look.setups()?;
@@ -242,7 +245,7 @@ impl Look<'_> {
             _ => self.now,
         };
         let spared = spared(&standing);
-        for worktree in leftovers(self.project, plan)? {
+        for worktree in leftovers(self.project, plan, &self.worktrees)? {
             let spared =
                 spared.clone().or_else(|| worktree.admin.join("locked").exists().then_some(Spared::Locked));
             let bytes = self.size_of(&worktree.path, spared.as_ref());
@@ -286,8 +289,12 @@ pub(super) fn spared(standing: &Standing) -> Option<Spared> {
     }
 }
 
-/// The worktrees of a plan that are there.
-fn leftovers(project: &Project, plan: &Plan) -> Result<Vec<Worktree>, RuntimeError> {
+/// The worktrees of a plan that are there. Of the many that it could have, only those that git knows are looked at.
+fn leftovers(
+    project: &Project,
+    plan: &Plan,
+    known: &BTreeSet<PathBuf>,
+) -> Result<Vec<Worktree>, RuntimeError> {
     let root = &plan.places.worktrees;
     let mut paths: Vec<PathBuf> = plan.lanes.iter().map(|lane| lane.worktree.clone()).collect();
     for task in &plan.tasks {
@@ -296,7 +303,13 @@ fn leftovers(project: &Project, plan: &Plan) -> Result<Vec<Worktree>, RuntimeErr
         paths.push(plan::gate_worktree(root, &task.lane, &task.id));
     }
     let mut found = Vec::new();
-    for path in paths {
+    // They all lie in one folder, whose links are resolved once.
+    let real = std::fs::canonicalize(root).unwrap_or_else(|_| root.clone());
+    let is_known = |path: &PathBuf| {
+        let below = path.strip_prefix(root).map(|below| real.join(below));
+        below.is_ok_and(|path| known.contains(&path)) || known.contains(path)
+    };
+    for path in paths.into_iter().filter(is_known) {
         match project.repo.reopen(&path) {
             Ok(worktree) => found.extend(worktree),
             // It is that repository's to collect.

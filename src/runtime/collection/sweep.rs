@@ -34,9 +34,20 @@ pub fn sweep(project: &Project, items: &[Item]) -> Result<Vec<Swept>, RuntimeErr
             tracing::warn!(%error, path = %left.display(), "what an earlier collection took away is still there");
         }
     }
-    project.repo.sweep_held();
+    // Before the runs are looked at: what one that begins now holds is not among it.
+    let held = project.repo.held()?;
     // Another run may have begun since the plan was made.
     let needed = needed(project)?;
+    if needed.is_none() {
+        for commit in &held {
+            project.repo.let_go(commit);
+        }
+        if let Err(error) = project.repo.sweep_submodules() {
+            tracing::warn!(%error, "commits of submodules are held on");
+        }
+    } else {
+        project.repo.sweep_held();
+    }
     Ok(items.iter().map(|item| one(project, item, needed.as_ref())).collect())
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::furnish::{Room, furnish};
-use super::{Done, attempt, blocking, gate, git_failure, keep, permanent, task_pr};
+use super::{Done, attempt, blocking, gate, git_failure, keep, origin, permanent, task_pr};
 use crate::event::{
     CheckRecorded, CheckStatus, ConflictPredicted, CustodyKept, Draft, Effect, Failure, FailureKind,
     MergeRecorded, Subject, named,
@@ -270,6 +270,27 @@ impl Landing<'_> {
         Ok(worktree)
     }
 
+    /// A person has put on origin what landed here as `commit`: the lane goes on from both. `None` where origin's branch
+    /// holds anything but `tree`, or did not begin where the lane stood.
+    pub(super) async fn go_on_from(&self, commit: &Sha, tree: &Sha) -> Result<Option<Sha>, Failure> {
+        let (context, lane, branch) = (Arc::clone(self.context), self.task.lane.clone(), self.branch());
+        let (tip, commit, tree, message) = (self.tip.clone(), commit.clone(), tree.clone(), self.message());
+        let doing = self.failed_by();
+        blocking(move || {
+            let Some(there) = origin::continues(&context, &lane, &tip, &tree).map_err(&doing)? else {
+                return Ok(None);
+            };
+            let repo = &context.project.repo;
+            let parents = [tip, there];
+            let both = repo.commit_tree(&tree, &parents, &message, &context.author).map_err(&doing)?;
+            repo.sync_objects(&both, &parents).map_err(&doing)?;
+            repo.advance(&format!("refs/heads/{branch}"), Some(&commit), &both).map_err(&doing)?;
+            origin::push(&context, &lane, &both).map_err(|unpushed| unpushed.failure)?;
+            Ok(Some(both))
+        })
+        .await
+    }
+
     /// Whether the gate has to run on `tree`; with no tree at hand, whether there is one to run.
     fn must_run(&self, tree: Option<&Sha>) -> bool {
         let Some(gate) = &self.task.gate else { return false };
@@ -335,6 +356,11 @@ impl Landing<'_> {
 
     fn failed(&self, error: &GitError) -> Failure {
         git_failure(&format!("landing `{}`", self.task.id), error)
+    }
+
+    fn failed_by(&self) -> impl Fn(GitError) -> Failure + Send + 'static {
+        let doing = format!("landing `{}`", self.task.id);
+        move |error| git_failure(&doing, &error)
     }
 }
 

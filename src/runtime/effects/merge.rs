@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{Done, blocking, git_failure, origin, permanent, pull_request, sync};
+use super::{Done, blocking, git_failure, head, origin, permanent, pull_request, sync};
 use crate::event::{
-    CheckRecorded, CheckStatus, Draft, Effect, Event, Failure, FailureKind, PrMerged, Subject,
+    CHECK_HEAD, CheckRecorded, CheckStatus, Draft, Effect, Event, Failure, FailureKind, PrMerged, Subject,
 };
 use crate::failpoint::{self, Point};
 use crate::forge::{self, Forge, ForgeError, GitHub, GitHubError, Merged};
@@ -169,6 +169,7 @@ async fn merge(
     let target = context.lane(lane).target.clone();
     let (shared, branch) = (Arc::clone(context), target.clone());
     let sides = blocking(move || look(&shared, &branch)).await?;
+    let tip = &shown_head(context, lane, tip, automatic, facts).await?;
     let (shared, at, base) = (Arc::clone(context), tip.clone(), sides.base.clone());
     let there = blocking(move || shared.project.repo.is_ancestor(&at, &base)).await.map_err(doing)?;
     let commit = if there {
@@ -197,24 +198,50 @@ async fn merge(
         .as_ref()
         .map(|p| p.at.number);
     let (shared, id, who, merged) = (Arc::clone(context), lane.clone(), by.to_owned(), commit.clone());
-    let remark = blocking(move || move_target(&shared, &id, &sides, &merged, number, &who)).await?;
-    if let Some(detail) = remark {
-        let event =
-            CheckRecorded { name: "origin".to_owned(), status: CheckStatus::Warn, detail, duration_ms: 0 };
-        facts.push(Draft::world(Subject::lane(lane), event));
-    }
+    let remarks = blocking(move || move_target(&shared, &id, &sides, &merged, number, &who)).await?;
+    facts.extend(remarks.into_iter().map(|(name, detail)| warning(lane, name, detail)));
     facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned() }));
     Ok(())
 }
 
-/// Merges the pull request that takes a lane out of its target.
+/// What is merged: what was gated, with what people have put on top of it. Only a person may take the latter along.
+async fn shown_head(
+    context: &Arc<Context>,
+    lane: &LaneId,
+    tip: &Sha,
+    automatic: bool,
+    facts: &mut Vec<Draft>,
+) -> Result<Sha, Failure> {
+    let (shared, branch, at) = (Arc::clone(context), context.lane(lane).branch.clone(), tip.clone());
+    let (head, told) = blocking(move || {
+        let head = head::of(&shared, &branch, &at)?;
+        let told = head.told(&branch);
+        Ok::<_, Failure>((head.tip, told))
+    })
+    .await?;
+    let Some(detail) = told else { return Ok(head) };
+    let status = if automatic { CheckStatus::Fail } else { CheckStatus::Warn };
+    let event = CheckRecorded { name: CHECK_HEAD.to_owned(), status, detail: detail.clone(), duration_ms: 0 };
+    facts.push(Draft::world(Subject::lane(lane), event));
+    if automatic {
+        let hint = Some(format!(
+            "laneway pr merge takes them along; or git branch -f {} {}",
+            context.lane(lane).branch,
+            tip.short()
+        ));
+        return Err(Failure { class: FailureKind::Refused, message: detail, hint, retry_at: None });
+    }
+    Ok(head)
+}
+
+/// Merges the pull request that takes a lane out of its target. Returns the commit of the target, and what is to be told.
 pub(super) async fn revert(
     context: &Arc<Context>,
     lane: &LaneId,
     (tip, number): (&Sha, u64),
     by: &str,
     n: u32,
-) -> Result<Sha, Failure> {
+) -> Result<(Sha, Vec<Draft>), Failure> {
     let (context, id, at, by) = (Arc::clone(context), lane.clone(), tip.clone(), by.to_owned());
     blocking(move || {
         let (repo, target) = (&context.project.repo, context.lane(&id).target.clone());
@@ -234,10 +261,16 @@ pub(super) async fn revert(
             let parents = [sides.base.clone(), at];
             repo.commit_tree(&tree, &parents, &message, &context.author).map_err(doing)?
         };
-        move_target(&context, &id, &sides, &commit, Some(number), &by)?;
-        Ok(commit)
+        let remarks = move_target(&context, &id, &sides, &commit, Some(number), &by)?;
+        let told = remarks.into_iter().map(|(name, detail)| warning(&id, name, detail)).collect();
+        Ok((commit, told))
     })
     .await
+}
+
+fn warning(lane: &LaneId, name: &str, detail: String) -> Draft {
+    let event = CheckRecorded { name: name.to_owned(), status: CheckStatus::Warn, detail, duration_ms: 0 };
+    Draft::world(Subject::lane(lane), event)
 }
 
 fn failed_gate(evidence: &[Draft]) -> Option<String> {
@@ -289,7 +322,8 @@ fn look(context: &Context, target: &str) -> Result<Sides, Failure> {
     Ok(Sides { local, origin, base, kept_back })
 }
 
-/// Moves the local branch with its checkouts, then origin's, then marks the pull request.
+/// Moves the local branch with its checkouts and their submodules, then origin's, then marks the pull request. Returns what is to be
+/// told, by the name of the check that tells it.
 fn move_target(
     context: &Context,
     lane: &LaneId,
@@ -297,13 +331,17 @@ fn move_target(
     commit: &Sha,
     number: Option<u64>,
     by: &str,
-) -> Result<Option<String>, Failure> {
+) -> Result<Vec<(&'static str, String)>, Failure> {
     let repo = &context.project.repo;
     let target = &context.lane(lane).target;
     let doing = |e: GitError| git_failure(&format!("moving `{target}`"), &e);
     repo.sync_objects(commit, std::slice::from_ref(&sides.base)).map_err(doing)?;
-    if sides.local.is_some() {
-        repo.advance(&format!("refs/heads/{target}"), sides.local.as_ref(), commit).map_err(doing)?;
+    let mut remarks = Vec::new();
+    if let Some(local) = &sides.local {
+        let branch = format!("refs/heads/{target}");
+        repo.advance(&branch, Some(local), commit).map_err(doing)?;
+        remarks
+            .extend(take_modules_along(context, &branch, local, commit).map(|detail| ("submodules", detail)));
     }
     let mut remark = sides.kept_back.clone();
     if let (Some(remote), Some(origin), None) = (&context.remote, &sides.origin, &remark)
@@ -325,5 +363,21 @@ fn move_target(
             failpoint::pass(Point::PrMerged);
         }
     }
-    Ok(remark)
+    remarks.extend(remark.map(|detail| ("origin", detail)));
+    Ok(remarks)
+}
+
+/// Has the submodules in the user's checkouts follow the branch, which has moved: what fails here undoes nothing.
+fn take_modules_along(context: &Context, branch: &str, old: &Sha, new: &Sha) -> Option<String> {
+    let repo = &context.project.repo;
+    let follow = || {
+        // A try that was cut off here has moved the branch already.
+        let old = if old == new { repo.parents(new)?.into_iter().next() } else { Some(old.clone()) };
+        old.map_or(Ok(Vec::new()), |old| repo.take_modules_along(branch, &old, new))
+    };
+    match follow() {
+        Ok(left) if left.is_empty() => None,
+        Ok(left) => Some(left.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        Err(error) => Some(format!("submodules of the checkouts were left alone: {}", super::chain(&error))),
+    }
 }

@@ -7,6 +7,7 @@ mod conclude;
 mod examine;
 mod furnish;
 mod gate;
+mod head;
 mod keep;
 mod land;
 mod merge;

@@ -157,6 +157,22 @@ fn comes_from_others(context: &Context, branch: &str, tip: &Sha) -> Result<bool,
     }
 }
 
+/// Origin's branch, where people have put exactly `tree` on the lane as it stood at `tip`.
+pub(super) fn continues(
+    context: &Context,
+    lane: &LaneId,
+    tip: &Sha,
+    tree: &Sha,
+) -> Result<Option<Sha>, GitError> {
+    let (repo, branch) = (&context.project.repo, &context.lane(lane).branch);
+    let Some(remote) = context.push_remote() else { return Ok(None) };
+    let Some(there) = repo.fetch_branch(remote, branch)? else { return Ok(None) };
+    let continues = repo.is_ancestor(tip, &there)?
+        && repo.tree_of(&there)? == *tree
+        && !comes_from_others(context, branch, tip)?;
+    Ok(continues.then_some(there))
+}
+
 fn foreign_commits(branch: &str) -> Failure {
     Failure {
         class: FailureKind::Refused,

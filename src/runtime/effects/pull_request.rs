@@ -432,7 +432,9 @@ pub(super) fn conflict(lane: &LaneId, target: &str, paths: &[String]) -> Failure
     Failure {
         class: FailureKind::Conflict,
         message: format!("lane `{lane}` and `{target}` both changed {}", named(paths)),
-        hint: Some(format!("bring `{target}` up to what the lane expects, or close the pull request")),
+        hint: Some(format!(
+            "see `laneway waiting`, bring `{target}` up to what the lane expects, or close the pull request"
+        )),
         retry_at: None,
     }
 }

@@ -32,9 +32,9 @@ pub(super) async fn known_one(
     {
         // The push has moved its head, unless somebody had merged it before that: then it stays at what was merged, which
         // is not all of the lane. Whether it is still open, the next look at it tells.
-        let merged = github.is_merged(pr.number).await;
+        let merged = github.merged(pr.number).await;
         let merged = merged.map_err(|e| forge_failure("looking at the pull request", &e))?;
-        return Ok((!merged).then_some(PrUpdated { pr, tip, base, draft }));
+        return Ok(merged.is_none().then_some(PrUpdated { pr, tip, base, draft }));
     }
     match forge.update(pr.number, update.clone(), at).await {
         Ok(_) => Ok(Some(PrUpdated { pr, tip, base, draft })),

@@ -7,8 +7,8 @@ use super::origin::push;
 use super::pull_request::{forge_failure, open_forge, status_of};
 use super::{blocking, git_failure, keep};
 use crate::event::{
-    CHECK_TASK_PR, CheckStatus, Draft, EffectId, Event, Failure, FailureKind, PrRef, TaskPrClosed,
-    TaskPrMerged, TaskPrOpened,
+    CHECK_TASK_PR, CheckStatus, Draft, EffectId, Event, Failure, FailureKind, MergeRecorded, PrRef,
+    TaskPrClosed, TaskPrMerged, TaskPrOpened,
 };
 use crate::forge::{
     Closed, Forge, ForgeError, Merged, NewComment, NewPr, PrCheck, PrState, PrUpdate, PullRequest, Tried,
@@ -61,16 +61,20 @@ pub(super) async fn settle(
     failure: Option<&Failure>,
     facts: &mut Vec<Draft>,
 ) {
-    let landed = facts.iter().find_map(|fact| match &fact.event {
-        Event::MergeRecorded(event) => Some(event.to.clone()),
-        _ => None,
-    });
+    let landed = recorded(facts).map(|event| event.to.clone());
     if landed.is_none() && landing.context.is_halted(Some(&landing.key())) {
         return;
     }
     if let Err(failure) = tell(landing, shown, facts).await {
         remark(landing, facts, &failure);
     }
+    let landed = match landed {
+        None => None,
+        Some(_) => match share(landing, shown, facts).await {
+            Ok(commit) => Some(commit),
+            Err(failure) => return remark(landing, facts, &failure),
+        },
+    };
     let ended = match (landed, failure.filter(|failure| is_last(landing, failure))) {
         (Some(commit), _) => merged(landing, shown, commit).await,
         (None, Some(failure)) => {
@@ -82,6 +86,55 @@ pub(super) async fn settle(
     match ended {
         Ok(event) => facts.push(Draft::world(landing.subject.clone(), event)),
         Err(failure) => remark(landing, facts, &failure),
+    }
+}
+
+/// The event by which the lane got the work.
+fn recorded(facts: &mut [Draft]) -> Option<&mut MergeRecorded> {
+    facts.iter_mut().find_map(|fact| match &mut fact.event {
+        Event::MergeRecorded(event) => Some(event),
+        _ => None,
+    })
+}
+
+/// Puts the lane on GitHub, which sees the pull request as merged then. Where a person has merged it meanwhile, the lane
+/// goes on from that, provided that it is what was proven. Returns the commit by which the lane has the work.
+async fn share(landing: &Landing<'_>, shown: &Shown, facts: &mut [Draft]) -> Result<Sha, Failure> {
+    let Some(event) = recorded(facts) else {
+        return Err(super::permanent("nothing has landed".to_owned()));
+    };
+    let Forge::GitHub(github) = &shown.forge else { return Ok(event.to.clone()) };
+    let (shared, lane, at) = (landing.context.clone(), landing.task.lane.clone(), event.to.clone());
+    let Err(unpushed) = blocking(move || push(&shared, &lane, &at)).await else {
+        return Ok(event.to.clone());
+    };
+    if unpushed.failure.class == FailureKind::Transient {
+        return Err(unpushed.failure);
+    }
+    let number = shown.pr.number;
+    let merged = github.merged(number).await;
+    let merged = merged.map_err(|e| forge_failure("looking at the pull request of the task", &e))?;
+    let Some(merged) = merged else { return Err(unpushed.failure) };
+    match landing.go_on_from(&event.to, &event.tree).await? {
+        Some(commit) => {
+            event.to = commit.clone();
+            Ok(commit)
+        }
+        None => Err(merged_unproven(landing, number, &merged.by)),
+    }
+}
+
+/// What a person merged is not what was proven here.
+fn merged_unproven(landing: &Landing<'_>, number: u64, by: &str) -> Failure {
+    let (task, branch) = (&landing.task.id, landing.branch());
+    Failure {
+        class: FailureKind::Refused,
+        message: format!(
+            "pull request #{number} of task `{task}` was merged by {by}, and origin's `{branch}` holds other work since than \
+             what was proven here; it was left alone"
+        ),
+        hint: Some(format!("look at git log origin/{branch}; delete or rename it, then laneway retry")),
+        retry_at: None,
     }
 }
 
@@ -115,6 +168,16 @@ async fn try_show(landing: &Landing<'_>, commit: &Sha, facts: &mut Vec<Draft>) -
     let forge = open_forge(context)?;
     let new = new(landing, commit);
     let mut found = find(landing, &forge, &new).await.map_err(|e| failed(&e))?;
+    if let (Forge::GitHub(_), Some(pull)) = (&forge, &found)
+        && let Some(merged) = &pull.merged
+    {
+        // It landed before the answer was lost, by whosever hands; or it was merged as an earlier attempt had left it.
+        if pull.head_sha != *commit {
+            return Err(merged_unproven(landing, pull.number, &merged.by));
+        }
+        let pr = PrRef { number: pull.number, url: pull.url.clone() };
+        return Ok(Shown { forge, pr });
+    }
     // GitHub opens none again whose branch has moved since, so this comes before the push.
     if let Some(pull) = found.as_mut().filter(|pull| pull.state == PrState::Closed) {
         *pull = forge.reopen(pull.number, &new.at).await.map_err(|e| failed(&e))?;
@@ -241,8 +304,6 @@ async fn merged(landing: &Landing<'_>, shown: &Shown, commit: Sha) -> Result<Eve
             blocking(move || local.mark_merged(number, merged)).await.map_err(doing)?;
         }
         Forge::GitHub(github) => {
-            let (shared, lane, at) = (landing.context.clone(), landing.task.lane.clone(), commit.clone());
-            blocking(move || push(&shared, &lane, &at)).await.map_err(|unpushed| unpushed.failure)?;
             if !github.sees_merged(pr.number).await.map_err(doing)? {
                 let reason = format!(
                     "its work is in `{}` as {}, which is not shown as merged here",
@@ -270,8 +331,13 @@ async fn closed(landing: &Landing<'_>, shown: &Shown, reason: String) -> Result<
         shown.forge.add_comment(number, comment, Tried::Never).await.map_err(doing)?;
     }
     let by = LANEWAY.to_owned();
-    shown.forge.close(number, Closed { by, at }).await.map_err(doing)?;
-    Ok(TaskPrClosed { pr: shown.pr.clone(), reason }.into())
+    match shown.forge.close(number, Closed { by, at }).await {
+        Ok(_) => Ok(TaskPrClosed { pr: shown.pr.clone(), reason }.into()),
+        Err(ForgeError::WrongState { state: PrState::Merged, .. }) => {
+            Err(merged_unproven(landing, number, "a person"))
+        }
+        Err(error) => Err(doing(error)),
+    }
 }
 
 /// The two ends of a pull request, to be put where its forge finds them.

@@ -180,3 +180,37 @@ run = "echo x > x"
         assert_eq!(said[0].body.contains("by `ann`, as "), !killed_after, "{said:#?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar18_what_a_reviewer_puts_on_the_branch_is_merged_with_it_and_told() {
+    let bench = at_rest().await;
+    bench.git("worktree add -q .git/review laneway/g/default/integration --force");
+    sh(
+        bench.dir.path(),
+        "cd .git/review && echo fix > fix && git add fix && git commit -qm 'A fix of the review'",
+    );
+    let answer = bench.ask(crate::signal::Verb::Merge { pr: 1, sha: None }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    assert_eq!(bench.git("show main:fix"), "fix\n", "{}", bench.told());
+    assert_eq!(bench.git("show main:two"), "two\n");
+    let told = bench.envelopes().into_iter().find_map(|envelope| match envelope.event {
+        crate::event::Event::CheckRecorded(check) if check.name == crate::event::CHECK_HEAD => Some(check),
+        _ => None,
+    });
+    assert!(told.is_some_and(|check| check.detail.ends_with("A fix of the review")), "{}", bench.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar18_a_branch_that_was_rewritten_is_not_merged_before_a_person_says_what_is_meant() {
+    let bench = at_rest().await;
+    let shown = bench.git("rev-parse laneway/g/default/integration");
+    let other = bench.git("commit-tree main^{tree} -p main -m other");
+    bench.git(&format!("update-ref refs/heads/laneway/g/default/integration {}", other.trim()));
+    let answer = bench.ask(crate::signal::Verb::Merge { pr: 1, sha: None }).await;
+    assert!(format!("{answer:?}").contains("which does not hold"), "{answer:?}");
+    assert_eq!(bench.git("log --oneline main | wc -l").trim(), "1");
+    bench.git(&format!("branch -f laneway/g/default/integration {}", shown.trim()));
+    let answer = bench.ask(crate::signal::Verb::Merge { pr: 1, sha: None }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    assert_eq!(bench.git("show main:two"), "two\n", "{}", bench.told());
+}

@@ -9,6 +9,7 @@ mod hostile;
 mod landing;
 mod lanes;
 mod mended;
+mod nested_undo;
 mod parts;
 mod resume;
 mod review;
