@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::ask::{Ask, ask, tell_events};
+use super::ask::{Ask, ask, tell_events, tell_lines};
 use super::drive::{Ride, ride};
 use super::error::CliError;
 use super::exit::Exit;
@@ -30,7 +30,12 @@ impl ResumeArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let chosen = self.choice.find(session)?;
         if chosen.load()?.state.run.paused || is_carried(&chosen)? {
-            tell_events(session, &end_pause(session, &chosen)?)?;
+            let events = end_pause(session, &chosen)?;
+            if session.json() {
+                tell_lines(session, &events)?;
+            } else {
+                tell_events(session, &events)?;
+            }
         }
         let lock = match RunLock::try_acquire(&chosen.project.record.lock_path(&chosen.graph)) {
             Ok(lock) => lock,

@@ -11,8 +11,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
-
 use super::carry::carry;
 use super::command::Git;
 use super::fill::Filled;
@@ -77,19 +75,11 @@ impl Repo {
     pub(super) fn register(&self, path: &Path, at: &Sha, shape: &Shape) -> Result<Worktree, GitError> {
         self.ensure_fits(shape, at)?;
         let path = resolved(path);
-        if path.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
-            return Err(GitError::PathOccupied { path });
-        }
+        self.ensure_not_of_another(&path)?;
+        self.ensure_free(&path)?;
         failpoint::write(Point::WorktreeDir)
             .and_then(|()| std::fs::create_dir_all(&path))
             .map_err(GitError::io("created", &path))?;
-        // Another repository, with its own lock, may want the directory at this moment. Until what is written there is whole, it
-        // would take it for the rest of a crash.
-        let taking = File::open(&path).map_err(GitError::io("opened", &path))?;
-        rustix::fs::flock(&taking, FlockOperation::LockExclusive)
-            .map_err(|errno| GitError::io("locked", &path)(errno.into()))?;
-        self.ensure_not_of_another(&path)?;
-        self.ensure_free(&path)?;
         let worktree = Worktree { admin: self.free_admin(&path), path };
         // The rest of a lane of this name that git has forgotten: its index describes other files.
         remove_any(&worktree.private(self))?;
@@ -97,18 +87,18 @@ impl Repo {
         std::fs::create_dir_all(&private).map_err(GitError::io("created", &private))?;
         shape.write(&private)?;
         let gitfile = worktree.path.join(".git");
-        let line = gitfile_line(&worktree.admin);
-        match File::create_new(&gitfile).and_then(|mut file| file.write_all(&line)) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(GitError::PathOccupied { path: worktree.path });
-            }
-            written => written.map_err(GitError::io("written", &gitfile))?,
+        // Another repository, with its own lock, may want the directory at this moment: whoever makes the file has it. It is never
+        // there in part, which that one would take for the rest of a crash of its own.
+        let written = place_new(&gitfile, &gitfile_line(&worktree.admin), &private.join("gitfile"));
+        if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists) {
+            return Err(GitError::PathOccupied { path: worktree.path });
         }
+        written.map_err(GitError::io("written", &gitfile))?;
         self.make_admin(&worktree, at)?;
         Ok(worktree)
     }
 
-    /// A directory can be taken if it is empty, or holds what a crash left of ours: a `.git` file that points into
+    /// A directory can be taken if it is missing, empty, or holds what a crash left of ours: a `.git` file that points into
     /// this repository's worktrees, at nothing, or that was not written to its end. That file is removed.
     fn ensure_free(&self, path: &Path) -> Result<(), GitError> {
         let occupied = || Err(GitError::PathOccupied { path: path.to_owned() });
@@ -298,4 +288,17 @@ pub(super) fn trash_place(trash: &Path, name: &str) -> Result<PathBuf, GitError>
         Ok(tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(trash)?.keep())
     };
     make().map_err(GitError::io("created", trash))
+}
+
+/// Makes a file that is there whole or not at all, by way of `aside`. Where that lies on another file system it is written in place.
+fn place_new(path: &Path, bytes: &[u8], aside: &Path) -> std::io::Result<()> {
+    std::fs::write(aside, bytes)?;
+    let linked = std::fs::hard_link(aside, path);
+    std::fs::remove_file(aside)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            File::create_new(path).and_then(|mut file| file.write_all(bytes))
+        }
+        linked => linked,
+    }
 }

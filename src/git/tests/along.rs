@@ -157,7 +157,9 @@ fn p14_submodules_are_not_reached_through_links() {
     let moved = Moved::new();
     let (root, core) = (&moved.nested.fixture.root, moved.core());
     let elsewhere = moved.nested.fixture.dir.path().join("elsewhere");
-    // The same files, at the same commit, but behind a link.
+    // The same files, at the same commit, but behind a link; git would find its way from there.
+    let modules = root.join(".git/modules/core lib");
+    write(&core.join(".git"), format!("gitdir: {}\n", modules.display()));
     moved.nested.fixture.repo.advance(MAIN, Some(&moved.nested.start), &moved.tip).expect("moved");
     std::fs::rename(root.join("libs"), &elsewhere).expect("moved away");
     std::os::unix::fs::symlink(&elsewhere, root.join("libs")).expect("a link");

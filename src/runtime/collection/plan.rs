@@ -271,7 +271,8 @@ impl Look<'_> {
             Standing::Over { since } => Some(*since),
             _ => None,
         });
-        let since = last.max().unwrap_or_default();
+        // Where no run is over yet, nothing tells since when nobody needs them.
+        let since = last.max().unwrap_or(self.now);
         for (reference, commit) in self.project.repo.list_refs("refs/laneway/remote/")? {
             self.add(Thing::Seen { reference, commit }, since, 0, needed.clone());
         }

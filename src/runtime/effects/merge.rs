@@ -11,6 +11,7 @@ use crate::failpoint::{self, Point};
 use crate::forge::{self, Forge, ForgeError, GitHub, GitHubError, Merged};
 use crate::git::{GitError, Merge};
 use crate::id::{LaneId, Sha};
+use crate::plan::revert_branch;
 use crate::runtime::brief::Brief;
 use crate::runtime::{Context, clock};
 use crate::state::ForgeStep;
@@ -242,30 +243,46 @@ pub(super) async fn revert(
     by: &str,
     n: u32,
 ) -> Result<(Sha, Vec<Draft>), Failure> {
-    let (context, id, at, by) = (Arc::clone(context), lane.clone(), tip.clone(), by.to_owned());
+    let (context, id, shown, by) = (Arc::clone(context), lane.clone(), tip.clone(), by.to_owned());
     blocking(move || {
         let (repo, target) = (&context.project.repo, context.lane(&id).target.clone());
         let doing = |e: GitError| git_failure(&format!("taking lane `{id}` back"), &e);
         let sides = look(&context, &target)?;
-        let commit = if repo.is_ancestor(&at, &sides.base).map_err(doing)? {
+        let branch = revert_branch(&context.plan.graph, context.plan.run, &id, n);
+        let head = head::of(&context, &branch, &shown)?;
+        let later = head.told(&branch).map(|detail| (CHECK_HEAD, detail));
+        let commit = if repo.is_ancestor(&head.tip, &sides.base).map_err(doing)? {
             sides.base.clone()
         } else {
-            let tree = match repo.merge(&sides.base, &at).map_err(doing)? {
-                Merge::Clean { tree, .. } => tree,
-                Merge::Conflict { paths, .. } => return Err(pull_request::conflict(&id, &target, &paths)),
-            };
-            let message = format!(
-                "Merge the revert of lane {id} into {target}\n\nLaneway-Run: {}\nLaneway-Merge: {id}/revert-{n}\n",
-                context.plan.uuid
-            );
-            let parents = [sides.base.clone(), at];
-            repo.commit_tree(&tree, &parents, &message, &context.author).map_err(doing)?
+            let mark = format!("Laneway-Run: {}\nLaneway-Merge: {id}/revert-{n}", context.plan.uuid);
+            let message = format!("Merge the revert of lane {id} into {target}\n\n{mark}\n");
+            merged_revert(&context, &id, &sides.base, &head.tip, &message)?
         };
         let remarks = move_target(&context, &id, &sides, &commit, Some(number), &by)?;
-        let told = remarks.into_iter().map(|(name, detail)| warning(&id, name, detail)).collect();
-        Ok((commit, told))
+        let told = later.into_iter().chain(remarks).map(|(name, detail)| warning(&id, name, detail));
+        Ok((commit, told.collect()))
     })
     .await
+}
+
+fn merged_revert(
+    context: &Context,
+    lane: &LaneId,
+    base: &Sha,
+    revert: &Sha,
+    message: &str,
+) -> Result<Sha, Failure> {
+    let repo = &context.project.repo;
+    let doing = |e: GitError| git_failure(&format!("taking lane `{lane}` back"), &e);
+    match repo.merge(base, revert).map_err(doing)? {
+        Merge::Clean { tree, .. } => {
+            let parents = [base.clone(), revert.clone()];
+            repo.commit_tree(&tree, &parents, message, &context.author).map_err(doing)
+        }
+        Merge::Conflict { paths, .. } => {
+            Err(pull_request::conflict(lane, &context.lane(lane).target, &paths))
+        }
+    }
 }
 
 fn warning(lane: &LaneId, name: &str, detail: String) -> Draft {
