@@ -67,6 +67,7 @@ pub struct Waiting {
 pub fn waiting(plan: &Plan, state: &State) -> Vec<Waiting> {
     let mut out = answers(plan, state);
     out.extend(undone(plan, state));
+    out.extend(undoing(plan, state));
     for lane in 0..plan.lanes.len() {
         out.extend(lane_waits(plan, state, lane));
     }
@@ -80,6 +81,22 @@ pub fn waiting(plan: &Plan, state: &State) -> Vec<Waiting> {
 
 fn of_run(kind: WaitingKind, question: &str, hint: &str) -> Waiting {
     Waiting { kind, lane: None, task: None, question: question.to_owned(), hint: hint.to_owned() }
+}
+
+/// Resets that are under way and wait for nobody: only a process that carries the run goes on with them.
+fn undoing<'a>(plan: &'a Plan, state: &'a State) -> impl Iterator<Item = Waiting> + 'a {
+    let lanes = plan.lanes.iter().zip(&state.lanes);
+    let goes_on = lanes.filter(|(_, lane)| {
+        let undo = lane.undo.as_ref().filter(|undo| !undo.done);
+        undo.is_some_and(|undo| !state.undo_waits_for_person(&undo.request))
+    });
+    goes_on.take(1).map(|(lane, _)| Waiting {
+        kind: WaitingKind::Attention,
+        lane: Some(lane.id.clone()),
+        task: None,
+        question: format!("the reset of lane `{}` is under way", lane.id),
+        hint: format!("laneway resume {}, unless it is being carried", plan.graph),
+    })
 }
 
 /// Tasks that were undone: to be done again, or to be gone on without.

@@ -133,7 +133,7 @@ fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
             // Its landing brings the rest of it, unless that has been taken in.
         } else if merged {
             landed.push((plan.id.clone(), tip));
-        } else {
+        } else if !super::stack::brings(&sources, &plan.id) {
             sources.push(SyncSource::Lane { lane: plan.id.clone(), tip });
         }
     }

@@ -76,7 +76,10 @@ async fn on_github(
         // What it would be merged with may hold it already.
         let pull = github.get(number).await.map_err(|e| forge_failure("looking at the pull request", &e))?;
         if let Some(merged) = pull.merged {
-            facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: merged.sha, by: merged.by }));
+            facts.push(Draft::world(
+                Subject::lane(lane),
+                PrMerged { commit: merged.sha, by: merged.by, head: None },
+            ));
             return Ok(());
         }
     }
@@ -109,7 +112,7 @@ async fn on_github(
     failpoint::pass(Point::PrMerged);
     let landed = landed.map_err(|error| merge_failure(github, automatic, &error))?;
     let by = landed.by.unwrap_or_else(|| by.to_owned());
-    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: landed.sha, by }));
+    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: landed.sha, by, head: None }));
     Ok(())
 }
 
@@ -201,7 +204,7 @@ async fn merge(
     let (shared, id, who, merged) = (Arc::clone(context), lane.clone(), by.to_owned(), commit.clone());
     let remarks = blocking(move || move_target(&shared, &id, &sides, &merged, number, &who)).await?;
     facts.extend(remarks.into_iter().map(|(name, detail)| warning(lane, name, detail)));
-    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned() }));
+    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned(), head: None }));
     Ok(())
 }
 

@@ -90,7 +90,7 @@ async fn try_open(
     let (tip, base) = (tip.clone(), base.to_owned());
     if let Some(merged) = &pull.merged {
         facts.push(Draft::world(subject.clone(), PrOpened { pr, tip: pull.head_sha.clone(), base, draft }));
-        let event = PrMerged { commit: merged.sha.clone(), by: merged.by.clone() };
+        let event = PrMerged { commit: merged.sha.clone(), by: merged.by.clone(), head: None };
         facts.push(Draft::world(subject, event));
         return Ok(());
     }
