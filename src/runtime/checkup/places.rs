@@ -116,7 +116,7 @@ fn sharing(project: &Project, survey: &Survey, standing: &Path, share: Share) ->
     let why = match (share, survey.writer, project.repo.can_share(standing)) {
         (Share::Never, ..) => "`share` is \"never\"".to_owned(),
         (_, _, Err(NotShared::FileSystem)) => match kind_of(standing).as_str() {
-            "xfs" | "bcachefs" => "reflinks of small files gain nothing".to_owned(),
+            "xfs" | "bcachefs" => "reflinks of small files gain little".to_owned(),
             kind => format!("{kind} cannot, and an overlay would have to be mounted for each"),
         },
         (_, _, Err(error)) => chain(&error),
