@@ -108,6 +108,7 @@ fn planned(project: &Project, item: &Item, now: Timestamp) -> Row {
             let of = command.as_ref().map_or(String::new(), |command| format!(", by `{command}`"));
             ("setup", shown(project, path) + &of)
         }
+        Thing::Base { base } => ("shared", shown(project, &base.path)),
         Thing::Worktree { worktree, .. } => ("worktree", shown(project, &worktree.path)),
         Thing::Attempts { path, .. } => ("logs", shown(project, path)),
         Thing::Board { path, .. } => ("noticeboard", shown(project, path)),

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::carry::carry;
 use super::command::Git;
 use super::fill::Filled;
 use super::lfs;
@@ -18,6 +19,7 @@ use super::private::Private;
 use super::repo::sync_dir;
 use super::reset::{finish, remove_any};
 use super::shape::Shape;
+use super::share::removed_at_once;
 use super::unlink::remove_tree;
 use super::worktree::{gitfile_line, resolved};
 use super::{GitError, Repo, Worktree};
@@ -55,7 +57,7 @@ impl Repo {
             self.sweep_held();
         }
         failpoint::write(Point::WorktreeFiles).map_err(GitError::io("written", &worktree.path))?;
-        if new && self.fill(&private, &worktree, at)? == Filled::Whole {
+        if new && self.fill(&private, &worktree, at, shape.share)? != Filled::Rest {
             failpoint::pass(Point::WorktreeFilled);
             private.settle(at)?;
             finish(&private, &worktree, at)?;
@@ -190,6 +192,7 @@ impl Repo {
             let moved = move_to_trash(&worktree.path, trash, &worktree.name())?;
             failpoint::pass(Point::RemoveTrashed);
             if disposable {
+                removed_at_once(&moved);
                 let place = moved.parent().unwrap_or(&moved);
                 remove_tree(place).map_err(GitError::io("removed", place))?;
             } else {
@@ -272,7 +275,7 @@ fn move_below(aside: &Path, parent: &Path, to: &Path) -> std::io::Result<()> {
 /// Moves `from` to a place of its own in `trash`, which nobody but the user can read.
 pub(super) fn move_to_trash(from: &Path, trash: &Path, name: &str) -> Result<PathBuf, GitError> {
     let place = trash_place(trash, name)?.join("files");
-    std::fs::rename(from, &place).map_err(GitError::io("moved to the trash", from))?;
+    carry(from, &place).map_err(GitError::io("moved to the trash", from))?;
     tracing::info!(from = %from.display(), to = %place.display(), "moved to the trash");
     Ok(place)
 }

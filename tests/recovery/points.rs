@@ -15,6 +15,7 @@ use std::fmt;
 
 use laneway::failpoint::Point;
 
+use super::disk;
 use super::ground::{Done, End, Ground, Place};
 use super::interlude::Interlude;
 use crate::harness::Output;
@@ -56,6 +57,8 @@ const WRITES: &[Point] = &[
     Point::WorktreeDir,
     Point::WorktreeAdmin,
     Point::WorktreeFiles,
+    Point::BaseMake,
+    Point::SnapshotMake,
     Point::GitFile,
     Point::CommitWrite,
     Point::RefMove,
@@ -325,12 +328,25 @@ fn a19_p19_a_request_is_carried_out_once_wherever_its_taker_dies() {
     }
 }
 
+/// The points that only lanes on btrfs pass.
+const OF_SNAPSHOTS: [&str; 6] =
+    ["base.made", "base.make", "base.written", "snapshot.make", "snapshot.made", "snapshot.taken"];
+
+#[test]
+fn a06_a19_p16_p19_lanes_that_are_snapshots_at_their_points() {
+    if disk::is_on_btrfs() {
+        return Course { graph: "parallel", code: 0, place: Place::Local, points: &OF_SNAPSHOTS }.sweep();
+    }
+    disk::on_btrfs("recovery::points::a06_a19_p16_p19_lanes_that_are_snapshots_at_their_points");
+}
+
 #[test]
 fn every_point_is_passed_by_a_shipped_graph() {
     let tried: BTreeSet<&str> = COURSES
         .iter()
         .flat_map(|course| course.points)
         .chain(&OF_REQUESTS)
+        .chain(&OF_SNAPSHOTS)
         .copied()
         .chain([OF_TOUCHES])
         .collect();

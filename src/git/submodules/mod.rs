@@ -33,6 +33,7 @@ use super::shape::Shape;
 use super::tree_state::{DirtyFile, DirtyKind, StatusEntry, status};
 use super::{GitError, Repo, Worktree, is_way_shut};
 use crate::id::Sha;
+use crate::plan::Share;
 pub use along::{LeftBehind, Why};
 use declared::Submodule;
 
@@ -189,7 +190,8 @@ impl Repo {
             store.keep_head(&found)?;
         }
         // A cone is about the paths of the lane's commit; git checks a submodule out in full.
-        let shape = Shape { sparse: Vec::new(), ..private.shape().clone() };
+        // A snapshot in a lane would be in the way of whoever moves or removes it.
+        let shape = Shape { sparse: Vec::new(), share: Share::Never, ..private.shape().clone() };
         let worktree = match store.provision_as(&path, &one.commit, &shape) {
             // Files that nobody counts, as no repository was there.
             Err(GitError::PathOccupied { .. } | GitError::PathOfAnother { .. }) => {

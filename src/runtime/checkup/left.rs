@@ -97,6 +97,7 @@ fn kind(thing: &Thing) -> &'static str {
         Thing::Trash { .. } => "in the trash",
         Thing::Worktree { .. } => "worktrees",
         Thing::Setup { .. } => "results of setup commands",
+        Thing::Base { .. } => "trees that lanes share",
         Thing::Attempts { .. } => "logs of runs",
         Thing::Board { .. } => "noticeboards",
         Thing::Seen { .. } => "branches seen at origin",

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::size;
 use crate::event::Timestamp;
-use crate::git::{GitError, Worktree};
+use crate::git::{GitError, KeptBase, Worktree};
 use crate::id::{GraphName, LaneId, RunNo, Sha};
 use crate::plan::{self, Plan};
 use crate::runtime::effects::{SetupResult, setup_results};
@@ -30,6 +30,11 @@ pub enum Thing {
         path: PathBuf,
         /// The command; `None` for what an interrupted one has left.
         command: Option<String>,
+    },
+    /// The files of a commit that lanes share.
+    Base {
+        /// Where they are.
+        base: KeptBase,
     },
     /// A worktree that a merged lane has left.
     Worktree {
@@ -143,6 +148,7 @@ fn look(project: &Project, now: Timestamp, older_than: u64, sizes: Sizes) -> Res
     look.custody()?;
     look.trash()?;
     look.setups()?;
+    look.bases()?;
     for plan in &plans {
         look.run(plan)?;
     }
@@ -213,6 +219,16 @@ impl Look<'_> {
             let spared = if command.is_some() { None } else { self.needed() };
             let bytes = self.size_of(&path, spared.as_ref());
             self.add(Thing::Setup { path, command }, since_epoch(Some(used)), bytes, spared);
+        }
+        Ok(())
+    }
+
+    /// They can be made again, and lanes that were made of them have their files.
+    fn bases(&mut self) -> Result<(), RuntimeError> {
+        for base in self.project.repo.bases()? {
+            let bytes = self.size_of(&base.path, None);
+            let since = since_epoch(Some(base.used));
+            self.add(Thing::Base { base }, since, bytes, None);
         }
         Ok(())
     }
