@@ -136,3 +136,22 @@ run = "test -e ../../../go && echo rest > rest"
     assert_eq!(bench.files("main"), ["file"], "{}", bench.told());
     assert!(verify(&bench.project, &bench.plan.graph, RunNo(1)).unwrap().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar08_a_fix_of_the_review_that_was_merged_along_does_not_keep_origins_branch() {
+    let bench = Bench::on(with_origin(), &graph(THREE));
+    bench.drive().await;
+    sh(
+        bench.dir.path(),
+        "git worktree add -q --detach .git/review laneway/g/a/integration && cd .git/review
+         echo fix > fix && git add fix && git commit -qm 'A fix of the review'
+         cd ../.. && git push -q origin $(git -C .git/review rev-parse HEAD):refs/heads/laneway/g/a/integration
+         git worktree remove --force .git/review",
+    );
+    let answer = bench.ask(Verb::Merge { pr: 1, sha: None }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    bench.drive().await;
+    assert_eq!(bench.files("main"), ["file", "fix", "one", "three", "two"]);
+    let left = bench.git("ls-remote origin refs/heads/laneway/g/a/integration");
+    assert_eq!(left, "", "{:?}", bench.state().lanes[0].remarks);
+}
