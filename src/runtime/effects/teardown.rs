@@ -124,15 +124,15 @@ impl<'a> Removal<'a> {
         }
     }
 
-    /// Whether a commit of origin's is the lane's tip or one from before it, as not every tip is shown there; or has landed: what
-    /// a reviewer put on the branch is merged along.
+    /// Whether a commit of origin's is the lane's tip, or one from before it, as not every tip is shown there; or whether it
+    /// has landed, with what people had put on top.
     fn is_within(&self, there: &Sha, tip: &Sha) -> Result<bool, GitError> {
         let repo = &self.context.project.repo;
         if repo.resolve_commit(there.as_str())?.is_none() {
             return Ok(false);
         }
-        let has_landed = || self.landed.as_ref().map_or(Ok(false), |landed| repo.is_ancestor(there, landed));
-        Ok(repo.is_ancestor(there, tip)? || has_landed()?)
+        let landed = self.landed.as_ref().map_or(Ok(false), |landed| repo.is_ancestor(there, landed));
+        Ok(repo.is_ancestor(there, tip)? || landed?)
     }
 
     fn branch(&mut self, name: &str, at: &Sha) -> Result<(), GitError> {
