@@ -110,6 +110,18 @@ points! {
     WorktreeFiles = "worktree.files",
     /// The files of a new lane are written; nothing says so.
     WorktreeFilled = "worktree.filled",
+    /// Before the files are written that lanes of a commit will share.
+    BaseMake = "base.make",
+    /// The files that lanes of a commit will share are written; nothing says so.
+    BaseWritten = "base.written",
+    /// Lanes of a commit can share its files.
+    BaseMade = "base.made",
+    /// Before the snapshot of a lane.
+    SnapshotMake = "snapshot.make",
+    /// The snapshot of a lane is made, aside.
+    SnapshotMade = "snapshot.made",
+    /// The snapshot is the lane.
+    SnapshotTaken = "snapshot.taken",
     /// A lane is ready.
     WorktreeReady = "worktree.ready",
     /// Before a file of a git directory is replaced.

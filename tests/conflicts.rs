@@ -185,3 +185,24 @@ fn p09_nothing_locks_or_writes_a_lanes_index_while_its_agent_is_at_work() {
     barrier.open();
     running.wait().success();
 }
+
+#[test]
+fn ar22_commands_that_conflict_with_their_target_name_a_way_on_that_works() {
+    let scratch = ran();
+    let number = |lane: &str| scratch.status("clash").lane(lane)["pr"]["number"].to_string();
+    scratch.laneway(&["pr", "merge", &number("one")]).success();
+    let refused = scratch.laneway(&["pr", "merge", &number("two")]).failure();
+    assert!(refused.stderr().contains("laneway waiting"), "{}", refused.text());
+    let refused = scratch.laneway(&["retry", "clash", "--task", "second"]).failure();
+    assert!(refused.stderr().contains("`laneway reset task second` undoes it"), "{}", refused.text());
+    let waiting = scratch.laneway(&["waiting", "clash", "--json"]).success().json();
+    let hints: Vec<&str> =
+        waiting.as_array().expect("a list").iter().filter_map(|w| w["hint"].as_str()).collect();
+    let named = "laneway reset task second, then laneway retry --lane two, then laneway resume";
+    assert!(hints.contains(&named), "{waiting:#}");
+    for step in [&["reset", "task", "second", "--yes"][..], &["retry", "--lane", "two"], &["resume"]] {
+        scratch.laneway(step).success();
+    }
+    scratch.laneway(&["pr", "merge", &number("two")]).success();
+    assert_eq!(scratch.git(&["show", "main:shared.txt"]), "two");
+}

@@ -221,6 +221,7 @@ fn p11_gc_collects_what_is_merged_by_age_and_leaves_the_journal_and_the_user() {
 fn p11_results_of_setups_go_when_unused_and_trash_only_when_no_run_needs_it() {
     let scratch = Scratch::new();
     let lane = "\n[[workstreams]]\nid = \"default\"\nsetup = [{ run = \"echo x > made\", reads = [\"x\"], makes = [\"made\"] }]";
+    scratch.write(".git/info/exclude", "made\n");
     scratch.write("graphs/a.toml", &graph("a", lane, "echo ok > a.txt"));
     scratch.laneway(&["run", "graphs/a.toml"]).success();
     scratch.laneway(&["pr", "merge", "1"]).success();

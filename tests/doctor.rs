@@ -130,6 +130,38 @@ fn p11_doctor_names_what_cannot_be_worked_in() {
 }
 
 #[test]
+fn p11_doctor_names_a_file_where_lanes_go_worktrees_that_are_gone_and_a_base_that_nothing_names() {
+    let scratch = Scratch::new();
+    scratch.write("graphs/one.toml", "name = \"one\"\n[[tasks]]\nid = \"t\"\nrun = \"echo x > y\"\n");
+    fs::write(scratch.repo().join(".worktrees"), "").expect("a file");
+    let found = refused(&scratch, &[]);
+    expect(&found, "worktrees", "fail", ".worktrees is a file", "move");
+    expect(&found, "left", "ok", "nothing", "");
+    let file = scratch.repo().join(".worktrees");
+    let run = scratch.laneway(&["run", "graphs/one.toml"]).failure();
+    let hint = format!("move {} away,", file.display());
+    assert!(run.stdout().contains(&hint), "{}", run.text());
+    fs::remove_file(&file).expect("removed");
+
+    for name in ["gone", "locked", "here"] {
+        let at = scratch.shared().join(name);
+        scratch.git(&["worktree", "add", "-q", "--detach", at.to_str().expect("UTF-8")]);
+    }
+    scratch.git(&["worktree", "lock", scratch.shared().join("locked").to_str().expect("UTF-8")]);
+    for name in ["gone", "locked"] {
+        fs::remove_dir_all(scratch.shared().join(name)).expect("removed");
+    }
+    let found = report(&scratch, &[]);
+    expect(&found, "prunable", "warn", "shared/gone, which is gone", "git worktree prune");
+
+    scratch.git(&["checkout", "-q", "--detach"]);
+    expect(&report(&scratch, &[]), "origin", "ok", "its HEAD is `main`", "");
+    scratch.git_in(&scratch.origin(), &["symbolic-ref", "HEAD", "refs/heads/nothing"]);
+    expect(&report(&scratch, &[]), "origin", "warn", "no default branch", "set `base`");
+    scratch.laneway(&["run", "graphs/one.toml", "--fresh"]).code(2);
+}
+
+#[test]
 fn p11_doctor_stops_at_a_git_that_is_missing_or_too_old() {
     let scratch = Scratch::new();
     let bin = scratch.shared().join("bin");

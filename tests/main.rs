@@ -20,4 +20,5 @@ mod recovery;
 mod scripted;
 mod shipped;
 mod stress;
+mod submodules;
 mod warm;

@@ -13,6 +13,7 @@ mod player;
 mod provisioning;
 mod samples;
 mod scratch;
+mod shared;
 mod table;
 mod verb;
 mod waves;
@@ -38,6 +39,7 @@ const FIGURES: &[(&str, Figure)] = &[
     ("provisioning", provisioning::rows),
     ("large", provisioning::large),
     ("crowd", provisioning::crowd),
+    ("shared", shared::rows),
     ("graphs", graphs::rows),
     ("landing", landing::rows),
     ("signals", live::latency_alone),

@@ -47,10 +47,10 @@ const LARGE: Shape = Shape { files: 80_000, lanes: 1, goal: false };
 const CROWD: Shape = Shape { files: 20_000, lanes: 32, goal: false };
 
 /// A repository to make lanes of.
-struct Big {
+pub(crate) struct Big {
     dir: PathBuf,
-    repo: Repo,
-    tip: Sha,
+    pub(crate) repo: Repo,
+    pub(crate) tip: Sha,
     contents: Vec<(String, Vec<u8>)>,
     made: AtomicUsize,
 }
@@ -94,7 +94,7 @@ fn all(setting: &Setting<'_>, bigs: &[(Big, String, Shape)]) -> Vec<Row> {
 
 impl Big {
     /// Text files of 0.2 to 8 KiB, in one pack.
-    fn new(dir: &Path, files: usize) -> Self {
+    pub(crate) fn new(dir: &Path, files: usize) -> Self {
         let root = dir.join("repo");
         fs::create_dir_all(&root).expect("a new directory");
         git(&root, &["init", "-q", "-b", "main"]);
@@ -138,7 +138,7 @@ impl Big {
     }
 
     /// Places for lanes that nobody has used.
-    fn places(&self, lanes: usize) -> Vec<PathBuf> {
+    pub(crate) fn places(&self, lanes: usize) -> Vec<PathBuf> {
         let round = self.made.fetch_add(1, Ordering::Relaxed);
         let dir = self.dir.join(format!("round-{round}"));
         fs::create_dir_all(&dir).expect("a new directory");
@@ -221,7 +221,7 @@ impl Big {
         Row::new(format!("make lanes, {what}: memory at most"), Amount::Mebibytes(peak / 1024.0), Goal::None)
     }
 
-    fn by_laneway(&self, places: &[PathBuf]) {
+    pub(crate) fn by_laneway(&self, places: &[PathBuf]) {
         make(&self.repo, &self.tip, places);
     }
 

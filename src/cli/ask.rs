@@ -69,6 +69,11 @@ pub(super) fn tell_undoing(
     }
 }
 
+/// Answers with what followed from a request as a run does, an event a line.
+pub(super) fn tell_lines(session: &Session, events: &[Envelope]) -> Result<(), CliError> {
+    events.iter().try_for_each(|event| session.answer(&event.to_json()?))
+}
+
 /// Events as a list of their wire form.
 fn events_json(events: &[Envelope]) -> Result<serde_json::Value, CliError> {
     let mut list = Vec::with_capacity(events.len());

@@ -12,7 +12,7 @@ use super::graph_file::{self, GraphFile};
 use super::programs;
 use super::session::{Session, say};
 use crate::graph::Code;
-use crate::runtime::Project;
+use crate::runtime::{Project, RuntimeError};
 
 /// Check graph files: every problem at once, each with its place and what to do about it
 #[derive(Debug, Args)]
@@ -43,7 +43,15 @@ impl CheckArgs {
         let mut problems: Vec<Value> = Vec::new();
         for file in &self.files {
             match graph_file::read(session, project.as_ref(), &layers, file) {
-                Ok(read) if session.json() => absent_json(session, &read, &mut problems),
+                Ok(read) if session.json() => {
+                    absent_json(session, &read, &mut problems);
+                    for message in not_ignored(project.as_ref(), &read)? {
+                        problems.push(json!({
+                            "code": "not_ignored", "name": "not_ignored", "severity": "warning",
+                            "path": read.source.path, "message": message, "hint": IGNORE_IT,
+                        }));
+                    }
+                }
                 Ok(read) => {
                     let (lanes, tasks) = (read.graph.workstreams.len(), read.graph.tasks.len());
                     session.answer(&format!(
@@ -54,6 +62,9 @@ impl CheckArgs {
                     ))?;
                     for (agent, why) in programs::absent_agents(session, &read.graph) {
                         session.answer(&format!("  the agent {agent} cannot run here: {why}"))?;
+                    }
+                    for remark in not_ignored(project.as_ref(), &read)? {
+                        session.answer(&format!("  {remark}; {IGNORE_IT}"))?;
                     }
                 }
                 Err(error) => {
@@ -67,6 +78,27 @@ impl CheckArgs {
         }
         Ok(worst)
     }
+}
+
+/// What to do about a result that git does not ignore.
+const IGNORE_IT: &str =
+    "unless the command has it ignored itself, name it in .gitignore or .git/info/exclude";
+
+/// Results of setup commands that git does not ignore in the checkout: the lane could not begin. They are no fault of the file
+/// either, and a lane may have another `.gitignore`.
+fn not_ignored(project: Option<&Project>, read: &GraphFile) -> Result<Vec<String>, CliError> {
+    let Some(project) = project else { return Ok(Vec::new()) };
+    let mut remarks = Vec::new();
+    for workstream in &read.graph.workstreams {
+        for setup in &workstream.furnish.setup {
+            let seen = project.repo.never_ignored(&setup.makes).map_err(RuntimeError::from)?;
+            remarks.extend(seen.into_iter().map(|path| {
+                let (id, command) = (&workstream.id, &setup.command);
+                format!("git does not ignore {path}, which the setup `{command}` of workstream {id} makes")
+            }));
+        }
+    }
+    Ok(remarks)
 }
 
 /// A program that is not here is no fault of the file, so it does not change how the command ends.

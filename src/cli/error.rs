@@ -188,9 +188,8 @@ impl From<WriteError> for CliError {
 
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
-        let exit = if matches!(error, ConfigError::Read { .. }) { Exit::Environment } else { Exit::Usage };
         let hints = error.hints();
-        hints.into_iter().fold(Self::from_error("config", exit, &error), Self::hint)
+        hints.into_iter().fold(Self::from_error("config", Exit::Usage, &error), Self::hint)
     }
 }
 

@@ -85,7 +85,9 @@ fn tell(session: &Session, report: &Report) -> Result<(), CliError> {
     }
     let cells = report.items.iter().map(|row| {
         let fate = row.why.as_ref().map_or_else(|| row.fate.to_owned(), |why| format!("{}: {why}", row.fate));
-        [row.kind.to_owned(), crate::view::elapsed(row.age_ms), age::size(row.bytes), row.what.clone(), fate]
+        // What is still needed has no age yet.
+        let age = if row.age_ms == 0 { "-".to_owned() } else { crate::view::elapsed(row.age_ms) };
+        [row.kind.to_owned(), age, age::size(row.bytes), row.what.clone(), fate]
     });
     let titles = ["kind", "age", "size", "what", "fate"];
     session.answer(&screen::table(titles, cells.collect(), session.color()))?;
@@ -106,6 +108,7 @@ fn planned(project: &Project, item: &Item, now: Timestamp) -> Row {
             let of = command.as_ref().map_or(String::new(), |command| format!(", by `{command}`"));
             ("setup", shown(project, path) + &of)
         }
+        Thing::Base { base } => ("shared", shown(project, &base.path)),
         Thing::Worktree { worktree, .. } => ("worktree", shown(project, &worktree.path)),
         Thing::Attempts { path, .. } => ("logs", shown(project, path)),
         Thing::Board { path, .. } => ("noticeboard", shown(project, path)),

@@ -11,6 +11,7 @@ use super::session::Session;
 use crate::graph::{self, Graph, ProjectDefaults, Role, RoleSource, Source};
 use crate::id::RoleName;
 use crate::plain_file::{self, Found, Odd};
+use crate::plan::Plan;
 use crate::runtime::Project;
 
 /// How large the text of a role may be, in bytes; every attempt reads it.
@@ -45,12 +46,40 @@ pub(super) fn read(
     }
 }
 
+/// Says where the text of the graph file is not what the run was planned from, and whether that is so.
+pub(super) fn tell_drift(session: &Session, plan: &Plan, digest: &str) -> bool {
+    let drifted = plan.source.digest != digest;
+    if drifted {
+        session.note(&format!(
+            "the graph file has changed since run {} began: the run keeps its plan; `--fresh` begins a new run with \
+             the new text",
+            plan.run
+        ));
+    }
+    drifted
+}
+
+/// Says the same where nobody named the file. One that cannot be read, such as a stream, says nothing: the run does not need it.
+pub(super) fn tell_drift_of_source(session: &Session, project: &Project, plan: &Plan) {
+    let path = project.root().join(&plan.source.path);
+    match plain_file::read_text(&path, plain_file::MOST_BYTES) {
+        Ok(text) => {
+            tell_drift(session, plan, &graph::digest(&text));
+        }
+        Err(error) => tracing::debug!(%error, path = %path.display(), "the graph file is not compared"),
+    }
+}
+
 /// The roles that stand in `roles/` beside the graph file. A file whose name is no id, such as a README, is none.
 fn roles(project: Option<&Project>, full: &Path, given: &Path) -> Result<BTreeMap<RoleName, Role>, CliError> {
     let mut roles = BTreeMap::new();
     let beside = |path: &Path| path.parent().unwrap_or(Path::new("")).join("roles");
     let dir = beside(full);
-    for file in files_in(&dir, "md").map_err(|error| CliError::file("read", &dir, &error))? {
+    let unreadable = |error: std::io::Error| {
+        let text = format!("the roles in {} cannot be read: {error}", beside(given).display());
+        CliError::new("role_file", Exit::Usage, text)
+    };
+    for file in files_in(&dir, "md").map_err(unreadable)? {
         let name = file.file_stem().and_then(|stem| RoleName::new(stem.to_str()?).ok());
         let (Some(name), Some(file_name)) = (name, file.file_name()) else { continue };
         let path = shown(project, &file, &beside(given).join(file_name));

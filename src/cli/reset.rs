@@ -14,6 +14,7 @@ use crate::event::{Event, UndoPlan, UndoTarget};
 use crate::id::{LaneId, TaskId};
 use crate::runtime::{UndoProblem, probe_undo, undo_digest};
 use crate::signal::Verb;
+use crate::state::UndoRefusal;
 use crate::view;
 
 /// What is named.
@@ -64,8 +65,16 @@ impl ResetArgs {
         let loaded = chosen.load()?;
         let of = self.target()?;
         let plan = loaded.state.undo(&of).map_err(|refusal| {
-            CliError::new("nothing_to_undo", Exit::Failed, refusal.to_string())
-                .hint("`laneway status` shows where things stand".to_owned())
+            let hint = match refusal {
+                UndoRefusal::UnderWay { .. } => {
+                    format!(
+                        "`laneway resume {}` goes on with it, unless the run is being carried",
+                        chosen.graph
+                    )
+                }
+                _ => "`laneway status` shows where things stand".to_owned(),
+            };
+            CliError::new("nothing_to_undo", Exit::Failed, refusal.to_string()).hint(hint)
         })?;
         let problems = probe_undo(&chosen.project, &loaded.state, &plan)?;
         let digest = undo_digest(&plan);

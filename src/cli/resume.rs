@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::ask::{Ask, ask, tell_events};
+use super::ask::{Ask, ask, tell_events, tell_lines};
 use super::drive::{Ride, ride};
 use super::error::CliError;
 use super::exit::Exit;
+use super::graph_file::tell_drift_of_source;
 use super::run::WaitFor;
 use super::select::{Chosen, RunChoice};
 use super::session::Session;
@@ -31,7 +32,12 @@ impl ResumeArgs {
         let found = chosen.load()?;
         chosen.project.ensure_home(&found.plan)?;
         if found.state.run.paused || is_carried(&chosen)? {
-            tell_events(session, &end_pause(session, &chosen)?)?;
+            let events = end_pause(session, &chosen)?;
+            if session.json() {
+                tell_lines(session, &events)?;
+            } else {
+                tell_events(session, &events)?;
+            }
         }
         let lock = match RunLock::try_acquire(&chosen.project.record.lock_path(&chosen.graph)) {
             Ok(lock) => lock,
@@ -42,6 +48,7 @@ impl ResumeArgs {
             Err(error) => return Err(error.into()),
         };
         let loaded = chosen.load()?;
+        tell_drift_of_source(session, &chosen.project, &loaded.plan);
         ride(
             session,
             Ride {

@@ -5,6 +5,7 @@ use clap::Args;
 use super::ask::{Ask, ask, tell_events};
 use super::error::CliError;
 use super::exit::Exit;
+use super::graph_file::tell_drift_of_source;
 use super::select::RunChoice;
 use super::session::Session;
 use super::tail::Tail;
@@ -39,6 +40,7 @@ impl RetryArgs {
             },
         )?;
         tell_events(session, &events)?;
+        tell_drift_of_source(session, &chosen.project, &chosen.load()?.plan);
         if !Tail::open(&chosen.dir(), &chosen.lock())?.is_carried() {
             session.note(&format!("`laneway resume {}` starts the new attempts", chosen.graph));
         }

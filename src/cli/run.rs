@@ -251,14 +251,5 @@ fn tell_on(session: &Session, loaded: &Loaded, read: &GraphFile) {
 
 /// Says where the graph file is not what the run was planned from, and whether that is so.
 fn tell_drift(session: &Session, loaded: &Loaded, read: &GraphFile) -> bool {
-    let plan = &loaded.plan;
-    let drifted = plan.source.digest != read.graph.digest;
-    if drifted {
-        session.note(&format!(
-            "the graph file has changed since run {} began: the run keeps its plan; `--fresh` begins a new run with \
-             the new text",
-            plan.run
-        ));
-    }
-    drifted
+    graph_file::tell_drift(session, &loaded.plan, &read.graph.digest)
 }

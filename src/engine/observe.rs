@@ -3,8 +3,8 @@
 use crate::event::{
     Actor, ArtifactStored, AttemptStatus, CHECK_HEAD, CheckRecorded, CheckStatus, ConcernClass,
     ConcernRecorded, Control, ControlReceived, ControlRejected, ControlVerb, Draft, EffectConfirmed,
-    EffectFailed, EffectUnknown, Event, LaneStatus, LossRecorded, ProcessRole, SignalKind, SignalObserved,
-    SignalRejected, Source, Subject, SummaryRecorded, WorkflowIteration, WorkflowStart,
+    EffectFailed, EffectUnknown, Event, LaneStatus, LossRecorded, ProcessRole, RunStatus, SignalKind,
+    SignalObserved, SignalRejected, Source, Subject, SummaryRecorded, WorkflowIteration, WorkflowStart,
 };
 use crate::id::{LaneId, Sha};
 use crate::state::{Lane, PullRequest, REJECTED, State};
@@ -73,7 +73,9 @@ fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
                 .iter()
                 .find(|l| index.lane(l).is_none())
                 .map(|l| format!("there is no lane `{l}` in this run"));
-            (Subject::default(), tasks_known(tasks).or(lane))
+            let whole = tasks.is_empty() && lanes.is_empty();
+            let over = whole.then(|| cancel_problem(state)).flatten();
+            (Subject::default(), tasks_known(tasks).or(lane).or(over))
         }
         ControlVerb::Retry { tasks } => {
             (Subject::default(), tasks_known(tasks).or_else(|| retry_problem(state, tasks)))
@@ -101,6 +103,16 @@ fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
         },
         _ => (Subject::default(), None),
     }
+}
+
+/// Why there is nothing of the run to call off.
+fn cancel_problem(state: &State) -> Option<String> {
+    let is_over = state.run.status == Some(RunStatus::Completed) && state.outstanding.is_empty();
+    is_over.then(|| {
+        "the run is completed: there is nothing to call off; `laneway pr close` gives a pull request up, and `laneway reset` undoes \
+         what was done"
+            .to_owned()
+    })
 }
 
 /// Why what a person confirmed is not what would be undone.
@@ -180,6 +192,9 @@ fn retry_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
                      workstream {lane} takes that back so that all of it can be done again, or leave it to another run"
                 )
             }
+            None if status == crate::event::TaskStatus::Merged => format!(
+                "task `{id}` is {status}; there is nothing to try again; `laneway reset task {id}` undoes it, and then it can be"
+            ),
             None => format!("task `{id}` is {status}; there is nothing to try again"),
         })
     })

@@ -359,6 +359,9 @@ events! {
         commit: Sha,
         /// Who asked for it.
         by: String,
+        /// What the pull request showed then, where the forge says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        head: Option<Sha>,
     }
     /// A pull request was closed unmerged.
     PrClosed = "pr.closed" {

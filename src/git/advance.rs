@@ -17,7 +17,7 @@ use crate::plain_file;
 #[derive(Debug)]
 pub(super) struct Checkout {
     pub(super) path: PathBuf,
-    git_dir: PathBuf,
+    pub(super) git_dir: PathBuf,
     /// What is under way there that the branch must not move under.
     pub(super) operation: Option<&'static str>,
 }
@@ -128,10 +128,11 @@ impl Repo {
             common: self.common_dir(),
             work_tree: &checkout.path,
         };
-        let changed = changed_since(scope, old)?;
+        let changed = changed_since(scope, old, Modules::Commits)?;
         if !changed.is_empty() {
-            // A crash between files and ref: the files are there already.
-            return if changed_since(scope, new)?.is_empty() { Ok(()) } else { dirty(changed) };
+            // A crash between files and ref: the files are there already, and submodules come after the ref.
+            let moved = changed_since(scope, new, Modules::Aside)?.is_empty();
+            return if moved { Ok(()) } else { dirty(changed) };
         }
         let ignored = self.ignored_in_the_way(scope, &checkout.path, old, new)?;
         if !ignored.is_empty() {
@@ -179,11 +180,28 @@ impl Repo {
     }
 }
 
+/// What counts of submodules when a checkout is compared with a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Modules {
+    /// The commits that they are at.
+    Commits,
+    /// Only the commits that the index has for them.
+    Aside,
+}
+
 /// Tracked files that differ from `commit`, in the index or in the worktree, by their content. The index is not refreshed.
-fn changed_since(scope: Scope<'_>, commit: &Sha) -> Result<Vec<String>, GitError> {
+pub(super) fn changed_since(
+    scope: Scope<'_>,
+    commit: &Sha,
+    modules: Modules,
+) -> Result<Vec<String>, GitError> {
+    let ignored = match modules {
+        Modules::Commits => "--ignore-submodules=dirty",
+        Modules::Aside => "--ignore-submodules=all",
+    };
     // `status` finds what differs between index and files; `diff-index` what differs between commit and index.
     let status = Git::new(scope, "status")
-        .args(["--porcelain", "-z", "--untracked-files=no", "--no-renames", "--ignore-submodules=dirty"])
+        .args(["--porcelain", "-z", "--untracked-files=no", "--no-renames", ignored])
         .run()?;
     let mut files: Vec<String> = parse_status(&status.stdout)?
         .into_iter()
@@ -218,7 +236,7 @@ fn named_files(stderr: &str) -> Vec<String> {
 }
 
 /// What the next commit in a checkout would conclude: moving its branch would give that commit a parent that nobody saw.
-fn commit_pending(git_dir: &Path) -> Option<&'static str> {
+pub(super) fn commit_pending(git_dir: &Path) -> Option<&'static str> {
     let states =
         [("MERGE_HEAD", "a merge"), ("CHERRY_PICK_HEAD", "a cherry-pick"), ("REVERT_HEAD", "a revert")];
     states.into_iter().find(|(file, _)| git_dir.join(file).exists()).map(|(_, operation)| operation)

@@ -72,12 +72,13 @@ impl Repo {
         let base_tree = self.tree_of(&base)?;
         let index_tree = self.index_tree(worktree)?;
         let left = self.left_behind(worktree, &base, known)?;
-        let modules = self.custody_of_modules(worktree, &base, ref_name, reason)?;
-        if left.is_empty()
-            && modules.is_empty()
-            && self.is_known(&base, known)?
-            && self.is_held(&private, worktree, known, index_tree.as_ref(), &base_tree)?
-        {
+        let is_of = if left.is_empty() && self.is_known(&base, known)? {
+            self.held_as(&private, worktree, known, index_tree.as_ref(), &base_tree)?
+        } else {
+            None
+        };
+        let modules = self.custody_of_modules(worktree, is_of.as_ref().unwrap_or(&base), ref_name, reason)?;
+        if is_of.is_some() && modules.is_empty() {
             return Ok(None);
         }
         let changed = if worktree.path.is_dir() {
@@ -106,22 +107,31 @@ impl Repo {
         Ok(Some(kept))
     }
 
-    /// Whether files and index are those of a commit of `known`: work that was collected is committed by Laneway, while HEAD stays.
-    /// Only the commit that the private index stands for is looked at, which costs nothing more than a look at HEAD would.
-    fn is_held(
+    /// The commit whose files and index the lane has, where `known`, or a branch of Laneway's, holds: work that was collected is
+    /// committed by Laneway, while HEAD stays. Only the commit that the private index stands for is looked at, which costs nothing
+    /// more than a look at HEAD would. Such a branch is deleted only once what it holds has landed or is in custody.
+    fn held_as(
         &self,
         private: &Private<'_>,
         worktree: &Worktree,
         known: &[Sha],
         index: Option<&Sha>,
         base_tree: &Sha,
-    ) -> Result<bool, GitError> {
-        let Some(at) = private.at()?.filter(|at| known.contains(at) && worktree.path.is_dir()) else {
-            return Ok(false);
-        };
+    ) -> Result<Option<Sha>, GitError> {
+        let Some(at) = private.at()?.filter(|_| worktree.path.is_dir()) else { return Ok(None) };
+        if !self.is_known(&at, known)? && !self.is_on_a_branch(&at)? {
+            return Ok(None);
+        }
         let tree = self.tree_of(&at)?;
         let staged = index.is_some_and(|index| index != base_tree && *index != tree);
-        Ok(!staged && status(private, &at)?.is_empty())
+        Ok((!staged && status(private, &at)?.is_empty()).then_some(at))
+    }
+
+    fn is_on_a_branch(&self, commit: &Sha) -> Result<bool, GitError> {
+        let answer = Git::new(self.scope(), "for-each-ref")
+            .args(["--count=1", "--format=%(refname)", "--contains", commit.as_str(), "refs/heads/laneway/"])
+            .run()?;
+        Ok(!answer.line().is_empty())
     }
 
     fn is_known(&self, commit: &Sha, known: &[Sha]) -> Result<bool, GitError> {

@@ -78,6 +78,11 @@ impl Repo {
         }
     }
 
+    /// What is held now.
+    pub fn held(&self) -> Result<Vec<Sha>, GitError> {
+        Ok(self.list_refs(MAKING)?.into_iter().map(|(_, commit)| commit).collect())
+    }
+
     /// Drops what has been held for a day: nothing came of it.
     pub fn sweep_held(&self) {
         if let Err(error) = self.with(sweep) {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{Delta, ObjectType, Oid};
 
+use super::carry::carry;
 use super::command::{Git, Scope};
 use super::objects::find_commit;
 use super::provision::trash_place;
@@ -70,7 +71,7 @@ impl Repo {
                 if let Some(parent) = to.parent() {
                     std::fs::create_dir_all(parent)?;
                 }
-                std::fs::rename(&from, &to)
+                carry(&from, &to)
             };
             moved().map_err(GitError::io("moved to the trash", &from))?;
         }

@@ -16,6 +16,7 @@
 
 mod advance;
 mod bring;
+mod carry;
 mod command;
 mod cone;
 mod custody;
@@ -43,6 +44,7 @@ mod reset;
 mod restack;
 mod restore;
 mod shape;
+mod share;
 mod stale;
 mod submodules;
 mod traits;
@@ -72,6 +74,8 @@ pub use repo::{Identity, Repo};
 pub use restack::Landing;
 pub use restore::Overlaid;
 pub use shape::Shape;
+pub use share::{KeptBase, NotShared};
+pub use submodules::{LeftBehind, Why};
 pub use traits::Trait;
 pub use tree_state::{DirtyFile, DirtyKind, TreeState};
 pub use undo::Stretch;

@@ -23,11 +23,12 @@ use std::sync::OnceLock;
 use super::command::{Git, Scope};
 use super::cone::Cone;
 use super::lfs;
-use super::repo::replace_file;
+use super::repo::sync_dir;
 use super::shape::Shape;
 use super::submodules;
 use super::young;
 use super::{GitError, Repo, RepoLock, Worktree};
+use crate::failpoint::{self, Point};
 use crate::graph::Lfs;
 use crate::id::Sha;
 
@@ -49,11 +50,11 @@ impl<'a> Private<'a> {
         let guard = RepoLock::acquire(&dir.join("guard"))?;
         // Nobody else writes here, so under the guard a lock file is the rest of a killed git.
         remove_file(&dir.join("index.lock"))?;
-        if !dir.join("HEAD").exists() {
+        if !is_like_head(&dir.join("HEAD"))? {
             // For git-lfs, which finds the repository's objects through it. Git goes by GIT_COMMON_DIR.
-            replace_file(&dir.join("commondir"), b"../../..\n")?;
+            write_line(&dir.join("commondir"), "../../..")?;
             // git takes a directory for a git directory only if HEAD looks right.
-            replace_file(&dir.join("HEAD"), b"ref: refs/heads/laneway-has-no-commit-yet\n")?;
+            write_line(&dir.join("HEAD"), "ref: refs/heads/laneway-has-no-commit-yet")?;
         }
         let shape = Shape::read(&dir)?;
         let private = Self { repo, worktree, dir, shape, _guard: guard };
@@ -80,6 +81,11 @@ impl<'a> Private<'a> {
     /// Says that files are written now whose times are set back.
     pub(super) fn set_young(&self) -> Result<(), GitError> {
         young::mark(&self.dir)
+    }
+
+    /// Says that the files are older than any edit of them can be.
+    pub(super) fn set_grown(&self) -> Result<(), GitError> {
+        young::unmark(&self.dir)
     }
 
     pub(super) fn scope(&self) -> Scope<'_> {
@@ -237,8 +243,11 @@ impl<'a> Private<'a> {
         self.dir.join("ready").exists()
     }
 
+    /// Says so for good: what is done in the lane from now on is never overwritten by its making.
     pub(super) fn set_ready(&self) -> Result<(), GitError> {
-        replace_file(&self.dir.join("ready"), b"")
+        let path = self.dir.join("ready");
+        let made = failpoint::write(Point::GitFile).and_then(|()| std::fs::File::create(&path));
+        made.and_then(|_| sync_dir(&self.dir)).map_err(GitError::io("written", &path))
     }
 
     /// Gives the agent a copy of the index as its own.
@@ -263,11 +272,20 @@ pub(super) fn remove_file(path: &Path) -> Result<(), GitError> {
     }
 }
 
+/// Whether git would take it for a HEAD. A power cut may have left nothing in it.
+fn is_like_head(path: &Path) -> Result<bool, GitError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text.starts_with("ref: ") || Sha::new(text.trim_end()).is_ok()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => Ok(false),
+        Err(error) => Err(GitError::io("read", path)(error)),
+    }
+}
+
 /// The name of the time since the machine was started; empty where the system has none, so that no index is trusted.
-fn this_boot() -> &'static str {
+pub(super) fn this_boot() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
     BOOT.get_or_init(|| {
-        if let Some(id) = crate::failpoint::boot_id() {
+        if let Some(id) = failpoint::boot_id() {
             return id.to_owned();
         }
         let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
@@ -308,6 +326,8 @@ mod tests {
         assert_eq!(at, format!("{tip} {}\n", this_boot()));
         // Neither of the two was synced: what is left of them is anything.
         std::fs::write(private.join("index"), "").unwrap();
+        std::fs::write(private.join("HEAD"), "").unwrap();
+        std::fs::write(private.join("commondir"), "").unwrap();
         std::fs::write(private.join("at"), format!("{tip} a-boot-before\n")).unwrap();
         assert!(repo.tree_state(&lane, &tip).unwrap().is_clean());
         sh(&lane.path, "echo two > file");

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::carry::carry;
 use super::command::Git;
 use super::fill::Filled;
 use super::lfs;
@@ -18,6 +19,7 @@ use super::private::Private;
 use super::repo::sync_dir;
 use super::reset::{finish, remove_any};
 use super::shape::Shape;
+use super::share::removed_at_once;
 use super::unlink::remove_tree;
 use super::worktree::{gitfile_line, resolved};
 use super::{GitError, Repo, Worktree};
@@ -55,7 +57,7 @@ impl Repo {
             self.sweep_held();
         }
         failpoint::write(Point::WorktreeFiles).map_err(GitError::io("written", &worktree.path))?;
-        if new && self.fill(&private, &worktree, at)? == Filled::Whole {
+        if new && self.fill(&private, &worktree, at, shape.share)? != Filled::Rest {
             failpoint::pass(Point::WorktreeFilled);
             private.settle(at)?;
             finish(&private, &worktree, at)?;
@@ -85,14 +87,13 @@ impl Repo {
         std::fs::create_dir_all(&private).map_err(GitError::io("created", &private))?;
         shape.write(&private)?;
         let gitfile = worktree.path.join(".git");
-        // Another repository, with its own lock, may want the directory at this moment: whoever makes the file has it.
-        let line = gitfile_line(&worktree.admin);
-        match File::create_new(&gitfile).and_then(|mut file| file.write_all(&line)) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(GitError::PathOccupied { path: worktree.path });
-            }
-            written => written.map_err(GitError::io("written", &gitfile))?,
+        // Another repository, with its own lock, may want the directory at this moment: whoever makes the file has it. It is never
+        // there in part, which that one would take for the rest of a crash of its own.
+        let written = place_new(&gitfile, &gitfile_line(&worktree.admin), &private.join("gitfile"));
+        if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists) {
+            return Err(GitError::PathOccupied { path: worktree.path });
         }
+        written.map_err(GitError::io("written", &gitfile))?;
         self.make_admin(&worktree, at)?;
         Ok(worktree)
     }
@@ -104,7 +105,11 @@ impl Repo {
         let entries = match std::fs::read_dir(path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotADirectory => return occupied(),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                // It may be a folder above it that is none.
+                let standing = path.ancestors().find(|part| part.symlink_metadata().is_ok()).unwrap_or(path);
+                return Err(GitError::PathOccupied { path: standing.to_owned() });
+            }
             Err(error) => return Err(GitError::io("read", path)(error)),
         };
         let mut names = Vec::new();
@@ -187,6 +192,7 @@ impl Repo {
             let moved = move_to_trash(&worktree.path, trash, &worktree.name())?;
             failpoint::pass(Point::RemoveTrashed);
             if disposable {
+                removed_at_once(&moved);
                 let place = moved.parent().unwrap_or(&moved);
                 remove_tree(place).map_err(GitError::io("removed", place))?;
             } else {
@@ -269,7 +275,7 @@ fn move_below(aside: &Path, parent: &Path, to: &Path) -> std::io::Result<()> {
 /// Moves `from` to a place of its own in `trash`, which nobody but the user can read.
 pub(super) fn move_to_trash(from: &Path, trash: &Path, name: &str) -> Result<PathBuf, GitError> {
     let place = trash_place(trash, name)?.join("files");
-    std::fs::rename(from, &place).map_err(GitError::io("moved to the trash", from))?;
+    carry(from, &place).map_err(GitError::io("moved to the trash", from))?;
     tracing::info!(from = %from.display(), to = %place.display(), "moved to the trash");
     Ok(place)
 }
@@ -282,4 +288,17 @@ pub(super) fn trash_place(trash: &Path, name: &str) -> Result<PathBuf, GitError>
         Ok(tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(trash)?.keep())
     };
     make().map_err(GitError::io("created", trash))
+}
+
+/// Makes a file that is there whole or not at all, by way of `aside`. Where that lies on another file system it is written in place.
+fn place_new(path: &Path, bytes: &[u8], aside: &Path) -> std::io::Result<()> {
+    std::fs::write(aside, bytes)?;
+    let linked = std::fs::hard_link(aside, path);
+    std::fs::remove_file(aside)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            File::create_new(path).and_then(|mut file| file.write_all(bytes))
+        }
+        linked => linked,
+    }
 }

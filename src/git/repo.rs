@@ -4,7 +4,9 @@
     reason = "reads and writes the git directory and the record's own files"
 )]
 
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -12,6 +14,7 @@ use git2::{ConfigLevel, ErrorClass, ErrorCode, Oid, Repository, RepositoryOpenFl
 
 use super::command::{Git, Scope};
 use super::fill::Queue;
+use super::share::Verified;
 use super::{GitError, RepoLock, Unsupported};
 use crate::failpoint::{self, Point};
 use crate::id::Sha;
@@ -41,6 +44,8 @@ struct Inner {
     admin: Mutex<()>,
     fills: Queue,
     signs: OnceLock<bool>,
+    attributes: OnceLock<Option<Vec<PathBuf>>>,
+    bases: Verified,
 }
 
 /// The locks that worktree administration needs: threads of this process queue in line, other processes by `flock`.
@@ -71,6 +76,8 @@ impl Repo {
             admin: Mutex::default(),
             fills: Queue::default(),
             signs: OnceLock::new(),
+            attributes: OnceLock::new(),
+            bases: Verified::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -144,6 +151,33 @@ impl Repo {
             .run()?;
         let signs = answer.line() == "true";
         Ok(*self.inner.signs.get_or_init(|| signs))
+    }
+
+    /// The files of attributes for all repositories, whether they are there or not; `None` where this git does not tell
+    /// (before 2.41). Asked once for the life of this value.
+    pub(super) fn attribute_files(&self) -> Result<Option<&[PathBuf]>, GitError> {
+        if let Some(known) = self.inner.attributes.get() {
+            return Ok(known.as_deref());
+        }
+        let mut files = Some(Vec::new());
+        for name in ["GIT_ATTR_GLOBAL", "GIT_ATTR_SYSTEM"] {
+            let answer = Git::new(self.scope(), "var").arg(name).accept(&[0, 1, 129]).run()?;
+            match (answer.code, &mut files) {
+                (0, Some(files)) => {
+                    let lines = answer.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+                    files.extend(lines.map(|line| PathBuf::from(OsStr::from_bytes(line))));
+                }
+                // There can be none.
+                (1, _) => {}
+                _ => files = None,
+            }
+        }
+        Ok(self.inner.attributes.get_or_init(|| files).as_deref())
+    }
+
+    /// The bases of lanes that this process has looked through.
+    pub(super) fn verified(&self) -> &Verified {
+        &self.inner.bases
     }
 
     /// The branch that the main worktree (or the bare repository) has checked out, without `refs/heads/`.

@@ -25,6 +25,7 @@ use super::repo::replace_file;
 use super::{GitError, Repo, Worktree};
 use crate::graph::Lfs;
 use crate::id::Sha;
+use crate::plan::Share;
 
 const FILE: &str = "shape.json";
 /// What agents' git is told, in the form of a config file.
@@ -46,6 +47,9 @@ pub struct Shape {
     /// Whether the network is not to be asked for submodules.
     #[serde(default)]
     pub offline: bool,
+    /// How its files are made, which is nothing to anybody once they are there.
+    #[serde(skip)]
+    pub share: Share,
 }
 
 impl Shape {

@@ -78,7 +78,7 @@ impl Repo {
             .iter()
             .map(|entry| DirtyFile { path: entry.path.to_string_lossy().into_owned(), kind: entry.kind() })
             .collect();
-        files.extend(self.dirty_in_modules(worktree)?);
+        files.extend(self.dirty_in_modules(worktree, against)?);
         Ok(TreeState { files })
     }
 
@@ -95,7 +95,7 @@ impl Repo {
     ) -> Result<Option<Sha>, GitError> {
         let private = Private::open(self, worktree)?;
         // New files there are what builds leave; were they needed, the gate will miss them.
-        let left = self.dirty_in_modules(worktree)?;
+        let left = self.dirty_in_modules(worktree, parent)?;
         let left = left.into_iter().filter(|file| file.kind != DirtyKind::Untracked);
         let paths: Vec<String> = left.map(|file| file.path).collect();
         if !paths.is_empty() {

@@ -1,6 +1,7 @@
 //! A lane's worktree: where it is, how git knows it, and where its HEAD is.
 #![expect(clippy::disallowed_methods, reason = "reads the git directory of a lane, never the lane itself")]
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -94,6 +95,27 @@ impl Repo {
             }
         }
         Ok(None)
+    }
+
+    /// Where worktrees are, or were, that git knows, with the links in their paths resolved.
+    pub fn known_worktrees(&self) -> Result<BTreeSet<PathBuf>, GitError> {
+        let mut known = BTreeSet::new();
+        for admin in admin_dirs(self.common_dir())? {
+            known.extend(path_of_admin(&admin)?.map(|path| resolved(&path)));
+        }
+        Ok(known)
+    }
+
+    /// Worktrees of which `git worktree prune` would forget that they were there: their folders are gone, and nobody locked them.
+    pub fn prunable(&self) -> Result<Vec<PathBuf>, GitError> {
+        let mut gone = Vec::new();
+        for admin in admin_dirs(self.common_dir())? {
+            let Some(path) = path_of_admin(&admin)? else { continue };
+            if !admin.join("locked").exists() && path.join(".git").symlink_metadata().is_err() {
+                gone.push(path);
+            }
+        }
+        Ok(gone)
     }
 
     /// Refuses a directory that is another repository's worktree: its `.git` says so, and so does that repository. A `.git`

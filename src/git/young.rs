@@ -17,7 +17,6 @@ use sha1::{Digest, Sha1};
 use super::GitError;
 use super::custody::GITLINK;
 use super::private::{Private, remove_file};
-use super::repo::replace_file;
 
 const MARK: &str = "young";
 
@@ -25,9 +24,15 @@ pub(super) fn is_marked(private: &Path) -> bool {
     private.join(MARK).exists()
 }
 
-/// Before the first file is made.
+/// Before the first file is made. It is not synced: after a power cut the index does not count anyway.
 pub(super) fn mark(private: &Path) -> Result<(), GitError> {
-    replace_file(&private.join(MARK), b"")
+    let path = private.join(MARK);
+    std::fs::File::create(&path).map(drop).map_err(GitError::io("written", &path))
+}
+
+/// Where no edit can have the time of the making.
+pub(super) fn unmark(private: &Path) -> Result<(), GitError> {
+    remove_file(&private.join(MARK))
 }
 
 /// Whether some file was changed in a way that git would not see. Takes the mark away once that cannot be any more.
@@ -62,13 +67,13 @@ pub(super) fn hides_an_edit(private: &Private<'_>) -> Result<bool, GitError> {
         }
     }
     if now.tv_sec > youngest {
-        remove_file(&private.dir().join(MARK))?;
+        unmark(private.dir())?;
     }
     Ok(false)
 }
 
 /// Whether the sum at the end fits; libgit2 believes the counts of a torn index and asks for memory for them.
-fn is_whole(index: &[u8]) -> bool {
+pub(super) fn is_whole(index: &[u8]) -> bool {
     index.split_last_chunk::<20>().is_some_and(|(content, sum)| Sha1::digest(content)[..] == *sum)
 }
 

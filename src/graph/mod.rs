@@ -44,7 +44,7 @@ pub use model::{
     Command, CommitPolicy, Defaults, DiffPolicy, Gate, Graph, Handoff, MergePolicy, Millis, PromptBy, Retry,
     RetryOn, Task, Teardown, Verb, Workstream, lane_needs,
 };
-pub use parse::{ProjectDefaults, Source, parse};
+pub use parse::{ProjectDefaults, Source, digest, parse};
 pub use reference::graph_page;
 pub use role::{REVIEWER, Role, RoleSource};
 pub use when::{Condition, OUTCOMES, Operand, When};

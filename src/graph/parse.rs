@@ -116,7 +116,8 @@ fn place_of(error: &toml::de::Error) -> usize {
     error.span().map_or(0, |span| span.start)
 }
 
-pub(super) fn digest(text: &str) -> String {
+/// The digest by which a plan knows the text that it was made from.
+pub fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("a string takes every text");
         hex

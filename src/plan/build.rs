@@ -71,6 +71,7 @@ pub fn build(graph: &Graph, inputs: &Inputs) -> Result<Plan, PlanError> {
             github: inputs.github.clone(),
             ports: inputs.ports,
             warm: inputs.warm,
+            share: inputs.share,
         },
         roles: graph.roles.clone(),
         lanes,

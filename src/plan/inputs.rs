@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{ForgeKind, GitHubPlace, Identity, PortRange, RemotePlan};
+use super::{ForgeKind, GitHubPlace, Identity, PortRange, RemotePlan, Share};
 use crate::graph::{AgentDef, Furnishing, Gate, Graph, Handoff, Millis};
 use crate::id::{AgentName, LaneId, RunNo, Sha};
 
@@ -65,6 +65,8 @@ pub struct Inputs {
     pub lanes: Furnishing,
     /// How many lanes that cannot begin yet have their worktree already.
     pub warm: u32,
+    /// Whether lanes share their files with others of the same commit.
+    pub share: Share,
 }
 
 impl Inputs {
@@ -103,6 +105,7 @@ impl Inputs {
             ports: PortRange::DEFAULT,
             lanes: Furnishing::default(),
             warm: 0,
+            share: Share::Auto,
         }
     }
 }

@@ -16,7 +16,7 @@ pub use index::{Index, LaneIx, TaskIx};
 pub use inputs::{Inputs, LaneBase};
 pub use model::{
     ForgeKind, GitHubPlace, Identity, LanePlan, NoPortRange, PLAN_SCHEMA, Places, Plan, PlanSource,
-    PortRange, RemotePlan, ReviewPlan, Settings, TaskPlan, Work,
+    PortRange, RemotePlan, ReviewPlan, Settings, Share, TaskPlan, Work,
 };
 pub use names::{
     custody_ref, gate_worktree, integration_branch, pr_marker, revert_branch, revert_marker, review_worktree,

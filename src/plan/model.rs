@@ -131,11 +131,32 @@ pub struct Settings {
     /// How many lanes that cannot begin yet have their worktree already.
     #[serde(default, skip_serializing_if = "is_none")]
     pub warm: u32,
+    /// Whether lanes share their files with others of the same commit.
+    #[serde(default, skip_serializing_if = "Share::is_default")]
+    pub share: Share,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
 fn is_none(warm: &u32) -> bool {
     *warm == 0
+}
+
+/// Whether lanes share their files with others of the same commit, until one of them changes them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Share {
+    /// Where the file system has snapshots of whole trees.
+    #[default]
+    Auto,
+    /// Every lane has files of its own.
+    Never,
+}
+
+impl Share {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The ports that lanes may be given.

@@ -190,6 +190,7 @@ impl Context {
             submodules: furnish.submodules.unwrap_or(true),
             lfs: furnish.lfs.unwrap_or_default(),
             offline: self.plan.remote.as_ref().is_some_and(|remote| !remote.push),
+            share: self.plan.settings.share,
         }
     }
 

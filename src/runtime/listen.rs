@@ -66,6 +66,14 @@ impl Orchestrator {
         }
     }
 
+    /// Puts the noticeboard up before anything is begun: where there is no place for it, no attempt is worth its while.
+    pub(super) fn put_up_first(&mut self) -> Result<(), RuntimeError> {
+        match self.context.board.put_up(&[]).map(drop) {
+            Err(error @ BoardError::InTheWay { .. }) => Err(error.into()),
+            _ => self.put_up(),
+        }
+    }
+
     /// Puts up what is missing of the noticeboard and watches it.
     pub(super) fn put_up(&mut self) -> Result<(), RuntimeError> {
         let lanes: Vec<_> = self.context.plan.lanes.iter().map(|l| l.id.clone()).collect();
@@ -226,13 +234,42 @@ fn is_passing(error: &BoardError) -> bool {
     }
 }
 
-/// Whether the directory was deleted, so that nothing will tell when it comes back.
+/// Whether the directory was deleted, so that nothing will tell when it comes back. Where a link or a file stands in its place or
+/// on the way to it, looking again soon does not help: the slow rescan sees when that is gone.
 fn is_missing(error: &WatchError) -> bool {
-    matches!(error, WatchError::Gone { dir } if dir.symlink_metadata().is_err())
+    let WatchError::Gone { dir } = error else { return false };
+    let standing = dir.ancestors().find_map(|part| part.symlink_metadata().ok());
+    dir.symlink_metadata().is_err() && standing.is_some_and(|found| found.is_dir())
 }
 
 static EMPTY: BTreeSet<String> = BTreeSet::new();
 
 pub(super) fn live_now(closed: &BTreeSet<String>) -> Settle<'_> {
     Settle::Live { closed, now: SystemTime::now(), quiet: SETTLED }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests look at real files")]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn p24_a_dangling_link_in_the_noticeboard_is_not_looked_at_for_ever() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let attempt = dir.path().join("tasks/types/1");
+        let missing = || is_missing(&WatchError::Gone { dir: attempt.join("signals") });
+        assert!(missing(), "it may come back any moment");
+        fs::create_dir_all(attempt.parent().expect("a parent")).expect("made");
+        assert!(missing());
+        symlink(dir.path().join("nowhere"), &attempt).expect("a link");
+        assert!(!missing());
+        fs::create_dir(dir.path().join("nowhere")).expect("made");
+        assert!(!missing(), "nothing is made beyond a link");
+        fs::remove_file(&attempt).expect("removed");
+        fs::create_dir_all(attempt.join("signals")).expect("made");
+        assert!(!missing());
+    }
 }

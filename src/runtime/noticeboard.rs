@@ -225,7 +225,7 @@ pub(super) fn requests(
     let accepted = found.accepted.into_iter().map(|request| {
         let file = std::ffi::OsString::from(&request.file);
         let input = match control_of(plan, state, &request) {
-            Ok(verb) => Input::Control(Control { id: request.file, by: request.by, verb }),
+            Ok(verb) => Input::Control(Control { id: request.file, by: asker(request.by), verb }),
             Err(reason) => Input::BadControl { name: request.file, reason },
         };
         (file, input)
@@ -235,6 +235,11 @@ pub(super) fn requests(
         .into_iter()
         .map(|r| (r.file, Input::BadControl { name: r.name, reason: r.reason.to_string() }));
     Ok(accepted.chain(rejected).collect())
+}
+
+/// Whoever only touched a file has not said who they are.
+fn asker(by: String) -> String {
+    if by.is_empty() { "somebody".to_owned() } else { by }
 }
 
 fn control_of(plan: &Plan, state: &State, request: &signal::Request) -> Result<ControlVerb, String> {

@@ -8,7 +8,9 @@ use super::{Project, RuntimeError};
 use crate::git::Remote;
 use crate::graph::{AgentDef, Furnishing, Gate, Graph, Handoff, Millis, Workstream};
 use crate::id::{AgentName, LaneId, RunNo, Sha};
-use crate::plan::{self, ForgeKind, GitHubPlace, Identity, Inputs, LaneBase, Plan, PortRange, RemotePlan};
+use crate::plan::{
+    self, ForgeKind, GitHubPlace, Identity, Inputs, LaneBase, Plan, PortRange, RemotePlan, Share,
+};
 
 /// Choices from the layers of configuration around the graph; `None` leaves the default.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +37,8 @@ pub struct Config {
     pub lanes: Furnishing,
     /// How many lanes that cannot begin yet have their worktree already.
     pub warm: u32,
+    /// Whether lanes share their files with others of the same commit.
+    pub share: Share,
     /// The root of all worktrees; `.worktrees` in the repository by default.
     pub worktrees: Option<PathBuf>,
     /// Neither fetch nor push.
@@ -100,6 +104,7 @@ pub fn prepare(
             ports: config.ports.unwrap_or_default(),
             lanes: config.lanes.clone(),
             warm: config.warm,
+            share: config.share,
         },
     )?)
 }

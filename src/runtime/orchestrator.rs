@@ -198,7 +198,7 @@ impl Orchestrator {
             awaited: None,
             unasked: false,
         };
-        booted.put_up()?;
+        booted.put_up_first()?;
         Ok(booted)
     }
 

@@ -183,7 +183,11 @@ fn facts(watched: &[Watched], news: &PrNews) -> Vec<Draft> {
     }));
     match (&pull.merged, &pull.closed) {
         (Some(merged), _) => {
-            let event = PrMerged { commit: merged.sha.clone(), by: merged.by.clone() };
+            let event = PrMerged {
+                commit: merged.sha.clone(),
+                by: merged.by.clone(),
+                head: Some(pull.head_sha.clone()),
+            };
             facts.push(Draft::world(subject(), event));
         }
         (None, Some(closed)) => facts.push(Draft::world(subject(), PrClosed { by: closed.by.clone() })),

@@ -28,7 +28,16 @@ pub(super) fn make_dir(root: &Path, path: &Path) -> Result<Stood, BoardError> {
             outcome => return outcome.map_err(|e| BoardError::io(Deed::Create, path, e)),
         }
     }
-    try_make_dir(root, path).map_err(|e| BoardError::io(Deed::Create, path, e))
+    try_make_dir(root, path).map_err(|e| match above(root) {
+        Some(path) if e.kind() != io::ErrorKind::NotFound => BoardError::InTheWay { path },
+        _ => BoardError::io(Deed::Create, path, e),
+    })
+}
+
+/// What stands at `root`, or above it, and leads to no directory: a file, or a link to nothing.
+fn above(root: &Path) -> Option<PathBuf> {
+    let standing = root.ancestors().find(|part| part.symlink_metadata().is_ok())?;
+    (!standing.is_dir()).then(|| standing.to_path_buf())
 }
 
 fn try_make_dir(root: &Path, path: &Path) -> io::Result<Stood> {

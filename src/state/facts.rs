@@ -129,6 +129,7 @@ impl State {
         self.lanes[lane].checks.retain(|check| check.name != CHECK_ORIGIN);
         self.lanes[lane].landed.extend(lands);
         for (up, tip) in brings {
+            self.lanes[lane].stale.remove(&up);
             self.lanes[lane].contains.insert(up, tip);
         }
     }
@@ -137,6 +138,9 @@ impl State {
         let lane_ix = self.lane_of(at)?;
         let index = std::sync::Arc::clone(&self.index);
         let lane = &mut self.lanes[lane_ix];
+        if let Event::PrMerged(event) = event {
+            lane.was_shown(event.head.as_ref());
+        }
         match event {
             Event::LaneProvisioned(event) => {
                 if let Some(parent) = index.parent[lane_ix] {
@@ -201,7 +205,11 @@ impl State {
                     pr.closed_by = Some(format!("{}, who merged it into `{}` instead", event.by, pr.base));
                 }
             }
-            Event::PrMerged(event) if index.parent[lane_ix].is_none() && lane.shows_a_part() => {
+            // A nested lane is merged by Laneway alone, exactly as it stands, unless it is merged on GitHub.
+            Event::PrMerged(event)
+                if (index.parent[lane_ix].is_none() || self.plan.settings.github.is_some())
+                    && lane.shows_a_part() =>
+            {
                 // It may be told twice, by who looked and by who was told.
                 lane.parts.retain(|part| part.landed != event.commit);
                 let (number, head) = match lane.pr.take() {

@@ -207,6 +207,8 @@ pub struct Lane {
     pub past: u32,
     /// What its forge was asked for in vain: it may have been done although nobody was told.
     pub failed_on_forge: BTreeSet<ForgeStep>,
+    /// Lanes that have taken work back which this one holds and did not give back with them. It takes them in anew.
+    pub stale: BTreeSet<LaneIx>,
 }
 
 /// Whether the worktree of a lane that has not begun is there.
@@ -287,6 +289,7 @@ impl Default for Lane {
             parts: Vec::new(),
             past: 0,
             failed_on_forge: BTreeSet::new(),
+            stale: BTreeSet::new(),
         }
     }
 }
@@ -309,6 +312,15 @@ impl Lane {
     pub fn rounds(&self) -> u32 {
         let parts = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
         self.resets.saturating_add(self.past).saturating_add(parts)
+    }
+
+    /// Its pull request showed `head` when it was merged; what the run does not know of says nothing.
+    pub(super) fn was_shown(&mut self, head: Option<&Sha>) {
+        let (tip, Some(pr), Some(head)) = (&self.tip, &mut self.pr, head) else { return };
+        if *head != pr.tip && (tip.as_ref() == Some(head) || pr.earlier.contains(head)) {
+            let before = std::mem::replace(&mut pr.tip, head.clone());
+            pr.earlier.insert(before);
+        }
     }
 
     /// Whether its pull request shows less than it has by now.

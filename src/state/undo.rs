@@ -134,12 +134,11 @@ impl State {
             if let Some(holder) = self.takes_in(ix) {
                 return Err(UndoRefusal::TakenIn { lane, holder });
             }
-            let outer = self.index.parent[ix].and_then(|parent| lanes.get(&parent));
-            if let Some(outer) = outer.filter(|outer| matches!(outer.undo, LaneUndo::TakeBack { .. }))
-                && now.status == LaneStatus::Merged
-                && self.plan.settings.github.is_some()
+            if let Some(parent) =
+                self.index.parent[ix].filter(|&parent| self.stays_on_github(ix, parent, lanes))
             {
-                return Err(UndoRefusal::NestedOnGitHub { lane, parent: outer.lane.clone() });
+                let parent = self.plan.lanes[parent].id.clone();
+                return Err(UndoRefusal::NestedOnGitHub { lane, parent });
             }
             let merges =
                 |effect: &Effect| matches!(effect, Effect::MergePr { .. } | Effect::CheckMerged { .. });
@@ -150,6 +149,15 @@ impl State {
         Ok(())
     }
 
+    /// Whether GitHub has merged the lane, or a part of it, into `parent`, which does not go as a whole.
+    fn stays_on_github(&self, lane: LaneIx, parent: LaneIx, lanes: &BTreeMap<LaneIx, UndoLane>) -> bool {
+        let (now, outer) = (&self.lanes[lane], lanes.get(&parent));
+        let forward = outer.is_some_and(|outer| matches!(outer.undo, LaneUndo::TakeBack { .. }));
+        let merged = now.status == LaneStatus::Merged && forward;
+        let in_part = !now.parts.is_empty() && (forward || outer.is_none());
+        self.plan.settings.github.is_some() && (merged || in_part)
+    }
+
     /// The lane into which the work of this one is on its way.
     fn takes_in(&self, lane: LaneIx) -> Option<LaneId> {
         let id = &self.plan.lanes[lane].id;
@@ -158,9 +166,17 @@ impl State {
             Effect::Provision { .. } => self.index.parent[holder] == Some(lane),
             _ => false,
         };
+        // An attempt that merges it where that conflicted brings it with its landing.
+        let resolves = |holder: LaneIx| {
+            self.live_tasks(holder).any(|task| {
+                let resolved = self.tasks[task].attempt().and_then(|attempt| attempt.resolves.as_ref());
+                resolved.is_some_and(|resolved| resolved.brings.iter().any(|(up, _)| *up == lane))
+            })
+        };
         let mut lanes = self.lanes.iter().enumerate();
         let holder = lanes.find(|(holder, other)| {
-            other.step.as_ref().is_some_and(|step| step.is_in_flight() && brings(*holder, &step.effect))
+            let goes = |step: &super::Step| step.is_in_flight() && brings(*holder, &step.effect);
+            other.step.as_ref().is_some_and(goes) || resolves(*holder)
         });
         holder.map(|(holder, _)| self.plan.lanes[holder].id.clone())
     }

@@ -71,7 +71,10 @@ impl State {
         state.undo = None;
         state.tip = event.tip.clone().or(state.tip.take());
         state.contains.retain(|up, _| !gone.contains(up));
-        state.contains.extend(held);
+        for (up, tip) in held {
+            state.stale.remove(&up);
+            state.contains.insert(up, tip);
+        }
         state.unresolved = None;
         state.given_up = None;
     }
@@ -83,6 +86,10 @@ impl State {
         for lane in 0..self.lanes.len() {
             if going.contains(&lane) || !self.is_undone_by(lane, request) {
                 continue;
+            }
+            if lane == at {
+                let gave_back = self.gave_back(lane, request);
+                self.lanes[lane].stale.extend(gave_back);
             }
             self.give_undo_up(lane);
             let remark = if lane == at {
@@ -118,6 +125,15 @@ impl State {
         }
     }
 
+    /// The lanes that this one was to follow and that have given back already what it holds of them.
+    fn gave_back(&self, lane: LaneIx, request: &str) -> Vec<LaneIx> {
+        let Some(LaneUndo::TakeBack { from }) = self.lanes[lane].undo.as_ref().map(|undo| &undo.how) else {
+            return Vec::new();
+        };
+        let ups = from.iter().filter_map(|up| self.index.lane(up));
+        ups.filter(|&up| !self.is_undone_by(up, request)).collect()
+    }
+
     fn is_undone_by(&self, lane: LaneIx, request: &str) -> bool {
         self.lanes[lane].undo.as_ref().is_some_and(|undo| undo.request == request && !undo.done)
     }
@@ -132,7 +148,8 @@ impl State {
     /// The lane stays as it is.
     pub(super) fn give_undo_up(&mut self, lane: LaneIx) {
         self.lanes[lane].undo = None;
-        self.lanes[lane].step = None;
+        // What is being done to it by now is another's, and its answer is still to come.
+        self.lanes[lane].step.take_if(|step| !step.is_in_flight());
         for &task in &self.index.tasks_of[lane] {
             let task = &mut self.tasks[task];
             if task.reset_wanted.take().is_some() {

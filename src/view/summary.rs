@@ -38,7 +38,11 @@ pub fn exit_class(state: &State) -> Outcome {
 /// The closing words: how each lane ended, what failed and where its log is, what waits for a person.
 pub fn summary(plan: &Plan, state: &State) -> String {
     let mut out = String::new();
-    let status = state.run.status.map_or("not started", RunStatus::word);
+    let status = match state.run.status {
+        // A summary is of what nobody carries any more.
+        Some(RunStatus::Running) if state.run.interrupts > 0 => "interrupted",
+        status => status.map_or("not started", RunStatus::word),
+    };
     let why =
         state.run.reason.as_deref().map_or(String::new(), |why| format!(": {}", one_line(why, REASON_SHOWN)));
     put(&mut out, format_args!("graph {}, run {}: {status}{why}", plan.graph, plan.run));

@@ -206,7 +206,7 @@ fn a_review_lane_waits_for_its_merge_and_says_what_comes_first() {
     story.provision("web").tell(Subject::lane(&lane("web")), synced).land("page", 21).open("web", 2);
     assert_eq!(kinds(&story), [("merge", "laneway pr merge 2".to_owned())]);
     assert!(waiting(&story.plan, &story.state)[0].question.contains("after lane `api`"));
-    let merged = PrMerged { commit: sha(99), by: "laneway".into() };
+    let merged = PrMerged { commit: sha(99), by: "laneway".into(), head: None };
     story
         .tell(Subject::lane(&lane("api")), merged)
         .lane_to("api", LaneStatus::Merged, None)
@@ -251,7 +251,7 @@ fn ar22_only_the_lane_that_failed_by_itself_is_to_be_retried() {
 #[test]
 fn a_loss_is_said_and_does_not_undo_an_achievement() {
     let mut story = half_way();
-    let merged = PrMerged { commit: sha(99), by: "laneway".into() };
+    let merged = PrMerged { commit: sha(99), by: "laneway".into(), head: None };
     story.tell(Subject::lane(&lane("api")), merged).lane_to("api", LaneStatus::Merged, None);
     story.tell(Subject::default(), LossRecorded { what: "the watch overflowed".into() });
     story.provision("web").land("page", 21).open("web", 2).run_to(RunStatus::Completed, None);

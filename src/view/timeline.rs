@@ -195,7 +195,9 @@ fn lane_text(event: &Event) -> Option<String> {
         Event::LaneSynced(e) => {
             let from: Vec<String> =
                 e.upstream.iter().map(|(lane, tip)| format!("{lane} at {}", tip.short())).collect();
-            format!("took in {}; now at {}", from.join(", "), e.tip.short())
+            // What lanes have brought is named; else it was the target, or what came to the branch on origin.
+            let from = if from.is_empty() { "what is new".to_owned() } else { from.join(", ") };
+            format!("took in {from}; now at {}", e.tip.short())
         }
         Event::LaneRemoved(e) if e.remarks.is_empty() => "worktrees removed".to_owned(),
         Event::LaneRemoved(e) => format!("worktrees removed, but {}", said(&e.remarks.join("; "))),

@@ -3,11 +3,13 @@
 use serde::Serialize;
 
 use super::plain::one_line;
-use crate::event::{AttemptStatus, CheckStatus, FailureKind, LaneStatus, RunStatus, TaskStatus, named};
-use crate::graph::MergePolicy;
+use crate::event::{
+    AttemptStatus, CHECK_MERGEABLE, CheckStatus, FailureKind, LaneStatus, RunStatus, TaskStatus, named,
+};
+use crate::graph::{DiffPolicy, MergePolicy};
 use crate::id::{LaneId, TaskId};
-use crate::plan::{LaneIx, Plan};
-use crate::state::{Attempt, Lane, State};
+use crate::plan::{LaneIx, Plan, Work};
+use crate::state::{Attempt, Check, Lane, State};
 
 /// How much of an agent's or a tool's words is shown, in characters.
 const WORDS_SHOWN: usize = 2000;
@@ -65,6 +67,7 @@ pub struct Waiting {
 pub fn waiting(plan: &Plan, state: &State) -> Vec<Waiting> {
     let mut out = answers(plan, state);
     out.extend(undone(plan, state));
+    out.extend(undoing(plan, state));
     for lane in 0..plan.lanes.len() {
         out.extend(lane_waits(plan, state, lane));
     }
@@ -78,6 +81,22 @@ pub fn waiting(plan: &Plan, state: &State) -> Vec<Waiting> {
 
 fn of_run(kind: WaitingKind, question: &str, hint: &str) -> Waiting {
     Waiting { kind, lane: None, task: None, question: question.to_owned(), hint: hint.to_owned() }
+}
+
+/// Resets that are under way and wait for nobody: only a process that carries the run goes on with them.
+fn undoing<'a>(plan: &'a Plan, state: &'a State) -> impl Iterator<Item = Waiting> + 'a {
+    let lanes = plan.lanes.iter().zip(&state.lanes);
+    let goes_on = lanes.filter(|(_, lane)| {
+        let undo = lane.undo.as_ref().filter(|undo| !undo.done);
+        undo.is_some_and(|undo| !state.undo_waits_for_person(&undo.request))
+    });
+    goes_on.take(1).map(|(lane, _)| Waiting {
+        kind: WaitingKind::Attention,
+        lane: Some(lane.id.clone()),
+        task: None,
+        question: format!("the reset of lane `{}` is under way", lane.id),
+        hint: format!("laneway resume {}, unless it is being carried", plan.graph),
+    })
 }
 
 /// Tasks that were undone: to be done again, or to be gone on without.
@@ -200,13 +219,15 @@ fn pull_request_waits(plan: &Plan, state: &State, ix: LaneIx) -> Option<(Waiting
         return None;
     }
     let first = unmerged_upstream(state, ix).map(|up| &plan.lanes[up].id);
+    let again = done_anew(plan, state, ix);
     if plan.lanes[ix].merge == MergePolicy::Review {
         let after = first.map_or(String::new(), |up| format!(", after lane `{up}`"));
         let known = troubles(lane).map_or(String::new(), |(_, why, _)| format!("; {why}"));
         let question = format!("{name} awaits review and merge{after}{known}: {}", pr.at.url);
-        return Some((WaitingKind::Merge, question, merge));
+        return Some((WaitingKind::Merge, question, again.unwrap_or(merge)));
     }
     if let Some((kind, why, hint)) = troubles(lane) {
+        let hint = hint.or(again);
         return Some((
             kind,
             format!("{name} is not merged by itself: {why}"),
@@ -218,6 +239,30 @@ fn pull_request_waits(plan: &Plan, state: &State, ix: LaneIx) -> Option<(Waiting
         return Some((WaitingKind::Merge, question, merge));
     }
     None
+}
+
+/// How a lane that conflicts with its target goes on where no agent can be asked to resolve that: what its commands did is taken
+/// back, and they do it again on what the target has by then.
+fn done_anew(plan: &Plan, state: &State, ix: LaneIx) -> Option<String> {
+    let fails = |check: &&Check| check.status == CheckStatus::Fail && check.name == CHECK_MERGEABLE;
+    state.lanes[ix].checks.iter().find(fails)?;
+    let tasks = &state.index().tasks_of[ix];
+    let mut wrote = tasks
+        .iter()
+        .filter(|&&t| state.tasks[t].status == TaskStatus::Merged && plan.tasks[t].diff != DiffPolicy::None);
+    if wrote.any(|&t| matches!(plan.tasks[t].work, Work::Agent { .. })) {
+        return None;
+    }
+    // What is built on these is undone with them.
+    let first = tasks.iter().filter(|&&t| !plan.tasks[t].needs.iter().any(|need| is_in(plan, ix, need)));
+    let first: Vec<&TaskId> = first.map(|&t| &plan.tasks[t].id).collect();
+    let resets = first.iter().map(|id| format!("laneway reset task {id}")).collect::<Vec<_>>().join(", ");
+    let lane = &plan.lanes[ix].id;
+    (!first.is_empty()).then(|| format!("{resets}, then laneway retry --lane {lane}, then laneway resume"))
+}
+
+fn is_in(plan: &Plan, ix: LaneIx, task: &TaskId) -> bool {
+    plan.tasks.iter().any(|other| other.id == *task && other.lane == plan.lanes[ix].id)
 }
 
 /// What keeps Laneway from merging a lane by itself, with the command to run where it is not the merge.

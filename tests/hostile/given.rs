@@ -59,10 +59,24 @@ fn p24_what_is_no_file_is_refused_as_configuration_and_as_graph_and_not_waited_f
             let told = refused(&scratch, &["run", graph, "--json"], kind != "binary");
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
             assert!(told.contains(&name) && told.contains(word), "{kind} at {}: {told}", path.display());
+            scratch.laneway(&["run", graph]).code(2);
             fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).expect("removed");
         }
     }
     scratch.laneway(&["check", "graphs/given.toml"]).success();
+}
+
+#[test]
+fn p24_where_the_noticeboard_has_no_place_a_run_ends_before_any_attempt_and_says_what_to_move() {
+    let scratch = Scratch::new();
+    scratch.write("graphs/given.toml", GRAPH);
+    let board = scratch.repo().join(".laneway");
+    std::os::unix::fs::symlink("/nowhere/at/all", &board).expect("a link");
+    let refused = scratch.laneway(&["run", "graphs/given.toml"]).code(4);
+    let named = format!("{} is not a directory; move it away", board.display());
+    assert!(refused.stderr().contains(&named), "{}", refused.text());
+    fs::remove_file(&board).expect("removed");
+    scratch.laneway(&["run", "graphs/given.toml"]).success();
 }
 
 #[test]

@@ -181,6 +181,11 @@ fn ar23_a_graph_that_is_edited_while_it_runs_is_frozen_and_its_drift_is_said() {
         assert!(answer.text().contains(what), "{}", answer.text());
         assert!(answer.stderr().contains("has changed since run 1 began"), "{}", answer.text());
     }
+    let resumed = scratch.laneway(&["resume", "held"]).success();
+    assert!(resumed.stderr().contains("has changed since run 1 began"), "{}", resumed.text());
+    fs::write(&file, &text).expect("a writable repository");
+    let resumed = scratch.laneway(&["resume", "held"]).success();
+    assert!(!resumed.stderr().contains("has changed"), "{}", resumed.text());
     let status = scratch.status("held");
     status.expect("completed", &[("default", "pr_created")], &[("work", "merged")]);
     scratch.laneway(&["verify", "held"]).success();

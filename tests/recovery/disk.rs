@@ -20,6 +20,43 @@ fn on_small_disk(scratch: &Scratch, size: &str, script: &str) -> Option<Output> 
     Some(scratch.program("unshare", &["-rm", "sh", "-c", &all], &[]))
 }
 
+/// Set in the process that runs on btrfs.
+const BTRFS: &str = "LANEWAY_TEST_BTRFS";
+
+pub(super) fn is_on_btrfs() -> bool {
+    std::env::var_os(BTRFS).is_some()
+}
+
+/// Runs a test of this program once more, with its repositories on a btrfs of its own. Where the system does not let us, that is
+/// said and nothing is tested.
+#[track_caller]
+pub(super) fn on_btrfs(test: &str) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (image, mount) = (dir.path().join("image"), dir.path().join("disk"));
+    fs::File::create(&image).and_then(|file| file.set_len(1 << 30)).expect("room for a sparse file");
+    fs::create_dir(&mount).expect("a new directory");
+    let mounting = format!(
+        "mkfs.btrfs -q -f '{0}'; mount -o loop '{0}' '{1}'; btrfs subvolume create '{1}/probe'",
+        image.display(),
+        mount.display()
+    );
+    // The mount goes with the last process in the namespace.
+    let there = |script: &str| {
+        let mut shell = std::process::Command::new("unshare");
+        shell.args(["-m", "sh", "-ec"]).arg(format!("{mounting}; {script}"));
+        shell.env(BTRFS, &mount).env("TMPDIR", &mount).output().expect("unshare is there")
+    };
+    if !there("true").status.success() {
+        eprintln!("skipped: no btrfs can be made and mounted here");
+        return;
+    }
+    let this = std::env::current_exe().expect("this program");
+    let output = there(&format!("exec '{}' --exact {test} --nocapture", this.display()));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("1 passed"), "{said}");
+}
+
 #[test]
 fn a18_a_run_whose_disk_is_full_says_so_loses_nothing_and_goes_on_when_there_is_room() {
     let scratch = crate::harness::Setup::new().without_origin().make();
@@ -71,4 +108,30 @@ fn a18_a_setup_that_fails_for_want_of_room_is_no_failed_setup() {
     assert!(!text.contains("second:"), "{text}");
     assert!(text.contains("\"name\":\"setup\",\"status\":\"pass\""), "{text}");
     assert!(!text.contains("\"name\":\"setup\",\"status\":\"fail\""), "{text}");
+}
+
+#[test]
+fn p10_p11_lanes_on_btrfs_share_their_files_and_doctor_and_gc_say_so() {
+    if !is_on_btrfs() {
+        return on_btrfs("recovery::disk::p10_p11_lanes_on_btrfs_share_their_files_and_doctor_and_gc_say_so");
+    }
+    let scratch = Scratch::new();
+    let laneway = |arguments: &[&str]| scratch.laneway(arguments).success().text();
+    assert!(laneway(&["doctor"]).contains("their files are shared"));
+    let bases = || fs::read_dir(scratch.repo().join(".git/laneway/bases")).map_or(0, Iterator::count);
+
+    // The setting that says no is heard.
+    scratch.write("laneway.toml", "[lanes]\nshare = \"never\"\n");
+    assert!(laneway(&["doctor"]).contains("not shared: `share` is \"never\""));
+    laneway(&["run", "graphs/quickstart.toml"]);
+    assert_eq!(bases(), 0);
+    fs::remove_file(scratch.repo().join("laneway.toml")).expect("it was written");
+    laneway(&["run", "graphs/quickstart.toml", "--fresh"]);
+    assert!(bases() > 1, "the lock and a base");
+
+    let gone = scratch.laneway(&["gc", "--older-than", "0d", "--yes", "--json"]).success().json();
+    let shared = |item: &&serde_json::Value| item["kind"] == "shared" && item["fate"] == "gone";
+    assert!(gone["items"].as_array().expect("items").iter().any(|item| shared(&item)), "{gone:#}");
+    assert_eq!(bases(), 1, "the lock stays");
+    laneway(&["verify", "quickstart"]);
 }

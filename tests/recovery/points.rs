@@ -15,6 +15,7 @@ use std::fmt;
 
 use laneway::failpoint::Point;
 
+use super::disk;
 use super::ground::{Done, End, Ground, Place};
 use super::interlude::Interlude;
 use crate::harness::Output;
@@ -56,6 +57,8 @@ const WRITES: &[Point] = &[
     Point::WorktreeDir,
     Point::WorktreeAdmin,
     Point::WorktreeFiles,
+    Point::BaseMake,
+    Point::SnapshotMake,
     Point::GitFile,
     Point::CommitWrite,
     Point::RefMove,
@@ -250,7 +253,7 @@ courses! {
     a06_a19_p19_commands_at_its_points: "commands", 0, Local, ["journal.durable", "process.start", "process.started"];
     a06_a19_p19_concerns_at_its_points: "concerns", 0, Local, ["ref.files", "pr.merge", "ref.move"];
     a06_a19_p19_conditions_at_its_points: "conditions", 0, Local, ["journal.sync", "status.write"];
-    a06_a19_p19_conflict_at_its_points: "conflict", 0, Local, ["custody.keep", "custody.kept"];
+    a06_a19_p19_conflict_at_its_points: "conflict", 0, Local, ["effect.begin", "board.write"];
     a06_a19_p19_diamond_auto_at_its_points: "diamond-auto", 0, Local, ["pr.merged", "ref.deleted"];
     a06_a19_p19_diamond_auto_on_github_at_its_points: "diamond-auto", 0, GitHub, ["pr.comment", "github.send", "pr.commented"];
     a06_a19_p19_diamond_review_at_its_points: "diamond-review", 0, Local, ["pr.update", "shelf.write"];
@@ -260,7 +263,7 @@ courses! {
     ];
     a06_a19_p19_failure_isolated_at_its_points: "failure-isolated", 1, Local, ["effect.done", "journal.write"];
     a06_a19_p19_fan_in_at_its_points: "fan-in", 0, Local, ["worktree.ready", "commit.written"];
-    a06_a19_p19_gate_retry_at_its_points: "gate-retry", 0, Local, ["effect.begin", "board.write"];
+    a06_a19_p19_gate_retry_at_its_points: "gate-retry", 0, Local, ["custody.keep", "custody.kept"];
     a06_a19_p19_handover_at_its_points: "handover", 0, Local, ["seal.index", "seal.copy"];
     a06_a19_p19_loop_at_its_points: "loop", 0, Local, ["seal.done", "commit.write"];
     a06_a19_p19_nested_at_its_points: "nested", 0, Local, ["ref.delete", "remove.lane", "shelf.rename"];
@@ -325,12 +328,25 @@ fn a19_p19_a_request_is_carried_out_once_wherever_its_taker_dies() {
     }
 }
 
+/// The points that only lanes on btrfs pass.
+const OF_SNAPSHOTS: [&str; 6] =
+    ["base.made", "base.make", "base.written", "snapshot.make", "snapshot.made", "snapshot.taken"];
+
+#[test]
+fn a06_a19_p16_p19_lanes_that_are_snapshots_at_their_points() {
+    if disk::is_on_btrfs() {
+        return Course { graph: "parallel", code: 0, place: Place::Local, points: &OF_SNAPSHOTS }.sweep();
+    }
+    disk::on_btrfs("recovery::points::a06_a19_p16_p19_lanes_that_are_snapshots_at_their_points");
+}
+
 #[test]
 fn every_point_is_passed_by_a_shipped_graph() {
     let tried: BTreeSet<&str> = COURSES
         .iter()
         .flat_map(|course| course.points)
         .chain(&OF_REQUESTS)
+        .chain(&OF_SNAPSHOTS)
         .copied()
         .chain([OF_TOUCHES])
         .collect();

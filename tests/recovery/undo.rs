@@ -70,6 +70,12 @@ fn ar25_a_reset_that_is_killed_anywhere_comes_to_the_same_end() {
             let output =
                 scratch.program("laneway", &reset, &[("LANEWAY_TEST_CRASH_AFTER", &point.to_string())]);
             assert!(output.crashed(), "{output:?}");
+            if point == before + 2 {
+                let waits = scratch.laneway(&["waiting", "undo"]).success().text();
+                expect_parts(&waits, &["is under way", "laneway resume undo"]);
+                let again = scratch.laneway(&reset).all();
+                expect_parts(&again, &["laneway resume undo"]);
+            }
             // A run with undone tasks is blocked.
             _ = scratch.laneway(&["resume", "undo"]).code(1);
             assert_eq!(end(&scratch), undisturbed, "{what:?} after event {point}");
@@ -151,4 +157,28 @@ fn ar25_a_reset_whose_pull_request_is_closed_says_what_was_undone_and_what_stays
     expect_parts(&closed, &["1 of 2 lanes undone", "b  undone", "a  stays", "next: laneway reset task one"]);
     let again = scratch.laneway(&["reset", "task", "one", "--yes"]).success().text();
     expect_parts(&again, &["a  undone once pull request #6 is merged"]);
+}
+
+#[test]
+fn ar25_a_reset_of_a_run_that_is_being_carried_answers_when_a_person_is_needed() {
+    let scratch = Setup::new().on_branch("work").make();
+    lanes(&scratch, "undo");
+    let path = scratch.repo().join("graphs/undo.toml");
+    let text = std::fs::read_to_string(&path).expect("it was just written");
+    let third = "\n[[workstreams]]\nid = \"c\"\n\n[[tasks]]\nid = \"third\"\nworkstream = \"c\"\nrun = \"echo 3 > c.txt\"\n";
+    scratch.write("graphs/undo.toml", &(text + third));
+    let mut run = scratch.spawn(&["run", "graphs/undo.toml", "--wait", "merged", "--json"]);
+    for lane in ["a", "b", "c"] {
+        let named = format!("\"lane\":\"{lane}\"");
+        run.wait_for_line(|line| line.contains("\"pr.opened\"") && line.contains(&named));
+    }
+    for lane in ["a", "b"] {
+        scratch.laneway(&["pr", "merge", &scratch.status("undo").pr(lane)]).success();
+    }
+    let reset = scratch.laneway(&["reset", "task", "one", "--yes"]).code(1).text();
+    expect_parts(&reset, &["a  follows by itself after b", "next: laneway pr merge 4"]);
+    scratch.laneway(&["pr", "merge", "4"]).success();
+    run.wait_for_line(|line| line.contains("\"revert.opened\"") && line.contains("\"lane\":\"a\""));
+    scratch.laneway(&["pr", "merge", "5"]).success();
+    run.wait_for_line(|line| line.contains("\"to\":\"reset\"") && line.contains("\"lane\":\"a\""));
 }

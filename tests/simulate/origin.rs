@@ -5,7 +5,7 @@ use laneway::event::{
 };
 use laneway::id::Sha;
 use laneway::plan::LaneIx;
-use laneway::state::State;
+use laneway::state::{PullRequest, State};
 
 use crate::pulls::{Pull, wrong};
 use crate::world::{Owner, World};
@@ -125,7 +125,8 @@ impl World {
         for lane in 0..self.repo.origin.len() {
             let is_shown =
                 self.repo.origin[lane].is_some() && self.pulls[lane].as_ref().is_some_and(Pull::is_open);
-            let known = state.lanes[lane].pr.as_ref().filter(|_| is_shown);
+            let is_open = |pr: &&PullRequest| is_shown && pr.merged.is_none() && pr.closed_by.is_none();
+            let known = state.lanes[lane].pr.as_ref().filter(is_open);
             if let Some(tip) = known.map(|known| known.tip.clone()) {
                 self.put_on_origin(lane, tip);
             } else if self.index.children[lane].is_empty() {

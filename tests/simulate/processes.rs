@@ -347,6 +347,9 @@ impl World {
             && self.repo.history.mark_of(found) == mark
             && self.repo.history.first_parent(found) == Some(tip)
         {
+            if self.plan.tasks[ix].gate.is_some() {
+                facts.push(Draft::world(subject.clone(), gated(true)));
+            }
             facts.push(Draft::world(subject, merged(found)));
             return (facts, Ok(()));
         }
@@ -360,13 +363,7 @@ impl World {
         }
         if self.plan.tasks[ix].gate.is_some() {
             let fails = self.fails(Fault::Gate, key);
-            let event = CheckRecorded {
-                name: "gate".to_owned(),
-                status: if fails { CheckStatus::Fail } else { CheckStatus::Pass },
-                detail: "simulated".to_owned(),
-                duration_ms: 0,
-            };
-            facts.push(Draft::world(subject.clone(), event));
+            facts.push(Draft::world(subject.clone(), gated(!fails)));
             if fails {
                 return (facts, Err(self.failure(Fault::Gate)));
             }
@@ -389,6 +386,15 @@ impl World {
         let (pr, base) = (own_pull(task), lane.branch.clone());
         let event = Event::from(TaskPrOpened { pr, tip: commit.clone(), base });
         vec![Draft::world(self.subject(&self.plan.tasks[task].id, attempt), event)]
+    }
+}
+
+fn gated(passes: bool) -> CheckRecorded {
+    CheckRecorded {
+        name: "gate".to_owned(),
+        status: if passes { CheckStatus::Pass } else { CheckStatus::Fail },
+        detail: "simulated".to_owned(),
+        duration_ms: 0,
     }
 }
 

@@ -191,7 +191,7 @@ impl World {
         match &mut self.pulls[ix] {
             Some(Pull { merged: Some((commit, by)), head, .. }) => {
                 let opened = PrOpened { pr: at, tip: head.clone(), base, draft };
-                let merged = PrMerged { commit: commit.clone(), by: by.clone() };
+                let merged = PrMerged { commit: commit.clone(), by: by.clone(), head: None };
                 (vec![lane_fact(lane, opened), lane_fact(lane, merged)], Ok(()))
             }
             Some(pull) => {
@@ -250,7 +250,7 @@ impl World {
         let pull = self.merged_here(ix, pull);
         let by_hand = pull.merged.clone().filter(|_| self.is_hub());
         if let Some((commit, who)) = by_hand {
-            return (vec![lane_fact(lane, PrMerged { commit, by: who })], Ok(()));
+            return (vec![lane_fact(lane, PrMerged { commit, by: who, head: None })], Ok(()));
         }
         let mut facts = Vec::new();
         if let Err(unpushed) = self.push_parents(ix) {
@@ -288,7 +288,7 @@ impl World {
         if let Some(pull) = &mut self.pulls[ix] {
             pull.merged = Some((commit.clone(), who.clone()));
         }
-        facts.push(lane_fact(lane, PrMerged { commit, by: who }));
+        facts.push(lane_fact(lane, PrMerged { commit, by: who, head: None }));
         (facts, Ok(()))
     }
 
@@ -338,7 +338,7 @@ impl World {
             None => (vec![check(lane, CHECK_AHEAD, CheckStatus::Skip)], Ok(())),
             Some(pull) => {
                 pull.merged.get_or_insert((target.clone(), by.clone()));
-                (vec![lane_fact(lane, PrMerged { commit: target, by })], Ok(()))
+                (vec![lane_fact(lane, PrMerged { commit: target, by, head: None })], Ok(()))
             }
         }
     }
@@ -460,7 +460,9 @@ impl World {
                 continue;
             }
             facts.push(match (&pull.merged, &pull.closed) {
-                (Some((commit, by)), _) => lane_fact(id, PrMerged { commit: commit.clone(), by: by.clone() }),
+                (Some((commit, by)), _) => {
+                    lane_fact(id, PrMerged { commit: commit.clone(), by: by.clone(), head: None })
+                }
                 (None, Some(by)) => lane_fact(id, PrClosed { by: by.clone() }),
                 (None, None) => {
                     let (pr, tip, base) = (pull.at.clone(), pull.head.clone(), pull.base.clone());

@@ -46,6 +46,9 @@ const VARIABLES: &[Variable] = &[
     ("LANEWAY_WARM", "a whole number of lanes", |text| {
         Some(Settings { warm: Some(text.parse().ok()?), ..Settings::default() })
     }),
+    ("LANEWAY_SHARE", "`auto` or `never`", |text| {
+        Some(Settings { share: Some(file::share(text)?), ..Settings::default() })
+    }),
     ("LANEWAY_OFFLINE", "`true` or `false`", |text| {
         Some(Settings { offline: Some(switch(text)?), ..Settings::default() })
     }),

@@ -13,6 +13,7 @@ use super::layer::{Layer, Settings, Source};
 use crate::graph::{self, Graph, Lfs, Millis, ProjectDefaults};
 use crate::id::{AgentName, IdError};
 use crate::plain_file::{self, Odd};
+use crate::plan::Share;
 
 /// Keys that are read by the graph's reader.
 const SHARED: [&str; 4] = ["max_parallel", "handoff", "defaults", "agents"];
@@ -203,12 +204,13 @@ fn read_lanes(document: &DocumentMut, settings: &mut Settings, problems: &mut Ve
         problems.push(Problem::Value { key: "lanes", takes: "a table" });
         return;
     };
-    unknown_keys(lanes, &["ports", "warm", "copy", "submodules", "lfs"], "[lanes]", problems);
+    unknown_keys(lanes, &["ports", "warm", "share", "copy", "submodules", "lfs"], "[lanes]", problems);
     let takes = "a range of ports such as \"20000-29999\"";
     settings.ports = own(lanes, "ports", takes, problems, |item| item.as_str()?.parse().ok());
     settings.warm = own(lanes, "warm", "a whole number of lanes", problems, |item| {
         u32::try_from(item.as_integer()?).ok()
     });
+    settings.share = own(lanes, "share", "\"auto\" or \"never\"", problems, |item| share(item.as_str()?));
     settings.submodules = own(lanes, "submodules", "true or false", problems, Item::as_bool);
     settings.lfs = own(lanes, "lfs", "\"auto\" or \"skip\"", problems, |item| match item.as_str()? {
         "auto" => Some(Lfs::Auto),
@@ -220,6 +222,15 @@ fn read_lanes(document: &DocumentMut, settings: &mut Settings, problems: &mut Ve
             Ok(copy) => settings.copy = copy,
             Err(found) => problems.extend(found),
         }
+    }
+}
+
+/// Whether lanes share their files.
+pub(super) fn share(text: &str) -> Option<Share> {
+    match text {
+        "auto" => Some(Share::Auto),
+        "never" => Some(Share::Never),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::session::Session;
 use crate::graph::{AgentDef, Furnishing, Gate, Graph, Handoff, Lfs, Millis, ProjectDefaults};
 use crate::id::AgentName;
-use crate::plan::{ForgeKind, PortRange};
+use crate::plan::{ForgeKind, PortRange, Share};
 use crate::runtime::Config;
 
 /// Where a setting comes from; the greater wins.
@@ -101,6 +101,8 @@ pub(in crate::cli) struct Settings {
     pub(in crate::cli) lfs: Option<Lfs>,
     /// How many lanes that cannot begin yet have their worktree already.
     pub(in crate::cli) warm: Option<u32>,
+    /// Whether lanes share their files with others of the same commit.
+    pub(in crate::cli) share: Option<Share>,
     /// Whether nothing is fetched or pushed.
     pub(in crate::cli) offline: Option<bool>,
     /// Whether a merge moves the target at origin too.
@@ -212,6 +214,7 @@ impl Layers {
                 ..Furnishing::default()
             },
             warm: self.pick(|s| s.warm).map_or(0, |(v, _)| v),
+            share: self.pick(|s| s.share).map(|(v, _)| v).unwrap_or_default(),
             offline: self.pick(|s| s.offline).is_some_and(|(v, _)| v),
             push_target: self.pick(|s| s.push_target).is_some_and(|(v, _)| v),
             agents: self.project_defaults().agents,
@@ -233,6 +236,7 @@ impl Source {
                 grace: Some(Millis(10_000)),
                 forge: Some(ForgeChoice::Auto),
                 warm: Some(0),
+                share: Some(Share::Auto),
                 offline: Some(false),
                 push_target: Some(false),
                 submodules: Some(true),

@@ -16,6 +16,7 @@
 //!
 //! [lanes]
 //! ports = "20000-29999"       # what lanes are given ports from
+//! share = "auto"              # auto | never: snapshots of whole trees, where the file system has them
 //! warm = 0                    # worktrees of next lanes that are made while others work
 //!
 //! [defaults]                  # for tasks of graphs that do not say otherwise

@@ -13,6 +13,7 @@ use crate::cli::graph_file;
 use crate::cli::screen;
 use crate::cli::session::Session;
 use crate::graph::{Handoff, Lfs, Millis};
+use crate::plan::Share;
 
 /// Show every setting that counts, and where it comes from
 ///
@@ -54,6 +55,7 @@ fn rows(layers: &Layers) -> Vec<(&'static str, Option<(Value, &Source)>)> {
         ("lanes.copy", layers.pick(|s| s.copy.clone().map(Value::from))),
         ("lanes.submodules", layers.pick(|s| s.submodules.map(Value::from))),
         ("lanes.lfs", layers.pick(|s| s.lfs.map(lfs))),
+        ("lanes.share", layers.pick(|s| s.share.map(share))),
         ("lanes.warm", layers.pick(|s| s.warm.map(Value::from))),
         ("offline", layers.pick(|s| s.offline.map(Value::from))),
         ("forge.kind", layers.pick(|s| s.forge.map(forge))),
@@ -77,6 +79,13 @@ fn lfs(lfs: Lfs) -> Value {
     match lfs {
         Lfs::Auto => "auto".into(),
         Lfs::Skip => "skip".into(),
+    }
+}
+
+fn share(share: Share) -> Value {
+    match share {
+        Share::Auto => "auto".into(),
+        Share::Never => "never".into(),
     }
 }
 

@@ -106,6 +106,7 @@ fn needs(project: &Project, layers: &Layers, graphs: &[Graph]) -> Needs {
     let config = layers.config();
     let parallel = graphs.iter().filter_map(|graph| graph.max_parallel).chain(config.max_parallel);
     Needs {
+        share: config.share,
         worktrees: config.worktrees.unwrap_or_else(|| project.worktrees()),
         max_parallel: parallel.max().unwrap_or(1),
         lanes: graphs.iter().map(|graph| graph.workstreams.len()).max().unwrap_or(1),

@@ -51,7 +51,7 @@ fn fill_lane(core: &mut Core, lane: LaneIx, mut places: usize) -> Result<(), Eng
         if places == 0 || live >= parallel {
             break;
         }
-        if scope_taken(core, task) {
+        if scope_taken(core, task) || waits_for_reset(core, task) {
             continue;
         }
         if let Some(source) = missing(core, lane, task) {
@@ -133,7 +133,7 @@ fn missing(core: &Core, lane: LaneIx, task: TaskIx) -> Option<Vec<SyncSource>> {
             // Its landing brings the rest of it, unless that has been taken in.
         } else if merged {
             landed.push((plan.id.clone(), tip));
-        } else {
+        } else if !super::stack::brings(&sources, &plan.id) {
             sources.push(SyncSource::Lane { lane: plan.id.clone(), tip });
         }
     }
@@ -149,8 +149,19 @@ fn is_held(core: &Core, lane: LaneIx, task: TaskIx) -> bool {
     if core.state.lanes[lane].status == LaneStatus::Pending && core.is_nested_in_undone(lane) {
         return true;
     }
+    if waits_for_reset(core, task) {
+        return true;
+    }
     missing(core, lane, task)
         .is_some_and(|source| core.is_given_up(lane, &source) && !core.may_resolve(lane, task, &source))
+}
+
+/// Whether a lane that the task needs work of is being taken back. What it would begin with may be what goes: also an attempt that
+/// was chosen before waits for it.
+fn waits_for_reset(core: &Core, task: TaskIx) -> bool {
+    let lane = core.index.lane_of[task];
+    let needed = core.index.needs[task].iter().map(|&need| core.index.lane_of[need]);
+    needed.filter(|&up| up != lane).any(|up| core.state.lanes[up].undo.is_some())
 }
 
 /// Whether a task that runs now may write where this one may.

@@ -6,6 +6,7 @@ use super::super::core::Core;
 use super::Remedy;
 use crate::event::{Effect, LaneStatus, SyncSource, TaskStatus};
 use crate::graph::DiffPolicy;
+use crate::id::LaneId;
 use crate::plan::{LaneIx, TaskIx, Work};
 
 /// Takes in what has landed of the work that a finished lane holds. Says whether the lane has to wait for that.
@@ -104,6 +105,11 @@ fn reopen(core: &mut Core, lane: LaneIx) -> Result<bool, EngineError> {
     Ok(true)
 }
 
+/// Whether something of `lane` is among the sources.
+pub(super) fn brings(sources: &[SyncSource], lane: &LaneId) -> bool {
+    sources.iter().flat_map(SyncSource::lanes).any(|(up, _)| up == *lane)
+}
+
 impl Core {
     /// Whether `from` is known not to go into the lane as that stands.
     pub(super) fn is_given_up(&self, lane: LaneIx, from: &[SyncSource]) -> bool {
@@ -132,6 +138,11 @@ impl Core {
             sources.push(SyncSource::Target { landed: Vec::new() });
         }
         sources.extend(self.came_to_origin(lane));
+        for &up in &state.stale {
+            let (id, tip) = (&self.plan.lanes[up].id, self.state.lanes[up].tip.clone());
+            let tip = tip.filter(|tip| state.contains.get(&up) != Some(tip) && !brings(&sources, id));
+            sources.extend(tip.map(|tip| SyncSource::Lane { lane: id.clone(), tip }));
+        }
         sources
     }
 
@@ -140,7 +151,10 @@ impl Core {
     pub(super) fn came_to_origin(&self, lane: LaneIx) -> Vec<SyncSource> {
         let state = &self.state.lanes[lane];
         let landing = |&child: &LaneIx| {
-            let pr = self.state.lanes[child].pr.as_ref().filter(|_| !self.state.is_in_parent(child))?;
+            // What was undone, or is being undone, stays known with its pull request, and is not to come back.
+            let nested = &self.state.lanes[child];
+            let gone = nested.status == LaneStatus::Reset || nested.undo.is_some();
+            let pr = nested.pr.as_ref().filter(|_| !gone && !self.state.is_in_parent(child))?;
             Some(SyncSource::Landing {
                 lane: self.plan.lanes[child].id.clone(),
                 landed: pr.merged.clone()?,

@@ -306,3 +306,15 @@ needs = ["two"]
     assert_eq!(order(0)[..2], ["one", "two"], "the critical path first");
     assert_eq!(order(1)[0], "alone");
 }
+
+#[test]
+fn a13_of_a_completed_run_there_is_nothing_to_call_off() {
+    let (mut core, mut world, mut log) = run(&one_lane(MergePolicy::Review, &["t"]), &[]);
+    assert_eq!(core.state().run.status, Some(RunStatus::Completed));
+    let whole = control("late", ControlVerb::Cancel { tasks: vec![], lanes: vec![] });
+    drive(&mut core, &mut world, vec![whole], &mut log);
+    let refused =
+        |e: &Envelope| matches!(&e.event, Event::ControlRejected(r) if r.reason.contains("pr close"));
+    assert!(log.iter().any(refused));
+    assert_eq!(core.state().run.status, Some(RunStatus::Completed));
+}

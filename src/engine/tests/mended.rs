@@ -112,7 +112,7 @@ fn ar21_a_lane_is_not_merged_as_long_as_its_work_is_only_in_its_upstreams_branch
     let (mut core, mut world, mut log) = run(&draw, &[]);
     let b = &core.state().lanes[1];
     assert_eq!(b.pr.as_ref().unwrap().base, "laneway/g/a/integration");
-    let event = PrMerged { commit: sha(78), by: "ann".into() };
+    let event = PrMerged { commit: sha(78), by: "ann".into(), head: None };
     let news = Input::News { facts: vec![Draft::world(Subject::lane(&lane("b")), event)], problem: None };
     drive(&mut core, &mut world, vec![news], &mut log);
     let (_, lanes, _) = statuses(&core);
@@ -203,8 +203,10 @@ fn ar21_a_look_for_a_nested_lanes_work_does_not_set_its_parent_back() {
     pump(&mut core, &mut world, &mut log, &["check-merged", &look.0]);
     let landed = core.state().lanes[0].tip.clone();
     if core.outstanding().contains_key(&look) {
-        let fact =
-            Draft::world(Subject::lane(&lane("b")), PrMerged { commit: before.clone(), by: "x".into() });
+        let fact = Draft::world(
+            Subject::lane(&lane("b")),
+            PrMerged { commit: before.clone(), by: "x".into(), head: None },
+        );
         tell(&mut core, &mut log, Input::Report(Report { id: look, facts: vec![fact], end: Some(Ok(())) }));
     }
     assert_eq!(core.state().lanes[0].tip, landed);
@@ -290,11 +292,43 @@ fn ar21_a_lane_whose_older_tip_was_merged_is_not_merged_with_its_newer_one() {
     let b = &core.state().lanes[1];
     assert_eq!(core.state().tasks[1].attempts.len(), 2);
     assert!(b.pr.as_ref().is_some_and(|pr| Some(&pr.tip) != b.tip.as_ref()), "it shows an older tip");
-    let event = PrMerged { commit: sha(78), by: "ann".into() };
+    let event = PrMerged { commit: sha(78), by: "ann".into(), head: None };
     let news = Input::News { facts: vec![Draft::world(Subject::lane(&lane("b")), event)], problem: None };
     drive(&mut core, &mut world, vec![news], &mut log);
     let removed = intended(&log, |e| matches!(e, Effect::Teardown { lane, .. } if lane.as_str() == "b"));
     assert!(removed.is_empty(), "{:?}", statuses(&core));
+}
+
+#[test]
+fn ar21_a_merge_of_what_was_just_shown_counts_for_the_whole_lane_whoever_is_heard_first() {
+    for whole in [true, false] {
+        let draw = pair(MergePolicy::Review, MergePolicy::Review, Handoff::Ready);
+        let (mut core, mut world, mut log) = run(&draw, &[]);
+        let before = core.state().lanes[1].tip.clone();
+        let mut now = core.step(Now::default(), [merge("a")]).unwrap();
+        log.append(&mut now);
+        pump(&mut core, &mut world, &mut log, &["open-pr/b"]);
+        let tip = core.state().lanes[1].tip.clone();
+        assert_ne!(tip, before, "it has taken in the landing");
+        let b = &core.state().lanes[1];
+        assert!(b.pr.as_ref().is_some_and(|pr| Some(&pr.tip) != tip.as_ref()), "that is not shown yet");
+        // It goes to the target by now, and was merged there.
+        let shown = PrUpdated {
+            pr: b.pr.as_ref().unwrap().at.clone(),
+            tip: before.clone().unwrap(),
+            base: "main".into(),
+            draft: false,
+        };
+        let head = if whole { tip } else { before };
+        let merged = PrMerged { commit: sha(78), by: "ann".into(), head };
+        let at = || Subject::lane(&lane("b"));
+        let id = core.outstanding().keys().find(|id| id.0.starts_with("open-pr/b")).unwrap().clone();
+        let facts = vec![Draft::world(at(), shown)];
+        tell(&mut core, &mut log, Input::Report(Report { id, facts, end: None }));
+        let facts = vec![Draft::world(at(), merged)];
+        tell(&mut core, &mut log, Input::News { facts, problem: None });
+        assert_eq!(core.state().lanes[1].parts.len(), usize::from(!whole));
+    }
 }
 
 #[test]

@@ -131,10 +131,10 @@ impl World {
                 fact(lane, shown(core, lane, tip.clone(), base.clone(), *draft))
             }
             Effect::MergePr { lane, by, .. } => {
-                fact(lane, PrMerged { commit: sha(77), by: by.clone() }.into())
+                fact(lane, PrMerged { commit: sha(77), by: by.clone(), head: None }.into())
             }
             Effect::CheckMerged { lane, .. } => {
-                fact(lane, PrMerged { commit: sha(77), by: "outside".into() }.into())
+                fact(lane, PrMerged { commit: sha(77), by: "outside".into(), head: None }.into())
             }
             Effect::Review { lane, act: ReviewAct::Close, by, .. } => {
                 fact(lane, PrClosed { by: by.clone() }.into())

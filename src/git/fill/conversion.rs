@@ -1,12 +1,15 @@
 //! Which files of a tree are written as the bytes of their blobs, and which only git can write.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
 
 use super::listing::{Kind, Listing};
 use crate::git::command::Git;
 use crate::git::{GitError, Repo};
 use crate::id::Sha;
+use crate::plain_file;
 
 /// Who writes the files of a tree.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,15 +23,72 @@ pub(super) enum Conversion {
     Entries(Vec<bool>),
 }
 
+/// What outside of the tree says which files git converts.
+#[derive(Debug)]
+pub(in crate::git) struct Sources {
+    /// The values of `core.*`, by their keys in lower case.
+    config: BTreeMap<String, String>,
+    /// The files of attributes that are there; `None` where only git knows them.
+    attributes: Option<Vec<PathBuf>>,
+}
+
+impl Sources {
+    pub(in crate::git) fn of(repo: &Repo) -> Result<Self, GitError> {
+        let (config, files) = std::thread::scope(|scope| {
+            let files = scope.spawn(|| repo.attribute_files());
+            (config(repo), files.join().expect("threads do not panic"))
+        });
+        let config = config?;
+        let attributes = match files? {
+            // Git resolves what stands there.
+            _ if config.contains_key("core.attributesfile") => None,
+            None => None,
+            Some(files) => {
+                let own = repo.common_dir().join("info/attributes");
+                Some([own].into_iter().chain(files.iter().cloned()).filter(|file| file.exists()).collect())
+            }
+        };
+        Ok(Self { config, attributes })
+    }
+
+    /// Other bytes where they say something else; `None` where that cannot be told.
+    pub(in crate::git) fn digest(&self) -> Option<[u8; 32]> {
+        let mut digest = Sha256::new();
+        let mut put = |bytes: &[u8]| {
+            digest.update(bytes.len().to_le_bytes());
+            digest.update(bytes);
+        };
+        for (key, value) in &self.config {
+            put(key.as_bytes());
+            put(value.as_bytes());
+        }
+        for path in self.attributes.as_ref()? {
+            put(&plain_file::read(path, plain_file::MOST_BYTES).ok()?);
+        }
+        Some(digest.finalize().into())
+    }
+
+    /// Whether anything may give attributes to these files.
+    fn give_attributes(&self, listing: &Listing) -> bool {
+        let is_attributes = |path: &[u8]| path.rsplit(|byte| *byte == b'/').next() == Some(b".gitattributes");
+        self.attributes.as_ref().is_none_or(|files| !files.is_empty())
+            || listing.entries.iter().any(|entry| is_attributes(&entry.path))
+    }
+}
+
 /// Says of each entry whether it is written as it is.
-pub(super) fn plain(repo: &Repo, commit: &Sha, listing: &Listing) -> Result<Conversion, GitError> {
-    let config = config(repo)?;
-    if let Some(key) = left_to_git(&config) {
+pub(super) fn plain(
+    repo: &Repo,
+    sources: &Sources,
+    commit: &Sha,
+    listing: &Listing,
+) -> Result<Conversion, GitError> {
+    if let Some(key) = left_to_git(&sources.config) {
         return Ok(Conversion::Everything { key });
     }
     let mut plain: Vec<bool> = listing.entries.iter().map(|entry| entry.kind != Kind::Submodule).collect();
-    if has_attributes(repo, listing, &config)? {
-        let crlf = config.get("core.eol").is_some_and(|eol| eol.eq_ignore_ascii_case("crlf"));
+    if sources.give_attributes(listing) {
+        let crlf = sources.config.get("core.eol").is_some_and(|eol| eol.eq_ignore_ascii_case("crlf"));
         for entry in converted(repo, commit, listing, crlf)? {
             plain[entry] = false;
         }
@@ -37,7 +97,7 @@ pub(super) fn plain(repo: &Repo, commit: &Sha, listing: &Listing) -> Result<Conv
 }
 
 /// The key, if any, that has git write every file in its own way.
-fn left_to_git(config: &HashMap<String, String>) -> Option<&'static str> {
+fn left_to_git(config: &BTreeMap<String, String>) -> Option<&'static str> {
     let on = ["core.ignorecase", "core.precomposeunicode", "core.autocrlf"].map(|key| (key, true));
     let off = ["core.symlinks", "core.filemode"].map(|key| (key, false));
     let says = |(key, value): (&str, bool)| config.get(key).is_some_and(|text| truth(text) == value);
@@ -45,7 +105,7 @@ fn left_to_git(config: &HashMap<String, String>) -> Option<&'static str> {
 }
 
 /// The values of `core.*`, by their keys in lower case.
-fn config(repo: &Repo) -> Result<HashMap<String, String>, GitError> {
+fn config(repo: &Repo) -> Result<BTreeMap<String, String>, GitError> {
     let answer =
         Git::new(repo.scope(), "config").args(["-z", "--get-regexp", r"^core\."]).accept(&[0, 1]).run()?;
     let text = String::from_utf8_lossy(&answer.stdout).into_owned();
@@ -59,37 +119,6 @@ fn config(repo: &Repo) -> Result<HashMap<String, String>, GitError> {
 
 fn truth(value: &str) -> bool {
     ["true", "yes", "on", "1"].iter().any(|word| value.eq_ignore_ascii_case(word))
-}
-
-/// Whether anything may give attributes to these files.
-fn has_attributes(
-    repo: &Repo,
-    listing: &Listing,
-    config: &HashMap<String, String>,
-) -> Result<bool, GitError> {
-    let is_attributes = |path: &[u8]| path.rsplit(|byte| *byte == b'/').next() == Some(b".gitattributes");
-    if listing.entries.iter().any(|entry| is_attributes(&entry.path))
-        || config.contains_key("core.attributesfile")
-        || repo.common_dir().join("info/attributes").exists()
-    {
-        return Ok(true);
-    }
-    for name in ["GIT_ATTR_GLOBAL", "GIT_ATTR_SYSTEM"] {
-        let answer = Git::new(repo.scope(), "var").arg(name).accept(&[0, 1, 129]).run()?;
-        match answer.code {
-            0 if !answer.stdout.split(|byte| *byte == b'\n').any(exists) => {}
-            // There is no such file.
-            1 => {}
-            // There is one, or this git is too old to tell (before 2.41).
-            _ => return Ok(true),
-        }
-    }
-    Ok(false)
-}
-
-fn exists(line: &[u8]) -> bool {
-    use std::os::unix::ffi::OsStrExt;
-    !line.is_empty() && Path::new(std::ffi::OsStr::from_bytes(line)).exists()
 }
 
 /// The entries that git converts on their way to a file.

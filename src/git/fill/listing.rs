@@ -100,6 +100,11 @@ impl Listing {
         Ok(whole.then_some(listing))
     }
 
+    /// The tree itself.
+    pub(super) fn tree(&self) -> Oid {
+        self.dirs[0].tree
+    }
+
     /// Leaves out what is outside of `cone`.
     pub(super) fn leave_out(&mut self, cone: &Cone) {
         for dir in &mut self.dirs {

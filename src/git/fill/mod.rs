@@ -1,4 +1,5 @@
-//! Writing the files of a brand-new lane, faster than `git` does it: every blob is decoded once and written to all the
+//! Writing the files of a brand-new lane, faster than `git` does it: where the file system can, as a snapshot of what was written
+//! before ([`share`](super::share)); else every blob is decoded once and written to all the
 //! lanes that wait for it, by several threads, and the index is written with the stat data of the files, so that the
 //! first `git status` reads none of them.
 //!
@@ -19,10 +20,12 @@
 mod conversion;
 mod listing;
 mod queue;
+mod snapshot;
 mod stat_index;
 mod survey;
 mod write;
 
+pub(super) use conversion::Sources;
 pub(super) use queue::Queue;
 pub use survey::{LaneFiles, LeftToGit, Survey, Writer};
 
@@ -31,15 +34,18 @@ use std::time::Duration;
 
 use super::cone::Cone;
 use super::private::Private;
+use super::share::Empty;
 use super::{GitError, Repo, Worktree, young};
 use crate::id::Sha;
+use crate::plan::Share;
 use conversion::Conversion;
 use listing::{Entry, Listing};
 
 /// How far mtimes are set back. More than the coarsest time stamp of a file system (2 s).
 const SET_BACK: Duration = Duration::from_secs(5);
-/// The most lanes that are written side by side: each holds a directory open in each thread, and its stat data in memory.
-const SIDE_BY_SIDE: usize = 32;
+/// The most lanes that are written side by side: each holds a directory open in each thread, and its stat data in memory. With
+/// more of them the file system jumps about between their directories, which costs it more than decoding once more.
+const SIDE_BY_SIDE: usize = 8;
 
 /// A lane that wants its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +58,18 @@ pub(super) struct Job {
     commit: Sha,
     /// The part of it that it is to hold; `None`: all.
     cone: Option<Cone>,
+    /// Whether its files may be shared with others.
+    share: Share,
+}
+
+impl Job {
+    fn empty(&self) -> Empty<'_> {
+        Empty { root: &self.root, index: &self.index }
+    }
+
+    fn wants_the_same_as(&self, other: &Self) -> bool {
+        self.commit == other.commit && self.cone == other.cone && self.share == other.share
+    }
 }
 
 /// What was done for a lane.
@@ -59,6 +77,8 @@ pub(super) struct Job {
 pub(super) enum Filled {
     /// All of its files are there, and its index describes them.
     Whole,
+    /// The same, and they are older than any edit of them can be.
+    Grown,
     /// The rest, which may be all, is git's to write.
     Rest,
 }
@@ -70,6 +90,7 @@ impl Repo {
         private: &Private<'_>,
         worktree: &Worktree,
         at: &Sha,
+        share: Share,
     ) -> Result<Filled, GitError> {
         private.unsettle()?;
         private.set_young()?;
@@ -78,59 +99,76 @@ impl Repo {
             index: private.index(),
             commit: at.clone(),
             cone: private.cone(),
+            share,
         };
-        Ok(self.fills().submit(job, |jobs| self.fill_all(jobs)))
+        let filled = self.fills().submit(job, |jobs| self.fill_all(jobs));
+        if filled == Filled::Grown {
+            private.set_grown()?;
+        }
+        Ok(filled)
     }
 
     fn fill_all(&self, jobs: &[Job]) -> Vec<Filled> {
         let mut filled = vec![Filled::Rest; jobs.len()];
         let mut left: Vec<usize> = (0..jobs.len()).collect();
         while let Some(&first) = left.first() {
-            let Job { commit, cone, .. } = &jobs[first];
             let (mut alike, others): (Vec<usize>, Vec<usize>) =
-                left.into_iter().partition(|&job| jobs[job].commit == *commit && jobs[job].cone == *cone);
-            left = others;
-            left.extend(alike.drain(alike.len().min(SIDE_BY_SIDE)..));
+                left.into_iter().partition(|&job| jobs[job].wants_the_same_as(&jobs[first]));
+            left = alike.drain(alike.len().min(SIDE_BY_SIDE)..).collect();
+            left.extend(others);
             let of_commit: Vec<&Job> = alike.iter().map(|&job| &jobs[job]).collect();
-            match self.fill_alike(commit, cone.as_ref(), &of_commit) {
+            match self.fill_alike(&of_commit) {
                 Ok(done) => {
                     for (job, done) in alike.into_iter().zip(done) {
                         filled[job] = done;
                     }
                 }
-                Err(error) => tracing::debug!(%error, %commit, "left to git"),
+                Err(error) => tracing::debug!(%error, commit = %jobs[first].commit, "left to git"),
             }
         }
-        young::wait_for_next_tick();
+        if filled.iter().any(|filled| *filled != Filled::Grown) {
+            young::wait_for_next_tick();
+        }
         filled
     }
 
     /// Fills lanes that are to hold the same.
-    fn fill_alike(&self, commit: &Sha, cone: Option<&Cone>, jobs: &[&Job]) -> Result<Vec<Filled>, GitError> {
-        let Some(mut listing) = self.with(|repo| Listing::of(repo, commit))? else {
-            return Ok(vec![Filled::Rest; jobs.len()]);
+    fn fill_alike(&self, jobs: &[&Job]) -> Result<Vec<Filled>, GitError> {
+        let Some(Job { commit, cone, share, .. }) = jobs.first() else { return Ok(Vec::new()) };
+        let sources = Sources::of(self)?;
+        let bases = match (share, cone) {
+            (Share::Auto, None) => self.open_bases(&sources),
+            _ => None,
         };
+        let mut filled = vec![Filled::Rest; jobs.len()];
+        let known = match &bases {
+            Some(bases) => self.take_known(bases, commit, jobs, &mut filled)?,
+            None => false,
+        };
+        if filled.iter().all(|filled| *filled != Filled::Rest) {
+            return Ok(filled);
+        }
+        let Some(mut listing) = self.with(|repo| Listing::of(repo, commit))? else { return Ok(filled) };
         if let Some(cone) = cone {
             listing.leave_out(cone);
         }
-        let Conversion::Entries(ours) = conversion::plain(self, commit, &listing)? else {
-            return Ok(vec![Filled::Rest; jobs.len()]);
+        let Conversion::Entries(ours) = conversion::plain(self, &sources, commit, &listing)? else {
+            return Ok(filled);
         };
         let is_done = |(entry, plain): (&Entry, &bool)| *plain || entry.left_out;
         let whole = if listing.entries.iter().zip(&ours).all(is_done) { Filled::Whole } else { Filled::Rest };
-        let roots: Vec<_> = jobs.iter().map(|job| job.root.as_path()).collect();
-        let written = write::files(self, &listing, &ours, &roots)?;
-        let outcome = |(job, stats): (&&Job, std::io::Result<Vec<_>>)| {
-            let indexed = stats.and_then(|stats| stat_index::write(&job.index, &listing, &stats));
-            indexed.map_or_else(
-                |error| {
-                    tracing::debug!(%error, lane = %job.root.display(), "left to git");
-                    Filled::Rest
-                },
-                |()| whole,
-            )
-        };
-        Ok(jobs.iter().zip(written).map(outcome).collect())
+        if let Some(bases) = bases.filter(|_| whole == Filled::Whole && !known) {
+            self.take_new(&bases, &listing, jobs, &mut filled);
+        }
+        let rest: Vec<usize> = (0..jobs.len()).filter(|&job| filled[job] == Filled::Rest).collect();
+        let roots: Vec<_> = rest.iter().map(|&job| jobs[job].root.as_path()).collect();
+        for (job, stats) in rest.into_iter().zip(write::files(self, &listing, &ours, &roots)?) {
+            match stats.and_then(|stats| stat_index::write(&jobs[job].index, &listing, &stats)) {
+                Ok(()) => filled[job] = whole,
+                Err(error) => tracing::debug!(%error, lane = %jobs[job].root.display(), "left to git"),
+            }
+        }
+        Ok(filled)
     }
 }
 

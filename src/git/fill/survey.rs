@@ -2,7 +2,7 @@
 
 use git2::Repository;
 
-use super::conversion::{self, Conversion};
+use super::conversion::{self, Conversion, Sources};
 use super::listing::{Entry, Kind, Listing};
 use crate::git::{GitError, Repo};
 use crate::id::Sha;
@@ -69,7 +69,7 @@ impl Repo {
         let Some(listing) = self.with(|repo| Listing::of(repo, commit))? else {
             return Ok(Survey { lane: None, writer: Writer::Git { why: LeftToGit::Tree } });
         };
-        let writer = match conversion::plain(self, commit, &listing)? {
+        let writer = match conversion::plain(self, &Sources::of(self)?, commit, &listing)? {
             Conversion::Everything { key } => Writer::Git { why: LeftToGit::Setting { key } },
             Conversion::Entries(plain) => {
                 let files =

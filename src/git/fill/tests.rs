@@ -63,8 +63,9 @@ impl Made {
             self.repo.register(&path, &self.tip, &Shape::default()).unwrap()
         };
         let private = Private::open(&self.repo, &worktree).unwrap();
-        let filled = self.repo.fill(&private, &worktree, &self.tip).unwrap();
-        (worktree, filled)
+        let filled = self.repo.fill(&private, &worktree, &self.tip, Share::Auto).unwrap();
+        // How old a snapshot is hangs on the clock.
+        (worktree, if filled == Filled::Grown { Filled::Whole } else { filled })
     }
 
     /// A lane is what `git worktree add` makes, for git and byte for byte.
@@ -127,7 +128,7 @@ fn expect_sparse_as_git_makes_it(made: &Made, folders: &[&str], filled: Filled) 
         made.repo.register(&path, &made.tip, &shape).unwrap()
     };
     let private = Private::open(&made.repo, &worktree).unwrap();
-    assert_eq!(made.repo.fill(&private, &worktree, &made.tip).unwrap(), filled);
+    assert_eq!(made.repo.fill(&private, &worktree, &made.tip, Share::Auto).unwrap(), filled);
     drop(private);
     let lane = made.repo.provision_as(&made.dir.path().join("lane"), &made.tip, &shape).unwrap();
     let clone = made.dir.path().join("clone");
@@ -230,7 +231,7 @@ fn p16_what_stands_in_the_way_inside_a_new_lane_is_gits_to_judge() {
     };
     fs::create_dir(path.join("dir")).unwrap();
     let private = Private::open(&made.repo, &worktree).unwrap();
-    assert_eq!(made.repo.fill(&private, &worktree, &made.tip).unwrap(), Filled::Rest);
+    assert_eq!(made.repo.fill(&private, &worktree, &made.tip, Share::Auto).unwrap(), Filled::Rest);
     drop(private);
     let lane = made.repo.provision(&path, &made.tip).unwrap();
     assert_eq!(contents(&lane.path).len(), 3);

@@ -11,8 +11,10 @@
     reason = "notes which submodules lie in a lane, and clears their places"
 )]
 
+mod along;
 mod declared;
 mod store;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -31,6 +33,8 @@ use super::shape::Shape;
 use super::tree_state::{DirtyFile, DirtyKind, StatusEntry, status};
 use super::{GitError, Repo, Worktree, is_way_shut};
 use crate::id::Sha;
+use crate::plan::Share;
+pub use along::{LeftBehind, Why};
 use declared::Submodule;
 
 /// Where it is noted which submodules lie in a lane.
@@ -186,7 +190,8 @@ impl Repo {
             store.keep_head(&found)?;
         }
         // A cone is about the paths of the lane's commit; git checks a submodule out in full.
-        let shape = Shape { sparse: Vec::new(), ..private.shape().clone() };
+        // A snapshot in a lane would be in the way of whoever moves or removes it.
+        let shape = Shape { sparse: Vec::new(), share: Share::Never, ..private.shape().clone() };
         let worktree = match store.provision_as(&path, &one.commit, &shape) {
             // Files that nobody counts, as no repository was there.
             Err(GitError::PathOccupied { .. } | GitError::PathOfAnother { .. }) => {
@@ -251,11 +256,18 @@ impl Repo {
         PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes))
     }
 
-    /// What is not committed in the lane's submodules, by its path from the lane's root.
-    pub(super) fn dirty_in_modules(&self, worktree: &Worktree) -> Result<Vec<DirtyFile>, GitError> {
+    /// What is not committed in the lane's submodules, by its path from the lane's root. Where `against` has files of its own in the
+    /// place of one, they are the lane's.
+    pub(super) fn dirty_in_modules(
+        &self,
+        worktree: &Worktree,
+        against: &Sha,
+    ) -> Result<Vec<DirtyFile>, GitError> {
         let mut files = Vec::new();
         for module in self.modules(worktree)? {
-            if !module.worktree.path.is_dir() {
+            let is_vendored = self.link_of(against, &module.path)?.is_none()
+                && self.missing_paths(against, std::slice::from_ref(&module.path))?.is_empty();
+            if !module.worktree.path.is_dir() || is_vendored {
                 continue;
             }
             let head = match module.store.head(&module.worktree) {

@@ -20,7 +20,7 @@ use crate::git::{GitError, Repo, RepoLock};
 use crate::id::Sha;
 
 /// Where stores keep commits that lanes have had.
-const KEPT: &str = "refs/laneway/submodule/";
+pub(super) const KEPT: &str = "refs/laneway/submodule/";
 
 impl Repo {
     /// The store of `submodule`, with its commit. `clones` are repositories that may have it.
@@ -56,6 +56,12 @@ impl Repo {
     /// The store that lies at `dir`.
     pub(super) fn store_at(&self, dir: &Path) -> Self {
         Self::found(dir.to_owned(), dir.to_owned(), true, self.version())
+    }
+
+    /// The store of a submodule, where there is one.
+    pub(super) fn made_store(&self, submodule: &Submodule) -> Option<Self> {
+        let dir = self.stores().join(key(&submodule.name));
+        dir.join("HEAD").exists().then(|| self.store_at(&dir))
     }
 
     fn stores(&self) -> PathBuf {
@@ -226,7 +232,7 @@ impl Repo {
 }
 
 /// Our own transfers between folders of this machine.
-const LOCAL: &[&str] = &["protocol.file.allow=always", "protocol.version=2"];
+pub(super) const LOCAL: &[&str] = &["protocol.file.allow=always", "protocol.version=2"];
 
 /// A relative address, as git resolves it.
 fn joined(base: &str, relative: &str) -> String {

@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use super::fixture::{Fixture, bytes, git, read, write};
+use super::fixture::{Fixture, bytes, git, identity, read, write};
 use super::lanes::nested;
 use crate::git::{GitError, Worktree};
 use crate::id::Sha;
@@ -26,6 +26,35 @@ fn p01_a_lane_with_nothing_new_leaves_no_ref() {
     let kept = keep(&fixture, &lane).expect("a commit that nobody else holds");
     assert_eq!(fixture.repo.parents(&kept).expect("parents")[0], work);
     assert_eq!(fixture.repo.read_ref(REF).expect("read"), Some(kept));
+}
+
+#[test]
+fn p01_work_that_a_branch_of_ours_or_the_lanes_history_holds_is_not_kept_again() {
+    let fixture = Fixture::new();
+    let repo = &fixture.repo;
+    let known = std::slice::from_ref(&fixture.start);
+    let collected = |name: &str| {
+        let lane = fixture.lane(name);
+        write(&lane.path.join("work"), name);
+        let commit = repo.commit_all(&lane, &fixture.start, "work", &identity()).expect("a commit");
+        (lane, commit.expect("one"))
+    };
+    // HEAD is where the agent left it; the commit is Laneway's, and nobody holds it.
+    let (lane, work) = collected("a");
+    let later = fixture.commit(&work, &[("later", Some("later\n"))]);
+    assert_eq!(repo.custody(&lane, REF, "test", &[later]).expect("custody"), None);
+    git(&fixture.root, &["branch", "laneway/g/a/task/t/1", work.as_str()]);
+    assert_eq!(repo.custody(&lane, REF, "test", known).expect("custody"), None);
+    assert_eq!(repo.remove(&lane, &repo.record_dir().join("trash")).expect("removed"), None);
+    // What came after it is kept, and so is what only a branch of the user's holds.
+    let (lane, work) = collected("b");
+    git(&fixture.root, &["branch", "mine", work.as_str()]);
+    assert!(repo.custody(&lane, REF, "test", known).expect("custody").is_some());
+    let (lane, work) = collected("c");
+    git(&fixture.root, &["branch", "laneway/g/c/task/t/1", work.as_str()]);
+    write(&lane.path.join("work"), "more");
+    let kept = repo.custody(&lane, &format!("{REF}2"), "test", known).expect("custody").expect("kept");
+    assert_eq!(git(&fixture.root, &["show", &format!("{kept}:work")]), "more");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests on real repositories, with the real git.
 
+mod along;
 mod branches;
 mod bring;
 mod custody;

@@ -10,14 +10,14 @@ use crate::git::{DirtyKind, GitError, Shape, Worktree};
 use crate::id::Sha;
 
 /// A user whose project has a submodule `libs/core` (named `core lib`) with a submodule `deep` in it, cloned and checked out.
-struct Nested {
-    fixture: Fixture,
-    start: Sha,
+pub(super) struct Nested {
+    pub(super) fixture: Fixture,
+    pub(super) start: Sha,
     /// Where the submodules come from.
-    core: PathBuf,
+    pub(super) core: PathBuf,
 }
 
-fn shape() -> Shape {
+pub(super) fn shape() -> Shape {
     Shape { submodules: true, ..Shape::default() }
 }
 
@@ -36,7 +36,7 @@ fn allowed<'a>(args: &[&'a str]) -> Vec<&'a str> {
 }
 
 impl Nested {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let fixture = Fixture::new();
         let dir = fixture.dir.path().canonicalize().expect("a path");
         let (core, deep) = (dir.join("core"), dir.join("deep"));
@@ -54,12 +54,12 @@ impl Nested {
         Self { fixture, start, core }
     }
 
-    fn lane(&self, name: &str) -> Worktree {
+    pub(super) fn lane(&self, name: &str) -> Worktree {
         self.fixture.repo.provision_as(&self.fixture.lane_path(name), &self.start, &shape()).expect("a lane")
     }
 
     /// A commit of the project with the submodule at `commit`.
-    fn with_core_at(&self, commit: &str) -> Sha {
+    pub(super) fn with_core_at(&self, commit: &str) -> Sha {
         let root = &self.fixture.root;
         let index = self.fixture.dir.path().join("link-index");
         let script = format!(
@@ -78,7 +78,7 @@ impl Nested {
 }
 
 #[track_caller]
-fn shell(cwd: &Path, script: &str) -> String {
+pub(super) fn shell(cwd: &Path, script: &str) -> String {
     let done = Command::new("sh").arg("-ec").arg(script).current_dir(cwd).output().expect("sh");
     assert!(done.status.success(), "{script}: {}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8_lossy(&done.stdout).trim().to_owned()
@@ -411,4 +411,23 @@ fn p14_what_an_agent_writes_into_a_stores_config_does_not_last() {
     assert_eq!(read(&other.path.join("libs/core/core.txt")), "one\n");
     let config = git(&other.path.join("libs/core"), &["config", "--local", "--list"]);
     assert!(!config.contains("PWNED") && !config.to_lowercase().contains("partialclone"), "{config}");
+}
+
+#[test]
+fn p14_files_that_took_the_place_of_a_submodule_are_the_lanes() {
+    let nested = Nested::new();
+    let repo = &nested.fixture.repo;
+    let lane = nested.lane("lane");
+    shell(
+        &lane.path,
+        "git rm -q --cached libs/core && rm -rf libs/core/.git libs/core/deep libs/core/.gitmodules",
+    );
+    git(&lane.path, &["add", "libs/core"]);
+    git(&lane.path, &["commit", "-qm", "vendored"]);
+    let head = repo.head(&lane).expect("a head").sha;
+    assert_eq!(nested.dirty(&lane, &head), []);
+    write(&lane.path.join("libs/core/core.txt"), "more\n");
+    assert_eq!(nested.dirty(&lane, &head), [("libs/core/core.txt".to_owned(), DirtyKind::Modified)]);
+    let commit = repo.commit_all(&lane, &head, "work", &identity()).expect("a commit").expect("one");
+    assert_eq!(git(&lane.path, &["show", &format!("{commit}:libs/core/core.txt")]), "more");
 }

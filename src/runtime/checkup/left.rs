@@ -17,7 +17,7 @@ const OLD: u64 = 30 * 24 * 3_600_000;
 
 /// What lies around as of `now`. `worktrees` is the folder of the lanes.
 pub fn left(project: &Project, worktrees: &Path, now: Timestamp) -> Vec<Finding> {
-    let parts = [runs(project), stale(project, now), stray(project, worktrees)];
+    let parts = [runs(project), stale(project, now), prunable(project), stray(project, worktrees)];
     parts.into_iter().flat_map(|part| part.unwrap_or_else(|error| vec![unreadable(&error)])).collect()
 }
 
@@ -115,15 +115,32 @@ fn kind(thing: &Thing) -> &'static str {
         Thing::Trash { .. } => "in the trash",
         Thing::Worktree { .. } => "worktrees",
         Thing::Setup { .. } => "results of setup commands",
+        Thing::Base { .. } => "trees that lanes share",
         Thing::Attempts { .. } => "logs of runs",
         Thing::Board { .. } => "noticeboards",
         Thing::Seen { .. } => "branches seen at origin",
     }
 }
 
+/// Worktrees that git knows and whose folders are gone.
+fn prunable(project: &Project) -> Result<Vec<Finding>, RuntimeError> {
+    let gone = project.repo.prunable()?;
+    let Some(first) = gone.first() else { return Ok(Vec::new()) };
+    let more = match gone.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let found = format!("git knows of a worktree at {}{more}, which is gone", first.display());
+    Ok(vec![Finding::warn("prunable", found, "git worktree prune".to_owned())])
+}
+
 /// Folders among the lanes that git knows nothing of.
 fn stray(project: &Project, worktrees: &Path) -> Result<Vec<Finding>, RuntimeError> {
     let mut strays: Vec<PathBuf> = Vec::new();
+    if worktrees.is_file() {
+        // That is told where the places are looked at.
+        return Ok(Vec::new());
+    }
     for graph in entries(worktrees)?.into_iter().filter(|path| path.is_dir()) {
         for lane in entries(&graph)?.into_iter().filter(|path| path.is_dir()) {
             // An orchestrator that is just making it has written this first.

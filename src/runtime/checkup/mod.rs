@@ -20,6 +20,8 @@ pub use left::left;
 pub struct Needs {
     /// Where worktrees are made.
     pub worktrees: std::path::PathBuf,
+    /// Whether lanes are to share their files.
+    pub share: crate::plan::Share,
     /// The most attempts at once.
     pub max_parallel: u32,
     /// The most lanes of a graph.

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::{Finding, Needs};
-use crate::git::{LaneFiles, LeftToGit, Survey, Writer};
+use crate::git::{LaneFiles, LeftToGit, NotShared, Survey, Writer};
 use crate::journal::{FileSystem, LockError, Locks, file_system};
+use crate::plan::Share;
 use crate::runtime::Project;
 use crate::runtime::effects::chain;
 use crate::view::size;
@@ -16,7 +17,10 @@ pub fn places(project: &Project, needs: &Needs) -> Vec<Finding> {
     // What is wrong with it is said where the repository was looked at.
     let Ok(Some(head)) = project.repo.head_commit() else { return findings };
     match project.repo.survey(&head) {
-        Ok(survey) => findings.extend([lanes(&survey, worktrees), room(&survey, worktrees, needs)]),
+        Ok(survey) => findings.extend([
+            lanes(&survey, &sharing(project, &survey, worktrees, needs.share)),
+            room(&survey, worktrees, needs),
+        ]),
         Err(error) => findings.push(Finding::fail("lanes", chain(&error), "git fsck".to_owned())),
     }
     findings
@@ -47,6 +51,11 @@ fn record(project: &Project) -> Finding {
 
 fn below_worktrees(wanted: &Path, standing: &Path) -> Finding {
     let shown = wanted.display();
+    if !standing.is_dir() {
+        let found = format!("{} is a file, and lanes need a folder there", standing.display());
+        let next = format!("move {} away, or set `worktrees` in laneway.toml", standing.display());
+        return Finding::fail("worktrees", found, next);
+    }
     match file_system(standing) {
         Ok(FileSystem { name, locks: Locks::Unsure | Locks::Everywhere }) => Finding::warn(
             "worktrees",
@@ -79,7 +88,7 @@ fn kind_of(path: &Path) -> String {
 }
 
 /// How lanes are made, and why.
-fn lanes(survey: &Survey, standing: &Path) -> Finding {
+fn lanes(survey: &Survey, sharing: &str) -> Finding {
     let way = match survey.writer {
         Writer::Plain => "written by laneway, each blob once for all lanes that wait".to_owned(),
         Writer::Mixed { of_git } => {
@@ -93,7 +102,7 @@ fn lanes(survey: &Survey, standing: &Path) -> Finding {
         }
         _ => String::new(),
     };
-    let found = format!("{way}; {}{submodules}", unshared(standing));
+    let found = format!("{way}; {sharing}{submodules}");
     match survey.writer {
         Writer::Git { why: LeftToGit::Setting { key } } => {
             Finding::warn("lanes", found, format!("git config --show-origin --get-all {key}"))
@@ -102,12 +111,19 @@ fn lanes(survey: &Survey, standing: &Path) -> Finding {
     }
 }
 
-/// Why lanes do not share what they have in common.
-fn unshared(standing: &Path) -> String {
-    let why = match kind_of(standing).as_str() {
-        "btrfs" => "snapshots of btrfs are not used yet".to_owned(),
-        "xfs" | "bcachefs" => "reflinks of small files gain nothing".to_owned(),
-        kind => format!("{kind} cannot, and an overlay would have to be mounted for each"),
+/// Whether lanes share what they have in common, or why not.
+fn sharing(project: &Project, survey: &Survey, standing: &Path, share: Share) -> String {
+    let why = match (share, survey.writer, project.repo.can_share(standing)) {
+        (Share::Never, ..) => "`share` is \"never\"".to_owned(),
+        (_, _, Err(NotShared::FileSystem)) => match kind_of(standing).as_str() {
+            "xfs" | "bcachefs" => "reflinks of small files gain little".to_owned(),
+            kind => format!("{kind} cannot, and an overlay would have to be mounted for each"),
+        },
+        (_, _, Err(error)) => chain(&error),
+        (_, Writer::Plain, Ok(())) => {
+            return "their files are shared: each is a snapshot of what is written once".to_owned();
+        }
+        (_, _, Ok(())) => "git has to write some of them".to_owned(),
     };
     format!("their files are not shared: {why}")
 }

@@ -109,10 +109,20 @@ pub fn origin(project: &Project, online: bool) -> Finding {
         Err(error) => return Finding::fail("origin", chain(&error), None),
     };
     let shown = without_secrets(&remote.url);
-    if !online {
+    let is_detached = matches!(project.repo.head_branch(), Ok(None));
+    // What graphs without `base` start from is then up to it, and a repository on this machine can be asked any time.
+    let is_asked = online || is_detached && remote.local_path.is_some();
+    if !is_asked {
         return Finding::ok("origin", format!("{shown}, not asked (--online asks)"));
     }
     match project.repo.remote_default_branch(&remote) {
+        Ok(None) if is_detached => Finding::warn(
+            "origin",
+            format!(
+                "{shown} answers, but has no default branch, and HEAD is on no branch: graphs without `base` are refused"
+            ),
+            "git switch BRANCH, or set `base` in the graph".to_owned(),
+        ),
         Ok(branch) => {
             let branch = branch.map_or_else(String::new, |branch| format!(", its HEAD is `{branch}`"));
             Finding::ok("origin", format!("{shown} answers{branch}"))

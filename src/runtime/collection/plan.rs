@@ -1,13 +1,13 @@
 //! What there is to collect, and what stays and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::size;
 use crate::event::Timestamp;
-use crate::git::{GitError, Worktree};
+use crate::git::{GitError, KeptBase, Worktree};
 use crate::id::{GraphName, LaneId, RunNo, Sha};
 use crate::plan::{self, Plan};
 use crate::runtime::effects::{SetupResult, setup_results};
@@ -30,6 +30,11 @@ pub enum Thing {
         path: PathBuf,
         /// The command; `None` for what an interrupted one has left.
         command: Option<String>,
+    },
+    /// The files of a commit that lanes share.
+    Base {
+        /// Where they are.
+        base: KeptBase,
     },
     /// A worktree that a merged lane has left.
     Worktree {
@@ -110,6 +115,8 @@ struct Look<'a> {
     older_than: u64,
     sizes: Sizes,
     runs: Standings,
+    /// Those that git knows.
+    worktrees: BTreeSet<PathBuf>,
     items: Vec<Item>,
 }
 
@@ -136,10 +143,12 @@ pub(in crate::runtime) fn collect_stale(
 
 fn look(project: &Project, now: Timestamp, older_than: u64, sizes: Sizes) -> Result<Vec<Item>, RuntimeError> {
     let (runs, plans) = standings(project)?;
-    let mut look = Look { project, now, older_than, sizes, runs, items: Vec::new() };
+    let worktrees = project.repo.known_worktrees()?;
+    let mut look = Look { project, now, older_than, sizes, runs, worktrees, items: Vec::new() };
     look.custody()?;
     look.trash()?;
     look.setups()?;
+    look.bases()?;
     for plan in &plans {
         look.run(plan)?;
     }
@@ -214,6 +223,16 @@ impl Look<'_> {
         Ok(())
     }
 
+    /// They can be made again, and lanes that were made of them have their files.
+    fn bases(&mut self) -> Result<(), RuntimeError> {
+        for base in self.project.repo.bases()? {
+            let bytes = self.size_of(&base.path, None);
+            let since = since_epoch(Some(base.used));
+            self.add(Thing::Base { base }, since, bytes, None);
+        }
+        Ok(())
+    }
+
     fn needed(&self) -> Option<Spared> {
         self.runs.values().find_map(spared)
     }
@@ -226,7 +245,7 @@ impl Look<'_> {
             _ => self.now,
         };
         let spared = spared(&standing);
-        for worktree in leftovers(self.project, plan)? {
+        for worktree in leftovers(self.project, plan, &self.worktrees)? {
             let spared =
                 spared.clone().or_else(|| worktree.admin.join("locked").exists().then_some(Spared::Locked));
             let bytes = self.size_of(&worktree.path, spared.as_ref());
@@ -252,7 +271,8 @@ impl Look<'_> {
             Standing::Over { since } => Some(*since),
             _ => None,
         });
-        let since = last.max().unwrap_or_default();
+        // Where no run is over yet, nothing tells since when nobody needs them.
+        let since = last.max().unwrap_or(self.now);
         for (reference, commit) in self.project.repo.list_refs("refs/laneway/remote/")? {
             self.add(Thing::Seen { reference, commit }, since, 0, needed.clone());
         }
@@ -270,8 +290,12 @@ pub(super) fn spared(standing: &Standing) -> Option<Spared> {
     }
 }
 
-/// The worktrees of a plan that are there.
-fn leftovers(project: &Project, plan: &Plan) -> Result<Vec<Worktree>, RuntimeError> {
+/// The worktrees of a plan that are there. Of the many that it could have, only those that git knows are looked at.
+fn leftovers(
+    project: &Project,
+    plan: &Plan,
+    known: &BTreeSet<PathBuf>,
+) -> Result<Vec<Worktree>, RuntimeError> {
     let root = &plan.places.worktrees;
     let mut paths: Vec<PathBuf> = plan.lanes.iter().map(|lane| lane.worktree.clone()).collect();
     for task in &plan.tasks {
@@ -280,7 +304,13 @@ fn leftovers(project: &Project, plan: &Plan) -> Result<Vec<Worktree>, RuntimeErr
         paths.push(plan::gate_worktree(root, &task.lane, &task.id));
     }
     let mut found = Vec::new();
-    for path in paths {
+    // They all lie in one folder, whose links are resolved once.
+    let real = std::fs::canonicalize(root).unwrap_or_else(|_| root.clone());
+    let is_known = |path: &PathBuf| {
+        let below = path.strip_prefix(root).map(|below| real.join(below));
+        below.is_ok_and(|path| known.contains(&path)) || known.contains(path)
+    };
+    for path in paths.into_iter().filter(is_known) {
         match project.repo.reopen(&path) {
             Ok(worktree) => found.extend(worktree),
             // It is that repository's to collect.

@@ -34,9 +34,20 @@ pub fn sweep(project: &Project, items: &[Item]) -> Result<Vec<Swept>, RuntimeErr
             tracing::warn!(%error, path = %left.display(), "what an earlier collection took away is still there");
         }
     }
-    project.repo.sweep_held();
+    // Before the runs are looked at: what one that begins now holds is not among it.
+    let held = project.repo.held()?;
     // Another run may have begun since the plan was made.
     let needed = needed(project)?;
+    if needed.is_none() {
+        for commit in &held {
+            project.repo.let_go(commit);
+        }
+        if let Err(error) = project.repo.sweep_submodules() {
+            tracing::warn!(%error, "commits of submodules are held on");
+        }
+    } else {
+        project.repo.sweep_held();
+    }
     Ok(items.iter().map(|item| one(project, item, needed.as_ref())).collect())
 }
 
@@ -52,7 +63,7 @@ fn one(project: &Project, item: &Item, needed: Option<&Spared>) -> Swept {
             })
         }
         (Thing::Setup { path, command: Some(_) }, None) => unused(project, path),
-        (Thing::Custody(_), None) => remove(project, &item.thing).map(|()| None),
+        (Thing::Base { .. } | Thing::Custody(_), None) => remove(project, &item.thing).map(|()| None),
         (thing, None) => match needed {
             Some(spared) => Ok(Some(spared.clone())),
             None => remove(project, thing).map(|()| None),
@@ -76,7 +87,7 @@ fn run_of(thing: &Thing) -> Option<&(GraphName, RunNo)> {
     match thing {
         Thing::Custody(kept) => kept.run.as_ref(),
         Thing::Worktree { run, .. } | Thing::Attempts { run, .. } | Thing::Board { run, .. } => Some(run),
-        Thing::Trash { .. } | Thing::Setup { .. } | Thing::Seen { .. } => None,
+        Thing::Trash { .. } | Thing::Setup { .. } | Thing::Base { .. } | Thing::Seen { .. } => None,
     }
 }
 
@@ -86,6 +97,7 @@ fn remove(project: &Project, thing: &Thing) -> Result<(), RuntimeError> {
             forgotten(project.repo.drop_custody(&kept.found.reference, &kept.found.commit))
         }
         Thing::Seen { reference, commit } => forgotten(project.repo.delete_ref(reference, commit)),
+        Thing::Base { base } => project.repo.drop_base(base).map_err(Into::into),
         Thing::Worktree { worktree, run } => remove_worktree(project, worktree, run),
         Thing::Trash { path }
         | Thing::Setup { path, .. }

@@ -101,7 +101,10 @@ fn told(brought: &Brought) -> Option<CheckRecorded> {
     if copied.files == 0 && brought.left_out.is_empty() {
         return None;
     }
-    let mut said = vec![format!("copied {} files, {} bytes", copied.files, copied.bytes)];
+    let mut said = Vec::new();
+    if copied.files > 0 {
+        said.push(format!("copied {} files, {} bytes", copied.files, copied.bytes));
+    }
     if copied.shared > 0 {
         said.push(format!("{} of them share their blocks with the original", copied.shared));
     }

@@ -73,6 +73,10 @@ impl Landing<'_> {
     async fn go(&self, facts: &mut Vec<Draft>) -> Result<(), Failure> {
         let candidate = self.candidate(facts).await?;
         if candidate.landed {
+            if self.task.gate.is_some() {
+                // An earlier try may have failed on it, and the one that passed did not get to say so.
+                self.check(facts, "gate", CheckStatus::Pass, "it has passed before the branch moved");
+            }
             self.moved(&candidate, facts);
             return Ok(());
         }

@@ -11,6 +11,7 @@ use crate::failpoint::{self, Point};
 use crate::forge::{self, Forge, ForgeError, GitHub, GitHubError, Merged};
 use crate::git::{GitError, Merge};
 use crate::id::{LaneId, Sha};
+use crate::plan::revert_branch;
 use crate::runtime::brief::Brief;
 use crate::runtime::{Context, clock};
 use crate::state::ForgeStep;
@@ -75,7 +76,10 @@ async fn on_github(
         // What it would be merged with may hold it already.
         let pull = github.get(number).await.map_err(|e| forge_failure("looking at the pull request", &e))?;
         if let Some(merged) = pull.merged {
-            facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: merged.sha, by: merged.by }));
+            facts.push(Draft::world(
+                Subject::lane(lane),
+                PrMerged { commit: merged.sha, by: merged.by, head: None },
+            ));
             return Ok(());
         }
     }
@@ -108,7 +112,7 @@ async fn on_github(
     failpoint::pass(Point::PrMerged);
     let landed = landed.map_err(|error| merge_failure(github, automatic, &error))?;
     let by = landed.by.unwrap_or_else(|| by.to_owned());
-    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: landed.sha, by }));
+    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit: landed.sha, by, head: None }));
     Ok(())
 }
 
@@ -198,13 +202,9 @@ async fn merge(
         .as_ref()
         .map(|p| p.at.number);
     let (shared, id, who, merged) = (Arc::clone(context), lane.clone(), by.to_owned(), commit.clone());
-    let remark = blocking(move || move_target(&shared, &id, &sides, &merged, number, &who)).await?;
-    if let Some(detail) = remark {
-        let event =
-            CheckRecorded { name: "origin".to_owned(), status: CheckStatus::Warn, detail, duration_ms: 0 };
-        facts.push(Draft::world(Subject::lane(lane), event));
-    }
-    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned() }));
+    let remarks = blocking(move || move_target(&shared, &id, &sides, &merged, number, &who)).await?;
+    facts.extend(remarks.into_iter().map(|(name, detail)| warning(lane, name, detail)));
+    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned(), head: None }));
     Ok(())
 }
 
@@ -238,37 +238,59 @@ async fn shown_head(
     Ok(head)
 }
 
-/// Merges the pull request that takes a lane out of its target.
+/// Merges the pull request that takes a lane out of its target. Returns the commit of the target, and what is to be told.
 pub(super) async fn revert(
     context: &Arc<Context>,
     lane: &LaneId,
     (tip, number): (&Sha, u64),
     by: &str,
     n: u32,
-) -> Result<Sha, Failure> {
-    let (context, id, at, by) = (Arc::clone(context), lane.clone(), tip.clone(), by.to_owned());
+) -> Result<(Sha, Vec<Draft>), Failure> {
+    let (context, id, shown, by) = (Arc::clone(context), lane.clone(), tip.clone(), by.to_owned());
     blocking(move || {
         let (repo, target) = (&context.project.repo, context.lane(&id).target.clone());
         let doing = |e: GitError| git_failure(&format!("taking lane `{id}` back"), &e);
         let sides = look(&context, &target)?;
-        let commit = if repo.is_ancestor(&at, &sides.base).map_err(doing)? {
+        let branch = revert_branch(&context.plan.graph, context.plan.run, &id, n);
+        let head = head::of(&context, &branch, &shown)?;
+        let later = head.told(&branch).map(|detail| (CHECK_HEAD, detail));
+        let commit = if repo.is_ancestor(&head.tip, &sides.base).map_err(doing)? {
             sides.base.clone()
         } else {
-            let tree = match repo.merge(&sides.base, &at).map_err(doing)? {
-                Merge::Clean { tree, .. } => tree,
-                Merge::Conflict { paths, .. } => return Err(pull_request::conflict(&id, &target, &paths)),
-            };
-            let message = format!(
-                "Merge the revert of lane {id} into {target}\n\nLaneway-Run: {}\nLaneway-Merge: {id}/revert-{n}\n",
-                context.plan.uuid
-            );
-            let parents = [sides.base.clone(), at];
-            repo.commit_tree(&tree, &parents, &message, &context.author).map_err(doing)?
+            let mark = format!("Laneway-Run: {}\nLaneway-Merge: {id}/revert-{n}", context.plan.uuid);
+            let message = format!("Merge the revert of lane {id} into {target}\n\n{mark}\n");
+            merged_revert(&context, &id, &sides.base, &head.tip, &message)?
         };
-        move_target(&context, &id, &sides, &commit, Some(number), &by)?;
-        Ok(commit)
+        let remarks = move_target(&context, &id, &sides, &commit, Some(number), &by)?;
+        let told = later.into_iter().chain(remarks).map(|(name, detail)| warning(&id, name, detail));
+        Ok((commit, told.collect()))
     })
     .await
+}
+
+fn merged_revert(
+    context: &Context,
+    lane: &LaneId,
+    base: &Sha,
+    revert: &Sha,
+    message: &str,
+) -> Result<Sha, Failure> {
+    let repo = &context.project.repo;
+    let doing = |e: GitError| git_failure(&format!("taking lane `{lane}` back"), &e);
+    match repo.merge(base, revert).map_err(doing)? {
+        Merge::Clean { tree, .. } => {
+            let parents = [base.clone(), revert.clone()];
+            repo.commit_tree(&tree, &parents, message, &context.author).map_err(doing)
+        }
+        Merge::Conflict { paths, .. } => {
+            Err(pull_request::conflict(lane, &context.lane(lane).target, &paths))
+        }
+    }
+}
+
+fn warning(lane: &LaneId, name: &str, detail: String) -> Draft {
+    let event = CheckRecorded { name: name.to_owned(), status: CheckStatus::Warn, detail, duration_ms: 0 };
+    Draft::world(Subject::lane(lane), event)
 }
 
 fn failed_gate(evidence: &[Draft]) -> Option<String> {
@@ -320,7 +342,8 @@ fn look(context: &Context, target: &str) -> Result<Sides, Failure> {
     Ok(Sides { local, origin, base, kept_back })
 }
 
-/// Moves the local branch with its checkouts, then origin's, then marks the pull request.
+/// Moves the local branch with its checkouts and their submodules, then origin's, then marks the pull request. Returns what is to be
+/// told, by the name of the check that tells it.
 fn move_target(
     context: &Context,
     lane: &LaneId,
@@ -328,13 +351,17 @@ fn move_target(
     commit: &Sha,
     number: Option<u64>,
     by: &str,
-) -> Result<Option<String>, Failure> {
+) -> Result<Vec<(&'static str, String)>, Failure> {
     let repo = &context.project.repo;
     let target = &context.lane(lane).target;
     let doing = |e: GitError| git_failure(&format!("moving `{target}`"), &e);
     repo.sync_objects(commit, std::slice::from_ref(&sides.base)).map_err(doing)?;
-    if sides.local.is_some() {
-        repo.advance(&format!("refs/heads/{target}"), sides.local.as_ref(), commit).map_err(doing)?;
+    let mut remarks = Vec::new();
+    if let Some(local) = &sides.local {
+        let branch = format!("refs/heads/{target}");
+        repo.advance(&branch, Some(local), commit).map_err(doing)?;
+        remarks
+            .extend(take_modules_along(context, &branch, local, commit).map(|detail| ("submodules", detail)));
     }
     let mut remark = sides.kept_back.clone();
     if let (Some(remote), Some(origin), None) = (&context.remote, &sides.origin, &remark)
@@ -356,5 +383,21 @@ fn move_target(
             failpoint::pass(Point::PrMerged);
         }
     }
-    Ok(remark)
+    remarks.extend(remark.map(|detail| ("origin", detail)));
+    Ok(remarks)
+}
+
+/// Has the submodules in the user's checkouts follow the branch, which has moved: what fails here undoes nothing.
+fn take_modules_along(context: &Context, branch: &str, old: &Sha, new: &Sha) -> Option<String> {
+    let repo = &context.project.repo;
+    let follow = || {
+        // A try that was cut off here has moved the branch already.
+        let old = if old == new { repo.parents(new)?.into_iter().next() } else { Some(old.clone()) };
+        old.map_or(Ok(Vec::new()), |old| repo.take_modules_along(branch, &old, new))
+    };
+    match follow() {
+        Ok(left) if left.is_empty() => None,
+        Ok(left) => Some(left.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        Err(error) => Some(format!("submodules of the checkouts were left alone: {}", super::chain(&error))),
+    }
 }

@@ -130,5 +130,5 @@ fn mark(
             .mark_merged(pr.at.number, merged)
             .map_err(|e| forge_failure("marking the pull request as merged", &e))?;
     }
-    Ok(vec![Draft::world(subject, PrMerged { commit: commit.clone(), by })])
+    Ok(vec![Draft::world(subject, PrMerged { commit: commit.clone(), by, head: None })])
 }

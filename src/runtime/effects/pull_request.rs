@@ -90,7 +90,7 @@ async fn try_open(
     let (tip, base) = (tip.clone(), base.to_owned());
     if let Some(merged) = &pull.merged {
         facts.push(Draft::world(subject.clone(), PrOpened { pr, tip: pull.head_sha.clone(), base, draft }));
-        let event = PrMerged { commit: merged.sha.clone(), by: merged.by.clone() };
+        let event = PrMerged { commit: merged.sha.clone(), by: merged.by.clone(), head: None };
         facts.push(Draft::world(subject, event));
         return Ok(());
     }
@@ -432,7 +432,9 @@ pub(super) fn conflict(lane: &LaneId, target: &str, paths: &[String]) -> Failure
     Failure {
         class: FailureKind::Conflict,
         message: format!("lane `{lane}` and `{target}` both changed {}", named(paths)),
-        hint: Some(format!("bring `{target}` up to what the lane expects, or close the pull request")),
+        hint: Some(format!(
+            "see `laneway waiting`, bring `{target}` up to what the lane expects, or close the pull request"
+        )),
         retry_at: None,
     }
 }

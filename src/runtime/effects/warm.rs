@@ -25,10 +25,14 @@ pub(super) async fn run(context: &Arc<Context>, lane: &LaneId, at: &Sha) -> Done
         // What was made too early must not be what leaves the run without room.
         Err(failure) if room::is_told(&failure.message) => {
             let (shared, id) = (Arc::clone(context), lane.clone());
-            let removed = blocking(move || remove(&shared, &id)).await;
+            let commit = at.clone();
+            let removed = blocking(move || remove(&shared, &id, &commit)).await;
             let message = format!("the disk is too full to make lane `{lane}` ahead of time");
             match removed {
-                Ok(()) => Done::failed(facts, permanent(message)),
+                Ok(kept) => {
+                    facts.extend(kept.map(|kept| Draft::world(Subject::lane(lane), kept)));
+                    Done::failed(facts, permanent(message))
+                }
                 Err(error) => {
                     Done::failed(facts, permanent(format!("{message}, and what was made stays: {error}")))
                 }
@@ -106,16 +110,27 @@ pub(super) fn bring(
         Ok(_) => {}
         Err(error) => return Err(error),
     }
-    let reason = format!("what stood in the worktree of lane {lane} before the lane began");
-    let kept = keep::worktree(context, worktree, &format!("warm/{lane}"), &reason, std::slice::from_ref(to))?;
+    let kept = keep(context, lane, worktree, to)?;
     repo.set_to(worktree, to)?;
     Ok(kept)
 }
 
-fn remove(context: &Context, lane: &LaneId) -> Result<(), GitError> {
+/// Takes it away again. Nothing was to be in it; what somebody put there all the same is kept, and where there is no room even
+/// for that it stays.
+fn remove(context: &Context, lane: &LaneId, at: &Sha) -> Result<Option<CustodyKept>, GitError> {
     let repo = &context.project.repo;
-    match repo.reopen(&context.lane(lane).worktree)? {
-        Some(worktree) => repo.remove(&worktree, &context.project.record.trash()).map(drop),
-        None => Ok(()),
-    }
+    let Some(worktree) = repo.reopen(&context.lane(lane).worktree)? else { return Ok(None) };
+    let kept = keep(context, lane, &worktree, at)?;
+    repo.remove(&worktree, &context.project.record.trash())?;
+    Ok(kept)
+}
+
+fn keep(
+    context: &Context,
+    lane: &LaneId,
+    worktree: &Worktree,
+    known: &Sha,
+) -> Result<Option<CustodyKept>, GitError> {
+    let reason = format!("what stood in the worktree of lane {lane} before the lane began");
+    keep::worktree(context, worktree, &format!("warm/{lane}"), &reason, std::slice::from_ref(known))
 }

@@ -86,6 +86,51 @@ run = "git add -f .env && git commit -qm secret && git rm -q --cached .env && gi
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn p12_a_copy_that_came_and_went_on_a_branch_that_was_merged_fails_too() {
+    let bench = Bench::on(
+        project(),
+        &graph(
+            r#"
+[[workstreams]]
+id = "side"
+copy = [".env"]
+[[tasks]]
+id = "t"
+workstream = "side"
+run = """
+git switch -qc side && git add -f .env && git commit -qm secret
+git rm -q --cached .env && git commit -qm gone && git switch -q --detach HEAD~2
+echo b > b && git add b && git commit -qm work && git merge -q --no-edit side && git branch -qD side
+"""
+[[workstreams]]
+id = "rootless"
+copy = [".env"]
+[[tasks]]
+id = "u"
+workstream = "rootless"
+run = """
+tip=$(git rev-parse HEAD)
+git switch -q --orphan other && git add -f .env && git commit -qm secret
+git rm -q --cached .env && git commit -q --allow-empty -m gone && other=$(git rev-parse HEAD)
+git switch -q --detach $tip && git branch -qD other
+git merge -q --no-edit --allow-unrelated-histories $other
+echo b > b && git add b && git commit -qm work
+"""
+"#,
+        ),
+    );
+    let state = bench.drive().await;
+    for task in &state.tasks {
+        let mut checks = task.attempts.last().unwrap().checks.iter();
+        let brought = checks.rfind(|check| check.name == "brought");
+        let brought = brought.unwrap_or_else(|| panic!("{}", bench.told()));
+        assert_eq!(brought.status, CheckStatus::Fail);
+        assert!(brought.detail.ends_with(": .env"), "{}", brought.detail);
+    }
+    assert_eq!(bench.git("log --oneline --branches -- .env"), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn p12_a_setup_whose_input_is_the_same_runs_once_for_all_lanes() {
     let dir = project();
     let count = dir.path().join(".git/count");
@@ -169,6 +214,39 @@ run = "echo y > y"
     let state = bench.drive().await;
     assert_eq!(state.lanes[0].status, LaneStatus::PrCreated, "{}", bench.told());
     assert_eq!(check(&state, 0, "setup").status, CheckStatus::Pass);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p12_a_result_that_git_does_not_ignore_fails_the_lane_before_any_task() {
+    let bench = Bench::on(
+        project(),
+        &graph(
+            r#"
+[[workstreams]]
+id = "a"
+setup = [{ run = "mkdir open; echo 1 > open/one", reads = ["lock"], makes = ["open"] }]
+[[workstreams]]
+id = "b"
+setup = [{ run = "mkdir own; echo 1 > own/one; echo '*' > own/.gitignore", reads = ["lock"], makes = ["own"] }]
+[[tasks]]
+id = "t"
+workstream = "a"
+run = "cat open/one > seen"
+[[tasks]]
+id = "u"
+workstream = "b"
+run = "cat own/one > seen"
+"#,
+        ),
+    );
+    let state = bench.drive().await;
+    assert_eq!(state.tasks[0].attempts.len(), 0, "{}", bench.told());
+    let setup = check(&state, 0, "setup");
+    assert_eq!(setup.status, CheckStatus::Fail);
+    assert!(setup.detail.contains("git does not ignore open/one"), "{}", setup.detail);
+    // One that ignores itself is as good as any.
+    assert_eq!(check(&state, 1, "setup").status, CheckStatus::Pass);
+    assert_eq!(bench.git("show laneway/g/b/integration:seen"), "1\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use super::undo::{lane, with_origin};
 use super::*;
 use crate::event::LaneStatus;
+use crate::id::TaskId;
 use crate::signal::Verb;
 
 const THREE: &str = r#"
@@ -91,4 +92,47 @@ run = "cat one > two"
     assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
     let revert = bench.state().lanes[1].revert.clone().unwrap();
     assert_eq!(bench.files(&revert.branch), ["file", "one"], "{}", bench.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar25_a_person_merges_the_branch_before_its_last_task_and_the_rest_follows_and_goes_with_it() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo one > one"
+[[tasks]]
+id = "rest"
+workstream = "a"
+needs = ["one"]
+attempts = 1
+run = "test -e ../../../go && echo rest > rest"
+"#,
+    ));
+    bench.drive().await;
+    let rest = || vec![TaskId::new("rest").unwrap()];
+    bench.ask(Verb::Skip { tasks: rest(), lanes: vec![] }).await;
+    assert_eq!(bench.drive().await.lanes[0].status, LaneStatus::PrCreated, "{}", bench.told());
+    sh(
+        bench.dir.path(),
+        "git merge -q --no-ff --no-edit laneway/g/a/integration && echo go >> .git/info/exclude && touch go",
+    );
+    let answer = bench.ask(Verb::Retry { tasks: rest(), lanes: vec![] }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::PrCreated, "{}", bench.told());
+    assert_eq!(bench.files("main"), ["file", "one"], "what a person merged is no landing of the whole");
+    let answer = bench.ask(Verb::Merge { pr: bench.number(0), sha: None }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    assert_eq!(bench.files("main"), ["file", "one", "rest"]);
+    assert_eq!(bench.state().lanes[0].status, LaneStatus::Merged);
+    let answer = bench.undo(lane("a")).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    let revert = bench.state().lanes[0].revert.clone().unwrap();
+    bench.ask(Verb::Merge { pr: revert.at.number, sha: None }).await;
+    assert_eq!(bench.files("main"), ["file"], "{}", bench.told());
+    assert!(verify(&bench.project, &bench.plan.graph, RunNo(1)).unwrap().is_empty());
 }

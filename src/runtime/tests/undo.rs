@@ -294,10 +294,13 @@ async fn ar25_one_of_two_merged_lanes_is_taken_out_by_a_pull_request_after_a_tea
     assert_eq!(state.lanes[0].status, LaneStatus::Merged);
     let standing = standing(&bench.project, &bench.plan.graph, RunNo(1));
     assert_eq!(standing, Standing::Live, "nothing of it is collected while it is being undone");
+    let fixed =
+        format!("git checkout -q {} && echo why > why && git add why && git commit -qm why", revert.branch);
+    teammate(&bench, &format!("git fetch -q && {fixed} && git push -q origin HEAD"));
     let answer = bench.ask(Verb::Merge { pr: revert.at.number, sha: None }).await;
     assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
     let there = sh(bench.dir.path(), "git --git-dir origin.git ls-tree --name-only main");
-    assert_eq!(there, "file\ntheirs\ntwo\n");
+    assert_eq!(there, "file\ntheirs\ntwo\nwhy\n", "with what a teammate put on top of the revert");
     sh(bench.dir.path(), "git --git-dir origin.git log --format=%s main | grep -qx theirs");
     let state = bench.state();
     assert_eq!((state.lanes[0].status, state.lanes[1].status), (LaneStatus::Reset, LaneStatus::Merged));
@@ -308,7 +311,7 @@ async fn ar25_one_of_two_merged_lanes_is_taken_out_by_a_pull_request_after_a_tea
     let again = state.lanes[0].pr.as_ref().unwrap().at.number;
     bench.ask(Verb::Merge { pr: again, sha: None }).await;
     let there = sh(bench.dir.path(), "git --git-dir origin.git ls-tree --name-only main");
-    assert_eq!(there, "file\none\ntheirs\ntwo\n", "{}", bench.told());
+    assert_eq!(there, "file\none\ntheirs\ntwo\nwhy\n", "{}", bench.told());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -493,7 +493,7 @@ fn ar10_a_nested_lane_and_its_parent_name_each_other() {
     assert!(!part.contains("merged first") && !part.contains("mermaid"), "{part}");
     let core = pull_request(&story.plan, &story.state, 0, &[]).body;
     assert!(core.contains("- without nested lane `part` (#1): pr_created\n"), "{core}");
-    let merged = PrMerged { commit: sha(31), by: "ann".into() };
+    let merged = PrMerged { commit: sha(31), by: "ann".into(), head: None };
     story.tell(Subject::lane(&lane("part")), merged).lane_to("part", LaneStatus::Merged, None);
     let core = pull_request(&story.plan, &story.state, 0, &[]).body;
     assert!(
@@ -520,7 +520,7 @@ fn merged() -> Story {
     let mut story = half_way();
     let api = Subject::lane(&lane("api"));
     story.of("types", ConcernRecorded { class: ConcernClass::Ops, text: "migrate".into() });
-    let merged = PrMerged { commit: sha(50), by: "ann".into() };
+    let merged = PrMerged { commit: sha(50), by: "ann".into(), head: None };
     let kept = CustodyKept {
         reference: "refs/laneway/custody/shop/1/teardown/api".into(),
         commit: sha(51),
@@ -576,7 +576,7 @@ fn ar10_the_last_word_names_what_a_lane_still_waits_for() {
     for (ix, id) in [(0, "a"), (1, "b")] {
         let tip = 20 + ix;
         story.provision(id).land(&format!("{id}1"), tip).open(id, tip);
-        let merged = PrMerged { commit: sha(50), by: "ann".into() };
+        let merged = PrMerged { commit: sha(50), by: "ann".into(), head: None };
         story.tell(Subject::lane(&lane(id)), merged).lane_to(id, LaneStatus::Merged, None);
         let last = |state: &crate::state::State| last_word(&story.plan, state, usize::try_from(ix).unwrap());
         let way =

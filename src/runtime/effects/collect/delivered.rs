@@ -33,7 +33,10 @@ impl Look<'_> {
         start: &Sha,
         head: &Sha,
     ) -> Result<bool, Failure> {
-        let added = self.repo.brought_in(worktree, start, head).map_err(|e| self.failed(&e))?;
+        let target = &self.context.lane(&self.task.lane).target;
+        let public = self.repo.branch_tip(target).map_err(|e| self.failed(&e))?;
+        let added = self.repo.brought_in(worktree, start, head, public.as_ref());
+        let added = added.map_err(|e| self.failed(&e))?;
         if !added.is_empty() {
             let detail = format!(
                 "commits hold files that Laneway copied or set up in the lane, which were ignored: {}",

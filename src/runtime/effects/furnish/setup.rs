@@ -12,7 +12,7 @@ use crate::event::{CheckRecorded, CheckStatus, Failure, FailureKind};
 use crate::exec::{self, Bounded, Launch, StdinFrom};
 use crate::graph::{Millis, Setup};
 use crate::runtime::Context;
-use crate::runtime::effects::{blocking, chain, gate, permanent, stop};
+use crate::runtime::effects::{blocking, chain, gate, git_failure, permanent, stop};
 
 /// A command that nobody gave a time has as long as this.
 const TIMEOUT: Millis = Millis(30 * 60 * 1000);
@@ -120,9 +120,11 @@ impl Work<'_> {
         let taken = blocking(move || there.fetch(&shared.project.repo, &worktree)).await;
         if taken.map_err(|e| broken("copying a setup result", &e))? {
             self.note(&format!("# {} was done before; copied {}\n", setup.command, slot.path().display()));
+            self.stays(setup).await?;
             return Ok(Made::Taken);
         }
         self.run(setup).await?;
+        self.stays(setup).await?;
         let worktree = self.room.worktree.clone();
         let command = setup.command.to_string();
         let missing = blocking(move || slot.store(&worktree, &command)).await;
@@ -132,6 +134,24 @@ impl Work<'_> {
                 detail: format!("the setup `{}` did not make {path}, which its `makes` names", setup.command),
             }),
         }
+    }
+
+    /// What is not ignored would be put back before anybody works in the lane, and the first task would fail for want of it.
+    async fn stays(&self, setup: &Setup) -> Result<(), Trouble> {
+        let (shared, room, makes) = (Arc::clone(self.context), self.room.clone(), setup.makes.clone());
+        let seen =
+            blocking(move || shared.project.repo.not_ignored_of(&room.worktree, &room.at, &makes)).await;
+        let seen = seen.map_err(|e| git_failure("looking at what a setup command made", &e))?;
+        let Some(first) = seen.first() else { return Ok(()) };
+        let more = match seen.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let detail = format!(
+            "git does not ignore {first}{more}, which the setup `{}` makes: name it in .gitignore or .git/info/exclude",
+            setup.command
+        );
+        Err(Trouble::Failed { detail })
     }
 
     async fn slot(&self, setup: &Setup) -> Result<Slot, Trouble> {

@@ -261,15 +261,19 @@ pub(super) async fn open(asked: &Asked, ready: Option<Ready>) -> Result<Vec<Draf
 pub(super) async fn merge(asked: &Asked, tip: &Sha) -> Result<Vec<Draft>, Failure> {
     let number = asked.revert()?.at.number;
     let title = format!("Revert lane {} (#{number})", asked.lane);
+    let mut facts = Vec::new();
     let event = if let Some(github) = &asked.context.github {
         let merged = github.merge(number, tip, &title, Tried::Perhaps).await;
         let merged = merged.map_err(|e| forge_failure("merging the pull request", &e))?;
         RevertMerged { commit: merged.sha, by: merged.by.unwrap_or_else(|| asked.by.clone()) }
     } else {
-        let commit = merge::revert(&asked.context, &asked.lane, (tip, number), &asked.by, asked.n).await?;
+        let (commit, remarks) =
+            merge::revert(&asked.context, &asked.lane, (tip, number), &asked.by, asked.n).await?;
+        facts.extend(remarks);
         RevertMerged { commit, by: asked.by.clone() }
     };
-    Ok(vec![asked.fact(event)])
+    facts.push(asked.fact(event));
+    Ok(facts)
 }
 
 /// Closes it as a person asked.
