@@ -330,6 +330,11 @@ impl GitError {
         move |source| Self::Library { action, source }
     }
 
+    /// Whether another process, or another thread, held a lock of git's for longer than was waited for.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Library { source, .. } if source.code() == git2::ErrorCode::Locked)
+    }
+
     /// Whether it may come of an object that was pruned before anything held it.
     pub(super) fn is_of_a_lost_object(&self) -> bool {
         match self {

@@ -94,7 +94,7 @@ impl State {
     }
 
     /// What there is to know of `lane` as a whole: itself, its tasks, and the lanes next to it; of those that other lanes
-    /// wait for beside it the status; the rest is blank.
+    /// wait for beside it the status; and the merges that are being tried. The rest is blank.
     /// For those who look at one lane while the run goes on; a copy of everything costs what there is.
     #[must_use]
     pub fn about(&self, lane: LaneIx) -> Self {
@@ -118,6 +118,11 @@ impl State {
         }
         for &task in &self.index.tasks_of[lane] {
             about.tasks[task] = self.tasks[task].clone();
+        }
+        for (ours, theirs) in about.lanes.iter_mut().zip(&self.lanes) {
+            if ours.step.is_none() {
+                ours.step = theirs.step.clone().filter(|step| matches!(step.effect, Effect::MergePr { .. }));
+            }
         }
         about
     }

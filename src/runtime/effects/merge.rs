@@ -14,7 +14,7 @@ use crate::id::{LaneId, Sha};
 use crate::plan::revert_branch;
 use crate::runtime::brief::Brief;
 use crate::runtime::{Context, clock};
-use crate::state::ForgeStep;
+use crate::state::{ForgeStep, State, Step};
 use pull_request::{Joined, forge_failure, join, open_forge};
 
 /// Where the two sides of a target stand.
@@ -193,7 +193,8 @@ async fn merge(
         .as_ref()
         .map(|p| p.at.number);
     let (shared, id, who, merged) = (Arc::clone(context), lane.clone(), by.to_owned(), commit.clone());
-    let remarks = blocking(move || move_target(&shared, &id, &sides, &merged, number, &who)).await?;
+    let moved = blocking(move || move_target(&shared, &id, &sides, &merged, number, &who)).await;
+    let remarks = moved.map_err(|failure| amid_others(context, &state, asked, failure))?;
     facts.extend(remarks.into_iter().map(|(name, detail)| warning(lane, name, detail)));
     let head = (!is_gated).then_some(tip);
     facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned(), head }));
@@ -231,6 +232,30 @@ async fn head_of(
         return Err(Failure { hint, ..refused(detail) });
     }
     Ok((head, false))
+}
+
+/// Tries of a merge that is refused while others into the same target are under way, before it is left to a person.
+const TRIES_AMID_OTHERS: u32 = 4;
+
+/// What is refused while another lane is being merged into the same target is tried again after that: a checkout that a
+/// crash has left half-way to the other's merge looks like work of the user until that merge is made again.
+fn amid_others(context: &Context, state: &State, asked: &Asked<'_>, failure: Failure) -> Failure {
+    let target = &context.lane(asked.lane).target;
+    let passing = |failure: &Failure| matches!(failure.class, FailureKind::Transient | FailureKind::Moved);
+    let is_tried = |step: &Step| match &step.effect {
+        Effect::MergePr { lane, .. } => {
+            let goes_on = step.is_in_flight() || step.failure().is_some_and(|(failure, _)| passing(failure));
+            goes_on && lane != asked.lane && context.lane(lane).target == *target
+        }
+        _ => false,
+    };
+    let own = &state.lanes[context.index.lane(asked.lane).expect("effects name lanes of the plan")];
+    let tries = own.step.as_ref().map_or(0, |step| step.tries);
+    let others = state.lanes.iter().any(|lane| lane.step.as_ref().is_some_and(is_tried));
+    if failure.class == FailureKind::Refused && others && tries < TRIES_AMID_OTHERS {
+        return Failure { class: FailureKind::Transient, ..failure };
+    }
+    failure
 }
 
 fn refused(message: String) -> Failure {

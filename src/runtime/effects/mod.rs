@@ -137,6 +137,7 @@ pub(super) fn git_failure(doing: &str, error: &GitError) -> Failure {
         | GitError::Unreachable { .. }
         | GitError::TimedOut { .. }
         | GitError::ObjectGone { .. } => (FailureKind::Transient, None),
+        error if error.is_locked() => (FailureKind::Transient, None),
         // A branch that was looked for and is not there has not moved; trying again would not bring it back.
         GitError::RefMoved { expected: None, found: None, .. } => (FailureKind::Permanent, None),
         GitError::RefMoved { .. } => (FailureKind::Moved, None),
