@@ -159,9 +159,22 @@ impl State {
         works || lane.revert.as_ref().is_some_and(Revert::is_open)
     }
 
+    /// What `lane` stays with was not given back, so that no lane of that reset loses it.
+    fn nobody_follows(&mut self, lane: LaneIx, request: &str) {
+        let id = &self.plan.lanes[lane].id;
+        for other in &mut self.lanes {
+            let undo = other.undo.as_mut().filter(|undo| undo.request == request);
+            if let Some(LaneUndo::TakeBack { from }) = undo.map(|undo| &mut undo.how) {
+                from.retain(|up| up != id);
+            }
+        }
+    }
+
     /// The lane stays as it is.
     pub(super) fn give_undo_up(&mut self, lane: LaneIx) {
-        self.lanes[lane].undo = None;
+        if let Some(given_up) = self.lanes[lane].undo.take() {
+            self.nobody_follows(lane, &given_up.request);
+        }
         // What is being done to it by now is another's, and its answer is still to come.
         self.lanes[lane].step.take_if(|step| !step.is_in_flight());
         for &task in &self.index.tasks_of[lane] {
