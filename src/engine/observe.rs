@@ -97,7 +97,7 @@ fn judge(state: &State, control: &Control) -> (Subject, Option<String>) {
             None => (Subject::default(), Some(format!("there is no lane `{lane}` in this run"))),
             Some(ix) => (Subject::lane(lane), revert_problem(state, ix)),
         },
-        ControlVerb::Merge { lane } | ControlVerb::Review { lane, .. } => match index.lane(lane) {
+        ControlVerb::Merge { lane, .. } | ControlVerb::Review { lane, .. } => match index.lane(lane) {
             None => (Subject::default(), Some(format!("there is no lane `{lane}` in this run"))),
             Some(ix) => (Subject::lane(lane), review_problem(state, ix)),
         },

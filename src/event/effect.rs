@@ -115,6 +115,9 @@ pub enum Effect {
         by: String,
         /// The request that is answered; `None` for an automatic merge.
         request: Option<String>,
+        /// The one head that may be merged, as the request says; `None` takes what people have put on top along.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        only: Option<Sha>,
     },
     /// Find out whether a lane's content is in its target although Laneway did not merge it.
     CheckMerged {

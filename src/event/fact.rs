@@ -363,6 +363,9 @@ pub enum ControlVerb {
     Merge {
         /// The lane.
         lane: LaneId,
+        /// What was looked at: only that may be merged. `None` takes what is there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha: Option<Sha>,
     },
     /// Another act on a lane's pull request.
     Review {

@@ -8,7 +8,7 @@ use crate::engine::Input;
 use crate::event::{
     self, Actor, Control, ControlVerb, Draft, Event, SignalObserved, SignalRejected, Source, Subject,
 };
-use crate::id::{LaneId, TaskId};
+use crate::id::{LaneId, Sha, TaskId};
 use crate::plan::Plan;
 use crate::signal::{
     self, Board, BoardError, Body, Found, Limits, Scan, Settle, SignalKind, Target, Verb, project,
@@ -248,6 +248,11 @@ fn control_of(plan: &Plan, state: &State, request: &signal::Request) -> Result<C
         && let Some(lane) = reverted_by(state, *pr)
     {
         let merge = matches!(request.verb, Verb::Merge { .. });
+        if let Verb::Merge { sha: Some(seen), .. } = &request.verb
+            && let Some(revert) = state.lanes[lane].revert.as_ref().filter(|revert| revert.tip != *seen)
+        {
+            return Err(moved(*pr, seen, &revert.tip));
+        }
         return Ok(ControlVerb::Revert { lane: plan.lanes[lane].id.clone(), merge });
     }
     Ok(match &request.verb {
@@ -273,7 +278,11 @@ fn control_of(plan: &Plan, state: &State, request: &signal::Request) -> Result<C
             }
             ControlVerb::Reset { plan }
         }
-        Verb::Merge { pr, sha } => ControlVerb::Merge { lane: lane_of(plan, state, *pr, sha.as_ref())? },
+        Verb::Merge { pr, sha } => {
+            // In the local forge people may have put more on the branch: whoever merges it compares.
+            let shown = sha.as_ref().filter(|_| plan.settings.github.is_some());
+            ControlVerb::Merge { lane: lane_of(plan, state, *pr, shown)?, sha: sha.clone() }
+        }
         Verb::Approve { pr, sha } => {
             let lane = lane_of(plan, state, *pr, sha.as_ref())?;
             ControlVerb::Review { lane, act: event::ReviewAct::Approve, text: note() }
@@ -324,15 +333,15 @@ fn of_task(plan: &Plan, state: &State, pr: u64) -> String {
 }
 
 /// The lane of a pull request, whose head has to be `head` where one is given.
-fn lane_of(plan: &Plan, state: &State, pr: u64, head: Option<&crate::id::Sha>) -> Result<LaneId, String> {
+fn lane_of(plan: &Plan, state: &State, pr: u64, head: Option<&Sha>) -> Result<LaneId, String> {
     let known = |l: &crate::state::Lane| l.pr.as_ref().is_some_and(|p| p.at.number == pr);
     let lane = state.lanes.iter().position(known).ok_or_else(|| of_task(plan, state, pr))?;
     match (head, &state.lanes[lane].tip) {
-        (Some(seen), Some(tip)) if seen != tip => Err(format!(
-            "pull request #{pr} has moved from {} to {} since it was looked at",
-            seen.short(),
-            tip.short()
-        )),
+        (Some(seen), Some(tip)) if seen != tip => Err(moved(pr, seen, tip)),
         _ => Ok(plan.lanes[lane].id.clone()),
     }
+}
+
+fn moved(pr: u64, seen: &Sha, tip: &Sha) -> String {
+    format!("pull request #{pr} has moved from {} to {} since it was looked at", seen.short(), tip.short())
 }

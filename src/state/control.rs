@@ -67,7 +67,7 @@ impl State {
                 self.reset(control, plan);
                 touched.all = true;
             }
-            ControlVerb::Merge { lane }
+            ControlVerb::Merge { lane, .. }
             | ControlVerb::Review { lane, .. }
             | ControlVerb::Revert { lane, .. } => {
                 if let Some(lane) = self.index.lane(lane) {

@@ -200,6 +200,7 @@ impl State {
                     merged,
                     merged_by,
                     closed_by: None,
+                    merged_head: None,
                 });
             }
             Event::PrMerged(event) if merged_elsewhere(lane, &self.plan.lanes[lane_ix].target) => {
@@ -230,6 +231,8 @@ impl State {
                 if let Some(pr) = &mut lane.pr {
                     pr.merged = Some(event.commit.clone());
                     pr.merged_by = Some(event.by.clone());
+                    // The local forge alone says what it merged; what GitHub did need not be here.
+                    pr.merged_head = event.head.clone().filter(|_| self.plan.settings.github.is_none());
                 }
                 lane.has_landed(landings);
                 // GitHub has merged it on origin; the parent's own branch takes it in by a sync.
@@ -349,6 +352,7 @@ fn shown(event: &crate::event::TaskPrOpened) -> PullRequest {
         merged: None,
         merged_by: None,
         closed_by: None,
+        merged_head: None,
     }
 }
 

@@ -75,6 +75,8 @@ pub struct PullRequest {
     pub draft: bool,
     /// The commit of the target that holds it, once merged.
     pub merged: Option<Sha>,
+    /// The head that was merged, where people had put more on top of the tip.
+    pub merged_head: Option<Sha>,
     /// Who merged it.
     pub merged_by: Option<String>,
     /// Who closed it unmerged.

@@ -240,10 +240,10 @@ impl Lane {
 
     /// What of it is in its target, newest first.
     pub fn landings(&self) -> Vec<LandedPart> {
-        let whole = self
-            .pr
-            .as_ref()
-            .and_then(|pr| Some(LandedPart { landed: pr.merged.clone()?, head: pr.tip.clone() }));
+        let whole = self.pr.as_ref().and_then(|pr| {
+            let head = pr.merged_head.as_ref().unwrap_or(&pr.tip).clone();
+            Some(LandedPart { landed: pr.merged.clone()?, head })
+        });
         whole.into_iter().chain(self.parts.iter().rev().cloned()).collect()
     }
 

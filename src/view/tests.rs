@@ -183,7 +183,8 @@ fn ar18_an_auto_lane_waits_for_a_person_only_when_something_holds_it() {
     assert!(waiting(&failed.plan, &failed.state)[0].question.contains("2 tests failed"));
 
     let mut refused = half_way();
-    let merge = Effect::MergePr { lane: lane("api"), tip: sha(11), by: "laneway".into(), request: None };
+    let merge =
+        Effect::MergePr { lane: lane("api"), tip: sha(11), by: "laneway".into(), request: None, only: None };
     let subject = Subject::lane(&lane("api"));
     let why = failure(FailureKind::Refused, "the checkout of main is not clean", Some("git stash"));
     refused.intend(subject.clone(), merge.clone()).fail(subject, &merge, why);

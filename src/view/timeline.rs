@@ -328,7 +328,7 @@ fn control(control: &Control) -> String {
             format!("{by} asks to {deed} the pull request that takes lane {lane} back")
         }
         ControlVerb::Answer { task, text, .. } => format!("{by} answers task {task}{}", quoted(text)),
-        ControlVerb::Merge { lane } => format!("{by} asks to merge lane {lane}"),
+        ControlVerb::Merge { lane, .. } => format!("{by} asks to merge lane {lane}"),
         ControlVerb::Review { lane, act: what, text } => {
             format!("{by} on lane {lane}: {}{}", act(*what), quoted(text))
         }

@@ -45,7 +45,7 @@ impl Simulation<'_> {
             Act::Retry => Some(ControlVerb::Retry { tasks }),
             Act::Skip => Some(ControlVerb::Skip { tasks }),
             Act::Answer => task.map(|task| ControlVerb::Answer { task, ask: None, text: "yes".to_owned() }),
-            Act::Merge => lane.map(|lane| ControlVerb::Merge { lane }),
+            Act::Merge => lane.map(|lane| ControlVerb::Merge { lane, sha: None }),
             Act::Approve => review(&lane, ReviewAct::Approve),
             Act::RequestChanges => review(&lane, ReviewAct::RequestChanges),
             Act::Comment => review(&lane, ReviewAct::Comment),

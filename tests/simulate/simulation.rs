@@ -225,7 +225,7 @@ impl<'a> Simulation<'a> {
             .map(|(plan, _)| plan.id.clone())
             .collect();
         for lane in open {
-            self.request(ControlVerb::Merge { lane });
+            self.request(ControlVerb::Merge { lane, sha: None });
         }
         let lanes = self.plan.lanes.iter().zip(&self.core.state().lanes);
         let reverting = lanes.filter(|(_, lane)| lane.revert.as_ref().is_some_and(Revert::is_open));

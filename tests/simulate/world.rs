@@ -438,7 +438,9 @@ impl World {
             Effect::Teardown { lane, .. } => self.teardown(begun, lane),
             Effect::OpenPr { lane, tip, base, draft } => self.open(begun.rounds, lane, tip, base, *draft),
             Effect::Prove { lane, tip } => self.prove(key, lane, tip),
-            Effect::MergePr { lane, tip, by, request } => self.merge(key, lane, tip, (by, request.is_none())),
+            Effect::MergePr { lane, tip, by, request, .. } => {
+                self.merge(key, lane, tip, (by, request.is_none()))
+            }
             Effect::CheckMerged { lane, tip } => self.check_merged(lane, tip),
             // Words; what is told of conflicts to come moves nothing either.
             Effect::Conclude { .. } | Effect::Probe { .. } | Effect::Warm { .. } => (Vec::new(), Ok(())),

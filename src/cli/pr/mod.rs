@@ -106,10 +106,15 @@ fn since(repo: &Repo, forge: &Forge, pull: &PullRequest) -> Result<Vec<CommitInf
     if pull.state != PrState::Open || !matches!(forge, Forge::Local(_)) {
         return Ok(Vec::new());
     }
-    match repo.branch_tip(&pull.head)? {
-        Some(tip) if repo.is_ancestor(&pull.head_sha, &tip)? => repo.commits_between(&pull.head_sha, &tip),
-        _ => Ok(Vec::new()),
+    // As origin was last seen: a look at a pull request asks no network. Whoever merges it looks again.
+    let seen = repo.read_ref(&format!("refs/laneway/remote/{}", pull.head))?;
+    let mut head = pull.head_sha.clone();
+    for found in [repo.branch_tip(&pull.head)?, seen].into_iter().flatten() {
+        if repo.is_ancestor(&head, &found)? {
+            head = found;
+        }
     }
+    repo.commits_between(&pull.head_sha, &head)
 }
 
 fn subjects(commits: &[CommitInfo]) -> String {

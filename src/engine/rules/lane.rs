@@ -255,7 +255,10 @@ fn pr_created(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     let proven = core.state.lanes[lane].proven.as_ref() == Some(&tip);
     if proven && core.merges_itself(lane) && !is_outdated(core, lane) && !gave_up_on(core, lane, is_merge) {
         let by = "laneway".to_owned();
-        return core.intend(core.lane_subject(lane), Effect::MergePr { lane: id, tip, by, request: None });
+        return core.intend(
+            core.lane_subject(lane),
+            Effect::MergePr { lane: id, tip, by, request: None, only: None },
+        );
     }
     Ok(())
 }
@@ -271,7 +274,7 @@ fn asked(
     let subject = core.lane_subject(lane);
     match request.verb {
         ControlVerb::Merge { .. } if core.parent_is_busy(lane) => Ok(()),
-        ControlVerb::Merge { .. } => {
+        ControlVerb::Merge { sha: only, .. } => {
             if let Some(upstream) = core.unmerged_upstream(lane) {
                 let upstream = &core.plan.lanes[upstream].id;
                 let reason = format!("lane `{upstream}`, whose work this lane holds, has to be merged first");
@@ -285,9 +288,8 @@ fn asked(
                 );
                 return core.decide(subject, ControlRejected { request: request.id, reason });
             }
-            let effect =
-                Effect::MergePr { lane: id, tip: tip.clone(), by: request.by, request: Some(request.id) };
-            core.intend(subject, effect)
+            let (tip, by, request) = (tip.clone(), request.by, Some(request.id));
+            core.intend(subject, Effect::MergePr { lane: id, tip, by, request, only })
         }
         ControlVerb::Review { act, text, .. } => {
             core.intend(subject, Effect::Review { lane: id, request: request.id, act, by: request.by, text })

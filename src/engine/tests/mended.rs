@@ -22,7 +22,7 @@ pub(super) fn lane(id: &str) -> LaneId {
 }
 
 pub(super) fn merge(id: &str) -> Input {
-    control(id, ControlVerb::Merge { lane: lane(id) })
+    control(id, ControlVerb::Merge { lane: lane(id), sha: None })
 }
 
 fn tasks(ids: &[&str]) -> Vec<TaskId> {
@@ -334,7 +334,7 @@ fn ar21_a_merge_of_what_was_just_shown_counts_for_the_whole_lane_whoever_is_hear
 #[test]
 fn ar21_a_request_that_waits_is_answered_when_its_lane_ends() {
     let (mut core, mut world, mut log) = run(&one_lane(MergePolicy::Review, &["t"]), &[]);
-    let second = control("second", ControlVerb::Merge { lane: lane("a") });
+    let second = control("second", ControlVerb::Merge { lane: lane("a"), sha: None });
     drive(&mut core, &mut world, vec![merge("a"), second], &mut log);
     assert_eq!(core.state().lanes[0].status, LaneStatus::Merged);
     assert!(core.state().lanes[0].requests.is_empty(), "{:?}", core.state().lanes[0].requests);

@@ -49,7 +49,7 @@ fn p17_every_place_where_a_lane_comes_to_stand_is_compared_and_one_probe_is_unde
 fn p17_a_lane_that_is_merged_is_out_of_the_question_and_a_single_lane_meets_nobody() {
     let (mut core, mut world, mut log) = run(&two(MergePolicy::Review), &[]);
     let lane = core.plan().lanes[0].id.clone();
-    let merge = ControlVerb::Merge { lane: lane.clone() };
+    let merge = ControlVerb::Merge { lane: lane.clone(), sha: None };
     drive(&mut core, &mut world, vec![control("merge", merge)], &mut log);
     assert_eq!(core.state().lanes[0].status, LaneStatus::Merged);
     assert_eq!(probes(&log).last().unwrap().1, [lane]);

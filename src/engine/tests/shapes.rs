@@ -23,7 +23,7 @@ fn ar21_a_lane_that_waits_for_a_merge_is_blocked_and_goes_on_after_it() {
     let (mut core, mut world, mut log) = run(&draw, &[]);
     assert_eq!(core.state().run.status, Some(RunStatus::Blocked));
     let lane = LaneId::new("a").unwrap();
-    drive(&mut core, &mut world, vec![control("m", ControlVerb::Merge { lane })], &mut log);
+    drive(&mut core, &mut world, vec![control("m", ControlVerb::Merge { lane, sha: None })], &mut log);
     assert_eq!(core.state().lanes[0].status, LaneStatus::Merged);
     assert_eq!(core.state().lanes[1].status, LaneStatus::PrCreated, "b went on by itself");
 }
@@ -34,7 +34,7 @@ fn ar21_a_lane_never_merges_before_the_one_it_holds() {
     let (mut core, mut world, mut log) = run(&draw, &[]);
     assert_eq!(core.state().run.status, Some(RunStatus::Completed));
     let lane = LaneId::new("b").unwrap();
-    drive(&mut core, &mut world, vec![control("m", ControlVerb::Merge { lane })], &mut log);
+    drive(&mut core, &mut world, vec![control("m", ControlVerb::Merge { lane, sha: None })], &mut log);
     assert_eq!(core.state().lanes[1].status, LaneStatus::PrCreated);
     assert!(core.state().lanes[1].requests.is_empty());
     assert!(log.iter().any(|e| e.event.kind() == "control.rejected"));
@@ -50,13 +50,13 @@ fn ar21_pull_requests_are_stacked_and_retargeted_as_their_upstream_lands() {
     assert_eq!(bases(&core), [main(), on("a"), on("a"), draft()]);
     let stages = [("a", [main(), main(), main(), draft()]), ("b", [main(), main(), main(), draft()])];
     for (lane, expected) in stages {
-        let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap() };
+        let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap(), sha: None };
         drive(&mut core, &mut world, vec![control(lane, verb)], &mut log);
         assert_eq!(bases(&core), expected, "after {lane}");
     }
     assert!(core.state().lanes[1].landed.contains(&0) && core.state().lanes[3].landed.contains(&1));
     for lane in ["c", "d"] {
-        let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap() };
+        let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap(), sha: None };
         drive(&mut core, &mut world, vec![control(lane, verb)], &mut log);
     }
     assert!(core.state().lanes.iter().all(|l| l.status == LaneStatus::Merged), "{:?}", statuses(&core));
@@ -79,7 +79,7 @@ fn ar21_a_landing_that_conflicts_goes_to_the_task_that_was_last_at_work() {
             && matches!(from[..], [SyncSource::Landing { .. }]))
     };
     world.refuses = Some((landing, FailureKind::Conflict));
-    let verb = ControlVerb::Merge { lane: LaneId::new("a").unwrap() };
+    let verb = ControlVerb::Merge { lane: LaneId::new("a").unwrap(), sha: None };
     drive(&mut core, &mut world, vec![control("m", verb)], &mut log);
     assert_eq!(world.started[started..], [("b1".to_owned(), 2)], "{:?}", statuses(&core));
     let b = &core.state().lanes[1];
@@ -117,7 +117,7 @@ fn ar21_a_run_goes_on_without_a_lane_whose_pull_request_was_closed() {
     assert_eq!(core.state().lanes[1].status, LaneStatus::PrCreated, "{:?}", statuses(&core));
     assert!(core.state().lanes[1].contains.is_empty(), "without its work");
     for lane in ["b", "c", "d"] {
-        let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap() };
+        let verb = ControlVerb::Merge { lane: LaneId::new(lane).unwrap(), sha: None };
         drive(&mut core, &mut world, vec![control(lane, verb)], &mut log);
     }
     assert_eq!(core.state().run.status, Some(RunStatus::Completed), "{:?}", statuses(&core));

@@ -100,7 +100,7 @@ fn ar23_a_task_of_a_merged_lane_is_not_tried_again() {
     let script = [("t1", 1, Outcome::Silent)];
     let (mut core, mut world, mut log) = run(&one(&["t1", "t2"]), &script);
     let skip = control("skip", ControlVerb::Skip { tasks: vec![id("t1")] });
-    let merge = control("merge", ControlVerb::Merge { lane: lane("a") });
+    let merge = control("merge", ControlVerb::Merge { lane: lane("a"), sha: None });
     drive(&mut core, &mut world, vec![skip], &mut log);
     drive(&mut core, &mut world, vec![merge], &mut log);
     drive(&mut core, &mut world, vec![retry()], &mut log);
@@ -121,7 +121,7 @@ fn ar21_a_draft_is_one_no_more_when_the_nest_that_it_builds_on_has_landed() {
     let (mut core, mut world, mut log) = (Core::new(draw.nested(&[("b", "a")])), world(&[]), Vec::new());
     drive(&mut core, &mut world, begin(), &mut log);
     for name in ["b", "a"] {
-        let merge = control(name, ControlVerb::Merge { lane: lane(name) });
+        let merge = control(name, ControlVerb::Merge { lane: lane(name), sha: None });
         drive(&mut core, &mut world, vec![merge], &mut log);
         assert_eq!(lane_of(&core, name), LaneStatus::Merged);
     }
@@ -173,7 +173,7 @@ fn ar21_a_nested_lane_is_merged_when_the_one_beside_it_has_been() {
     let plan = draw.nested(&[("b", "a"), ("c", "a")]);
     let (mut core, mut world, mut log) = (Core::new(plan), world(&[]), Vec::new());
     drive(&mut core, &mut world, begin(), &mut log);
-    let merges = ["b", "c"].map(|name| control(name, ControlVerb::Merge { lane: lane(name) }));
+    let merges = ["b", "c"].map(|name| control(name, ControlVerb::Merge { lane: lane(name), sha: None }));
     drive(&mut core, &mut world, merges.to_vec(), &mut log);
     assert_eq!(statuses(&core).1[1..], [LaneStatus::Merged; 2]);
 }
@@ -209,7 +209,7 @@ fn ar23_work_is_not_tried_again_in_a_nest_whose_outer_lane_is_merged() {
     let mut world = world(&[("b1", 1, Outcome::Silent)]);
     drive(&mut core, &mut world, begin(), &mut log);
     let skip = control("skip", ControlVerb::Skip { tasks: vec![id("b1")] });
-    let merge = control("merge", ControlVerb::Merge { lane: lane("a") });
+    let merge = control("merge", ControlVerb::Merge { lane: lane("a"), sha: None });
     drive(&mut core, &mut world, vec![skip], &mut log);
     drive(&mut core, &mut world, vec![merge], &mut log);
     assert_eq!(lane_of(&core, "a"), LaneStatus::Merged);

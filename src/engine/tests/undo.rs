@@ -173,7 +173,7 @@ fn ar25_a_revert_that_is_closed_leaves_everything_as_it_was() {
 fn ar25_what_a_closed_revert_stands_on_stays_too() {
     let (mut core, mut world, mut log) = run(&diamond(MergePolicy::Review, Handoff::Ready), &[]);
     for (n, id) in ["a", "b", "c", "d"].into_iter().enumerate() {
-        let verb = ControlVerb::Merge { lane: LaneId::new(id).unwrap() };
+        let verb = ControlVerb::Merge { lane: LaneId::new(id).unwrap(), sha: None };
         drive(&mut core, &mut world, vec![control(&format!("merge-{n}"), verb)], &mut log);
     }
     let before = statuses(&core);

@@ -2,7 +2,7 @@
 
 use super::{git_failure, sync};
 use crate::event::{Failure, FailureKind};
-use crate::git::{CommitInfo, GitError};
+use crate::git::{CommitInfo, GitError, Repo};
 use crate::id::Sha;
 use crate::runtime::Context;
 
@@ -12,6 +12,8 @@ pub(super) struct Head {
     pub(super) tip: Sha,
     /// The commits that came after the one that was shown, newest first.
     since: Vec<CommitInfo>,
+    /// What origin has under that name without holding what was shown.
+    beside: Option<Sha>,
 }
 
 impl Head {
@@ -22,34 +24,54 @@ impl Head {
         let told = || format!("`{branch}` has commits that no gate has seen: {}", commits.join(", "));
         (!commits.is_empty()).then(told)
     }
+
+    /// What is to be told of origin's branch where it is left alone.
+    pub(super) fn left_alone(&self, branch: &str) -> Option<String> {
+        let (found, shown) = (self.beside.as_ref()?.short(), self.tip.short());
+        Some(format!("origin's `{branch}` is at {found}, which does not hold {shown}; it was left alone"))
+    }
 }
 
 /// The head of `branch`, here or on origin, which was shown at `tip`: what came on top of that belongs to it. A branch that is
-/// gone, or holds less, stands for what was shown.
+/// gone, or holds less, stands for what was shown. What origin has under that name without holding it is somebody else's, and
+/// is only told.
 ///
 /// # Errors
-/// Where the branch has been rewritten, or has gone two ways: nobody but a person can say what is meant.
+/// Where the branch here has been rewritten, or has gone another way than origin's: nobody but a person can say what is meant.
 pub(super) fn of(context: &Context, branch: &str, tip: &Sha) -> Result<Head, Failure> {
     let repo = &context.project.repo;
     let doing = |error: GitError| git_failure(&format!("looking at `{branch}`"), &error);
-    let here = repo.branch_tip(branch).map_err(doing)?;
+    let mut head = tip.clone();
+    if let Some(here) = repo.branch_tip(branch).map_err(doing)? {
+        head = further(repo, head, here).map_err(doing)?.map_err(|found| parted(branch, tip, &found))?;
+    }
     let there = match context.push_remote() {
         // Where origin cannot be asked, what was last seen of it has to do.
         Some(remote) => sync::fetched(context, remote, branch).map_err(doing)?.0,
         None => None,
     };
-    let mut head = tip.clone();
-    for found in [here, there].into_iter().flatten() {
-        if repo.is_ancestor(&found, &head).map_err(doing)? {
-            continue;
+    let mut beside = None;
+    if let Some(there) = there {
+        let holds = repo.is_ancestor(tip, &there).map_err(doing)?;
+        match further(repo, head.clone(), there).map_err(doing)? {
+            Ok(furthest) => head = furthest,
+            Err(found) if holds => return Err(parted(branch, &head, &found)),
+            Err(found) => beside = Some(found),
         }
-        if !repo.is_ancestor(&head, &found).map_err(doing)? {
-            return Err(parted(branch, &head, &found));
-        }
-        head = found;
     }
     let since = repo.commits_between(tip, &head).map_err(doing)?;
-    Ok(Head { tip: head, since })
+    Ok(Head { tip: head, since, beside })
+}
+
+/// The one of two commits that holds the other; the second where neither does.
+fn further(repo: &Repo, known: Sha, found: Sha) -> Result<Result<Sha, Sha>, GitError> {
+    Ok(if repo.is_ancestor(&found, &known)? {
+        Ok(known)
+    } else if repo.is_ancestor(&known, &found)? {
+        Ok(found)
+    } else {
+        Err(found)
+    })
 }
 
 fn parted(branch: &str, known: &Sha, found: &Sha) -> Failure {
@@ -58,8 +80,7 @@ fn parted(branch: &str, known: &Sha, found: &Sha) -> Failure {
         class: FailureKind::Refused,
         message: format!("`{branch}` was moved to {found}, which does not hold {known}"),
         hint: Some(format!(
-            "bring both together on `{branch}` (git merge), or set it to the one that is meant (git branch -f {branch} {known}, and \
-             git push --force-with-lease where it is on origin)"
+            "bring both together on `{branch}` (git merge), or, where {known} is what is meant, git branch -f {branch} {known}"
         )),
         retry_at: None,
     }

@@ -31,30 +31,31 @@ struct Sides {
 
 /// Merges the pull request of a lane.
 pub(super) async fn run(context: &Arc<Context>, brief: &Brief) -> Done {
-    let Effect::MergePr { lane, tip, by, request } = &brief.effect else {
+    let Effect::MergePr { lane, tip, by, request, only } = &brief.effect else {
         return permanent("no merge".to_owned()).into();
     };
     if brief.resumed {
         pull_request::stop_gates(context, lane).await;
     }
     let mut facts = Vec::new();
-    if let Some(github) = &context.github {
-        let asked = Asked { lane, tip, by, automatic: request.is_none() };
-        return match on_github(context, github, brief, &asked, &mut facts).await {
-            Ok(()) => Done::well(facts),
-            Err(failure) => Done::failed(facts, failure),
-        };
-    }
-    match merge(context, brief, lane, tip, by, request.is_none(), &mut facts).await {
+    let asked = Asked { lane, tip, only: only.as_ref(), by, automatic: request.is_none() };
+    let merged = match &context.github {
+        Some(github) => on_github(context, github, brief, &asked, &mut facts).await,
+        None => merge(context, brief, &asked, &mut facts).await,
+    };
+    match merged {
         Ok(()) => Done::well(facts),
         Err(failure) => Done::failed(facts, failure),
     }
 }
 
-/// What is asked of GitHub.
+/// What is asked of the forge.
 struct Asked<'a> {
     lane: &'a LaneId,
+    /// What was gated and shown.
     tip: &'a Sha,
+    /// The one head that may be merged.
+    only: Option<&'a Sha>,
     by: &'a str,
     automatic: bool,
 }
@@ -66,7 +67,7 @@ async fn on_github(
     asked: &Asked<'_>,
     facts: &mut Vec<Draft>,
 ) -> Result<(), Failure> {
-    let Asked { lane, tip, by, automatic } = *asked;
+    let Asked { lane, tip, by, automatic, .. } = *asked;
     let state = brief.state.clone().ok_or_else(|| permanent("the state is missing".to_owned()))?;
     let ix = context.index.lane(lane).expect("effects name lanes of the plan");
     let number = state.lanes[ix].pr.as_ref().map(|pr| pr.at.number);
@@ -101,9 +102,7 @@ async fn on_github(
         let evidence = pull_request::gates(context, &state, lane, tip, &joined).await?;
         let against = failed_gate(&evidence);
         facts.extend(evidence);
-        if let Some(why) = against {
-            return Err(Failure { class: FailureKind::Refused, message: why, hint: None, retry_at: None });
-        }
+        against.map_or(Ok(()), |why| Err(refused(why)))?;
     }
     let title = format!("Merge lane {lane} into {target} (#{number})");
     let tried = brief.tried(&state.lanes[ix], ForgeStep::Merge);
@@ -162,18 +161,16 @@ fn merge_failure(github: &GitHub, automatic: bool, error: &ForgeError) -> Failur
 async fn merge(
     context: &Arc<Context>,
     brief: &Brief,
-    lane: &LaneId,
-    tip: &Sha,
-    by: &str,
-    automatic: bool,
+    asked: &Asked<'_>,
     facts: &mut Vec<Draft>,
 ) -> Result<(), Failure> {
+    let Asked { lane, by, .. } = *asked;
     let state = brief.state.clone().ok_or_else(|| permanent("the state is missing".to_owned()))?;
     let doing = |e: GitError| git_failure(&format!("merging lane `{lane}`"), &e);
     let target = context.lane(lane).target.clone();
     let (shared, branch) = (Arc::clone(context), target.clone());
     let sides = blocking(move || look(&shared, &branch)).await?;
-    let tip = &shown_head(context, lane, tip, automatic, facts).await?;
+    let (tip, is_gated) = head_of(context, asked, facts).await?;
     let (shared, at, base) = (Arc::clone(context), tip.clone(), sides.base.clone());
     let there = blocking(move || shared.project.repo.is_ancestor(&at, &base)).await.map_err(doing)?;
     let commit = if there {
@@ -182,18 +179,12 @@ async fn merge(
         let (shared, id, at, base) = (Arc::clone(context), lane.clone(), tip.clone(), sides.base.clone());
         let joined = blocking(move || join(&shared, &id, &at, &base)).await.map_err(doing)?;
         let joined: Joined = joined.map_err(|paths| pull_request::conflict(lane, &target, &paths))?;
-        if automatic {
-            let evidence = pull_request::gates(context, &state, lane, tip, &joined).await?;
+        // A person's word stands for the gate of what was shown to them, not for what no gate has seen.
+        if asked.automatic || !is_gated {
+            let evidence = pull_request::gates(context, &state, lane, &tip, &joined).await?;
             let against = failed_gate(&evidence);
             facts.extend(evidence);
-            if let Some(why) = against {
-                return Err(Failure {
-                    class: FailureKind::Refused,
-                    message: why,
-                    hint: None,
-                    retry_at: None,
-                });
-            }
+            against.map_or(Ok(()), |why| Err(refused(why)))?;
         }
         joined.commit
     };
@@ -204,38 +195,46 @@ async fn merge(
     let (shared, id, who, merged) = (Arc::clone(context), lane.clone(), by.to_owned(), commit.clone());
     let remarks = blocking(move || move_target(&shared, &id, &sides, &merged, number, &who)).await?;
     facts.extend(remarks.into_iter().map(|(name, detail)| warning(lane, name, detail)));
-    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned(), head: None }));
+    let head = (!is_gated).then_some(tip);
+    facts.push(Draft::world(Subject::lane(lane), PrMerged { commit, by: by.to_owned(), head }));
     Ok(())
 }
 
-/// What is merged: what was gated, with what people have put on top of it. Only a person may take the latter along.
-async fn shown_head(
+/// What is merged: what was gated, with what people have put on top of it, and whether it is the former alone. Only a person
+/// may take more along.
+async fn head_of(
     context: &Arc<Context>,
-    lane: &LaneId,
-    tip: &Sha,
-    automatic: bool,
+    asked: &Asked<'_>,
     facts: &mut Vec<Draft>,
-) -> Result<Sha, Failure> {
-    let (shared, branch, at) = (Arc::clone(context), context.lane(lane).branch.clone(), tip.clone());
-    let (head, told) = blocking(move || {
+) -> Result<(Sha, bool), Failure> {
+    let (lane, branch) = (asked.lane, context.lane(asked.lane).branch.clone());
+    let (shared, at) = (Arc::clone(context), asked.tip.clone());
+    let (head, told, left) = blocking(move || {
         let head = head::of(&shared, &branch, &at)?;
-        let told = head.told(&branch);
-        Ok::<_, Failure>((head.tip, told))
+        let (told, left) = (head.told(&branch), head.left_alone(&branch));
+        Ok::<_, Failure>((head.tip, told, left))
     })
     .await?;
-    let Some(detail) = told else { return Ok(head) };
-    let status = if automatic { CheckStatus::Fail } else { CheckStatus::Warn };
+    facts.extend(left.map(|detail| warning(lane, "push", detail)));
+    if let Some(seen) = asked.only.filter(|seen| **seen != head) {
+        let (seen, now) = (seen.short(), head.short());
+        return Err(refused(format!(
+            "the pull request has moved from {seen} to {now} since it was looked at"
+        )));
+    }
+    let Some(detail) = told else { return Ok((head, true)) };
+    let status = if asked.automatic { CheckStatus::Fail } else { CheckStatus::Warn };
     let event = CheckRecorded { name: CHECK_HEAD.to_owned(), status, detail: detail.clone(), duration_ms: 0 };
     facts.push(Draft::world(Subject::lane(lane), event));
-    if automatic {
-        let hint = Some(format!(
-            "laneway pr merge takes them along; or git branch -f {} {}",
-            context.lane(lane).branch,
-            tip.short()
-        ));
-        return Err(Failure { class: FailureKind::Refused, message: detail, hint, retry_at: None });
+    if asked.automatic {
+        let hint = Some("`laneway pr merge` takes them along".to_owned());
+        return Err(Failure { hint, ..refused(detail) });
     }
-    Ok(head)
+    Ok((head, false))
+}
+
+fn refused(message: String) -> Failure {
+    Failure { class: FailureKind::Refused, message, hint: None, retry_at: None }
 }
 
 /// Merges the pull request that takes a lane out of its target. Returns the commit of the target, and what is to be told.

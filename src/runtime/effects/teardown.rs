@@ -124,10 +124,15 @@ impl<'a> Removal<'a> {
         }
     }
 
-    /// Whether a commit of origin's is the lane's tip, or one from before it: not every tip is shown there.
+    /// Whether a commit of origin's is the lane's tip, or one from before it, as not every tip is shown there; or whether it
+    /// has landed, with what people had put on top.
     fn is_within(&self, there: &Sha, tip: &Sha) -> Result<bool, GitError> {
         let repo = &self.context.project.repo;
-        Ok(repo.resolve_commit(there.as_str())?.is_some() && repo.is_ancestor(there, tip)?)
+        if repo.resolve_commit(there.as_str())?.is_none() {
+            return Ok(false);
+        }
+        let landed = self.landed.as_ref().map_or(Ok(false), |landed| repo.is_ancestor(there, landed));
+        Ok(repo.is_ancestor(there, tip)? || landed?)
     }
 
     fn branch(&mut self, name: &str, at: &Sha) -> Result<(), GitError> {

@@ -136,3 +136,49 @@ run = "test -e ../../../go && echo rest > rest"
     assert_eq!(bench.files("main"), ["file"], "{}", bench.told());
     assert!(verify(&bench.project, &bench.plan.graph, RunNo(1)).unwrap().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar25_a_lane_that_was_merged_with_a_fix_of_its_review_is_taken_out_with_it() {
+    let bench = Bench::new(&graph(THREE));
+    bench.drive().await;
+    bench.git("worktree add -q .git/review laneway/g/a/integration --force");
+    sh(
+        bench.dir.path(),
+        "cd .git/review && echo fix > fix && git add fix && git commit -qm 'A fix of the review'",
+    );
+    let answer = bench.ask(Verb::Merge { pr: 1, sha: None }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    assert_eq!(bench.state().lanes[0].status, LaneStatus::Merged);
+    sh(bench.dir.path(), "git worktree remove --force .git/review");
+    let answer = bench.undo(lane("a")).await;
+    assert!(bench.state().lanes[0].revert.is_some(), "{answer:?} {}", bench.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar18_a_colleagues_branch_of_the_same_name_does_not_stop_a_local_merge() {
+    let bench = Bench::on(with_origin(), &graph(THREE));
+    let other = bench.git("commit-tree main^{tree} -p main -m other");
+    bench.git(&format!("push -q origin {}:refs/heads/laneway/g/a/integration", other.trim()));
+    let state = bench.drive().await;
+    assert_eq!(state.lanes[0].status, LaneStatus::PrCreated, "{}", bench.told());
+    let answer = bench.ask(Verb::Merge { pr: 1, sha: None }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar18_a_fix_on_origins_branch_is_merged_and_the_branch_goes() {
+    let bench = Bench::on(with_origin(), &graph(THREE));
+    bench.drive().await;
+    bench.git("worktree add -q --detach .git/review laneway/g/a/integration");
+    sh(
+        bench.dir.path(),
+        "cd .git/review && echo fix > fix && git add fix && git commit -qm 'A fix of the review' \
+         && cd ../.. && git push -q origin $(git -C .git/review rev-parse HEAD):refs/heads/laneway/g/a/integration && git worktree remove --force .git/review",
+    );
+    let answer = bench.ask(Verb::Merge { pr: 1, sha: None }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    bench.drive().await;
+    assert_eq!(bench.files("main"), ["file", "fix", "one", "three", "two"]);
+    let left = bench.git("ls-remote origin refs/heads/laneway/g/a/integration");
+    assert_eq!(left, "", "{:?}", bench.state().lanes[0].remarks);
+}
