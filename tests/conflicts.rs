@@ -84,6 +84,12 @@ fn p17_the_matrix_of_a_run_names_the_pairs_and_ends_with_one() {
     assert!(text.stdout().contains("one and two: shared.txt"), "{}", text.stdout());
     let number = scratch.status("clash").lane("one")["pr"]["number"].to_string();
     scratch.laneway(&["pr", "merge", &number]).success();
+    let shown = scratch.laneway(&["pr", "show", &number]).success();
+    assert!(
+        shown.stdout().contains("## Tasks") && !shown.stdout().contains("It will conflict"),
+        "{}",
+        shown.stdout()
+    );
     let with_target = json!([{ "a": "two", "b": "main", "paths": ["shared.txt"] }]);
     assert_eq!(scratch.laneway(&["conflicts", "clash", "--json"]).code(1).json(), with_target);
     // What lies uncommitted counts when it is asked for.

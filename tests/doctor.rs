@@ -352,3 +352,13 @@ fn p11_doctor_names_a_run_that_was_killed_and_not_one_that_lives() {
     fs::write(&journal, text).expect("a journal");
     expect(&refused(&scratch, &[]), "runs", "fail", "run 1 of g cannot be read", "laneway verify g");
 }
+
+#[test]
+fn p11_doctor_tells_of_a_checkout_that_is_called_bare() {
+    let scratch = Setup::new().without_origin().make();
+    scratch.git(&["config", "core.bare", "true"]);
+    let found = report(&scratch, &[]);
+    expect(&found, "bare", "warn", "core.bare is set", "config core.bare false");
+    scratch.git(&["config", "core.bare", "false"]);
+    assert!(!report(&scratch, &[]).to_string().contains("core.bare"));
+}

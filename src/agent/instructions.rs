@@ -16,6 +16,8 @@ const ATTEMPTS_SHOWN: usize = 3;
 const QUOTE_SHOWN: usize = 8 << 10;
 /// How long a reason may be, in characters.
 const REASON_SHOWN: usize = 500;
+/// How many folders that are not there any more are named.
+const FOLDERS_SHOWN: usize = 20;
 /// How long a list of paths may be, in bytes: who resolves a conflict has to know where it is.
 const PATHS_SHOWN: usize = 32 << 10;
 
@@ -63,6 +65,17 @@ pub struct InstructionInput {
     pub earlier: Vec<EarlierAttempt>,
     /// The conflict that this attempt is to resolve.
     pub conflict: Option<ConflictShown>,
+    /// What the process before left and this one does not find.
+    pub withheld: Option<Withheld>,
+}
+
+/// Git repositories inside the lane that a process left: they cannot be committed, and were not given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// Their folders in the lane.
+    pub paths: Vec<String>,
+    /// The custody that has their files.
+    pub custody: String,
 }
 
 /// One process of an attempt that is made of several.
@@ -150,6 +163,7 @@ pub fn instructions(input: &InstructionInput) -> String {
     upstream(&mut text, &input.upstream);
     conflict(&mut text, input.conflict.as_ref());
     earlier(&mut text, &input.earlier);
+    withheld(&mut text, input.withheld.as_ref());
     text.truncate(text.trim_end().len());
     text.push('\n');
     text
@@ -330,6 +344,23 @@ fn earlier(text: &mut String, earlier: &[EarlierAttempt]) {
             quote(text, output);
             text.push('\n');
         }
+    }
+}
+
+fn withheld(text: &mut String, withheld: Option<&Withheld>) {
+    let Some(Withheld { paths, custody }) = withheld else { return };
+    line(
+        text,
+        format_args!(
+            "These folders, which the attempt before left, were git repositories of their own and are not here any more, as a repository inside the lane cannot be committed. Their files are in custody (`laneway custody show {custody}`). Clone outside of the current directory, or remove the folder before you end:\n"
+        ),
+    );
+    for path in paths.iter().take(FOLDERS_SHOWN) {
+        line(text, format_args!("- `{}`", one_line(path)));
+    }
+    let more = paths.len().saturating_sub(FOLDERS_SHOWN);
+    if more > 0 {
+        line(text, format_args!("- and {more} more"));
     }
 }
 

@@ -16,7 +16,7 @@ pub use command::{AgentCommand, Fill, PromptBy, argv};
 pub use environment::environment;
 pub use instructions::{
     Assignment, Commits, ConflictShown, ConflictSide, EarlierAttempt, GivenInput, InstructionInput,
-    IterationShown, RejectedSignal, ReviewInput, ReviewedChange, UpstreamSummary, instructions,
+    IterationShown, RejectedSignal, ReviewInput, ReviewedChange, UpstreamSummary, Withheld, instructions,
     review_instructions,
 };
 pub use usage::{UsageReader, Used};

@@ -156,7 +156,7 @@ impl From<RuntimeError> for CliError {
             ErrorClass::Environment => ("environment", Exit::Environment),
             ErrorClass::Failed => ("failed", Exit::Failed),
         };
-        Self::from_error(code, exit, &error).hint(error.hint())
+        error.hints().into_iter().fold(Self::from_error(code, exit, &error), Self::hint)
     }
 }
 

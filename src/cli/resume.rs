@@ -29,7 +29,9 @@ pub(super) struct ResumeArgs {
 impl ResumeArgs {
     pub(super) fn run(&self, session: &Session) -> Result<Exit, CliError> {
         let chosen = self.choice.find(session)?;
-        if chosen.load()?.state.run.paused || is_carried(&chosen)? {
+        let found = chosen.load()?;
+        chosen.project.ensure_home(&found.plan)?;
+        if found.state.run.paused || is_carried(&chosen)? {
             let events = end_pause(session, &chosen)?;
             if session.json() {
                 tell_lines(session, &events)?;

@@ -152,6 +152,7 @@ impl RunArgs {
             return Ok(if self.is_done(project, &loaded) {
                 Course::Done(loaded)
             } else {
+                project.ensure_home(&loaded.plan)?;
                 Course::GoOn(loaded)
             });
         }

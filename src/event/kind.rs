@@ -522,7 +522,8 @@ events! {
         commit: Sha,
         /// Files that were given back.
         files: u64,
-        /// Files that were not, because the lane has another version of them by now; as many as there is room for.
+        /// Files that were not, because the lane has another version of them by now, and folders that were repositories of
+        /// their own; as many as there is room for.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         held_back: Vec<String>,
     }

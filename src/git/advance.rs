@@ -33,8 +33,8 @@ impl Repo {
     /// Moves `branch_ref` (a full name) from `old` to `new`; `old = None` creates it.
     ///
     /// Every worktree's HEAD is read first. A checkout of the branch moves along when it has no uncommitted changes and
-    /// no untracked file stands in the way, else nothing moves and [`GitError::CheckoutDirty`] says why. A lost race is
-    /// [`GitError::RefMoved`]. A branch that is at `new` already is left alone, so a repeat after a crash is harmless.
+    /// no untracked file stands in the way, else nothing moves and [`GitError::CheckoutDirty`] or
+    /// [`GitError::CheckoutInTheWay`] says why. A lost race is [`GitError::RefMoved`]. A branch that is at `new` already is left alone, so a repeat after a crash is harmless.
     pub fn advance(&self, branch_ref: &str, old: Option<&Sha>, new: &Sha) -> Result<Advanced, GitError> {
         let found = self.read_ref(branch_ref)?;
         if found.as_ref() == Some(new) {
@@ -119,6 +119,10 @@ impl Repo {
             let path = checkout.path.clone();
             Err(GitError::CheckoutDirty { path, branch: branch.to_owned(), files })
         };
+        let in_the_way = |files| {
+            let path = checkout.path.clone();
+            Err(GitError::CheckoutInTheWay { path, branch: branch.to_owned(), files })
+        };
         let scope = Scope::Checkout {
             git_dir: &checkout.git_dir,
             common: self.common_dir(),
@@ -132,12 +136,19 @@ impl Repo {
         }
         let ignored = self.ignored_in_the_way(scope, &checkout.path, old, new)?;
         if !ignored.is_empty() {
-            return dirty(ignored.iter().map(|path| path.to_string_lossy().into_owned()).collect());
+            return in_the_way(ignored.iter().map(|path| path.to_string_lossy().into_owned()).collect());
         }
-        let moved = Git::new(scope, "read-tree").args(["-m", "-u", old.as_str(), new.as_str()]).run();
+        let move_on = || Git::new(scope, "read-tree").args(["-m", "-u", old.as_str(), new.as_str()]).run();
+        let mut moved = move_on();
+        if matches!(&moved, Err(GitError::Failed { stderr, .. }) if stderr.contains("not uptodate")) {
+            // In a copied checkout every file looks new to the index, although nothing differs. What does differ stays so.
+            Git::new(scope, "update-index").args(["-q", "--refresh"]).accept(&[0, 1]).run()?;
+            moved = move_on();
+        }
         match moved {
             Err(GitError::Failed { code: Some(128), stderr, .. }) if would_clobber(&stderr) => {
-                dirty(named_files(&stderr))
+                let files = named_files(&stderr);
+                if stderr.to_lowercase().contains("untracked") { in_the_way(files) } else { dirty(files) }
             }
             other => other.map(drop),
         }
@@ -178,7 +189,7 @@ pub(super) enum Modules {
     Aside,
 }
 
-/// Tracked files that differ from `commit`, in the index or in the worktree. The user's index is not refreshed.
+/// Tracked files that differ from `commit`, in the index or in the worktree, by their content. The index is not refreshed.
 pub(super) fn changed_since(
     scope: Scope<'_>,
     commit: &Sha,

@@ -45,6 +45,9 @@ pub enum Rejection {
     },
 }
 
+/// How many files a message names.
+const FILES_NAMED: usize = 5;
+
 /// Everything that a function of this module can fail with.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -167,6 +170,20 @@ pub enum GitError {
     /// A branch is checked out with changes that moving it would mix up.
     #[error("{branch} is checked out in {} with uncommitted changes", path.display())]
     CheckoutDirty {
+        /// The checkout.
+        path: PathBuf,
+        /// The full name of the branch.
+        branch: String,
+        /// The files that stand in the way.
+        files: Vec<String>,
+    },
+    /// A branch is checked out where files that git does not track stand in the way of those that would come.
+    #[error(
+        "{branch} is checked out in {}, and what is merged has files where untracked or ignored ones stand there: {}",
+        path.display(),
+        some(files)
+    )]
+    CheckoutInTheWay {
         /// The checkout.
         path: PathBuf,
         /// The full name of the branch.
@@ -344,6 +361,15 @@ impl GitError {
 
 fn status_text(code: Option<i32>) -> String {
     code.map_or_else(|| "killed by a signal".to_owned(), |code| format!("exit code {code}"))
+}
+
+/// As many files as a message has room for.
+fn some(files: &[String]) -> String {
+    let shown = files[..files.len().min(FILES_NAMED)].join(", ");
+    match files.len().saturating_sub(FILES_NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 fn place(at: Option<&Sha>) -> &str {

@@ -1,6 +1,7 @@
 //! Bringing back what custody kept.
 #![expect(clippy::disallowed_methods, reason = "writes the restored files")]
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -36,7 +37,7 @@ pub struct Overlaid {
     /// Files that were written or removed.
     pub files: usize,
     /// Files that were left as they stand in the worktree: its commit has another version of them than the one that was
-    /// changed, so the kept version would undo what came in meanwhile.
+    /// changed, so the kept version would undo what came in meanwhile. And folders that were not to be given back.
     pub held_back: Vec<String>,
 }
 
@@ -49,27 +50,37 @@ impl Repo {
         let has_modules = self.kept_files(&base, kept)?.iter().any(Kept::is_module);
         let shape = Shape { submodules: has_modules, offline: true, ..Shape::default() };
         let worktree = self.provision_as(path, &base, &shape)?;
-        let _all = self.overlay(&worktree, kept)?;
+        let _all = self.overlay(&worktree, kept, &[])?;
         Ok(worktree)
     }
 
     /// Writes the files of the custody commit `kept` over those of a worktree that is clean at its HEAD, byte for byte, so that
     /// they show as uncommitted changes again. HEAD and index stay. A file of which HEAD has another version than the commit that
     /// `kept` was made on is held back.
-    pub fn overlay(&self, worktree: &Worktree, kept: &Sha) -> Result<Overlaid, GitError> {
+    /// Files below a folder of `without` are held back too; such a folder is named once.
+    pub fn overlay(
+        &self,
+        worktree: &Worktree,
+        kept: &Sha,
+        without: &[PathBuf],
+    ) -> Result<Overlaid, GitError> {
         let Some(base) = self.custody_base(kept)? else {
             return Ok(Overlaid::default());
         };
         let head = self.head(worktree)?.sha;
         let mut overlaid = Overlaid::default();
         let mut changes = Vec::new();
+        let mut folders: BTreeSet<&Path> = BTreeSet::new();
         for file in self.kept_files(&base, kept)? {
-            if self.fits(&base, &head, &file.path)? {
+            if let Some(folder) = without.iter().find(|folder| file.path.starts_with(folder)) {
+                folders.insert(folder);
+            } else if self.fits(&base, &head, &file.path)? {
                 changes.push(file);
             } else {
                 overlaid.held_back.push(file.path.to_string_lossy().into_owned());
             }
         }
+        overlaid.held_back.extend(folders.iter().map(|folder| folder.to_string_lossy().into_owned()));
         // What is gone goes first: a file may stand where a directory was.
         for file in changes.iter().filter(|file| file.content.is_none()) {
             remove_any(&worktree.path.join(&file.path))?;

@@ -346,6 +346,7 @@ fn instructions(
             .collect(),
         earlier: told.map(told_of).collect(),
         conflict: conflict(attempt, before.last()),
+        withheld: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::home::Elsewhere;
 use super::room;
 use crate::engine::EngineError;
 use crate::event::WireError;
@@ -89,6 +90,9 @@ pub enum RuntimeError {
         /// Where it is.
         path: PathBuf,
     },
+    /// The run began in another place than this repository has now.
+    #[error("{0}")]
+    Elsewhere(Box<Elsewhere>),
     /// A branch that the graph names does not exist.
     #[error("workstream `{lane}`: there is no branch `{branch}`{}", if *remote { " here or on origin" } else { "" })]
     NoBranch {
@@ -135,6 +139,14 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
+    /// Everything that can be done, the next thing first.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Elsewhere(error) => error.hints(),
+            error => error.hint().into_iter().collect(),
+        }
+    }
+
     /// The next thing to do, where there is one.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
@@ -145,6 +157,7 @@ impl RuntimeError {
                 "run laneway inside a git repository, or give --repo DIR".to_owned()
             }
             Self::Lock(error) => return error.hint(),
+            Self::Elsewhere(error) => return error.hints().into_iter().next(),
             Self::NeverRun { .. } => "laneway list shows the graphs and their runs".to_owned(),
             Self::NoBranch { branch, .. } => {
                 format!("create `{branch}`, or set `base` and `target` in the graph")

@@ -20,6 +20,7 @@ mod effects;
 mod error;
 mod forge;
 mod halt;
+mod home;
 mod kept;
 mod listen;
 mod liveness;

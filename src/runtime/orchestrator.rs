@@ -59,6 +59,7 @@ const BACKSTOP_MS: &str = "LANEWAY_TEST_BACKSTOP_MS";
 /// Carries a run until nothing is under way and nothing more begins by itself. Returns where it stands.
 pub async fn drive(drive: Drive) -> Result<State, RuntimeError> {
     let Drive { project, plan, lock, attempts, wait_merged, events, interrupts, environment } = drive;
+    project.ensure_home(&plan)?;
     let (sender, inputs) = mpsc::unbounded_channel();
     let (heard, notices) = mpsc::unbounded_channel();
     let github = forge::github(&project, &plan, &environment).await?;

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::net::TcpSocket;
 
 use super::Context;
 use crate::event::{CheckRecorded, CheckStatus, Failure, FailureKind};
@@ -103,12 +104,12 @@ pub(super) fn claim(context: &Context, lane: &LaneId) -> Result<Ports, PortError
             |port: u16| others.iter().any(|c| c.port == port) || ports.values().any(|p| *p == port);
         // What it holds stays its own also while its own server listens there.
         let kept = held.filter(|port| !is_taken(*port));
-        let kept =
-            kept.or_else(|| before.get(name).copied().filter(|port| !is_taken(*port) && is_free(*port)));
+        let can_be_given = |port: &u16| !is_taken(*port) && is_free(*port) && can_be_bound(*port);
+        let kept = kept.or_else(|| before.get(name).copied().filter(can_be_given));
         let range = context.plan.settings.ports;
         let chosen = kept.or_else(|| {
             let wanted = first_choice(&context.plan.graph, lane, name);
-            in_turn(range, wanted).find(|port| !is_taken(*port) && is_free(*port))
+            in_turn(range, wanted).find(can_be_given)
         });
         let port = chosen.ok_or_else(|| PortError::NoneFree { range, name: name.clone() })?;
         ports.insert(name.clone(), port);
@@ -220,26 +221,36 @@ fn in_turn(range: PortRange, wanted: u32) -> impl Iterator<Item = u16> {
     (0..count).map(move |n| at(n).expect("it lies in the range"))
 }
 
-/// Whether nobody has the port, on any address.
+/// Whether nobody is seen to have the port, on any address.
 ///
 /// Where the system shows its sockets, no socket is made to find out: a process that is forked at that moment would hold
-/// it too until it has become its program, and the next look would take it for somebody else's.
+/// it too until it has become its program, and the next look would take it for somebody else's. What is bound and does not
+/// listen is not shown, so a port that is to be given away [can be bound](can_be_bound) besides.
 pub(super) fn is_free(port: u16) -> bool {
     exec::is_port_taken(port).map_or_else(|_| can_be_bound(port), |is_taken| !is_taken)
 }
 
+/// Whether a server could have the port. The socket that finds out does not listen, so that whoever is forked with it is
+/// never seen to have the port.
 fn can_be_bound(port: u16) -> bool {
+    let try_bind = |address: SocketAddr| {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As servers do; else connections that are over would keep it.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)
+    };
     let local =
         [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
-    local.iter().all(|address| match TcpListener::bind(address) {
-        Ok(_) => true,
-        // A machine without IPv6.
-        Err(error) => address.is_ipv6() && error.kind() != ErrorKind::AddrInUse,
-    })
+    // Any other error is not about who has it: there is no IPv6, say.
+    local
+        .into_iter()
+        .all(|address| try_bind(address).map_or_else(|e| e.kind() != ErrorKind::AddrInUse, |()| true))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]

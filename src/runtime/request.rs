@@ -44,6 +44,7 @@ pub async fn request(
     environment: Vec<(OsString, OsString)>,
 ) -> Result<Answer, RuntimeError> {
     let (plan, _) = store::read_plan(project, graph, run)?;
+    project.ensure_home(&plan)?;
     let board = project.board(graph, run);
     let lanes: Vec<_> = plan.lanes.iter().map(|l| l.id.clone()).collect();
     let _put_up = board.put_up(&lanes)?;
@@ -90,6 +91,9 @@ pub async fn ask_for_news(
     environment: Vec<(OsString, OsString)>,
 ) -> Result<Option<String>, RuntimeError> {
     let loaded = store::load(project, graph, run)?;
+    if let Err(error) = project.ensure_home(&loaded.plan) {
+        return Ok(Some(error.to_string()));
+    }
     // Whoever only looks does not carry on what a killed orchestrator has left.
     let rests = loaded.state.run.status != Some(RunStatus::Running) && loaded.state.outstanding.is_empty();
     let Some(github) = super::forge::github(project, &loaded.plan, &environment).await?.filter(|_| rests)

@@ -302,6 +302,18 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_above_the_board_and_is_no_directory_is_named() {
+        for depth in 0..3 {
+            let (_dir, board) = board();
+            let path = board.root().ancestors().nth(depth).unwrap();
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "a file").unwrap();
+            let error = board.put_up(&[]).unwrap_err();
+            assert!(matches!(&error, BoardError::InTheWay { path: found } if found == path), "{error:?}");
+        }
+    }
+
+    #[test]
     fn below_a_link_nothing_of_an_attempt_is_made() {
         let (dir, board) = board();
         let task = TaskId::new("types").unwrap();

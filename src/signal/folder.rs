@@ -23,8 +23,8 @@ pub(super) enum Stood {
 pub(super) fn make_dir(root: &Path, path: &Path) -> Result<Stood, BoardError> {
     for _ in 1..TRIES {
         match try_make_dir(root, path) {
-            // Deleted between two steps: `create_dir_all` then says either.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {}
+            // Deleted or replaced between two steps: `create_dir_all` then says any of these.
+            Err(error) if is_tried_again(error.kind()) => {}
             outcome => return outcome.map_err(|e| BoardError::io(Deed::Create, path, e)),
         }
     }
@@ -32,6 +32,10 @@ pub(super) fn make_dir(root: &Path, path: &Path) -> Result<Stood, BoardError> {
         Some(path) if e.kind() != io::ErrorKind::NotFound => BoardError::InTheWay { path },
         _ => BoardError::io(Deed::Create, path, e),
     })
+}
+
+fn is_tried_again(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory)
 }
 
 /// What stands at `root`, or above it, and leads to no directory: a file, or a link to nothing.

@@ -158,7 +158,7 @@ fn work_text(event: &Event) -> Option<String> {
         Event::CustodyRestored(e) => {
             let held = match e.held_back.len() {
                 0 => String::new(),
-                _ => format!("; held back, as the lane has them anew: {}", paths(&e.held_back, None)),
+                _ => format!("; held back: {}", paths(&e.held_back, None)),
             };
             format!("gave {} uncommitted files of {} back{held}", e.files, said(&e.reference))
         }

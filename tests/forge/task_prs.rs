@@ -1,5 +1,7 @@
 //! Tasks with pull requests of their own, on our GitHub.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
 
 use super::hub::{Hub, Merge};
@@ -128,6 +130,35 @@ fn ar33_a_task_whose_pull_request_a_person_merges_has_landed_by_that_once_it_is_
         assert!(!left.contains("core.txt"), "{method:?}: {left}");
         hub.laneway(&["verify", "hub"]).success();
     }
+}
+
+#[test]
+fn ar33_a_lane_that_goes_on_from_a_persons_merge_is_where_the_record_says_also_where_origin_refuses_it() {
+    let hub = hub();
+    let mut gate = Barrier::new(&hub.scratch, "gate", &["gate".to_owned()]);
+    gated(&hub, &gate.command("gate"), "echo core >");
+    let mut run = hub.spawn(&["run", "graphs/hub.toml", "--json"]);
+    gate.gather(&mut run);
+    hub.fake.merge(number(&hub), Method::Squash, "bob");
+    let branch = "refs/heads/laneway/hub/core/integration";
+    let hook = hub.scratch.origin().join("hooks/pre-receive");
+    let once = format!(
+        "grep -q {branch} || exit 0\ntest -e refused && exit 0\n: > refused\necho not now >&2\nexit 1"
+    );
+    std::fs::create_dir_all(hook.parent().expect("a folder")).expect("made");
+    std::fs::write(&hook, format!("#!/bin/sh\n{once}\n")).expect("written");
+    std::fs::set_permissions(&hook, PermissionsExt::from_mode(0o755)).expect("executable");
+    gate.open();
+    run.wait().success();
+    let status = hub.expect("pr_created", "pr_created");
+    let said = check(&hub).expect("it is said")["detail"].to_string();
+    assert!(said.contains("not now"), "{said}");
+    assert_eq!(status.task("write-core")["pr"]["state"], "merged");
+    assert_eq!(status.tip("core"), hub.scratch.git(&["rev-parse", branch]));
+    assert_eq!(hub.events("merge.recorded").len(), 2);
+    assert_eq!(hub.events("custody.kept").len(), 0, "nobody else has moved it");
+    assert_eq!(hub.scratch.git_in(&hub.scratch.origin(), &["rev-parse", branch]), status.tip("core"));
+    hub.laneway(&["verify", "hub"]).success();
 }
 
 #[test]

@@ -54,6 +54,7 @@ impl<'s> Stage<'s> {
             upstream: Vec::new(),
             earlier,
             conflict: None,
+            withheld: None,
         });
         let file = self.board.attempt_dir(&self.task, attempt).join("instructions.md");
         fs::write(&file, text).expect("a writable directory");

@@ -71,11 +71,18 @@ fn p24_where_the_noticeboard_has_no_place_a_run_ends_before_any_attempt_and_says
     let scratch = Scratch::new();
     scratch.write("graphs/given.toml", GRAPH);
     let board = scratch.repo().join(".laneway");
-    std::os::unix::fs::symlink("/nowhere/at/all", &board).expect("a link");
-    let refused = scratch.laneway(&["run", "graphs/given.toml"]).code(4);
-    let named = format!("{} is not a directory; move it away", board.display());
-    assert!(refused.stderr().contains(&named), "{}", refused.text());
-    fs::remove_file(&board).expect("removed");
+    for (place, is_link) in [(board.clone(), true), (board.clone(), false), (board.join("given"), false)] {
+        fs::create_dir_all(place.parent().expect("a folder")).expect("made");
+        if is_link {
+            std::os::unix::fs::symlink("/nowhere/at/all", &place).expect("a link");
+        } else {
+            fs::write(&place, "a file").expect("written");
+        }
+        let refused = scratch.laneway(&["run", "graphs/given.toml"]).code(4);
+        let named = format!("{} is not a directory; move it away", place.display());
+        assert!(refused.stderr().contains(&named), "{}", refused.text());
+        fs::remove_file(&place).expect("removed");
+    }
     scratch.laneway(&["run", "graphs/given.toml"]).success();
 }
 

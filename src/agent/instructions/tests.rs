@@ -20,6 +20,7 @@ fn input() -> InstructionInput {
         upstream: Vec::new(),
         earlier: Vec::new(),
         conflict: None,
+        withheld: None,
     }
 }
 
@@ -51,6 +52,7 @@ fn ar15_a_later_attempt_sees_why_the_earlier_one_failed_and_what_conflicts() {
             more: 0,
             detail: "CONFLICT (content): Merge conflict in src/api/cart.rs".into(),
         }),
+        withheld: Some(Withheld { paths: vec!["vendor-ref/".into()], custody: "0123456789ab".into() }),
         ..input()
     };
     insta::assert_snapshot!(instructions(&full));

@@ -13,7 +13,9 @@ const LISTENING: &str = "0A";
 /// The state of a connection that is over and holds nobody up any more.
 const TIME_WAIT: &str = "06";
 
-/// Whether a socket has the TCP port, of whatever process.
+/// Whether a socket that listens or is connected has the TCP port, of whatever process.
+///
+/// One that is bound and does neither is not shown: only a socket that is bound there too would tell.
 ///
 /// # Errors
 /// Where the system does not show its sockets.

@@ -334,7 +334,7 @@ impl Repo {
         module.store.keep_head(&module.worktree)?;
         module.store.set_to(&module.worktree, &head)?;
         if files {
-            let _all = module.store.overlay(&module.worktree, kept)?;
+            let _all = module.store.overlay(&module.worktree, kept, &[])?;
         }
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! Letting go of what stores, and the user's repositories of submodules, hold for lanes of runs that are over.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use super::along::Own;
 use super::store::KEPT;
 use crate::git::command::Git;
-use crate::git::{GitError, Repo, is_way_shut};
+use crate::git::{GitError, Repo};
 use crate::id::Sha;
 
 impl Repo {
@@ -33,15 +33,17 @@ impl Repo {
         Ok(())
     }
 
-    /// The user's repository that this store is for, if it lies below `clones` without a link on the way. Where it lies is noted in the
-    /// store, and agents can write there.
+    /// The user's repository that this store is for, if it lies below `clones` without a link or a step back on the way. Where it
+    /// lies is noted in the store, and agents can write there.
     fn clone_below(&self, clones: &Path) -> Option<Own> {
         let git_dir = self.clone_dir();
-        let below = git_dir.strip_prefix(clones).ok()?.to_owned();
-        let is_plain = |dir: &Path| dir.symlink_metadata().is_ok_and(|found| found.is_dir());
-        let is_there =
-            !is_way_shut(clones, &below) && is_plain(&git_dir) && is_plain(&git_dir.join("objects"));
-        is_there.then_some(Own { git_dir, checkout: None })
+        let below = git_dir.strip_prefix(clones).ok()?;
+        let goes_down =
+            below != Path::new("") && below.components().all(|part| matches!(part, Component::Normal(_)));
+        let real = clones.canonicalize().ok()?.join(below);
+        let is_itself = git_dir.canonicalize().is_ok_and(|found| found == real);
+        let has_objects = git_dir.join("objects").symlink_metadata().is_ok_and(|found| found.is_dir());
+        (goes_down && is_itself && has_objects).then_some(Own { git_dir, checkout: None })
     }
 }
 

@@ -206,3 +206,33 @@ fn p14_a_move_that_was_cut_off_before_its_submodules_goes_on() {
     assert_eq!(git(root, &["status", "--porcelain"]), "");
     assert_eq!(git(&moved.core(), &["rev-parse", "HEAD"]), moved.core);
 }
+
+#[test]
+fn p11_a_store_that_names_another_repository_has_nothing_swept_there() {
+    let moved = Moved::new();
+    moved.merge();
+    let root = &moved.nested.fixture.root;
+    shell(
+        root,
+        "mkdir other && cd other && git init -q && git -c user.name=A -c user.email=a@b commit -q --allow-empty -m one",
+    );
+    let other = root.join("other");
+    let kept = format!("refs/laneway/submodule/{}", git(&other, &["rev-parse", "HEAD"]));
+    git(&other, &["update-ref", &kept, "HEAD"]);
+    let clones = root.join(".git/modules");
+    std::os::unix::fs::symlink("../../other", clones.join("link")).expect("a link");
+    let name = "for f in .git/laneway/modules/*/clone; do printf %s \"$NAME\" > \"$f\"; done";
+    for path in ["../../other/.git", "core lib/../../../other/.git", "link/.git"] {
+        shell(root, &format!("NAME='{}'; {name}", clones.join(path).display()));
+        moved.nested.fixture.repo.sweep_submodules().expect("swept");
+        assert!(try_git(&other, &["rev-parse", "--verify", &kept]).0, "{path}");
+    }
+    // The same in the user's clone, which the store is for.
+    let own = clones.join("core lib");
+    git(&own, &["update-ref", "refs/heads/mine", &moved.core]);
+    let held = format!("refs/laneway/submodule/{}", moved.core);
+    assert!(try_git(&own, &["rev-parse", "--verify", &held]).0);
+    shell(root, &format!("NAME='{}'; {name}", own.display()));
+    moved.nested.fixture.repo.sweep_submodules().expect("swept");
+    assert!(!try_git(&own, &["rev-parse", "--verify", &held]).0);
+}

@@ -76,7 +76,7 @@ fn untracked_and_hidden_work_is_never_overwritten() {
     write(&fixture.root.join("added"), "mine\n");
     let before = fixture.user();
     match fixture.repo.advance(MAIN, Some(&fixture.start), &next) {
-        Err(GitError::CheckoutDirty { files, .. }) => assert_eq!(files, ["added"]),
+        Err(GitError::CheckoutInTheWay { files, .. }) => assert_eq!(files, ["added"]),
         other => panic!("{other:?}"),
     }
     before.assert_untouched(&fixture.root);
@@ -89,6 +89,28 @@ fn untracked_and_hidden_work_is_never_overwritten() {
         Err(GitError::CheckoutDirty { .. })
     ));
     before.assert_untouched(&fixture.root);
+}
+
+#[test]
+fn a_checkout_whose_index_does_not_know_its_files_any_more_moves_along_and_work_in_it_stays() {
+    let fixture = Fixture::new();
+    let next = fixture.commit(&fixture.start, &[("README", Some("theirs\n"))]);
+    let anew = || {
+        let text = read(&fixture.root.join("README"));
+        std::fs::remove_file(fixture.root.join("README")).expect("a file");
+        // Another inode, as in a copy.
+        write(&fixture.root.join("other"), "");
+        write(&fixture.root.join("README"), &text);
+        std::fs::remove_file(fixture.root.join("other")).expect("a file");
+    };
+    anew();
+    fixture.repo.advance(MAIN, Some(&fixture.start), &next).expect("nothing differs");
+    assert_eq!(read(&fixture.root.join("README")), "theirs\n");
+    let after = fixture.commit(&next, &[("README", Some("more\n"))]);
+    write(&fixture.root.join("README"), "work\n");
+    anew();
+    assert!(matches!(fixture.repo.advance(MAIN, Some(&next), &after), Err(GitError::CheckoutDirty { .. })));
+    assert_eq!(read(&fixture.root.join("README")), "work\n");
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn what_was_kept_is_laid_over_a_lane_that_has_moved_on_without_undoing_that() {
         [("src/a.txt", Some("theirs\n")), ("new/other", Some("theirs\n")), ("blocked", Some("theirs\n"))];
     let moved = fixture.commit(&fixture.start, &moved);
     fixture.repo.set_to(&lane, &moved).expect("moved on");
-    let overlaid = fixture.repo.overlay(&lane, &kept).expect("laid over");
+    let overlaid = fixture.repo.overlay(&lane, &kept, &[]).expect("laid over");
     assert_eq!((overlaid.files, overlaid.held_back), (3, vec!["blocked/file".into(), "src/a.txt".into()]));
     assert_eq!(read(&lane.path.join("README")), "dirty\n");
     assert_eq!(read(&lane.path.join("new/file")), "new\n");
@@ -259,7 +259,7 @@ fn nothing_is_laid_out_beside_the_lane() {
         let tree = literally(dir, "40000", &inner);
         let start = fixture.start.as_str();
         let kept = super::fixture::sha(&git(&fixture.root, &["commit-tree", &tree, "-p", start, "-m", "x"]));
-        let overlaid = fixture.repo.overlay(&lane, &kept).expect("laid over");
+        let overlaid = fixture.repo.overlay(&lane, &kept, &[]).expect("laid over");
         assert_eq!(overlaid.held_back, [format!("{dir}/{name}")]);
         assert!(!lane.path.join(dir).join(name).exists());
     }

@@ -157,7 +157,7 @@ fn p01_an_ignored_file_of_the_user_stops_the_move_of_their_branch() {
     let next = fixture.commit(&fixture.start, &[(".env", Some("tracked\n"))]);
     let outcome = fixture.repo.advance("refs/heads/main", Some(&fixture.start), &next);
     match outcome {
-        Err(GitError::CheckoutDirty { files, .. }) => assert_eq!(files, [".env"]),
+        Err(GitError::CheckoutInTheWay { files, .. }) => assert_eq!(files, [".env"]),
         other => panic!("{other:?}"),
     }
     assert_eq!(read(&fixture.root.join(".env")), "SECRET=1\n");
@@ -175,7 +175,7 @@ fn p01_overlaid_files_spare_ignored_ones() {
     let kept = keep(&fixture, &lane).expect("kept");
     fixture.repo.set_to(&lane, &fixture.start).expect("reset");
     write(&lane.path.join("x.log"), "a log by now\n");
-    let overlaid = fixture.repo.overlay(&lane, &kept.commit).expect("laid over");
+    let overlaid = fixture.repo.overlay(&lane, &kept.commit, &[]).expect("laid over");
     assert_eq!(overlaid.files, 2);
     assert_eq!(read(&lane.path.join("x.log")), "work\n");
     assert_eq!(trashed(&fixture, "x.log"), "a log by now\n");

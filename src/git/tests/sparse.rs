@@ -120,7 +120,7 @@ fn p10_work_outside_of_the_cone_counts_and_nothing_else_there_does() {
     repo.set_to(&sparse.lane, &sparse.start).expect("reset");
     assert!(!sparse.has("services/web") && !sparse.has("tools"));
     assert_eq!(sparse.dirty(&sparse.start), []);
-    assert_eq!(repo.overlay(&sparse.lane, &kept).expect("overlay").files, 3);
+    assert_eq!(repo.overlay(&sparse.lane, &kept, &[]).expect("overlay").files, 3);
     assert_eq!(read(&sparse.lane.path.join("services/web/w")), "two\n");
 }
 

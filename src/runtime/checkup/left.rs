@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Finding;
-use crate::event::{RunStatus, Timestamp};
+use crate::event::{LaneStatus, RunStatus, Timestamp};
 use crate::id::{GraphName, RunNo};
 use crate::journal::RunLock;
 use crate::runtime::collection::{Item, Thing, collect_stale, entries};
@@ -32,7 +32,15 @@ fn runs(project: &Project) -> Result<Vec<Finding>, RuntimeError> {
     for graph in project.record.graphs()? {
         let Some(run) = project.record.latest_run(&graph)? else { continue };
         let status = match store::load(project, &graph, run) {
-            Ok(loaded) => loaded.state.run.status,
+            Ok(loaded) => {
+                if !is_over(&loaded)
+                    && let Err(error) = project.ensure_home(&loaded.plan)
+                {
+                    findings.push(Finding::warn("runs", chain(&error), error.hint().unwrap_or_default()));
+                    continue;
+                }
+                loaded.state.run.status
+            }
             Err(error) => {
                 let found = format!("run {run} of {graph} cannot be read: {}", chain(&error));
                 findings.push(Finding::fail("runs", found, format!("laneway verify {graph}")));
@@ -59,6 +67,16 @@ fn runs(project: &Project) -> Result<Vec<Finding>, RuntimeError> {
         findings.push(Finding::ok("runs", found));
     }
     Ok(findings)
+}
+
+/// Whether nothing is left of a run that somebody would take up.
+fn is_over(loaded: &store::Loaded) -> bool {
+    let merged = || loaded.state.lanes.iter().all(|lane| lane.status == LaneStatus::Merged);
+    match loaded.state.run.status {
+        Some(RunStatus::Cancelled) => true,
+        Some(RunStatus::Completed) => merged(),
+        _ => false,
+    }
 }
 
 fn killed(graph: &GraphName, run: RunNo) -> Finding {

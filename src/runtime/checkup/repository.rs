@@ -23,6 +23,7 @@ pub fn repository(start: &Path) -> (Vec<Finding>, Option<Project>) {
         Err(error) => return (vec![refused(&error)], None),
     };
     let mut findings = vec![kind(&project)];
+    findings.extend(bare_with_files(&project));
     findings.push(match project.repo.head_commit() {
         Ok(Some(head)) => at(&project, &head),
         Ok(None) => {
@@ -39,6 +40,16 @@ pub fn repository(start: &Path) -> (Vec<Finding>, Option<Project>) {
         }
     });
     (findings, Some(project))
+}
+
+/// A checkout that git no longer sees as one, which an agent's `git config core.bare true` makes of it.
+fn bare_with_files(project: &Project) -> Option<Finding> {
+    let common = project.repo.common_dir();
+    let has_files = common.file_name().is_some_and(|name| name == ".git") && common.join("index").exists();
+    (project.repo.is_bare() && has_files).then(|| {
+        let found = "core.bare is set, and there is a checkout: git refuses to work in it".to_owned();
+        Finding::warn("bare", found, format!("git --git-dir {} config core.bare false", common.display()))
+    })
 }
 
 /// Where HEAD is, and whether lanes can be cut from its branch. Which branch is origin's is not asked here.

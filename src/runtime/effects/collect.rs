@@ -1,10 +1,11 @@
 //! What an attempt left becomes a commit, with evidence for and against it.
 
 mod delivered;
+mod surroundings;
 
 use std::collections::BTreeSet;
 
-use super::{Done, attempt, git_failure, keep, prepare, tracker};
+use super::{Done, attempt, git_failure, keep, tracker};
 use crate::event::{
     CHECK_PROGRESS, CheckRecorded, CheckStatus, DiffRecorded, DiffStat, Draft, Event, Failure, Subject,
     WorkCollected, named,
@@ -32,6 +33,7 @@ pub(super) fn run(context: &Context, brief: &Brief, task: &TaskId, number: u32) 
         known,
         subject: Subject::attempt(&task.lane, &task.id, number),
         facts: Vec::new(),
+        is_left_out: false,
     };
     match look.over() {
         Ok(()) => Done::well(look.facts),
@@ -46,6 +48,8 @@ struct Look<'a> {
     known: &'a AttemptBrief,
     subject: Subject,
     facts: Vec<Draft>,
+    /// Whether changes are kept that no commit has.
+    is_left_out: bool,
 }
 
 impl Look<'_> {
@@ -64,7 +68,7 @@ impl Look<'_> {
             self.check("worktree", CheckStatus::Fail, "the agent removed its worktree from git");
             return Ok(());
         };
-        self.judge_stash()?;
+        self.judge_surroundings(&worktree, &start)?;
         if !path.exists() {
             self.check("worktree", CheckStatus::Fail, "the agent deleted its lane");
             return self.keep_head(&worktree, &start);
@@ -132,21 +136,6 @@ impl Look<'_> {
             Ok(()) | Err(GitError::CheckoutBusy { .. } | GitError::RefMoved { .. }) => Ok(()),
             Err(error) => Err(self.failed(&error)),
         }
-    }
-
-    /// All worktrees share one stash: an agent that uses it hides its work from the lane and clutters the user's.
-    fn judge_stash(&mut self) -> Result<(), Failure> {
-        let path =
-            self.context.attempt_record(&self.task.id, self.known.attempt.number).join(prepare::STASH_BEFORE);
-        let Ok(before) = std::fs::read_to_string(path) else {
-            return Ok(());
-        };
-        let now = self.repo.stash_tip().map_err(|e| self.failed(&e))?;
-        if now.as_ref().map_or("", Sha::as_str) != before {
-            let detail = "the stash changed while the attempt ran; `git stash list` may hold its work";
-            self.check("stash", CheckStatus::Warn, detail);
-        }
-        Ok(())
     }
 
     /// A lane whose files are gone still has its commits.
@@ -235,8 +224,11 @@ impl Look<'_> {
         self.judge_progress(commit);
         if files.is_empty() {
             let (status, detail) = match self.task.diff {
-                DiffPolicy::Required if self.is_claimed() => {
+                DiffPolicy::Required if self.is_claimed() && !self.is_left_out => {
                     (CheckStatus::Fail, "nothing was changed; set diff = \"optional\" where that is fine")
+                }
+                _ if self.is_left_out => {
+                    (CheckStatus::Skip, "nothing was committed; what was changed is kept in custody")
                 }
                 _ => (CheckStatus::Skip, "nothing was changed"),
             };
@@ -382,6 +374,8 @@ impl Look<'_> {
         let attempt = &self.known.attempt;
         let what = keep::uncommitted(&self.task.id, attempt.number, attempt.iteration);
         let reason = format!("uncommitted files of attempt {} of {}", attempt.number, self.task.id);
+        self.note_nested(worktree, head)?;
+        self.is_left_out = true;
         self.keep_as(worktree, &what, &reason, head)
     }
 

@@ -1,5 +1,7 @@
 //! Custody under a name of its own: what is kept a second time never takes the place of what was kept first.
 
+use std::path::PathBuf;
+
 use crate::event::CustodyKept;
 use crate::git::{GitError, Worktree};
 use crate::id::{Sha, TaskId};
@@ -36,6 +38,29 @@ pub(super) fn commit(
 /// whichever orchestrator starts that one.
 pub(super) fn uncommitted(task: &TaskId, attempt: u32, iteration: u32) -> String {
     format!("uncommitted/{task}/{attempt}-{iteration}")
+}
+
+/// The file in an attempt's record that names the repositories inside the lane that one process left, each ending in a NUL.
+fn nested_file(context: &Context, task: &TaskId, (attempt, iteration): (u32, u32)) -> PathBuf {
+    context.attempt_record(task, attempt).join(format!("nested-{iteration}"))
+}
+
+/// Notes the repositories inside the lane whose files are kept with the uncommitted ones, and are not to be given back.
+pub(super) fn note_nested(
+    context: &Context,
+    task: &TaskId,
+    process: (u32, u32),
+    folders: &[&str],
+) -> std::io::Result<()> {
+    let text: String = folders.iter().flat_map(|folder| [*folder, "\0"]).collect();
+    std::fs::write(nested_file(context, task, process), text)
+}
+
+/// The repositories inside the lane that a process left.
+pub(super) fn nested(context: &Context, task: &TaskId, process: (u32, u32)) -> Vec<String> {
+    // Where nothing was noted, there were none.
+    let text = std::fs::read_to_string(nested_file(context, task, process)).unwrap_or_default();
+    text.split('\0').filter(|folder| !folder.is_empty()).map(str::to_owned).collect()
 }
 
 /// What was kept last as `what`.

@@ -274,9 +274,13 @@ impl Landing<'_> {
         Ok(worktree)
     }
 
-    /// A person has put on origin what landed here as `commit`: the lane goes on from both. `None` where origin's branch
-    /// holds anything but `tree`, or did not begin where the lane stood.
-    pub(super) async fn go_on_from(&self, commit: &Sha, tree: &Sha) -> Result<Option<Sha>, Failure> {
+    /// A person has put on origin what landed here as `commit`: the lane goes on from both, and it is said where that could not be
+    /// shown on origin. `None` where origin's branch holds anything but `tree`, or did not begin where the lane stood.
+    pub(super) async fn go_on_from(
+        &self,
+        commit: &Sha,
+        tree: &Sha,
+    ) -> Result<Option<(Sha, Option<Failure>)>, Failure> {
         let (context, lane, branch) = (Arc::clone(self.context), self.task.lane.clone(), self.branch());
         let (tip, commit, tree, message) = (self.tip.clone(), commit.clone(), tree.clone(), self.message());
         let doing = self.failed_by();
@@ -289,8 +293,8 @@ impl Landing<'_> {
             let both = repo.commit_tree(&tree, &parents, &message, &context.author).map_err(&doing)?;
             repo.sync_objects(&both, &parents).map_err(&doing)?;
             repo.advance(&format!("refs/heads/{branch}"), Some(&commit), &both).map_err(&doing)?;
-            origin::push(&context, &lane, &both).map_err(|unpushed| unpushed.failure)?;
-            Ok(Some(both))
+            let unpushed = origin::push(&context, &lane, &both).err().map(|unpushed| unpushed.failure);
+            Ok(Some((both, unpushed)))
         })
         .await
     }

@@ -143,6 +143,9 @@ pub(super) fn git_failure(doing: &str, error: &GitError) -> Failure {
         GitError::CheckoutDirty { path, .. } => {
             (FailureKind::Refused, Some(format!("commit or stash the changes in {}", path.display())))
         }
+        GitError::CheckoutInTheWay { path, .. } => {
+            (FailureKind::Refused, Some(format!("move those files of {} away", path.display())))
+        }
         GitError::CheckoutBusy { path, operation, .. } => {
             (FailureKind::Refused, Some(format!("finish {operation} in {}", path.display())))
         }

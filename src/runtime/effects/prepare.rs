@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::attempt::{Job, given, tag};
 use super::furnish::{Room, furnish};
 use super::{blocking, gate, git_failure, keep, permanent, tracker, usage};
-use crate::agent::{self, AgentCommand, Fill};
+use crate::agent::{self, AgentCommand, Fill, Withheld};
 use crate::event::{CustodyRestored, Draft, Effect, Event, Failure, listed};
 use crate::exec::{Launch, StdinFrom};
-use crate::git::{GitError, Overlaid, Worktree};
+use crate::git::{ConfigKeys, GitError, Overlaid, Worktree};
 use crate::graph::{Adr, AdrLevel, AgentDef, DiffPolicy, ExpectedOutput, PromptBy};
 use crate::id::TaskId;
 use crate::plan::{Work, task_branch};
@@ -29,11 +29,11 @@ pub(super) async fn prepare(
     let plain = |failure| (Vec::new(), failure);
     std::fs::create_dir_all(&record)
         .map_err(|e| plain(permanent(format!("{} could not be made: {e}", record.display()))))?;
-    let lane = ready_lane(context, known, job).await.map_err(|failure| (Vec::new(), failure))?;
+    let (lane, withheld) = ready_lane(context, known, job).await.map_err(|failure| (Vec::new(), failure))?;
     let (shared, of) = (Arc::clone(context), job.task.lane.clone());
     let taken = blocking(move || ports::taken(&shared, &of)).await;
     report_ready(context, job, taken.map(Event::from).into_iter().collect());
-    let told = instructions(&record, &lane, known, job);
+    let told = instructions(&record, &lane, withheld, known, job);
     put_up(context, known, job, told.as_deref()).map_err(plain)?;
     let (argv, stdin) = command(context, known, job, told).map_err(plain)?;
     let mut given = given(context, job.task, job.number, job.start);
@@ -60,12 +60,16 @@ pub(super) async fn prepare(
 /// A command without a diff asks for the lane's files at its start and nothing more: where HEAD is there already, it is
 /// neither looked at before nor after. Whatever it leaves is kept and cleared when the next task wants the lane clean,
 /// or at teardown.
-async fn ready_lane(context: &Arc<Context>, known: &AttemptBrief, job: &Job<'_>) -> Result<PathBuf, Failure> {
+async fn ready_lane(
+    context: &Arc<Context>,
+    known: &AttemptBrief,
+    job: &Job<'_>,
+) -> Result<(PathBuf, Option<Withheld>), Failure> {
     // Tasks that change nothing may share a worktree; it is made ready for one of them.
     let door = context.door(&job.lane);
     let _inside = door.lock().await;
     if job.task.diff == DiffPolicy::None && stands_at_start(context, job).await? {
-        return Ok(job.lane.clone());
+        return Ok((job.lane.clone(), None));
     }
     let (shared, path, start) = (Arc::clone(context), job.lane.clone(), job.start.clone());
     let name = format!("{}/{}", job.task.id, job.number);
@@ -98,18 +102,18 @@ async fn ready_lane(context: &Arc<Context>, known: &AttemptBrief, job: &Job<'_>)
     let restore = move || {
         let doing = |e| git_failure("making the lane ready", &e);
         let restored = give_back(&shared, &worktree, &task, goes_on_from).map_err(doing)?;
-        note_stash(&shared, &task, number).map_err(doing)?;
+        note_shared(&shared, &worktree, &task, number).map_err(doing)?;
         Ok(restored)
     };
     let restored = match furnished {
         Ok(()) => blocking(restore).await,
         Err(failure) => Err(failure),
     };
-    if let Ok(Some(restored)) = &restored {
+    if let Ok(Some((restored, _))) = &restored {
         facts.push(restored.clone().into());
     }
     report_ready(context, job, facts);
-    restored.map(|_| job.lane.clone())
+    Ok((job.lane.clone(), restored?.and_then(|(_, withheld)| withheld)))
 }
 
 /// Says what was done to make the lane ready.
@@ -128,19 +132,24 @@ fn report_ready(context: &Context, job: &Job<'_>, facts: Vec<Event>) {
     }
 }
 
-/// Lays the uncommitted files of the process before out again.
+/// Lays the uncommitted files of the process before out again, but those of repositories inside the lane: without their
+/// `.git` they would be committed as the lane's own.
 fn give_back(
     context: &Context,
     worktree: &Worktree,
     task: &TaskId,
     goes_on_from: Option<(u32, u32)>,
-) -> Result<Option<CustodyRestored>, GitError> {
+) -> Result<Option<(CustodyRestored, Option<Withheld>)>, GitError> {
     let Some((attempt, iteration)) = goes_on_from else { return Ok(None) };
     let what = keep::uncommitted(task, attempt, iteration);
     let Some((reference, commit)) = keep::newest(context, &what)? else { return Ok(None) };
-    let Overlaid { files, held_back } = context.project.repo.overlay(worktree, &commit)?;
+    let nested = keep::nested(context, task, (attempt, iteration));
+    let folders: Vec<PathBuf> = nested.iter().map(PathBuf::from).collect();
+    let Overlaid { files, held_back } = context.project.repo.overlay(worktree, &commit, &folders)?;
+    let withheld = (!nested.is_empty())
+        .then(|| Withheld { paths: nested, custody: commit.to_string().chars().take(12).collect() });
     let (held_back, _) = listed(held_back);
-    Ok(Some(CustodyRestored { reference, commit, files: files as u64, held_back }))
+    Ok(Some((CustodyRestored { reference, commit, files: files as u64, held_back }, withheld)))
 }
 
 /// Whether the lane's HEAD is where the attempt starts; what landed or was merged in since is not in its files else.
@@ -175,9 +184,46 @@ fn note_stash(context: &Context, task: &TaskId, number: u32) -> Result<(), GitEr
     Ok(())
 }
 
+/// The file in an attempt's record that says where the user's branches stood before it.
+pub(super) const BRANCHES_BEFORE: &str = "branches-before";
+/// The file in an attempt's record that has the keys of the repository's config before it.
+const CONFIG_BEFORE: &str = "config-before";
+
+/// Notes what all worktrees share: afterwards it is looked whether the agent changed it.
+fn note_shared(context: &Context, worktree: &Worktree, task: &TaskId, number: u32) -> Result<(), GitError> {
+    note_stash(context, task, number)?;
+    let repo = &context.project.repo;
+    let branches = repo.branches()?.into_iter().filter(|(name, _)| !name.starts_with("laneway/"));
+    let branches: Vec<String> = branches.map(|(name, at)| format!("{at} {name}")).collect();
+    let keys = repo.config_keys(worktree, &context.plan.places.worktrees)?;
+    let others = context.live().keys().any(|other| *other != (task.clone(), number));
+    let config = serde_json::to_vec(&(keys, !others));
+    let record = context.attempt_record(task, number);
+    let written = config.map_err(std::io::Error::from).and_then(|config| {
+        std::fs::write(record.join(BRANCHES_BEFORE), branches.join("\n"))?;
+        std::fs::write(record.join(CONFIG_BEFORE), config)
+    });
+    if let Err(error) = written {
+        tracing::warn!(%error, "changes by the agent to branches and config will not be noticed");
+    }
+    Ok(())
+}
+
+/// The config before the attempt, and whether no other attempt ran then; `None` where that was not noted.
+pub(super) fn config_before(record: &Path) -> Option<(ConfigKeys, bool)> {
+    serde_json::from_slice(&std::fs::read(record.join(CONFIG_BEFORE)).ok()?).ok()
+}
+
 /// What the agent is told, with what the process before it wrote down for it.
-fn instructions(record: &Path, lane: &Path, known: &AttemptBrief, job: &Job<'_>) -> Option<String> {
+fn instructions(
+    record: &Path,
+    lane: &Path,
+    withheld: Option<Withheld>,
+    known: &AttemptBrief,
+    job: &Job<'_>,
+) -> Option<String> {
     let mut input = known.instructions.clone()?;
+    input.withheld = withheld;
     if let Some(path) = tracker::of(job.task).and_then(|repeat| repeat.tracker.as_ref()) {
         tracker::note(record, lane, path);
         if let Some(shown) = &mut input.iteration {

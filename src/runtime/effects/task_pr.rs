@@ -99,7 +99,7 @@ fn recorded(facts: &mut [Draft]) -> Option<&mut MergeRecorded> {
 
 /// Puts the lane on GitHub, which sees the pull request as merged then. Where a person has merged it meanwhile, the lane
 /// goes on from that, provided that it is what was proven. Returns the commit by which the lane has the work.
-async fn share(landing: &Landing<'_>, shown: &Shown, facts: &mut [Draft]) -> Result<Sha, Failure> {
+async fn share(landing: &Landing<'_>, shown: &Shown, facts: &mut Vec<Draft>) -> Result<Sha, Failure> {
     let Some(event) = recorded(facts) else {
         return Err(super::permanent("nothing has landed".to_owned()));
     };
@@ -116,8 +116,11 @@ async fn share(landing: &Landing<'_>, shown: &Shown, facts: &mut [Draft]) -> Res
     let merged = merged.map_err(|e| forge_failure("looking at the pull request of the task", &e))?;
     let Some(merged) = merged else { return Err(unpushed.failure) };
     match landing.go_on_from(&event.to, &event.tree).await? {
-        Some(commit) => {
+        Some((commit, unpushed)) => {
             event.to = commit.clone();
+            if let Some(failure) = unpushed {
+                remark(landing, facts, &failure);
+            }
             Ok(commit)
         }
         None => Err(merged_unproven(landing, number, &merged.by)),

@@ -458,9 +458,11 @@ run = "true"
     let book = bench.project.repo.record_dir().join("ports.json");
     assert_eq!(std::fs::read_to_string(&book).unwrap(), "[]", "{}", bench.told());
 
-    // The same graph in another repository would choose the same; now somebody listens there.
-    let _listener = std::net::TcpListener::bind(("127.0.0.1", first)).unwrap();
-    let other = Bench::on(project(), &text("g"));
-    let state = other.drive().await;
-    assert_ne!(state.lanes[0].ports["PORT"], first);
+    // The same graph in another repository would choose the same; now somebody has it, and then listens there.
+    let chosen = async || Bench::on(project(), &text("g")).drive().await.lanes[0].ports["PORT"];
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((std::net::Ipv4Addr::LOCALHOST, first).into()).unwrap();
+    assert_ne!(chosen().await, first);
+    let _listener = socket.listen(1).unwrap();
+    assert_ne!(chosen().await, first);
 }

@@ -75,7 +75,7 @@ RUN: esac",
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ar23_files_of_a_repository_inside_the_lane_are_given_back_too() {
+async fn ar23_a_repository_inside_the_lane_is_kept_told_of_and_not_given_back_as_work() {
     let bench = Bench::new(&graph(
         r#"
 [[tasks]]
@@ -83,14 +83,20 @@ id = "one"
 attempts = 2
 retry = { on = ["transient"], backoff = "1ms", max = 1 }
 prompt = '''
-RUN: if test $LANEWAY_ATTEMPT = 1; then git init -q inner; echo x > inner/x; fi
-RUN: test -e inner/x; : > $LANEWAY_SIGNALS/done
+RUN: if test $LANEWAY_ATTEMPT = 1; then git init -q inner; echo x > inner/x; echo own > beside; fi
+RUN: if test $LANEWAY_ATTEMPT = 2; then test ! -e inner; grep -q inner/ ../../../.laneway/g/1/tasks/one/2/instructions.md; fi
+RUN: test -e beside; : > $LANEWAY_SIGNALS/done
 '''
 "#,
     ));
     let state = bench.drive().await;
     assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
-    assert_eq!(bench.git("show laneway/g/default/integration:inner/x"), "x\n");
+    assert_eq!(bench.git("ls-tree -r --name-only laneway/g/default/integration"), "beside\nfile\n");
+    let restored = restored(&bench);
+    assert_eq!((restored[0].files, restored[0].held_back.as_slice()), (1, &["inner/".to_owned()][..]));
+    assert_eq!(bench.git(&format!("show {}:inner/x", restored[0].commit)), "x\n", "custody has it");
+    let told = bench.told();
+    assert!(told.contains("nothing was committed") && !told.contains("nothing was changed"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

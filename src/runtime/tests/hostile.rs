@@ -1,7 +1,7 @@
 //! Agents that do what they should not: each ends in a clear recorded state, and the lane beside it is not disturbed.
 
 use super::*;
-use crate::event::{Event, LaneStatus, RunStatus, TaskStatus};
+use crate::event::{CheckStatus, Event, LaneStatus, RunStatus, TaskStatus};
 
 /// A lane with a bad agent beside a lane with a good one; the bad task has one attempt.
 struct Beside {
@@ -69,7 +69,7 @@ prompt = "RUN: echo good > good; : > $LANEWAY_SIGNALS/done"
 
     fn warned(&self, check: &str) -> bool {
         let attempt = self.state.tasks[0].attempt().unwrap();
-        attempt.checks.iter().any(|c| c.name == check && c.status == crate::event::CheckStatus::Warn)
+        attempt.checks.iter().any(|c| c.name == check && c.status == CheckStatus::Warn)
     }
 }
 
@@ -286,4 +286,70 @@ prompt = "x"
     let state = bench.drive().await;
     assert_eq!(state.tasks[0].status, TaskStatus::Failed);
     assert!(state.tasks[0].reason.as_ref().unwrap().contains("no-such-agent"), "{}", bench.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p09_commits_of_an_agent_on_a_branch_of_the_user_speak_against_it() {
+    for script in [
+        "git checkout -q main; echo bad > bad; git add bad; git commit -qm sneaky",
+        "echo bad > bad; git add bad; git commit -qm sneaky; git update-ref refs/heads/main HEAD",
+    ] {
+        let dir = repository();
+        sh(dir.path(), "git checkout -q -b feature");
+        let bench = Bench::on(dir, &lone(&format!("{script}; : > $LANEWAY_SIGNALS/done")));
+        let old = bench.git("rev-parse main");
+        let state = bench.drive().await;
+        assert_eq!(state.tasks[0].status, TaskStatus::Failed, "{}", bench.told());
+        let reason = state.tasks[0].reason.clone().unwrap_or_default();
+        let back = format!("git branch -f main {}", old.trim());
+        assert!(reason.contains("the branch `main`") && reason.contains(&back), "{reason}");
+        assert_ne!(bench.git("rev-parse main"), old, "Laneway does not move it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p09_what_a_person_commits_meanwhile_speaks_against_no_agent_also_where_it_takes_that_along() {
+    let dir = repository();
+    let own = dir.path().display().to_string();
+    // The person commits; the agent works on from that.
+    let script = format!(
+        "(cd {own}; env -u GIT_DIR git commit -q --allow-empty -m person); git merge -q --ff-only main; echo x > x; \
+         git add x; git commit -qm work; : > $LANEWAY_SIGNALS/done"
+    );
+    let bench = Bench::on(dir, &lone(&script));
+    let state = bench.drive().await;
+    assert_eq!(bench.git("log -1 --format=%s main"), "person\n");
+    assert_eq!(state.tasks[0].status, TaskStatus::Merged, "{}", bench.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p09_a_changed_config_is_told_and_what_others_git_would_run_speaks_against_the_work() {
+    let done = "echo x > x; : > $LANEWAY_SIGNALS/done";
+    let bench = Bench::new(&lone(&format!("git config user.name Eve; {done}")));
+    let state = bench.drive().await;
+    assert_eq!(state.tasks[0].status, TaskStatus::Merged, "{}", bench.told());
+    let checks = &state.tasks[0].attempts[0].checks;
+    let config = checks.iter().find(|c| c.name == "config").expect("it is told");
+    assert_eq!(config.status, CheckStatus::Warn);
+    assert!(config.detail.contains("user.name") && !config.detail.contains("Eve"), "{}", config.detail);
+
+    for change in [
+        "git config core.hooksPath /tmp/hooks",
+        "git config filter.x.clean secret-program",
+        "git config include.path /dev/null",
+    ] {
+        let bench = Bench::new(&lone(&format!("{change}; {done}")));
+        let state = bench.drive().await;
+        assert_eq!(state.tasks[0].status, TaskStatus::Failed, "{change}: {}", bench.told());
+        let reason = state.tasks[0].reason.clone().unwrap_or_default();
+        assert!(reason.contains("config changed") && !reason.contains("secret-program"), "{reason}");
+    }
+    let bench = Bench::new(&lone(done));
+    let state = bench.drive().await;
+    assert!(state.tasks[0].attempts[0].checks.iter().all(|c| c.name != "config"), "{}", bench.told());
+}
+
+/// A graph of one task with one attempt.
+fn lone(script: &str) -> String {
+    graph(&format!("[[tasks]]\nid = \"bad\"\nattempts = 1\nprompt = \'\'\'RUN: {script}\'\'\'\n"))
 }

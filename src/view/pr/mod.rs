@@ -24,3 +24,4 @@ mod tests;
 pub use body::{MOST_CHARACTERS, PrText, pull_request};
 pub use last_word::last_word;
 pub use task::{task_pr_closed, task_pull_request};
+pub use trouble::without_trouble;

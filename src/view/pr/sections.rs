@@ -4,7 +4,7 @@ use super::neutral::{code, inline, prose, quote};
 use super::room::{Room, fence};
 use crate::event::{CheckStatus, ConcernClass, DiffFile, DiffStat};
 use crate::graph::{Command, MergePolicy};
-use crate::plan::{LaneIx, LanePlan, Plan, TaskIx};
+use crate::plan::{LaneIx, LanePlan, Plan, TaskIx, Work};
 use crate::state::{Attempt, Check, Concern, State, Task, Usage};
 use crate::view::elapsed::elapsed;
 use crate::view::plain::put;
@@ -90,7 +90,8 @@ impl Section<'_> {
 
     fn task_row(&self, ix: TaskIx) -> String {
         let (plan, task) = (&self.plan.tasks[ix], &self.state.tasks[ix]);
-        let about = plan.description.as_ref().map_or(String::new(), |d| format!(" {}", inline(d, WORDS)));
+        let about = plan.description.as_deref().or_else(|| asked(&plan.work));
+        let about = about.map_or(String::new(), |text| format!(" {}", inline(text, WORDS)));
         let why = task.reason.as_ref().map_or(String::new(), |r| format!(": {}", inline(r, WORDS)));
         let newest = task.attempt();
         let attempts = newest.map_or("none".to_owned(), |a| {
@@ -202,6 +203,14 @@ impl Section<'_> {
             code(&self.lane_plan().base, WORDS),
             self.lane_plan().base_sha.short(),
         )
+    }
+}
+
+/// The first line of what an agent was asked.
+fn asked(work: &Work) -> Option<&str> {
+    match work {
+        Work::Agent { prompt, .. } => prompt.lines().map(str::trim).find(|line| !line.is_empty()),
+        Work::Run { .. } => None,
     }
 }
 

@@ -197,6 +197,26 @@ proptest! {
     }
 
     #[test]
+    fn ar10_hostile_prompts_and_claims_stay_inert(text in hostile()) {
+        let mut story = half_way();
+        story.of("types", SignalObserved { signal: SignalKind::Done, text: text.clone() });
+        let mut plan = (*story.plan).clone();
+        for task in &mut plan.tasks {
+            task.description = None;
+            if let crate::plan::Work::Agent { prompt, .. } = &mut task.work {
+                prompt.clone_from(&text);
+            }
+        }
+        let body = pull_request(&plan, &story.state, 0, &[]).body;
+        for line in outside_of_fences(&body).into_iter().filter(|line| !own(line)) {
+            prop_assert_eq!(active(line), None, "{:?}", line);
+        }
+        for row in body.lines().filter(|l| l.starts_with("| `")) {
+            prop_assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{:?}", row);
+        }
+    }
+
+    #[test]
     fn ar10_hostile_branches_and_descriptions_stay_inert_where_lanes_are_told(text in hostile()) {
         let mut stacked = half_way();
         let synced = LaneSynced { upstream: vec![(lane("api"), sha(11))], tip: sha(20) };
@@ -318,7 +338,7 @@ fn ar10_a_body_shows_concerns_first_then_what_was_done_and_how_to_check_it() {
     | task | outcome | attempts | time | checks | change |
     |---|---|---|---|---|---|
     | `types` API types | merged | 1 of 2 | 2m 06s | pass: claim, gate | 2 files +40 -3 |
-    | `routes` | merged | 1 of 2 | 2m 06s | pass: claim, gate |  |
+    | `routes` Write the routes. | merged | 1 of 2 | 2m 06s | pass: claim, gate |  |
 
     ```mermaid
     flowchart LR
@@ -587,4 +607,31 @@ fn a_gate_with_a_fence_in_it_stays_in_its_block() {
     let story = Story::begun(text);
     let body = pull_request(&story.plan, &story.state, 0, &[]).body;
     assert!(body.contains("\n````sh\n") && body.contains("\n````\n"), "{body}");
+}
+
+#[test]
+fn ar10_a_body_says_what_was_asked_and_what_the_agent_claimed_where_nothing_better_is_said() {
+    let mut story = half_way();
+    story.of("types", SignalObserved { signal: SignalKind::Done, text: "drew the types".to_owned() });
+    let mut plan = (*story.plan).clone();
+    for task in &mut plan.tasks {
+        task.description = None;
+        if let crate::plan::Work::Agent { prompt, .. } = &mut task.work {
+            "\n  Draw the types.\nAll of them.\n".clone_into(prompt);
+        }
+    }
+    let body = pull_request(&plan, &story.state, 0, &[]).body;
+    assert!(body.contains("| `types` Draw the types. |"), "{body}");
+    assert!(body.contains("> drew the types\n"), "{body}");
+    story.of("types", SummaryRecorded { text: "the summary".to_owned() });
+    let body = pull_request(&plan, &story.state, 0, &[]).body;
+    assert!(body.contains("> the summary\n") && !body.contains("drew the types"), "{body}");
+}
+
+#[test]
+fn what_was_to_be_expected_goes_from_a_body_and_nothing_else() {
+    let body = "about\n\n## Trouble ahead\n\n- It will conflict.\n\n## Tasks\n\n> ## Trouble ahead\n";
+    let without = without_trouble(body).expect("it tells of trouble");
+    assert_eq!(without, "about\n\n## Tasks\n\n> ## Trouble ahead\n");
+    assert_eq!(without_trouble(&without), None);
 }

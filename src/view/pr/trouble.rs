@@ -8,6 +8,17 @@ use crate::view::plain::put;
 /// How much of what is wrong is shown, in characters.
 const DETAIL: usize = 2 * WORDS;
 
+/// What it stands below.
+const HEADING: &str = "## Trouble ahead\n";
+
+/// `body` without its trouble ahead, once the lane is merged; `None` where it tells of none.
+pub fn without_trouble(body: &str) -> Option<String> {
+    let begin = body.find(HEADING).filter(|&at| at == 0 || body[..at].ends_with('\n'))?;
+    let rest = &body[begin + HEADING.len()..];
+    let end = rest.find("\n## ").map_or(rest.len(), |at| at + 1);
+    Some(format!("{}{}", &body[..begin], &rest[end..]))
+}
+
 impl Section<'_> {
     /// Conflicts with what the lane has to take in, or with what it goes into; and what a person wants changed.
     pub(super) fn trouble(&self) -> String {
@@ -34,7 +45,7 @@ impl Section<'_> {
         if lines.is_empty() {
             return String::new();
         }
-        let mut out = String::from("## Trouble ahead\n\n");
+        let mut out = format!("{HEADING}\n");
         for line in lines {
             put(&mut out, format_args!("- {}", inline(&line, DETAIL)));
         }
