@@ -14,6 +14,7 @@ mod shapes;
 mod simulated;
 mod taken_up;
 mod undo;
+mod undo_parts;
 mod warm;
 mod world;
 

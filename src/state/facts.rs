@@ -138,8 +138,10 @@ impl State {
         let lane_ix = self.lane_of(at)?;
         let index = std::sync::Arc::clone(&self.index);
         let lane = &mut self.lanes[lane_ix];
+        let mut landings = 0;
         if let Event::PrMerged(event) = event {
             lane.was_shown(event.head.as_ref());
+            landings = lane.landings().len();
         }
         match event {
             Event::LaneProvisioned(event) => {
@@ -221,6 +223,7 @@ impl State {
                 let what = "the rest of the lane goes into another";
                 lane.remarks
                     .push(format!("pull request #{number} was merged by {} as it stood; {what}", event.by));
+                lane.has_landed(landings);
             }
             Event::PrMerged(event) => {
                 lane.parts.retain(|part| part.landed != event.commit);
@@ -231,6 +234,7 @@ impl State {
                     // The local forge alone says what it merged; what GitHub did need not be here.
                     pr.merged_head = event.head.clone().filter(|_| self.plan.settings.github.is_none());
                 }
+                lane.has_landed(landings);
                 // GitHub has merged it on origin; the parent's own branch takes it in by a sync.
                 let moved = self.plan.settings.github.is_none();
                 if let (Some(parent), Some(tip)) = (index.parent[lane_ix].filter(|_| moved), lane.tip.clone())
@@ -255,7 +259,7 @@ impl State {
                 return Ok(Touched { all: true, ..Touched::default() });
             }
             Event::RevertOpened(event) => {
-                lane.revert = Some(super::Revert::opened(event, lane.landings().len()));
+                lane.revert = Some(super::Revert::opened(event, lane.taking_back()));
             }
             Event::RevertMerged(event) => lane.taken_out(&event.commit),
             Event::RevertClosed(event) => {

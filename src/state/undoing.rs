@@ -59,12 +59,18 @@ impl State {
         state.remarks.extend(event.remarks.iter().cloned());
         if let Some(undo) = state.undo.as_mut().filter(|undo| !matches!(undo.how, LaneUndo::TakeBack { .. }))
         {
-            undo.done = true;
-            let removes =
-                |effect: &Effect| matches!(effect, Effect::Undo { step: UndoStep::Remove { .. }, .. });
-            if state.step.as_ref().is_some_and(|step| removes(&step.effect)) {
+            let Some(Effect::Undo { n, step, .. }) = state.step.as_ref().map(|step| &step.effect) else {
+                undo.done = true;
+                return;
+            };
+            // What was merged meanwhile made it go on with another step.
+            undo.done |= *n == undo.n;
+            if matches!(step, UndoStep::Remove { .. }) {
                 undo.removed = true;
                 state.worktree = None;
+            }
+            if state.taking_back() < state.landings().len() {
+                state.needs_another();
             }
             return;
         }
@@ -84,7 +90,10 @@ impl State {
         let going = self.goes_on_undoing(request, at);
         let place = self.plan.lanes[at].id.clone();
         for lane in 0..self.lanes.len() {
-            if going.contains(&lane) || !self.is_undone_by(lane, request) {
+            // Where the lane itself was refused, only what is left of it may have been.
+            let ends =
+                if lane == at { self.is_asked_by(lane, request) } else { self.is_undone_by(lane, request) };
+            if going.contains(&lane) || !ends {
                 continue;
             }
             if lane == at {
@@ -135,7 +144,12 @@ impl State {
     }
 
     fn is_undone_by(&self, lane: LaneIx, request: &str) -> bool {
-        self.lanes[lane].undo.as_ref().is_some_and(|undo| undo.request == request && !undo.done)
+        self.is_asked_by(lane, request) && self.lanes[lane].undo.as_ref().is_some_and(|undo| !undo.done)
+    }
+
+    /// Whether the lane is part of this reset, be its work gone already or not.
+    fn is_asked_by(&self, lane: LaneIx, request: &str) -> bool {
+        self.lanes[lane].undo.as_ref().is_some_and(|undo| undo.request == request)
     }
 
     fn is_being_undone(&self, lane: LaneIx) -> bool {
@@ -145,9 +159,22 @@ impl State {
         works || lane.revert.as_ref().is_some_and(Revert::is_open)
     }
 
+    /// What `lane` stays with was not given back, so that no lane of that reset loses it.
+    fn nobody_follows(&mut self, lane: LaneIx, request: &str) {
+        let id = &self.plan.lanes[lane].id;
+        for other in &mut self.lanes {
+            let undo = other.undo.as_mut().filter(|undo| undo.request == request);
+            if let Some(LaneUndo::TakeBack { from }) = undo.map(|undo| &mut undo.how) {
+                from.retain(|up| up != id);
+            }
+        }
+    }
+
     /// The lane stays as it is.
     pub(super) fn give_undo_up(&mut self, lane: LaneIx) {
-        self.lanes[lane].undo = None;
+        if let Some(given_up) = self.lanes[lane].undo.take() {
+            self.nobody_follows(lane, &given_up.request);
+        }
         // What is being done to it by now is another's, and its answer is still to come.
         self.lanes[lane].step.take_if(|step| !step.is_in_flight());
         for &task in &self.index.tasks_of[lane] {
@@ -173,19 +200,41 @@ impl Revert {
 }
 
 impl Lane {
+    /// How many of its landings the revert under way was told to take back. People can merge more of it meanwhile.
+    pub(super) fn taking_back(&self) -> usize {
+        match self.step.as_ref().map(|step| &step.effect) {
+            Some(Effect::Undo { step: UndoStep::Revert { parts, .. }, .. }) => 1 + parts.len(),
+            _ => self.landings().len(),
+        }
+    }
+
+    /// A person has merged more of it, where it had `before` landings, though all of them were taken out by now.
+    pub(super) fn has_landed(&mut self, before: usize) {
+        let taken_out = self.undo.as_ref().is_some_and(|undo| undo.done);
+        if taken_out && self.landings().len() > before {
+            self.needs_another();
+        }
+    }
+
+    /// More of the lane is in its target than the reset under way has taken out: that needs another revert.
+    fn needs_another(&mut self) {
+        if let Some(undo) = &mut self.undo {
+            self.undos += 1;
+            undo.n = self.undos;
+            undo.done = false;
+        }
+    }
+
     /// The target does not have any more what the pull request takes back. Where a person has merged more of the lane
     /// meanwhile, that needs another.
     pub(super) fn taken_out(&mut self, commit: &Sha) {
         let all = self.landings().len();
         let Some(revert) = &mut self.revert else { return };
         revert.merged = Some(commit.clone());
-        let whole = revert.takes >= all;
-        if let Some(undo) = &mut self.undo {
-            undo.done = whole;
-            if !whole {
-                self.undos += 1;
-                undo.n = self.undos;
-            }
+        if revert.takes < all {
+            self.needs_another();
+        } else if let Some(undo) = &mut self.undo {
+            undo.done = true;
         }
     }
 

@@ -87,8 +87,8 @@ fn of_run(kind: WaitingKind, question: &str, hint: &str) -> Waiting {
 fn undoing<'a>(plan: &'a Plan, state: &'a State) -> impl Iterator<Item = Waiting> + 'a {
     let lanes = plan.lanes.iter().zip(&state.lanes);
     let goes_on = lanes.filter(|(_, lane)| {
-        let undo = lane.undo.as_ref().filter(|undo| !undo.done);
-        undo.is_some_and(|undo| !state.undo_waits_for_person(&undo.request))
+        // Of one whose work is gone already, what is left may still have to go.
+        lane.undo.as_ref().is_some_and(|undo| undo.done || !state.undo_waits_for_person(&undo.request))
     });
     goes_on.take(1).map(|(lane, _)| Waiting {
         kind: WaitingKind::Attention,

@@ -15,20 +15,7 @@ pub(super) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
         return Ok(());
     };
     if undo.done {
-        // Begun anew on a branch that is still there, it would hold what it was undone of; and of one that landed in
-        // parts, the rest is still to be closed.
-        let tried = state.step.is_some();
-        let left = !undo.removed && (state.worktree.is_some() || state.status != LaneStatus::Merged);
-        if matches!(undo.how, LaneUndo::Revert { .. }) && left && !tried {
-            let step = UndoStep::Remove { tip: state.tip.clone() };
-            return intend(core, lane, &undo, undo.request.clone(), undo.by.clone(), step);
-        }
-        core.lane_to(lane, LaneStatus::Reset, Some(format!("undone by {}", undo.by)))?;
-        // Lanes whose work it held waited for its end, and it does not know them any more.
-        let waiting: Vec<LaneIx> =
-            (0..core.plan.lanes.len()).filter(|&l| core.state.lanes[l].undo.is_some()).collect();
-        core.agenda.touch_lanes(waiting.into_iter());
-        return Ok(());
+        return ending(core, lane, &undo);
     }
     if state.revert.as_ref().is_some_and(Revert::is_open) {
         return reverting(core, lane, &undo);
@@ -40,18 +27,42 @@ pub(super) fn lane(core: &mut Core, lane: LaneIx) -> Result<(), EngineError> {
     if core.state.undo_waits_for_work(lane) || !core.state.undo_waits_for(lane).is_empty() {
         return Ok(());
     }
-    let own = |effect: &Effect| matches!(effect, Effect::Undo { n, .. } if *n == undo.n);
-    let failed = core.state.lanes[lane].step.clone().filter(|step| own(&step.effect));
-    match failed.and_then(|step| core.remedy(&step, None)) {
+    match core.undo_step(lane, &undo) {
+        Some(step) => go_on(core, lane, &undo, step),
+        None => refuse(core, lane, &undo, "it was never begun".to_owned()),
+    }
+}
+
+/// Its work is gone from where it was.
+fn ending(core: &mut Core, lane: LaneIx, undo: &Undo) -> Result<(), EngineError> {
+    let state = &core.state.lanes[lane];
+    // Begun anew on a branch that is still there, it would hold what it was undone of; and of one that landed in
+    // parts, the rest is still to be closed.
+    let left = !undo.removed && (state.worktree.is_some() || state.status != LaneStatus::Merged);
+    if matches!(undo.how, LaneUndo::Revert { .. }) && left {
+        let step = UndoStep::Remove { tip: state.tip.clone() };
+        return go_on(core, lane, undo, step);
+    }
+    core.lane_to(lane, LaneStatus::Reset, Some(format!("undone by {}", undo.by)))?;
+    // Lanes whose work it held waited for its end, and it does not know them any more.
+    let waiting: Vec<LaneIx> =
+        (0..core.plan.lanes.len()).filter(|&l| core.state.lanes[l].undo.is_some()).collect();
+    core.agenda.touch_lanes(waiting.into_iter());
+    Ok(())
+}
+
+/// Takes `step`, unless it failed before and has to wait, or is given up.
+fn go_on(core: &mut Core, lane: LaneIx, undo: &Undo, step: UndoStep) -> Result<(), EngineError> {
+    let known = core.state.lanes[lane].step.clone();
+    let tried = |effect: &Effect| matches!(effect, Effect::Undo { n, step: tried, .. } if *n == undo.n && tried.word() == step.word());
+    let failed = known.filter(|known| tried(&known.effect));
+    match failed.and_then(|failed| core.remedy(&failed, None)) {
         Some(Remedy::Wait(due)) => {
             core.agenda.wait_wall(due, Item::Lane(lane));
             Ok(())
         }
-        Some(Remedy::Give(why)) => refuse(core, lane, &undo, why),
-        Some(Remedy::Again) | None => match core.undo_step(lane, &undo) {
-            Some(step) => intend(core, lane, &undo, undo.request.clone(), undo.by.clone(), step),
-            None => refuse(core, lane, &undo, "it was never begun".to_owned()),
-        },
+        Some(Remedy::Give(why)) => refuse(core, lane, undo, why),
+        Some(Remedy::Again) | None => intend(core, lane, undo, undo.request.clone(), undo.by.clone(), step),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Answers what is outstanding until only what is held back is left.
-fn pump(core: &mut Core, world: &mut World, log: &mut Vec<Envelope>, held: &[&str]) {
+pub(super) fn pump(core: &mut Core, world: &mut World, log: &mut Vec<Envelope>, held: &[&str]) {
     loop {
         assert!(log.len() < 5000, "it never comes to rest");
         let free = |e: &&Effect| !held.iter().any(|h| e.id().0.starts_with(h));
@@ -13,15 +13,15 @@ fn pump(core: &mut Core, world: &mut World, log: &mut Vec<Envelope>, held: &[&st
     }
 }
 
-fn tell(core: &mut Core, log: &mut Vec<Envelope>, input: Input) {
+pub(super) fn tell(core: &mut Core, log: &mut Vec<Envelope>, input: Input) {
     log.extend(core.step(Now::default(), [input]).unwrap());
 }
 
-fn lane(id: &str) -> LaneId {
+pub(super) fn lane(id: &str) -> LaneId {
     LaneId::new(id).unwrap()
 }
 
-fn merge(id: &str) -> Input {
+pub(super) fn merge(id: &str) -> Input {
     control(id, ControlVerb::Merge { lane: lane(id), sha: None })
 }
 
@@ -35,7 +35,7 @@ fn command(plan: &mut Plan, task: &str) {
 }
 
 /// `b` stands on `a`.
-fn pair(a: MergePolicy, b: MergePolicy, handoff: Handoff) -> Draw {
+pub(super) fn pair(a: MergePolicy, b: MergePolicy, handoff: Handoff) -> Draw {
     Draw {
         lanes: vec![("a", a), ("b", b)],
         tasks: vec![("a1", "a", vec![]), ("b1", "b", vec!["a1"])],
@@ -44,7 +44,7 @@ fn pair(a: MergePolicy, b: MergePolicy, handoff: Handoff) -> Draw {
     }
 }
 
-fn intended<'a>(log: &'a [Envelope], which: impl Fn(&Effect) -> bool + 'a) -> Vec<&'a Effect> {
+pub(super) fn intended<'a>(log: &'a [Envelope], which: impl Fn(&Effect) -> bool + 'a) -> Vec<&'a Effect> {
     let effect = |e: &'a Envelope| match &e.event {
         Event::EffectIntended(i) => Some(&i.effect),
         _ => None,

@@ -233,6 +233,36 @@ fn ar25_a_conflict_in_one_lane_keeps_no_other_from_following_what_was_taken_back
 }
 
 #[test]
+fn ar25_a_lane_stays_where_all_that_it_would_follow_was_refused_one_after_the_other() {
+    let (mut core, mut world, mut log) = run(&diamond(MergePolicy::Review, Handoff::Ready), &[]);
+    let before = statuses(&core);
+    let of = |e: &Effect| matches!(e, Effect::Undo { lane, .. } if matches!(lane.as_str(), "b" | "c"));
+    world.refuses = Some((of, FailureKind::Conflict));
+    let plan = core.state().undo(&UndoTarget::To(TaskId::new("a1").unwrap())).unwrap();
+    drive(&mut core, &mut world, vec![reset(plan)], &mut log);
+    assert_eq!(undone(&log), ["undo/b/1/take-back", "undo/c/1/take-back"], "nothing was given back");
+    assert_eq!(statuses(&core), before);
+    assert!(core.state().lanes.iter().all(|lane| lane.undo.is_none() && lane.stale.is_empty()));
+}
+
+#[test]
+fn ar25_a_lane_that_follows_one_of_two_takes_in_nothing_of_the_one_that_was_refused() {
+    let (mut core, mut world, mut log) = run(&diamond(MergePolicy::Review, Handoff::Ready), &[]);
+    let of_b = |e: &Effect| matches!(e, Effect::Undo { lane, .. } if lane.as_str() == "b");
+    world.refuses = Some((of_b, FailureKind::Conflict));
+    let plan = core.state().undo(&UndoTarget::To(TaskId::new("a1").unwrap())).unwrap();
+    drive(&mut core, &mut world, vec![reset(plan)], &mut log);
+    let of_d = |e: &Envelope| match &e.event {
+        Event::EffectIntended(e) if e.id.0 == "undo/d/1/take-back" => Some(e.effect.clone()),
+        _ => None,
+    };
+    let Some(Effect::Undo { step: UndoStep::TakeBack { from, .. }, .. }) = log.iter().find_map(of_d) else {
+        panic!("it follows `c`: {:?}", undone(&log))
+    };
+    assert_eq!(from.iter().map(|(up, _)| up.as_str()).collect::<Vec<_>>(), ["c"]);
+}
+
+#[test]
 fn ar25_every_prefix_of_a_reset_leads_to_the_same_end() {
     let cases = [
         (diamond(MergePolicy::Review, Handoff::Ready), task("b1")),

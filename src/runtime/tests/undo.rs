@@ -315,6 +315,46 @@ async fn ar25_one_of_two_merged_lanes_is_taken_out_by_a_pull_request_after_a_tea
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ar25_a_revert_that_a_person_added_to_before_it_was_known_goes_on_with_that() {
+    let bench = Bench::new(&graph(BESIDE));
+    bench.drive().await;
+    bench.ask(Verb::Merge { pr: bench.number(0), sha: None }).await;
+    bench.undo(lane("a")).await;
+    let opened = bench.state().lanes[0].revert.clone().unwrap();
+    let journal = bench.plan.places.record.join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let intended = text.lines().position(|line| line.contains("undo/a/1/revert")).unwrap();
+    let cut: String = text.split_inclusive('\n').take(intended + 1).collect();
+    std::fs::write(&journal, cut).unwrap();
+    let added = format!(
+        "git worktree add -q .git/review {branch} && cd .git/review && echo why > why && git add why && git commit -qm why \
+         && git merge -q --no-edit main && cd ../.. && git worktree remove .git/review",
+        branch = opened.branch
+    );
+    sh(bench.dir.path(), &format!("echo later > later && git add later && git commit -qm later && {added}"));
+    let state = bench.drive().await;
+    let revert = state.lanes[0].revert.clone().unwrap_or_else(|| panic!("{}", bench.told()));
+    assert_eq!((revert.at.number, &revert.branch), (opened.at.number, &opened.branch));
+    assert_eq!(revert.tip.as_str(), bench.git(&format!("rev-parse {}", opened.branch)).trim());
+    let answer = bench.ask(Verb::Merge { pr: revert.at.number, sha: None }).await;
+    assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
+    assert_eq!(bench.files("main"), ["file", "later", "why"], "{}", bench.told());
+    assert_eq!(bench.state().lanes[0].status, LaneStatus::Reset);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ar25_a_branch_of_somebody_else_under_the_name_of_a_revert_stays_his() {
+    let bench = Bench::new(&graph(BESIDE));
+    bench.drive().await;
+    bench.ask(Verb::Merge { pr: bench.number(0), sha: None }).await;
+    sh(bench.dir.path(), "git branch laneway/g/a/revert-1 main");
+    let answer = bench.undo(lane("a")).await;
+    let Answer::Rejected { reason, .. } = &answer else { panic!("{answer:?}") };
+    assert_eq!(reason, "the branch `laneway/g/a/revert-1` exists already and is not this run's");
+    assert_eq!(bench.git("rev-parse laneway/g/a/revert-1"), bench.git("rev-parse main"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ar25_squashed_rebased_and_fast_forwarded_lanes_are_taken_out_exactly() {
     let tip = "laneway/g/a/integration";
     let lands = [

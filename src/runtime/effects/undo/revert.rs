@@ -124,14 +124,13 @@ pub(super) fn make(asked: &Asked, landed: &[Landed]) -> Result<Option<Ready>, Fa
     let reference = format!("refs/heads/{branch}");
     let base = base(context, &plan.target, &landed[0]).map_err(doing)?;
     if let Some(found) = repo.read_ref(&reference).map_err(doing)? {
-        let Some(parent) = parent_of_own(repo, &found, &asked.mark()).map_err(doing)? else {
+        let Some(made) = made_before(repo, &found, &asked.mark(), &landed[0]).map_err(doing)? else {
             let message = format!("the branch `{branch}` exists already and is not this run's");
             return Err(Failure { class: FailureKind::Refused, ..permanent(message) });
         };
-        let reverts = reverted_from(repo, &found, &parent).map_err(doing)?;
-        let reverts = reverts.unwrap_or_else(|| landed[0].commit.clone());
+        let reverts = made.reverts.unwrap_or_else(|| landed[0].commit.clone());
         push(context, &branch, &found)?;
-        return Ok(Some(Ready { branch, tip: found, base: parent, reverts }));
+        return Ok(Some(Ready { branch, tip: found, base: made.base, reverts }));
     }
     let out = Out { repo, author: &context.author, lane, base: &plan.base_sha, mark: asked.mark() };
     let (tip, reverts) = match out.without(&base, landed).map_err(doing)? {
@@ -146,21 +145,31 @@ pub(super) fn make(asked: &Asked, landed: &[Landed]) -> Result<Option<Ready>, Fa
     Ok(Some(Ready { branch, tip, base, reverts }))
 }
 
-/// The commit under those of this very step; `None` where the branch is somebody else's.
-fn parent_of_own(repo: &Repo, tip: &Sha, mark: &str) -> Result<Option<Sha>, GitError> {
-    let (mut at, mut own) = (tip.clone(), false);
-    while repo.commit_message(&at)?.ends_with(mark) {
-        let Some(parent) = repo.parents(&at)?.into_iter().next() else { return Ok(None) };
-        (at, own) = (parent, true);
-    }
-    Ok(own.then_some(at))
+/// What an interrupted try of this very step has made.
+struct Made {
+    /// The commit of the target under its commits.
+    base: Sha,
+    /// What the first of them takes back: the newest landing.
+    reverts: Option<Sha>,
 }
 
-/// What the first commit of the branch takes back: the newest landing.
-fn reverted_from(repo: &Repo, tip: &Sha, base: &Sha) -> Result<Option<Sha>, GitError> {
-    let own = repo.commits_between(base, tip)?;
-    let Some(first) = own.last() else { return Ok(None) };
-    Ok(reverted_in(&repo.commit_message(&first.sha)?))
+/// Looks for the commits of this very step in the branch at `tip`, also under what others have put on it since; `None` where
+/// there are none, so that the branch is somebody else's.
+fn made_before(repo: &Repo, tip: &Sha, mark: &str, landed: &Landed) -> Result<Option<Made>, GitError> {
+    let (mut at, mut made) = (tip.clone(), None);
+    loop {
+        let message = repo.commit_message(&at)?;
+        let own = message.ends_with(mark);
+        // What takes a landing back is never in what landed.
+        if !own && (made.is_some() || repo.is_ancestor(&at, &landed.commit)?) {
+            return Ok(made);
+        }
+        let Some(parent) = repo.parents(&at)?.into_iter().next() else { return Ok(None) };
+        if own {
+            made = Some(Made { base: parent.clone(), reverts: reverted_in(&message) });
+        }
+        at = parent;
+    }
 }
 
 /// Where the target stands. What was merged here stays here where origin does not take it, also under what a person has
