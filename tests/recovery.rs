@@ -8,6 +8,7 @@ mod interrupts;
 mod killed;
 mod liveness;
 mod locks;
+mod merges;
 mod moved;
 mod points;
 mod processes;
