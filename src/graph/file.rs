@@ -258,6 +258,8 @@ tables! {
         "when" when: WhenText = "when = \"${tasks.spec.outcome} == 'merged'\"";
         /// The paths that it may change, as globs from the root of the repository. Default: any.
         "writes" writes: Vec<At<Scope>> = "writes = [\"src/api/**\"]";
+        /// Whether it may run beside tasks whose `writes` overlap with its own, where those say so too. Default: false, and they take turns.
+        "overlap" overlap: bool = "overlap = true";
         /// Paths that its agent should know, by category.
         "paths" paths: Named<Category, Vec<At<Scope>>> = "paths = { src = [\"src/api.rs\"] }";
         /// Outputs of earlier tasks that its agent is given: each of a task that this one needs, itself or through others.

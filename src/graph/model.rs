@@ -149,6 +149,9 @@ pub struct Task {
     pub needs: Vec<TaskId>,
     /// Globs of the paths that it may change; empty means any.
     pub writes: Vec<String>,
+    /// Whether it may run beside tasks whose scopes overlap with its own, where those allow it too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overlap: bool,
     /// The command that must pass.
     pub gate: Option<Gate>,
     /// Failures of the work before it has failed.

@@ -95,6 +95,7 @@ fn plan_task(graph: &Graph, task: &Task, inputs: &Inputs) -> Result<TaskPlan, Pl
         work,
         needs: task.needs.clone(),
         writes: task.writes.clone(),
+        overlap: task.overlap,
         gate: task.gate.clone().or_else(|| default_gate(graph, task, inputs)),
         attempts: task.attempts.or(graph.defaults.attempts).unwrap_or(inputs.attempts),
         timeout: task.timeout.or(graph.defaults.timeout).unwrap_or(inputs.timeout),

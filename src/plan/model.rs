@@ -301,6 +301,9 @@ pub struct TaskPlan {
     pub needs: Vec<TaskId>,
     /// The paths it may write; empty means any.
     pub writes: Vec<String>,
+    /// Whether it may run beside tasks whose scopes overlap with its own, where those allow it too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overlap: bool,
     /// The command that must pass on the merged tree.
     pub gate: Option<Gate>,
     /// Failures of the work that end it.

@@ -1,15 +1,16 @@
 //! Several lanes that merge themselves, killed while one of them moves the target.
 
+use std::fmt::Write as _;
+
 use crate::harness::Scratch;
 
 #[test]
 fn a19_merges_that_a_kill_left_half_way_in_a_checkout_are_all_made_again() {
     let mut text = "schema = 1\nname = \"half\"\nmax_parallel = 3\n".to_owned();
     for lane in ["a", "b", "c"] {
-        text += &format!("[[workstreams]]\nid = \"{lane}\"\nmerge = \"auto\"\n");
-        text += &format!(
-            "[[tasks]]\nid = \"{lane}1\"\nworkstream = \"{lane}\"\nrun = \"echo {lane} > {lane}.txt\"\n"
-        );
+        let task = format!("id = \"{lane}1\"\nworkstream = \"{lane}\"\nrun = \"echo {lane} > {lane}.txt\"");
+        writeln!(text, "[[workstreams]]\nid = \"{lane}\"\nmerge = \"auto\"\n[[tasks]]\n{task}")
+            .expect("a string takes every text");
     }
     // Which of them goes first is for the machine to say.
     for passing in [1, 1, 2, 2] {

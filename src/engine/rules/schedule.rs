@@ -166,12 +166,18 @@ fn waits_for_reset(core: &Core, task: TaskIx) -> bool {
 
 /// Whether a task that runs now may write where this one may.
 fn scope_taken(core: &Core, task: TaskIx) -> bool {
-    let scope = &core.index.scopes[task];
+    let (scope, tasks) = (&core.index.scopes[task], &core.plan.tasks);
+    let apart = |other: TaskIx| {
+        !(tasks[task].overlap && tasks[other].overlap) && core.index.scopes[other].overlaps(scope)
+    };
     scope.is_declared()
         && core.live > 0
-        && core.state.tasks.iter().enumerate().any(|(other, state)| {
-            other != task && state.is_live() && core.index.scopes[other].overlaps(scope)
-        })
+        && core
+            .state
+            .tasks
+            .iter()
+            .enumerate()
+            .any(|(other, state)| other != task && state.is_live() && apart(other))
 }
 
 /// Starts an attempt: chosen, begun and intended in one stroke.

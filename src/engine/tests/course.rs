@@ -1,5 +1,7 @@
 //! The course of tasks and attempts: failures, questions, retries, landings and what people say to them.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 #[test]
@@ -317,4 +319,28 @@ fn a13_of_a_completed_run_there_is_nothing_to_call_off() {
         |e: &Envelope| matches!(&e.event, Event::ControlRejected(r) if r.reason.contains("pr close"));
     assert!(log.iter().any(refused));
     assert_eq!(core.state().run.status, Some(RunStatus::Completed));
+}
+
+#[test]
+fn p17_tasks_that_write_the_same_take_turns_unless_both_say_otherwise() {
+    for (first, second, together) in [(true, true, 2), (true, false, 1), (false, false, 1)] {
+        let mut text = "schema = 1\nname = \"g\"\n".to_owned();
+        for (id, overlap) in [("a", first), ("b", second)] {
+            let task =
+                format!("id = \"{id}1\"\nworkstream = \"{id}\"\nrun = \"true\"\nwrites = [\"src/**\"]");
+            writeln!(text, "[[workstreams]]\nid = \"{id}\"\n[[tasks]]\n{task}\noverlap = {overlap}").unwrap();
+        }
+        let (mut core, mut world) = (Core::new(planned(&text)), world(&[]));
+        let mut events = core.step(Now::default(), begin()).unwrap();
+        let mut most = 0;
+        // Whatever else goes on is answered; the attempts go on side by side.
+        while let Some(effect) =
+            core.outstanding().values().find(|e| !matches!(e, Effect::Attempt { .. })).cloned()
+        {
+            events.extend(core.step(Now::default(), [Input::Report(world.answer(&core, &effect))]).unwrap());
+            most =
+                most.max(core.outstanding().values().filter(|e| matches!(e, Effect::Attempt { .. })).count());
+        }
+        assert_eq!(most, together, "{first} and {second}");
+    }
 }

@@ -112,6 +112,7 @@ impl<'a, 'f, 't> Context<'a, 'f, 't> {
             verb,
             needs: file.needs.items().iter().map(|need| need.value.clone()).collect(),
             writes: file.writes.items().iter().map(|scope| scope.value.0.clone()).collect(),
+            overlap: file.overlap.value().copied().unwrap_or_default(),
             gate,
             attempts: file
                 .attempts
