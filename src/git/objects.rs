@@ -25,6 +25,12 @@ pub struct CommitInfo {
     pub author: String,
 }
 
+impl std::fmt::Display for CommitInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.sha.short(), self.subject)
+    }
+}
+
 impl Repo {
     /// The tree of a commit.
     pub fn tree_of(&self, commit: &Sha) -> Result<Sha, GitError> {

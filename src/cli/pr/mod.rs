@@ -116,8 +116,3 @@ fn since(repo: &Repo, forge: &Forge, pull: &PullRequest) -> Result<Vec<CommitInf
     }
     repo.commits_between(&pull.head_sha, &head)
 }
-
-fn subjects(commits: &[CommitInfo]) -> String {
-    let told = |commit: &CommitInfo| format!("{} {}", commit.sha.short(), commit.subject);
-    commits.iter().map(told).collect::<Vec<_>>().join(", ")
-}

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::json;
 
-use super::{Number, since, subjects};
+use super::{Number, since};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::forge::{find, with_forges};
 use crate::cli::session::Session;
+use crate::event::named;
 use crate::forge::{CheckStatus, Comment, PullRequest, Review, Verdict};
 use crate::git::CommitInfo;
 use crate::view::plain::visible;
@@ -48,9 +49,10 @@ impl PrShowArgs {
 }
 
 fn text(pull: &PullRequest, since: &[CommitInfo], reviews: &[Review], comments: &[Comment]) -> String {
+    let commits: Vec<String> = since.iter().map(ToString::to_string).collect();
     let later = match since {
         [] => String::new(),
-        _ => format!("came to the branch later, and was seen by no gate: {}\n", subjects(since)),
+        _ => format!("came to the branch later, and was seen by no gate: {}\n", named(&commits)),
     };
     let mut out = format!(
         "#{} {}\n{}: {} -> {} at {}\n{later}\n{}\n",

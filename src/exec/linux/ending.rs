@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::boot_id;
 use super::membership::{is_foreign, members};
-use super::orphans::{collect_orphans, escaped, group_exists, nothing_left};
+use super::orphans::{collect_orphans, escaped, group_exists, nothing_left, overlooked};
 use super::pinned::{Pinned, raw};
 use super::proc::{Seen, Tag, all, tag};
 use crate::exec::known::known;
@@ -30,6 +30,8 @@ const ROUNDS_ONE_BY_ONE: usize = 3;
 /// How many more looks it takes where nothing is seen and the group is there all the same, be it by an exit that is
 /// still to be collected.
 const EMPTY_LOOKS: usize = 2;
+/// How many more times all is looked through for an orphan that could not be told from others at first.
+const LATE_LOOKS: usize = 4;
 
 /// Ends every process of the attempt: TERM to each, and KILL to those that are left after `grace`. Returns as soon
 /// as all have ended. A `grace` of zero kills at once. The exit of the main process stays with whoever waits for it.
@@ -56,6 +58,13 @@ pub async fn reap_leftovers(process: &ProcessRef, grace: Duration) -> Leftovers 
     let mut end = End::default();
     if is_this_boot(process) && !said(nothing_left(process)).unwrap_or(false) {
         end.run(process, grace).await;
+        for _ in 0..LATE_LOOKS {
+            let is_given_up = |pid, start_time| end.remaining.contains_key(&(pid, start_time));
+            if !said(overlooked(process, is_given_up)).unwrap_or(false) {
+                break;
+            }
+            end.run(process, grace).await;
+        }
     }
     said(collect_orphans());
     let mut leftovers = Leftovers {

@@ -24,7 +24,7 @@ pub use orphans::collect_orphans;
 pub use vitals::vitals;
 
 #[cfg(test)]
-pub(super) use orphans::nothing_left;
+pub(super) use orphans::{nothing_left, overlooked};
 pub(super) use proc::start_time;
 
 /// Makes orphans of attempts our children instead of init's, so that none is lost from sight.

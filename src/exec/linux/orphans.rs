@@ -21,6 +21,17 @@ pub(in crate::exec) fn nothing_left(process: &ProcessRef) -> io::Result<bool> {
     Ok(unknown_children(own)?.is_some_and(|children| !children.iter().any(|one| belongs(one, process, own))))
 }
 
+/// Whether an orphan that came to us may be the attempt's, beside those that `is_given_up` says by their numbers and start times. In the middle of an exec a process
+/// has no environment to be known by, and one in a session of its own has nothing else: a look at all processes passes it by.
+pub(in crate::exec) fn overlooked(
+    process: &ProcessRef,
+    is_given_up: impl Fn(u32, u64) -> bool,
+) -> io::Result<bool> {
+    let own = own();
+    let children = unknown_children(own)?.unwrap_or_default();
+    Ok(children.iter().any(|one| !is_given_up(one.pid, one.start_time) && belongs(one, process, own)))
+}
+
 /// Looks through our children for orphans that live on.
 pub(super) fn escaped(process: &ProcessRef) -> io::Result<Vec<EscapedProcess>> {
     let own = own();

@@ -3,7 +3,7 @@
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::{FOREVER, Scene, assert_alone, kill, lives};
-use crate::exec::os::nothing_left;
+use crate::exec::os::{nothing_left, overlooked};
 use crate::exec::{EscapeReason, become_subreaper, collect_orphans, harden, reap_leftovers};
 
 #[tokio::test]
@@ -117,6 +117,9 @@ async fn alone_nothing_left() {
     let daemon = scene.hear_pid("daemon");
     daemonic.wait().await;
     assert!(!nothing_left(daemonic.process()).expect("/proc"), "the daemon");
+    assert!(overlooked(daemonic.process(), |_, _| false).expect("/proc"), "it came to us");
+    assert!(!overlooked(daemonic.process(), |pid, _| pid == daemon).expect("/proc"), "it was given up");
+    assert!(!overlooked(live.process(), |_, _| false).expect("/proc"), "the main process is no orphan");
     let mut clean = scene.spawn("exit 0");
     clean.wait().await;
     assert!(

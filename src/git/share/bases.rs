@@ -178,14 +178,10 @@ impl<'a> Bases<'a> {
 
     /// Removes the bases that were not used for the longest time, so that one more may be there.
     fn make_room(&self) -> Result<(), NotShared> {
-        let mut found = Vec::new();
-        for path in entries(&self.dir).map_err(NotShared::io("read", &self.dir))? {
-            let used = std::fs::metadata(&path).and_then(|meta| meta.modified());
-            found.push((used.map_err(NotShared::io("read", &path))?, path));
-        }
-        found.sort();
-        for (_, path) in found.iter().take((found.len() + 1).saturating_sub(MOST)) {
-            discard(&self.dir, path).map_err(NotShared::io("removed", path))?;
+        let mut found = self.repo.bases()?;
+        found.sort_by_key(|base| base.used);
+        for base in found.iter().take((found.len() + 1).saturating_sub(MOST)) {
+            discard(&self.dir, &base.path).map_err(NotShared::io("removed", &base.path))?;
         }
         Ok(())
     }

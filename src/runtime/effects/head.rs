@@ -1,7 +1,7 @@
 //! What people have put on the branch of a pull request since it was shown.
 
 use super::{git_failure, sync};
-use crate::event::{Failure, FailureKind};
+use crate::event::{Failure, FailureKind, named};
 use crate::git::{CommitInfo, GitError, Repo};
 use crate::id::Sha;
 use crate::runtime::Context;
@@ -19,9 +19,8 @@ pub(super) struct Head {
 impl Head {
     /// What is to be told of the commits that came later; `None` where there are none.
     pub(super) fn told(&self, branch: &str) -> Option<String> {
-        let commits: Vec<String> =
-            self.since.iter().map(|commit| format!("{} {}", commit.sha.short(), commit.subject)).collect();
-        let told = || format!("`{branch}` has commits that no gate has seen: {}", commits.join(", "));
+        let commits: Vec<String> = self.since.iter().map(ToString::to_string).collect();
+        let told = || format!("`{branch}` has commits that no gate has seen: {}", named(&commits));
         (!commits.is_empty()).then(told)
     }
 

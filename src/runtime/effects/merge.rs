@@ -17,6 +17,9 @@ use crate::runtime::{Context, clock};
 use crate::state::{ForgeStep, State, Step};
 use pull_request::{Joined, forge_failure, join, open_forge};
 
+/// Tries of a merge that is refused while others into the same target are under way, before it is left to a person.
+const TRIES_AMID_OTHERS: u32 = 4;
+
 /// Where the two sides of a target stand.
 struct Sides {
     /// The local branch.
@@ -233,9 +236,6 @@ async fn head_of(
     }
     Ok((head, false))
 }
-
-/// Tries of a merge that is refused while others into the same target are under way, before it is left to a person.
-const TRIES_AMID_OTHERS: u32 = 4;
 
 /// What is refused while another lane is being merged into the same target is tried again after that: a checkout that a
 /// crash has left half-way to the other's merge looks like work of the user until that merge is made again.
