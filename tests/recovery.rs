@@ -14,6 +14,7 @@ mod points;
 mod processes;
 mod reboot;
 mod requests;
+mod room;
 mod sweep;
 mod undo;
 

@@ -1,14 +1,15 @@
 //! The step: inputs in, events out, state moved.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::agenda::{Agenda, Deadline, Item, Rank};
 use super::{Input, observe, rules};
 use crate::event::{
     ConflictCleared, ConflictPredicted, Control, ControlVerb, Draft, Effect, EffectId, EffectIntended,
-    Envelope, Event, Now, Probed, SCHEMA, Subject,
+    Envelope, Event, Now, Probed, SCHEMA, Subject, Timestamp,
 };
-use crate::plan::{Index, Plan, TaskIx};
+use crate::plan::{Index, LaneIx, Plan, TaskIx};
 use crate::state::{ApplyError, State};
 
 /// Why the core could not go on. Always a defect of Laneway or a damaged journal, never of the work.
@@ -41,6 +42,10 @@ pub struct Core {
     pub(super) live: usize,
     /// Since when, by [`Now::mono`], this orchestrator carries the run.
     pub(super) carried_since: u64,
+    /// Lanes whose making failed last; whether they are to come back is asked of the state.
+    pub(super) unmade: BTreeSet<LaneIx>,
+    /// When a lane was taken away last, as far as this orchestrator knows. It may have made room.
+    pub(super) removed: Option<Timestamp>,
     decided: Vec<Envelope>,
 }
 
@@ -57,6 +62,8 @@ impl Core {
             now: Now::default(),
             live: 0,
             carried_since: 0,
+            unmade: BTreeSet::new(),
+            removed: None,
             decided: Vec::new(),
         }
     }
@@ -176,6 +183,13 @@ impl Core {
         let after = self.live_of(&envelope);
         self.live = self.live + usize::from(after) - usize::from(before);
         self.agenda.touch(touched, &self.plan, &self.index);
+        if let Some(lane) = touched.lane {
+            match &envelope.event {
+                Event::EffectFailed(_) => _ = self.unmade.insert(lane),
+                Event::LaneRemoved(_) => self.removed = Some(self.now.wall),
+                _ => {}
+            }
+        }
         if let (
             Event::PrOpened(_)
             | Event::PrUpdated(_)
@@ -215,6 +229,7 @@ impl Core {
     /// Counts the places taken, from scratch; after a replay.
     pub fn recount(&mut self) {
         self.live = self.state.tasks.iter().filter(|t| t.is_live()).count();
+        self.unmade = (0..self.state.lanes.len()).collect();
         let plan = Arc::clone(&self.plan);
         self.agenda.everything(&plan);
     }

@@ -14,6 +14,7 @@
 //! its own fsync on (`Repo::with_durable`). Objects that an agent's git wrote are synced by
 //! [`Repo::sync_objects`], which belongs before `merge.recorded`.
 
+mod abandon;
 mod advance;
 mod bring;
 mod carry;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::Project;
+use super::claims::{Claims, NoRoom};
 use super::effects::git_failure;
 use super::halt::{AttemptKey, Halt};
 use super::ports::Ports;
@@ -74,6 +75,10 @@ pub struct Context {
     pub(super) halt: watch::Sender<Halt>,
     /// What there was no room for, once a disk is full.
     pub(super) full: watch::Sender<Option<String>>,
+    /// Lanes that are not begun for want of room, with what they need, until the loop has decided about them.
+    pub(super) wanting: watch::Sender<BTreeMap<EffectId, NoRoom>>,
+    /// The room that lanes take which are being made.
+    pub(super) claims: Claims,
     live: Mutex<HashMap<(TaskId, u32), Live>>,
     doors: Mutex<HashMap<PathBuf, Door>>,
     /// What probes have learnt; made with the first.
@@ -104,6 +109,8 @@ impl Context {
             inputs,
             halt: watch::Sender::new(Halt::default()),
             full: watch::Sender::new(None),
+            wanting: watch::Sender::default(),
+            claims: Claims::default(),
             live: Mutex::new(HashMap::new()),
             doors: Mutex::new(HashMap::new()),
             probe: Mutex::new(None),

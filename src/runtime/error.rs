@@ -178,6 +178,9 @@ impl RuntimeError {
             Self::BranchInTheWay { branch } => format!("git branch -m {branch} {branch}-old"),
             Self::Forge(error) => return error.hint(),
             Self::PlanChanged { .. } => "laneway run FILE --fresh starts a new run".to_owned(),
+            Self::NoRoom { .. } => {
+                "make room on that disk, and laneway run goes on where it stopped; laneway doctor says what helps".to_owned()
+            }
             error if room::is_missing(error) => {
                 "there is no space left on that disk; make room, and laneway run goes on where it stopped"
                     .to_owned()

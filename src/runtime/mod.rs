@@ -11,6 +11,7 @@
 
 mod brief;
 pub mod checkup;
+mod claims;
 mod clock;
 mod collection;
 mod conflicts;
@@ -33,6 +34,7 @@ mod project;
 mod publish;
 mod request;
 mod room;
+mod shortage;
 mod store;
 mod undo;
 

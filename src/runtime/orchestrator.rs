@@ -158,6 +158,7 @@ impl Orchestrator {
             }
         }
         core.recount();
+        context.claims.set_places(core.state());
         for (lane, state) in plan.lanes.iter().zip(&core.state().lanes) {
             context.set_ports(&lane.id, state.ports.clone());
         }
@@ -231,9 +232,13 @@ impl Orchestrator {
         backstop.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut hears_interrupts = true;
         let mut full = self.context.full.subscribe();
+        let mut wanting = self.context.wanting.subscribe();
         loop {
             while let Ok(input) = inputs.try_recv() {
                 batch.push(input);
+            }
+            if batch.is_empty() {
+                batch.extend(self.answer_wanting()?);
             }
             if batch.is_empty() {
                 if self.is_over(wait_merged) {
@@ -258,6 +263,7 @@ impl Orchestrator {
                     }
                     // The sender lives in the context, which this holds.
                     _ = full.changed() => {}
+                    _ = wanting.changed() => {}
                     Some(ended) = self.tasks.join_next() => if let Err(broken) = ended {
                         return Err(RuntimeError::Broken { what: broken.to_string() });
                     },
@@ -310,11 +316,6 @@ impl Orchestrator {
         }
         self.reconcile(effects, resumed);
         Ok(())
-    }
-
-    fn stop_without_room(&self) -> Result<(), RuntimeError> {
-        let Some(what) = self.context.full.borrow().clone() else { return Ok(()) };
-        Err(RuntimeError::NoRoom { record: self.context.project.record.root().to_owned(), what })
     }
 
     fn crash_if_asked(&self) {

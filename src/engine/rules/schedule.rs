@@ -3,9 +3,11 @@
 use super::super::EngineError;
 use super::super::agenda::Item;
 use super::super::core::Core;
-use super::Remedy;
 use super::stack::{Bringing, bring_in};
-use crate::event::{AttemptStatus, Effect, LaneStatus, Place, RunStatus, Status, SyncSource, TaskStatus};
+use super::{BACKOFF_MS, Remedy};
+use crate::event::{
+    AttemptStatus, Effect, LaneStatus, Place, RunStatus, Status, SyncSource, TaskStatus, Timestamp,
+};
 use crate::graph::DiffPolicy;
 use crate::id::Sha;
 use crate::plan::{LaneIx, TaskIx};
@@ -93,14 +95,16 @@ pub(super) fn provision(core: &mut Core, lane: LaneIx) -> Result<(), EngineError
         None => true,
         Some(step) => match core.remedy(step, None) {
             Some(Remedy::Again) => true,
+            Some(Remedy::Wait(_)) if core.comes_back(lane).is_some_and(|due| due <= core.now.wall) => true,
             Some(Remedy::Wait(due)) => {
+                let due = core.comes_back(lane).unwrap_or(due);
                 core.agenda.wait_wall(due, Item::Lane(lane));
                 false
             }
             Some(Remedy::Give(_)) | None => false,
         },
     };
-    if again {
+    if again && !core.waits_for_another(lane) {
         let id = core.plan.lanes[lane].id.clone();
         core.intend(core.lane_subject(lane), Effect::Provision { lane: id })?;
     }
@@ -223,6 +227,34 @@ impl Core {
         let tasks = self.state.tasks.iter().enumerate();
         let queued = tasks.filter(|(_, t)| queued(t)).map(|(task, _)| (self.index.lane_of[task], task));
         self.agenda.ready().chain(queued).any(|(lane, task)| !is_held(self, lane, task))
+    }
+
+    /// When a lane is made again that was told to come back later, as where a disk has no room for it. That is sooner once
+    /// something has changed: a lane was taken away, or nothing else goes on that could change anything.
+    fn comes_back(&self, lane: LaneIx) -> Option<Timestamp> {
+        let state = &self.state.lanes[lane];
+        let step = state.step.as_ref().filter(|step| matches!(step.effect, Effect::Provision { .. }))?;
+        let (failure, at) = step.failure()?;
+        let Remedy::Wait(due) = self.remedy(step, None)? else { return None };
+        failure.retry_at.filter(|_| state.status == LaneStatus::Pending)?;
+        if self.removed.is_some_and(|removed| removed > at) {
+            return Some(at);
+        }
+        let is_alone = self.live == 0 && self.state.outstanding.is_empty();
+        Some(if is_alone { due.min(at.plus(BACKOFF_MS)) } else { due })
+    }
+
+    /// Whether another lane was told to come back later; this one would be told the same.
+    fn waits_for_another(&mut self, lane: LaneIx) -> bool {
+        let mut unmade = std::mem::take(&mut self.unmade);
+        unmade.retain(|&other| self.comes_back(other).is_some());
+        let due = |&other: &LaneIx| self.comes_back(other).filter(|due| *due > self.now.wall);
+        let until = unmade.iter().filter(|other| **other != lane).filter_map(due).min();
+        self.unmade = unmade;
+        if let Some(until) = until {
+            self.agenda.wait_wall(until, Item::Lane(lane));
+        }
+        until.is_some()
     }
 
     /// Lanes that are being made ready for a task, and take a place for it.

@@ -4,7 +4,8 @@ use git2::Repository;
 
 use super::conversion::{self, Conversion, Sources};
 use super::listing::{Entry, Kind, Listing};
-use crate::git::{GitError, Repo};
+use crate::git::share::Bases;
+use crate::git::{GitError, Repo, Shape};
 use crate::id::Sha;
 
 /// How many blobs are asked for their size; the others are taken to be like them.
@@ -48,6 +49,8 @@ pub enum Writer {
 pub struct LaneFiles {
     /// Files and links.
     pub files: usize,
+    /// Directories.
+    pub dirs: usize,
     /// About what they take on disk, in bytes.
     pub bytes: u64,
     /// Submodules, whose own files are not counted.
@@ -80,11 +83,31 @@ impl Repo {
                 }
             }
         };
+        Ok(Survey { lane: Some(self.lane_files(&listing)?), writer })
+    }
+
+    /// What a lane of `commit` would take that holds what `shape` says; `None` where only git can list it.
+    pub fn size_of_lane(&self, commit: &Sha, shape: &Shape) -> Result<Option<LaneFiles>, GitError> {
+        let Some(mut listing) = self.with(|repo| Listing::of(repo, commit))? else { return Ok(None) };
+        if let Some(cone) = shape.cone() {
+            listing.leave_out(&cone);
+        }
+        Ok(Some(self.lane_files(&listing)?))
+    }
+
+    /// Whether the files that lanes of `commit` share are there already, so that one more takes next to nothing.
+    pub fn is_written_once(&self, commit: &Sha) -> Result<bool, GitError> {
+        let tree = self.tree_of(commit)?;
+        Ok(self.open_bases(&Sources::of(self)?).is_some_and(|bases: Bases<'_>| bases.has(&tree)))
+    }
+
+    fn lane_files(&self, listing: &Listing) -> Result<LaneFiles, GitError> {
+        let held = listing.entries.iter().filter(|entry| !entry.left_out);
         let (files, submodules): (Vec<&Entry>, Vec<&Entry>) =
-            listing.entries.iter().partition(|entry| entry.kind != Kind::Submodule);
-        let bytes = self.with(|repo| bytes_of(repo, &files))? + listing.dirs.len() as u64 * BLOCK;
-        let lane = LaneFiles { files: files.len(), bytes, submodules: submodules.len() };
-        Ok(Survey { lane: Some(lane), writer })
+            held.partition(|entry| entry.kind != Kind::Submodule);
+        let dirs = listing.dirs.iter().filter(|dir| !dir.left_out).count();
+        let bytes = self.with(|repo| bytes_of(repo, &files))? + dirs as u64 * BLOCK;
+        Ok(LaneFiles { files: files.len(), dirs, bytes, submodules: submodules.len() })
     }
 
     /// The commit that HEAD of the main worktree names; `None` where nothing was committed yet.

@@ -92,6 +92,11 @@ impl<'a> Bases<'a> {
         })
     }
 
+    /// Whether there is a base of `tree`, as far as one can tell without looking it through.
+    pub(in crate::git) fn has(&self, tree: &Sha) -> bool {
+        self.dir.join(self.key(tree)).is_dir()
+    }
+
     /// The base of `tree`, if there is one that is as it was made.
     pub(in crate::git) fn find(&self, tree: &Sha) -> Result<Option<Base>, NotShared> {
         let key = self.key(tree);

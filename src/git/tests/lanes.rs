@@ -575,3 +575,66 @@ fn p24_pipes_by_the_names_of_gits_own_files_hold_nothing_up() {
     assert!(commit.is_some());
     assert!(lane.path.join("own").symlink_metadata().is_ok(), "what git does not read is not touched");
 }
+
+/// Whether nothing is left of a lane at `path`, for git, for the record and on disk.
+fn is_gone(fixture: &Fixture, path: &Path) -> bool {
+    let known = fixture.repo.reopen(path).expect("reopen").is_some();
+    let private = fixture.root.join(".git/laneway/index").join("demo-a");
+    !known && !path.exists() && !private.exists()
+}
+
+#[test]
+fn a18_a_half_made_lane_is_taken_away_wherever_its_making_or_that_was_interrupted() {
+    let fixture = Fixture::new();
+    let path = fixture.lane_path("a");
+    let half = || {
+        let lane = fixture.lane("a");
+        std::fs::remove_file(fixture.root.join(".git/laneway/index/demo-a/ready")).expect("it was ready");
+        lane
+    };
+    let abandon = || fixture.repo.abandon(&path, &fixture.start).expect("it can be taken away");
+    assert!(!abandon(), "there is none");
+    half();
+    assert!(abandon() && is_gone(&fixture, &path) && !abandon());
+
+    // With a part of the files gone or cut short, and with none of them left.
+    half();
+    std::fs::remove_dir_all(path.join("src")).expect("it was there");
+    write(&path.join("README"), "he");
+    assert!(abandon() && is_gone(&fixture, &path));
+    let lane = half();
+    std::fs::remove_dir_all(&path).expect("it was there");
+    assert!(abandon() && is_gone(&fixture, &path), "{lane:?}");
+
+    // Git has forgotten it, and its `.git` stands: the next lane takes the place.
+    let lane = half();
+    let gitfile = bytes(&path.join(".git"));
+    std::fs::remove_dir_all(&path).expect("it was there");
+    write(&path.join(".git"), gitfile);
+    std::fs::remove_dir_all(&lane.admin).expect("it was there");
+    assert!(!abandon());
+    assert_rests_at(&fixture, &fixture.lane("a"), &fixture.start);
+}
+
+#[test]
+fn ar08_what_was_complete_once_and_what_is_somebodys_is_never_abandoned() {
+    let fixture = Fixture::new();
+    let lane = fixture.lane("a");
+    write(&lane.path.join("README"), "mine");
+    assert!(!fixture.repo.abandon(&lane.path, &fixture.start).expect("an answer"));
+    std::fs::remove_file(lane.path.join(".git")).expect("it was there");
+    assert!(!fixture.repo.abandon(&lane.path, &fixture.start).expect("an answer"));
+    assert_eq!(read(&lane.path.join("README")), "mine");
+    assert!(!fixture.repo.abandon(&fixture.root, &fixture.start).expect("an answer"), "the user's checkout");
+
+    let half = fixture.lane("b");
+    std::fs::remove_file(fixture.root.join(".git/laneway/index/demo-b/ready")).expect("it was ready");
+    write(&half.path.join("src/notes"), "mine");
+    std::fs::rename(half.path.join("README"), half.path.join("kept")).expect("a rename");
+    symlink(&fixture.root, half.path.join("README")).expect("a link");
+    assert!(fixture.repo.abandon(&half.path, &fixture.start).expect("an answer"));
+    assert_eq!(read(&half.path.join("src/notes")), "mine");
+    assert_eq!(read(&fixture.root.join("README")), "hello\n", "no link is followed");
+    assert!(!half.path.join("src/a.txt").exists());
+    assert!(fixture.repo.reopen(&half.path).expect("reopen").is_some(), "it is still known");
+}

@@ -260,8 +260,8 @@ impl Landing<'_> {
             facts.extend(self.discard(left, &commit).await.map_err(|e| self.failed(&e))?);
         }
         let context = Arc::clone(self.context);
-        let shape = context.shape(&self.task.lane);
-        let made = blocking(move || context.project.repo.provision_as(&path, &commit, &shape)).await;
+        let lane = self.task.lane.clone();
+        let made = blocking(move || super::provision::whole(&context, &lane, &path, &commit)).await;
         let worktree = made.map_err(|e| self.failed(&e))?;
         let room = Room {
             lane: self.task.lane.clone(),

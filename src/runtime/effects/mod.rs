@@ -69,7 +69,14 @@ pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
     let shared = Arc::clone(&context);
     failpoint::pass(Point::EffectBegin);
     let done = match &brief.effect {
-        Effect::Provision { lane } => provision::run(&context, lane, brief.tip.as_ref()).await,
+        Effect::Provision { lane } => match provision::run(&context, &brief, lane).await {
+            Ok(done) => done,
+            // Whether it is worth to wait depends on what else goes on.
+            Err(missing) => {
+                context.wanting.send_modify(|wanting| _ = wanting.insert(id, missing));
+                return;
+            }
+        },
         Effect::Warm { lane, at } => warm::run(&context, lane, at).await,
         Effect::Attempt { .. } => attempt::run(&context, &brief).await,
         Effect::Stop { .. } => stop::run(&context, &brief.effect).await,

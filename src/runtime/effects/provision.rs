@@ -1,5 +1,6 @@
 //! A lane's worktree, what it is furnished with, and its integration branch.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::furnish::{Room, furnish};
@@ -9,12 +10,17 @@ use crate::event::{
 };
 use crate::git::{GitError, Worktree};
 use crate::id::{LaneId, Sha};
-use crate::runtime::{Context, ports};
+use crate::runtime::brief::Brief;
+use crate::runtime::claims::{self, NoRoom};
+use crate::runtime::{Context, clock, ports, room};
 
 /// Makes them, or finishes what a crash left half-made.
-pub(super) async fn run(context: &Arc<Context>, lane: &LaneId, known: Option<&Sha>) -> Done {
+pub(super) async fn run(context: &Arc<Context>, brief: &Brief, lane: &LaneId) -> Result<Done, NoRoom> {
     let mut facts = Vec::new();
-    match make(context, lane, known, &mut facts).await {
+    if brief.resumed && !context.claims.may_resume() {
+        return Ok(put_off(context, lane, brief.tip.as_ref()).await);
+    }
+    Ok(match make(context, lane, brief.tip.as_ref(), &mut facts).await {
         Ok(event) => {
             facts.push(Draft::world(Subject::lane(lane), event));
             let (shared, id) = (Arc::clone(context), lane.clone());
@@ -23,8 +29,31 @@ pub(super) async fn run(context: &Arc<Context>, lane: &LaneId, known: Option<&Sh
             }
             Done::well(facts)
         }
-        Err(failure) => Done::failed(facts, failure),
+        Err(NotMade::Failed(failure)) => Done::failed(facts, failure),
+        Err(NotMade::NoRoom(missing)) => return Err(missing),
+    })
+}
+
+/// Why there is no lane.
+enum NotMade {
+    Failed(Failure),
+    NoRoom(NoRoom),
+}
+
+impl From<Failure> for NotMade {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
     }
+}
+
+/// Leaves a lane for later whose making was interrupted, and for which there is no place now.
+async fn put_off(context: &Arc<Context>, lane: &LaneId, known: Option<&Sha>) -> Done {
+    let (shared, id) = (Arc::clone(context), lane.clone());
+    let at = known.unwrap_or(&context.lane(lane).base_sha).clone();
+    blocking(move || claims::abandon(&shared, &id, &at)).await;
+    let message = format!("lane `{lane}` waits for a place: its making was interrupted");
+    let retry_at = Some(clock::now().wall);
+    Done::failed(Vec::new(), Failure { class: FailureKind::Transient, message, hint: None, retry_at })
 }
 
 async fn make(
@@ -32,15 +61,17 @@ async fn make(
     lane: &LaneId,
     known: Option<&Sha>,
     facts: &mut Vec<Draft>,
-) -> Result<LaneProvisioned, Failure> {
+) -> Result<LaneProvisioned, NotMade> {
     let (shared, id, known) = (Arc::clone(context), lane.clone(), known.cloned());
     let (tip, worktree, ports, kept) = blocking(move || {
         let tip = tip_of(&shared, &id, known.as_ref())?;
-        let worktree = shared.project.repo.provision_as(&shared.lane(&id).worktree, &tip, &shared.shape(&id));
+        let room = claims::take(&shared, &id, &tip).map_err(NotMade::NoRoom)?;
+        let worktree = whole(&shared, &id, &shared.lane(&id).worktree, &tip);
+        drop(room);
         let worktree = worktree.map_err(|e| failed(&id, &e))?;
         let kept = super::warm::bring(&shared, &id, &worktree, &tip).map_err(|e| failed(&id, &e))?;
-        let ports = ports::claim(&shared, &id)?;
-        Ok::<_, Failure>((tip, worktree, ports, kept))
+        let ports = ports::claim(&shared, &id).map_err(Failure::from)?;
+        Ok::<_, NotMade>((tip, worktree, ports, kept))
     })
     .await?;
     facts.extend(pointers(context, lane, &worktree)?);
@@ -136,11 +167,24 @@ fn push(context: &Context, branch: &str, tip: &Sha) -> (bool, Option<String>) {
 pub(super) fn worktree(
     context: &Context,
     lane: &LaneId,
-    path: &std::path::Path,
+    path: &Path,
     at: &Sha,
 ) -> Result<Worktree, GitError> {
     match context.project.repo.reopen(path)? {
         Some(worktree) => Ok(worktree),
-        None => context.project.repo.provision_as(path, at, &context.shape(lane)),
+        None => whole(context, lane, path, at),
     }
+}
+
+/// Makes a worktree. Where there is no room for all of it, what was made of it gives back what it took.
+pub(super) fn whole(context: &Context, lane: &LaneId, path: &Path, at: &Sha) -> Result<Worktree, GitError> {
+    let repo = &context.project.repo;
+    let made = repo.provision_as(path, at, &context.shape(lane));
+    if let Err(error) = &made
+        && room::is_missing(error)
+        && let Err(left) = repo.abandon(path, at)
+    {
+        tracing::warn!(error = super::chain(&left), path = %path.display(), "a half-made worktree stays");
+    }
+    made
 }

@@ -1,20 +1,14 @@
 //! The worktree of a lane that cannot begin yet. It is made like any other, and then lies there until the lane's
 //! provisioning takes it over.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::furnish::{Room, furnish};
-use super::{Done, blocking, git_failure, keep, permanent};
+use super::{Done, blocking, git_failure, keep, permanent, provision};
 use crate::event::{CustodyKept, Draft, Failure, Subject};
-use crate::git::{GitError, Survey, Worktree};
+use crate::git::{GitError, Worktree};
 use crate::id::{LaneId, Sha};
-use crate::runtime::{Context, ports, room};
-
-/// How many times the worktree has to fit, for what is built in it and beside it.
-const TIMES: u64 = 4;
-/// What stays free for everything else, in bytes.
-const RESERVE: u64 = 64 << 20;
+use crate::runtime::{Context, claims, ports, room};
 
 /// Makes it, with what a setup makes of files that are known to stay as they are. Nothing waits for it: where it fails the
 /// lane is made when it begins.
@@ -50,9 +44,10 @@ async fn make(
 ) -> Result<(), Failure> {
     let (shared, id, commit) = (Arc::clone(context), lane.clone(), at.clone());
     let worktree = blocking(move || {
-        has_room(&shared, &id, &commit)?;
-        let repo = &shared.project.repo;
-        let worktree = repo.provision_as(&shared.lane(&id).worktree, &commit, &shared.shape(&id));
+        let no_room = || permanent(format!("there is no room to spare to make lane `{id}` ahead of time"));
+        let claim = claims::spare(&shared, &id, &commit).ok_or_else(no_room)?;
+        let worktree = provision::whole(&shared, &id, &shared.lane(&id).worktree, &commit);
+        drop(claim);
         let worktree = worktree.map_err(|e| git_failure(&format!("making lane `{id}` ahead of time"), &e))?;
         if is_settled(&shared, &id) {
             ports::claim(&shared, &id)?;
@@ -77,21 +72,6 @@ fn is_settled(context: &Context, lane: &LaneId) -> bool {
     plan.parent.is_none()
         && plan.furnish.copy.as_deref().is_none_or(<[String]>::is_empty)
         && !context.project.repo.has_include()
-}
-
-/// Whether there is more room than the worktree takes.
-fn has_room(context: &Context, lane: &LaneId, at: &Sha) -> Result<(), Failure> {
-    let survey = context.project.repo.survey(at);
-    let Ok(Survey { lane: Some(files), .. }) = survey else { return Ok(()) };
-    let root = &context.plan.places.worktrees;
-    let standing = root.ancestors().find(|part| part.exists()).unwrap_or(Path::new("/"));
-    // Where nobody can say, the making of it will.
-    let Ok(disk) = rustix::fs::statvfs(standing) else { return Ok(()) };
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    if free < files.bytes.saturating_mul(TIMES).saturating_add(RESERVE) {
-        return Err(permanent(format!("there is no room to spare to make lane `{lane}` ahead of time")));
-    }
-    Ok(())
 }
 
 /// Brings a worktree that was made before its lane began to where the lane begins. Nothing was to be in it; what somebody put
