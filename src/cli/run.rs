@@ -91,7 +91,7 @@ impl RunArgs {
             Course::Done(loaded) => return tell_done(session, &loaded, &read),
             Course::GoOn(loaded) => {
                 tell_on(session, &loaded, &read);
-                (loaded.plan, loaded.state)
+                (self.hurried(loaded.plan), loaded.state)
             }
             Course::New(plan) => {
                 runtime::create_run(&project, &plan)?;
@@ -111,6 +111,16 @@ impl RunArgs {
             ..Settings::default()
         };
         (settings != Settings::default()).then(|| Source::flag("laneway run", settings))
+    }
+
+    /// The plan of a run that goes on, with as many attempts at once as was said now: that is no part of what it was planned for.
+    fn hurried(&self, plan: Arc<Plan>) -> Arc<Plan> {
+        let Some(most) = self.max_parallel.filter(|most| *most != plan.settings.max_parallel) else {
+            return plan;
+        };
+        let mut plan = Arc::unwrap_or_clone(plan);
+        plan.settings.max_parallel = most;
+        Arc::new(plan)
     }
 
     /// Decides what to do, and takes the graph's lock. A graph that was never run is planned before the lock makes

@@ -84,16 +84,27 @@ impl Left {
     }
 }
 
+/// What is free where lanes are made, in bytes, and how many like `lane` can be begun there; `None` where nobody can say.
+pub(super) fn fits(root: &Path, lane: LaneFiles) -> Option<(u64, u64)> {
+    let (left, need) = (Left::at(root)?, Need::of(lane));
+    let by_files = left.files.map_or(u64::MAX, |files| files / need.files.max(1));
+    let by_bytes = left.free.saturating_sub(left.reserve) / need.bytes.max(1);
+    Some((left.free, by_bytes.min(by_files)))
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     taken: Mutex<Taken>,
     changed: Condvar,
-    /// What lanes take, by commit and by the folders that they hold; `None` where only git can say.
-    needs: Mutex<HashMap<(Sha, Vec<String>), Option<Need>>>,
+    /// What lanes take; `None` where only git can say.
+    needs: Mutex<HashMap<Holding, Option<Need>>>,
     /// How many lanes whose making was interrupted may be made on at once.
     resumable: AtomicUsize,
 }
+
+/// A commit, and the folders of it that are held.
+type Holding = (Sha, Vec<String>);
 
 #[derive(Debug, Default)]
 struct Taken {

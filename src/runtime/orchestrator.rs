@@ -123,6 +123,8 @@ pub(super) struct Orchestrator {
     /// What stands in the way on the noticeboard, so far as that was told.
     pub(super) in_the_way: BTreeSet<PathBuf>,
     pub(super) waiting: Vec<Input>,
+    /// What the last lane needs that there is no room for, until it is clear whether anything else goes on.
+    pub(super) short: Option<String>,
     pub(super) crash_after: Option<u64>,
     /// How often everything is looked at.
     pub(super) backstop: Duration,
@@ -193,6 +195,7 @@ impl Orchestrator {
             unsettled: false,
             in_the_way: BTreeSet::new(),
             waiting,
+            short: None,
             crash_after: None,
             backstop: BACKSTOP,
             liveness: Arc::default(),
@@ -238,7 +241,7 @@ impl Orchestrator {
                 batch.push(input);
             }
             if batch.is_empty() {
-                batch.extend(self.answer_wanting()?);
+                batch.extend(self.answer_wanting());
             }
             if batch.is_empty() {
                 if self.is_over(wait_merged) {

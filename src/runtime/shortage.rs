@@ -13,26 +13,36 @@ const ROOM_AGAIN_MS: u64 = 60_000;
 
 impl Orchestrator {
     /// Stops where something could not be written.
-    pub(super) fn stop_without_room(&self) -> Result<(), RuntimeError> {
-        let Some(what) = self.context.full.borrow().clone() else { return Ok(()) };
-        Err(RuntimeError::NoRoom { record: self.context.project.record.root().to_owned(), what })
+    pub(super) fn stop_without_room(&mut self) -> Result<(), RuntimeError> {
+        let full = self.context.full.borrow().clone();
+        match full {
+            Some(what) => Err(self.no_room(what)),
+            None => self.stop_where_short(),
+        }
     }
 
-    /// What becomes of lanes for which there is no room: while anything else goes on they are tried again later, as that may make
-    /// room. Where nothing does, the run stops where it stands.
-    pub(super) fn answer_wanting(&self) -> Result<Vec<Input>, RuntimeError> {
+    /// Records that there is no room for some lanes, so that it is seen and tried again later: something may make room.
+    pub(super) fn answer_wanting(&mut self) -> Vec<Input> {
         let wanting = self.context.wanting.send_replace(BTreeMap::new());
-        let Some((_, first)) = wanting.first_key_value() else { return Ok(Vec::new()) };
-        if self.in_flight.keys().all(|id| wanting.contains_key(id)) {
-            let record = self.context.project.record.root().to_owned();
-            return Err(RuntimeError::NoRoom { record, what: first.what.clone() });
-        }
+        self.short = wanting.first_key_value().map(|(_, missing)| missing.what.clone());
         let retry_at = Some(clock::now().wall.plus(ROOM_AGAIN_MS));
         let failed = |(id, missing): (EffectId, NoRoom)| {
-            let hint = Some("make room on that disk; `laneway gc` says what it can give".to_owned());
+            let hint = Some("make room on that disk; laneway doctor says what helps".to_owned());
             let failure = Failure { class: FailureKind::Transient, message: missing.what, hint, retry_at };
             Input::Report(Report { id, facts: Vec::new(), end: Some(Err(failure)) })
         };
-        Ok(wanting.into_iter().map(failed).collect())
+        wanting.into_iter().map(failed).collect()
+    }
+
+    /// Stops where there is no room for a lane, and nothing goes on that could make any.
+    fn stop_where_short(&mut self) -> Result<(), RuntimeError> {
+        let Some(what) = self.short.take() else { return Ok(()) };
+        let run = &self.core.state().run;
+        let wants_more = run.attempts_allowed && !run.cancelled && !run.paused && run.interrupts == 0;
+        if self.in_flight.is_empty() && wants_more { Err(self.no_room(what)) } else { Ok(()) }
+    }
+
+    fn no_room(&self, what: String) -> RuntimeError {
+        RuntimeError::NoRoom { record: self.context.project.record.root().to_owned(), what }
     }
 }

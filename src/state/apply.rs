@@ -1,7 +1,7 @@
 //! The fold: one event at a time.
 
 use super::{Claims, ForgeStep, State, Step, StepPhase, Unresolved, Warmth};
-use crate::event::{Effect, EffectId, Entity, Envelope, Event, Failure, FailureKind, Place};
+use crate::event::{Effect, EffectId, Entity, Envelope, Event, Failure, FailureKind, Place, Timestamp};
 use crate::id::TaskId;
 use crate::plan::{LaneIx, TaskIx};
 
@@ -147,7 +147,7 @@ impl State {
                 if let Effect::Examine { round, .. } = effect {
                     attempt.reviews = *round;
                 }
-                attempt.step = Some(next_step(attempt.step.as_ref(), effect));
+                attempt.step = Some(next_step(attempt.step.as_ref(), effect, at.at));
                 if matches!(effect, Effect::Land { .. }) {
                     self.lanes[lane].turn = Some(task);
                 }
@@ -171,7 +171,7 @@ impl State {
                     self.lanes[parent].taking = Some(lane);
                 }
                 let lane_state = &mut self.lanes[lane];
-                lane_state.step = Some(next_step(lane_state.step.as_ref(), effect));
+                lane_state.step = Some(next_step(lane_state.step.as_ref(), effect, at.at));
                 match effect {
                     Effect::Sync { n, .. } => {
                         lane_state.syncs = *n;
@@ -296,9 +296,9 @@ impl State {
     }
 }
 
-fn next_step(last: Option<&Step>, effect: &Effect) -> Step {
+fn next_step(last: Option<&Step>, effect: &Effect, began: Timestamp) -> Step {
     let tries = last.filter(|s| s.effect.id() == effect.id()).map_or(0, |s| s.tries);
-    Step { effect: effect.clone(), tries: tries + 1, phase: StepPhase::InFlight }
+    Step { effect: effect.clone(), tries: tries + 1, began, phase: StepPhase::InFlight }
 }
 
 fn begin_iteration(attempt: &mut super::Attempt, iteration: u32, start: &crate::id::Sha, place: Place) {

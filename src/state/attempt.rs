@@ -31,6 +31,8 @@ pub struct Step {
     pub effect: Effect,
     /// Times it was intended.
     pub tries: u32,
+    /// When it was intended last.
+    pub began: Timestamp,
     /// How far it is.
     pub phase: StepPhase,
 }

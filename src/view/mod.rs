@@ -12,6 +12,7 @@
 
 mod board;
 mod elapsed;
+mod making;
 mod overview;
 pub mod plain;
 mod plan_text;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::elapsed::elapsed;
+use super::making;
 use super::plain::one_line;
 use super::waiting::asks;
 use crate::event::{AttemptStatus, Effect, LaneStatus, Timestamp};
@@ -173,10 +174,17 @@ fn lane_line(plan: &Plan, state: &State, ix: LaneIx, now: Timestamp) -> LaneLine
         (None, Some(task), Some(attempt)) => attempt_phase(plan, task, attempt),
         (None, ..) => Phase::Waiting,
     };
-    let since = attempt.and_then(|a| a.started_at).or_else(|| lane.since.get(&lane.status).copied());
+    let put_off = making::put_off(lane);
+    let since = match making::making_since(lane).or(put_off.map(|(_, at)| at)) {
+        Some(since) => Some(since),
+        None => attempt.and_then(|a| a.started_at).or_else(|| lane.since.get(&lane.status).copied()),
+    };
+    let making = making::making(&plan.lanes[ix]);
     let idle = matches!(phase, Phase::Waiting | Phase::Merged | Phase::Failed);
     let note = match phase {
         Phase::Failed => lane.reason.as_deref(),
+        Phase::Preparing => Some(making.as_str()),
+        Phase::Pausing if put_off.is_some() => put_off.map(|(failure, _)| failure.message.as_str()),
         Phase::Person => attempt.and_then(|a| a.question.as_deref()),
         _ => attempt.and_then(|a| a.progress.as_deref()),
     };
@@ -237,6 +245,7 @@ fn lane_phase(lane: &Lane) -> Option<Phase> {
         (LaneStatus::Merged, _) => Some(Phase::Merged),
         (LaneStatus::Failed, _) => Some(Phase::Failed),
         (LaneStatus::Pending, Some(_)) => Some(Phase::Preparing),
+        (LaneStatus::Pending, None) if making::put_off(lane).is_some() => Some(Phase::Pausing),
         (LaneStatus::Active, Some(Effect::Sync { .. })) => Some(Phase::Syncing),
         (LaneStatus::Pending | LaneStatus::Active, _) => None,
         (_, Some(Effect::Prove { .. } | Effect::CheckMerged { .. })) => Some(Phase::Proving),

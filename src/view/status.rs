@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Waiting, waiting};
+use super::{Waiting, making, waiting};
 use crate::event::{
     AttemptStatus, CheckStatus, ConcernClass, DiffStat, Evidence, LaneStatus, RunStatus, TaskStatus,
     Timestamp,
@@ -255,6 +255,7 @@ fn lane_view(plan: &Plan, state: &State, ix: LaneIx) -> LaneView {
         LaneStatus::Pending if lane.warmth == Warmth::Warm => {
             (None, Some("its worktree is made already".to_owned()))
         }
+        LaneStatus::Pending => (None, making::of_worktree(plan, lane).or_else(|| lane.reason.clone())),
         _ => (None, lane.reason.clone()),
     };
     LaneView {

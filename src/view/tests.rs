@@ -312,7 +312,20 @@ fn progress_follows_a_lane_through_its_life() {
     assert_eq!(phase(&story, "api").0, Phase::Waiting);
     let provision = Effect::Provision { lane: lane("api") };
     story.intend(subject.clone(), provision.clone());
-    assert_eq!(phase(&story, "api").0, Phase::Preparing);
+    story.pass(90);
+    assert_eq!(phase(&story, "api"), (Phase::Preparing, "preparing  1m 31s  its files".into()));
+    let mut lacking = failure(FailureKind::Transient, "takes 2 MiB where 1 MiB is free", Some("laneway gc"));
+    lacking.retry_at = Some(story.now.plus(60_000));
+    story.fail(subject.clone(), &provision, lacking).pass(5);
+    let (paused, said) = phase(&story, "api");
+    assert_eq!(paused, Phase::Pausing);
+    assert!(said.contains("s  takes 2 MiB where 1 MiB is free"), "{said}");
+    let shown = status(&story.plan, &story.state);
+    assert_eq!(shown.lanes[0].reason.as_deref(), Some("tried again: takes 2 MiB where 1 MiB is free"));
+    assert_eq!(shown.waiting[0].hint, "laneway gc");
+    story.intend(subject.clone(), provision.clone());
+    let reason = status(&story.plan, &story.state).lanes[0].reason.clone().unwrap();
+    assert!(reason.starts_with("being made since ") && reason.ends_with(" UTC: its files"), "{reason}");
     let provisioned = LaneProvisioned {
         worktree: "/w".into(),
         tip: sha(1),

@@ -168,6 +168,11 @@ fn lane_waits(plan: &Plan, state: &State, lane: LaneIx) -> Option<Waiting> {
         return Some(Waiting { kind: WaitingKind::Merge, lane: Some(id), task: None, question, hint });
     }
     let (kind, question, hint) = match state.lanes[lane].status {
+        LaneStatus::Pending => {
+            let (failure, _) = super::making::put_off(&state.lanes[lane])?;
+            let hint = failure.hint.clone()?;
+            (WaitingKind::Attention, one_line(&failure.message, WORDS_SHOWN), hint)
+        }
         LaneStatus::PrCreated => pull_request_waits(plan, state, lane)?,
         LaneStatus::Failed if state.goes_on_without(lane) => return None,
         LaneStatus::Failed => {

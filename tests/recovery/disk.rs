@@ -117,7 +117,10 @@ fn p10_p11_lanes_on_btrfs_share_their_files_and_doctor_and_gc_say_so() {
     }
     let scratch = Scratch::new();
     let laneway = |arguments: &[&str]| scratch.laneway(arguments).success().text();
-    assert!(laneway(&["doctor"]).contains("their files are shared"));
+    let told = laneway(&["doctor"]);
+    assert!(told.contains("their files are shared"), "{told}");
+    assert!(told.contains("written once and shared: a lane takes what is changed"), "{told}");
+    assert!(!told.contains("a lane: room for"), "{told}");
     let bases = || fs::read_dir(scratch.repo().join(".git/laneway/bases")).map_or(0, Iterator::count);
 
     // The setting that says no is heard.

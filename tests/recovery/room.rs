@@ -73,7 +73,7 @@ fn a18_lanes_wait_for_room_and_the_run_stops_before_a_half_made_one_where_nothin
         laneway doctor > ../doctor 2>&1 || true; grep room ../doctor
         code=0; laneway run graphs/four.toml --offline > ../first 2> ../said || code=$?
         cat ../said; echo \"first: $code\"; halves; ls .worktrees/four | sed 's/^/made: /'
-        laneway status four; laneway gc; df --output=avail -k . | tail -1 | sed 's/^ */free: /'
+        laneway status four; laneway waiting four; laneway gc; df --output=avail -k . | tail -1 | sed 's/^ */free: /'
         rm ../filler
         laneway run graphs/four.toml --offline > ../second || echo second: $?
         laneway verify four && laneway status four"
@@ -84,5 +84,93 @@ fn a18_lanes_wait_for_room_and_the_run_stops_before_a_half_made_one_where_nothin
     assert!(text.contains("takes about 10 MiB in "), "{text}");
     assert!(text.contains("hint: make room on that disk"), "{text}");
     assert_eq!(text.matches("made: ").count(), 2, "{text}");
+    assert!(
+        text.contains("tried again: lane `") && text.contains("attention: lane `"),
+        "status and waiting: {text}"
+    );
     assert!(!text.contains("half: ") && !text.contains("second:"), "{text}");
+}
+
+#[test]
+fn a18_lanes_that_wait_for_room_go_on_as_others_are_merged_and_removed() {
+    let scratch = repository("auto");
+    let script = format!(
+        "
+        keep $(( 2 * {LANE} + {BESIDE} ))
+        code=0; laneway run graphs/four.toml --offline > ../first 2> ../said || code=$?
+        cat ../said; echo \"first: $code\"; halves
+        laneway verify four && laneway events four --json | grep -c 'takes about' | sed 's/^/waits: /'
+        laneway status four"
+    );
+    let Some(output) = on_ext4(&scratch, &script) else { return };
+    let text = output.success().text();
+    assert!(text.contains("first: 0") && text.contains("run 1: completed"), "{text}");
+    assert!(!text.contains("waits: 0"), "it never waited: {text}");
+}
+
+#[test]
+fn a18_lanes_that_a_kill_has_left_half_made_give_their_room_back() {
+    let scratch = repository("review");
+    // One lane is half-made when the disk gets full.
+    let script = "
+        code=0; LANEWAY_TEST_CRASH_AT=worktree.filled:2 laneway run graphs/four.toml --offline --max-parallel 2 > ../first 2>&1 || code=$?
+        echo \"killed: $code\"; halves | sed 's/^half/before/'
+        keep 8000
+        code=0; laneway run graphs/four.toml --offline > ../second 2> ../said || code=$?
+        cat ../said; echo \"second: $code\"; halves
+        laneway cancel four; echo \"cancelled: $?\"; laneway verify four";
+    let Some(output) = on_ext4(&scratch, script) else { return };
+    let text = output.success().text();
+    assert!(text.contains("before: .worktrees/four/") && text.contains("killed: 137"), "{text}");
+    assert!(text.contains("cancelled: 0") && !text.contains("half: "), "{text}");
+}
+
+#[test]
+fn a18_a_lane_whose_making_meets_a_full_disk_is_taken_away_again() {
+    let scratch = repository("review");
+    let script = format!(
+        "
+        keep $(( 5 * {LANE} + {BESIDE} ))
+        code=0; LANEWAY_TEST_FAIL_AT=worktree.files:2:ENOSPC laneway run graphs/four.toml --offline > ../first 2> ../said || code=$?
+        cat ../said; echo \"first: $code\"; halves; ls .worktrees/four | sed 's/^/made: /'
+        laneway run graphs/four.toml --offline > ../second; echo \"second: $?\"; laneway verify four"
+    );
+    let Some(output) = on_ext4(&scratch, &script) else { return };
+    let text = output.success().text();
+    assert!(text.contains("first: 4") && text.contains("No space left on device"), "{text}");
+    assert!(text.contains("second: 0") && !text.contains("half: "), "{text}");
+    assert_eq!(text.matches("made: ").count(), 3, "{text}");
+}
+
+#[test]
+fn a19_of_lanes_that_a_kill_has_interrupted_no_more_are_made_on_than_there_are_places_now() {
+    let scratch = repository("review");
+    let env = [("LANEWAY_TEST_CRASH_AT", "worktree.filled:1")];
+    let killed = scratch.spawn_with(&["run", "graphs/four.toml", "--offline"], &env).wait();
+    assert!(!killed.succeeded());
+    let intended = |event: &&serde_json::Value| {
+        event["kind"] == "effect.intended" && event["payload"]["effect"]["do"] == "provision"
+    };
+    let before = scratch.events("four");
+    assert_eq!(before.iter().filter(intended).count(), 4, "{before:#?}");
+    scratch.laneway(&["run", "graphs/four.toml", "--offline", "--max-parallel", "1"]).success();
+    let events = scratch.events("four");
+    let put_off = events.iter().filter(|event| event.to_string().contains("waits for a place")).count();
+    assert_eq!(put_off, 3);
+    // Once that is said, one is made, or works, at a time.
+    let mut open = std::collections::BTreeSet::new();
+    let mut put_off = 0;
+    for event in &events {
+        let id = event["payload"]["id"].as_str().unwrap_or_default();
+        if !id.starts_with("provision/") && !id.starts_with("attempt/") {
+            continue;
+        }
+        match event["kind"].as_str() {
+            Some("effect.intended") => _ = open.insert(id),
+            _ => _ = open.remove(id),
+        }
+        put_off += usize::from(event.to_string().contains("waits for a place"));
+        assert!(put_off < 3 || open.len() <= 1, "{open:?} at {event:#}");
+    }
+    assert!(open.is_empty(), "{open:?}");
 }

@@ -97,8 +97,7 @@ impl Repo {
 
     /// Whether the files that lanes of `commit` share are there already, so that one more takes next to nothing.
     pub fn is_written_once(&self, commit: &Sha) -> Result<bool, GitError> {
-        let tree = self.tree_of(commit)?;
-        Ok(self.open_bases(&Sources::of(self)?).is_some_and(|bases: Bases<'_>| bases.has(&tree)))
+        Ok(Bases::has(self, &Sources::of(self)?, &self.tree_of(commit)?))
     }
 
     fn lane_files(&self, listing: &Listing) -> Result<LaneFiles, GitError> {

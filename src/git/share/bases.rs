@@ -81,20 +81,13 @@ impl<'a> Bases<'a> {
         Ok(bases)
     }
 
-    fn key(&self, tree: &Sha) -> String {
-        let mut digest = Sha256::new();
-        digest.update(&self.surroundings);
-        digest.update(tree.as_str());
-        digest.finalize().iter().take(16).fold(String::new(), |mut key, byte| {
-            // Writing to a string cannot fail.
-            _ = write!(key, "{byte:02x}");
-            key
-        })
+    /// Whether there is one of `tree`, as far as one can tell without looking it through. Nothing is locked.
+    pub(in crate::git) fn has(repo: &Repo, sources: &Sources, tree: &Sha) -> bool {
+        surroundings(sources).is_some_and(|around| repo.bases_dir().join(key(&around, tree)).is_dir())
     }
 
-    /// Whether there is a base of `tree`, as far as one can tell without looking it through.
-    pub(in crate::git) fn has(&self, tree: &Sha) -> bool {
-        self.dir.join(self.key(tree)).is_dir()
+    fn key(&self, tree: &Sha) -> String {
+        key(&self.surroundings, tree)
     }
 
     /// The base of `tree`, if there is one that is as it was made.
@@ -226,6 +219,17 @@ impl Base {
         }
         Ok(files == index.len())
     }
+}
+
+fn key(surroundings: &[u8], tree: &Sha) -> String {
+    let mut digest = Sha256::new();
+    digest.update(surroundings);
+    digest.update(tree.as_str());
+    digest.finalize().iter().take(16).fold(String::new(), |mut key, byte| {
+        // Writing to a string cannot fail.
+        _ = write!(key, "{byte:02x}");
+        key
+    })
 }
 
 /// All that the files of a tree depend on beside it.

@@ -6,8 +6,9 @@ use super::{Finding, Needs};
 use crate::git::{LaneFiles, LeftToGit, NotShared, Survey, Writer};
 use crate::journal::{FileSystem, LockError, Locks, file_system};
 use crate::plan::Share;
-use crate::runtime::Project;
+use crate::runtime::collection::collect_stale;
 use crate::runtime::effects::chain;
+use crate::runtime::{Project, claims, clock};
 use crate::view::size;
 
 /// The disks under `project`, and its lanes.
@@ -17,10 +18,10 @@ pub fn places(project: &Project, needs: &Needs) -> Vec<Finding> {
     // What is wrong with it is said where the repository was looked at.
     let Ok(Some(head)) = project.repo.head_commit() else { return findings };
     match project.repo.survey(&head) {
-        Ok(survey) => findings.extend([
-            lanes(&survey, &sharing(project, &survey, worktrees, needs.share)),
-            room(&survey, worktrees, needs),
-        ]),
+        Ok(survey) => {
+            let shared = sharing(project, &survey, worktrees, needs.share);
+            findings.extend([lanes(&survey, &shared), room(project, &survey, shared.is_ok(), needs)]);
+        }
         Err(error) => findings.push(Finding::fail("lanes", chain(&error), "git fsck".to_owned())),
     }
     findings
@@ -88,7 +89,7 @@ fn kind_of(path: &Path) -> String {
 }
 
 /// How lanes are made, and why.
-fn lanes(survey: &Survey, sharing: &str) -> Finding {
+fn lanes(survey: &Survey, shared: &Result<(), String>) -> Finding {
     let way = match survey.writer {
         Writer::Plain => "written by laneway, each blob once for all lanes that wait".to_owned(),
         Writer::Mixed { of_git } => {
@@ -102,6 +103,10 @@ fn lanes(survey: &Survey, sharing: &str) -> Finding {
         }
         _ => String::new(),
     };
+    let sharing = match shared {
+        Ok(()) => "their files are shared: each is a snapshot of what is written once".to_owned(),
+        Err(why) => format!("their files are not shared: {why}"),
+    };
     let found = format!("{way}; {sharing}{submodules}");
     match survey.writer {
         Writer::Git { why: LeftToGit::Setting { key } } => {
@@ -112,49 +117,70 @@ fn lanes(survey: &Survey, sharing: &str) -> Finding {
 }
 
 /// Whether lanes share what they have in common, or why not.
-fn sharing(project: &Project, survey: &Survey, standing: &Path, share: Share) -> String {
-    let why = match (share, survey.writer, project.repo.can_share(standing)) {
+fn sharing(project: &Project, survey: &Survey, standing: &Path, share: Share) -> Result<(), String> {
+    Err(match (share, survey.writer, project.repo.can_share(standing)) {
         (Share::Never, ..) => "`share` is \"never\"".to_owned(),
         (_, _, Err(NotShared::FileSystem)) => match kind_of(standing).as_str() {
             "xfs" | "bcachefs" => "reflinks of small files gain little".to_owned(),
             kind => format!("{kind} cannot, and an overlay would have to be mounted for each"),
         },
         (_, _, Err(error)) => chain(&error),
-        (_, Writer::Plain, Ok(())) => {
-            return "their files are shared: each is a snapshot of what is written once".to_owned();
-        }
+        (_, Writer::Plain, Ok(())) => return Ok(()),
         (_, _, Ok(())) => "git has to write some of them".to_owned(),
-    };
-    format!("their files are not shared: {why}")
+    })
 }
 
 /// Whether the lanes fit. What is built in them comes on top.
-fn room(survey: &Survey, standing: &Path, needs: &Needs) -> Finding {
-    let disk = match rustix::fs::statvfs(standing) {
-        Ok(disk) => disk,
-        Err(error) => return Finding::fail("room", format!("{}: {error}", standing.display()), None),
-    };
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+fn room(project: &Project, survey: &Survey, shared: bool, needs: &Needs) -> Finding {
+    let standing = standing(&needs.worktrees);
     let Some(lane) = survey.lane else {
-        return Finding::ok("room", format!("{} free", size(free)));
+        return match rustix::fs::statvfs(standing) {
+            Ok(disk) => {
+                Finding::ok("room", format!("{} free", size(disk.f_bavail.saturating_mul(disk.f_frsize))))
+            }
+            Err(error) => Finding::fail("room", format!("{}: {error}", standing.display()), None),
+        };
     };
-    // File systems without a fixed number of files say that they have none.
-    let by_files = match disk.f_files {
-        0 => u64::MAX,
-        _ => disk.f_favail / (lane.files as u64).max(1),
+    let Some((free, fit)) = claims::fits(standing, lane) else {
+        return Finding::fail("room", format!("{}: nobody can say what is free", standing.display()), None);
     };
-    let fit = (free / lane.bytes.max(1)).min(by_files);
-    let each = format!("{} files, about {} a lane", lane.files, size(lane.bytes));
-    let found = format!("{} free, {each}: {}", size(free), many(fit));
+    let (free, files, bytes) = (size(free), lane.files, size(lane.bytes));
+    if shared {
+        let found = format!(
+            "{free} free; {files} files, about {bytes}, are written once and shared: a lane takes what is changed in it"
+        );
+        let written = || {
+            let head = project.repo.head_commit().ok().flatten();
+            head.is_some_and(|head| project.repo.is_written_once(&head).unwrap_or(false))
+        };
+        return match fit {
+            0 if !written() => Finding::fail("room", found, what_helps(project)),
+            _ => Finding::ok("room", found),
+        };
+    }
+    let found = format!("{free} free, {files} files, about {bytes} a lane: {}", many(fit));
     let wanted = needs.lanes.max(1) as u64;
     match fit {
-        0 => Finding::fail("room", found, "laneway gc".to_owned()),
+        0 => Finding::fail("room", found, what_helps(project)),
         _ if fit < wanted.saturating_mul(2) => {
             let found = format!("{found}, and the largest graph has {wanted}");
-            Finding::warn("room", found, "laneway gc".to_owned())
+            Finding::warn("room", found, what_helps(project))
         }
         _ => Finding::ok("room", found),
     }
+}
+
+/// What makes room: what nobody needs, where there is anything of the kind.
+fn what_helps(project: &Project) -> String {
+    // What cannot be looked through is told where it is looked through for itself.
+    let items = collect_stale(project, clock::now().wall).unwrap_or_default();
+    let given: u64 = items.iter().filter(|item| item.spared.is_none()).map(|item| item.bytes).sum();
+    if given > 0 {
+        return format!("laneway gc --older-than 0d, which would give {}", size(given));
+    }
+    "laneway gc has nothing to give: make room on that disk, merge or cancel the runs whose lanes lie there (laneway list), or set \
+     `worktrees` in laneway.toml to a folder of a larger disk"
+        .to_owned()
 }
 
 fn many(fit: u64) -> String {
