@@ -58,6 +58,7 @@ const WRITES: &[Point] = &[
     Point::WorktreeAdmin,
     Point::WorktreeFiles,
     Point::BaseMake,
+    Point::BaseChange,
     Point::SnapshotMake,
     Point::GitFile,
     Point::CommitWrite,
@@ -329,8 +330,15 @@ fn a19_p19_a_request_is_carried_out_once_wherever_its_taker_dies() {
 }
 
 /// The points that only lanes on btrfs pass.
-const OF_SNAPSHOTS: [&str; 6] =
-    ["base.made", "base.make", "base.written", "snapshot.make", "snapshot.made", "snapshot.taken"];
+const OF_SNAPSHOTS: [&str; 7] = [
+    "base.made",
+    "base.make",
+    "base.written",
+    "base.change",
+    "snapshot.make",
+    "snapshot.made",
+    "snapshot.taken",
+];
 
 #[test]
 fn a06_a19_p16_p19_lanes_that_are_snapshots_at_their_points() {
