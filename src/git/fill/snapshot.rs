@@ -10,8 +10,9 @@ use crate::git::share::{Age, Base, Bases, NotShared};
 use crate::git::{GitError, Repo};
 use crate::id::Sha;
 
-/// A base is made from another one where at most one of so many paths differs.
-const PART: usize = 8;
+/// A base is made from another one where at most one of so many paths differs. Of 20,000 files, writing those that differ took a
+/// fifth of the time (0.06 %), half of it (12 %), two thirds (25 %), and as long as writing all (50 %), which then takes no more room.
+const PART: usize = 4;
 /// So many paths may always differ: neither way takes long then.
 const FEW: usize = 16;
 

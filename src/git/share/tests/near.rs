@@ -225,11 +225,11 @@ fn p16_what_is_put_in_the_way_is_not_written_through_and_ends_in_a_base_of_its_o
 fn p10_a_tree_that_differs_much_is_written() {
     let Some(mut made) = Made::wide() else { return };
     made.lane("g/first");
-    for (files, taken) in [(25, true), (26, false)] {
+    for (files, taken) in [(51, true), (52, false)] {
         let near = made.base().unwrap();
         made.commit(&format!("for f in $(git ls-files w | head -{files}); do echo {files} >> $f; done"));
         let entries = sh(made.repo.root(), "git ls-files | wc -l");
-        assert_eq!(entries.trim(), "205", "an eighth is 25");
+        assert_eq!(entries.trim(), "205", "a quarter is 51");
         made.lane(&format!("g/lane-{files}"));
         let base = made.base().unwrap();
         assert_eq!(taken_over(&base, &near), if taken { 205 - files } else { 0 });
