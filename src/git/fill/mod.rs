@@ -163,6 +163,9 @@ impl Repo {
             self.take_new(&bases, &listing, jobs, &mut filled);
         }
         let rest: Vec<usize> = (0..jobs.len()).filter(|&job| filled[job] == Filled::Rest).collect();
+        if rest.is_empty() {
+            return Ok(filled);
+        }
         let roots: Vec<_> = rest.iter().map(|&job| jobs[job].root.as_path()).collect();
         for (job, stats) in rest.into_iter().zip(write::files(self, &listing, &ours, &roots)?) {
             match stats.and_then(|stats| stat_index::write(&jobs[job].index, &listing, &stats)) {
