@@ -178,4 +178,4 @@ impl Repo {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

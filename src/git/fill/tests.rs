@@ -1,5 +1,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at real files and start real processes")]
 
+pub(in crate::git) mod random;
+
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};

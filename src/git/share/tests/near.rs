@@ -1,12 +1,11 @@
 //! Bases that are made from near ones.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 
 use super::super::bases::seconds_now;
 use super::*;
+use crate::git::fill::tests::random::{Dice, Model, change, commit_of, model_of};
 
 impl Made {
     /// With so many files more that a few changes keep trees near to each other.
@@ -283,6 +282,19 @@ fn p11_a_base_that_another_is_made_from_stays_although_it_is_the_oldest() {
 }
 
 #[test]
+fn p10_what_is_taken_over_is_not_read_from_the_repository() {
+    let Some(mut made) = Made::wide() else { return };
+    made.lane("g/first");
+    made.commit("echo next > next");
+    let blob = sh(made.repo.root(), "git rev-parse HEAD:w/d1/e/f1");
+    let (dir, name) = blob.trim().split_at(2);
+    fs::remove_file(made.repo.common_dir().join("objects").join(dir).join(name)).unwrap();
+    let lane = made.lane("g/second");
+    assert!(made.is_shared("g/second"));
+    assert_eq!(sh(&lane.path, "git status --porcelain && cat next w/d1/e/f1"), "next\n1 1\n");
+}
+
+#[test]
 fn p16_a_base_that_cannot_be_finished_leaves_nothing() {
     let Some(mut made) = Made::wide() else { return };
     made.lane("g/first");
@@ -301,90 +313,6 @@ fn p16_a_base_that_cannot_be_finished_leaves_nothing() {
     assert!(matches!(error, NotShared::Io { .. }), "{error}");
     assert_eq!(made.repo.bases().unwrap(), before);
     assert!(near.is_as_made().unwrap() && !near.files.join("half").exists());
-}
-
-/// Numbers that are the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % sides as u64).unwrap()
-    }
-}
-
-/// What a tree holds: mode and content by path.
-type Model = BTreeMap<Vec<u8>, (u32, Vec<u8>)>;
-
-/// Names that stand before and after a slash in the order of an index.
-const NAMES: [&[u8]; 7] = [b"a", b"a-", b"a.b", b"a0", b"b", "\u{e4}".as_bytes(), b"\xff"];
-
-fn change(model: &mut Model, dice: &mut Dice) {
-    let depth = 1 + dice.roll(4);
-    let names: Vec<&[u8]> = (0..depth).map(|_| NAMES[dice.roll(NAMES.len())]).collect();
-    let path = names.join(&b'/');
-    let below = [&path[..], b"/"].concat();
-    let is_in_the_way = |other: &Vec<u8>| {
-        *other == path || other.starts_with(&below) || path.starts_with(&[&other[..], b"/"].concat())
-    };
-    let had = model.keys().any(is_in_the_way);
-    model.retain(|other, _| !is_in_the_way(other));
-    if had && dice.roll(2) == 0 {
-        return;
-    }
-    let mode = [0o100_644, 0o100_755, 0o120_000][dice.roll(3)];
-    model.insert(path, (mode, format!("{}", dice.roll(3)).into_bytes()));
-}
-
-fn commit_of(repo: &Repo, model: &Model) -> Sha {
-    let library = git2::Repository::open(repo.root()).unwrap();
-    let mut index = git2::Index::new().unwrap();
-    for (path, (mode, content)) in model {
-        let never = git2::IndexTime::new(0, 0);
-        let id = library.blob(content).unwrap();
-        let entry = git2::IndexEntry {
-            ctime: never,
-            mtime: never,
-            dev: 0,
-            ino: 0,
-            mode: *mode,
-            uid: 0,
-            gid: 0,
-            file_size: 0,
-            id,
-            flags: 0,
-            flags_extended: 0,
-            path: path.clone(),
-        };
-        index.add(&entry).unwrap();
-    }
-    let tree = library.find_tree(index.write_tree_to(&library).unwrap()).unwrap();
-    let who = git2::Signature::now("T", "t@example.org").unwrap();
-    Sha::new(&library.commit(None, &who, &who, "random", &tree, &[]).unwrap().to_string()).unwrap()
-}
-
-/// What a lane holds; a directory that holds nothing is there too.
-fn model_of(root: &Path) -> Model {
-    let found = walkdir::WalkDir::new(root).min_depth(1).into_iter().map(Result::unwrap);
-    let mut model = Model::new();
-    for entry in found.filter(|entry| entry.path() != root.join(".git")) {
-        let path = entry.path().strip_prefix(root).unwrap().as_os_str().as_bytes().to_vec();
-        let meta = entry.path().symlink_metadata().unwrap();
-        if meta.is_dir() {
-            if fs::read_dir(entry.path()).unwrap().next().is_none() {
-                model.insert(path, (0o040_000, Vec::new()));
-            }
-        } else if meta.is_symlink() {
-            let to = fs::read_link(entry.path()).unwrap().into_os_string().into_encoded_bytes();
-            model.insert(path, (0o120_000, to));
-        } else {
-            let mode = if meta.permissions().mode() & 0o111 == 0 { 0o100_644 } else { 0o100_755 };
-            model.insert(path, (mode, fs::read(entry.path()).unwrap()));
-        }
-    }
-    model
 }
 
 #[test]
