@@ -259,6 +259,18 @@ fn names_that_git_refuses_are_never_written_by_us() {
 }
 
 #[test]
+fn p10_trees_that_hold_nothing_get_no_directory() {
+    let mut made = made("mkdir dir && echo 1 > dir/file");
+    let commit =
+        "empty=$(git mktree < /dev/null) && odd=$(printf '040000 tree %s\tnothing\n' $empty | git mktree)
+        tree=$( (git ls-tree HEAD && printf '040000 tree %s\todd\n' $odd) | git mktree)
+        git update-ref refs/heads/main $(git commit-tree -m odd $tree)";
+    sh(made.repo.root(), commit);
+    made.tip = made.repo.branch_tip("main").unwrap().unwrap();
+    made.expect_as_git_makes_it(Filled::Whole);
+}
+
+#[test]
 fn p07_directories_deeper_than_the_stack_are_left_to_git() {
     let mut made = made(":");
     let library = git2::Repository::open(made.repo.root()).unwrap();

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::super::bases::seconds_now;
 use super::*;
+use crate::git::fill::Filled;
 use crate::git::fill::tests::random::{Dice, Model, change, commit_of, model_of};
 
 impl Made {
@@ -289,6 +290,16 @@ fn p10_what_is_taken_over_is_not_read_from_the_repository() {
     let blob = sh(made.repo.root(), "git rev-parse HEAD:w/d1/e/f1");
     let (dir, name) = blob.trim().split_at(2);
     fs::remove_file(made.repo.common_dir().join("objects").join(dir).join(name)).unwrap();
+    let path = made.path("g/second");
+    let lane = {
+        let _administration = made.repo.administer().unwrap();
+        made.repo.register(&path, &made.tip, &Shape::default()).unwrap()
+    };
+    {
+        let private = crate::git::private::Private::open(&made.repo, &lane).unwrap();
+        let filled = made.repo.fill(&private, &lane, &made.tip, Share::Auto).unwrap();
+        assert_ne!(filled, Filled::Rest);
+    }
     let lane = made.lane("g/second");
     assert!(made.is_shared("g/second"));
     assert_eq!(sh(&lane.path, "git status --porcelain && cat next w/d1/e/f1"), "next\n1 1\n");
