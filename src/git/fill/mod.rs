@@ -42,6 +42,7 @@ use crate::id::Sha;
 use crate::plan::Share;
 use conversion::Conversion;
 use listing::{Entry, Listing};
+use write::Written;
 
 /// How far mtimes are set back. More than the coarsest time stamp of a file system (2 s).
 const SET_BACK: Duration = Duration::from_secs(5);
@@ -167,14 +168,30 @@ impl Repo {
             return Ok(filled);
         }
         let roots: Vec<_> = rest.iter().map(|&job| jobs[job].root.as_path()).collect();
-        for (job, stats) in rest.into_iter().zip(write::files(self, &listing, &ours, &roots)?) {
-            match stats.and_then(|stats| stat_index::write(&jobs[job].index, &listing, &stats)) {
+        let written = write::files(self, &listing, &ours, &roots)?;
+        let indexed = write_indexes(rest.iter().map(|&job| jobs[job]).zip(written), &listing);
+        for (job, done) in rest.into_iter().zip(indexed) {
+            match done {
                 Ok(()) => filled[job] = whole,
                 Err(error) => tracing::debug!(%error, lane = %jobs[job].root.display(), "left to git"),
             }
         }
         Ok(filled)
     }
+}
+
+/// Side by side, as an index of a large tree is megabytes to put together and to digest.
+fn write_indexes<'a>(
+    lanes: impl Iterator<Item = (&'a Job, Written)>,
+    listing: &Listing,
+) -> Vec<std::io::Result<()>> {
+    std::thread::scope(|scope| {
+        let one = |(job, stats): (&'a Job, Written)| {
+            scope.spawn(move || stat_index::write(&job.index, listing, &stats?))
+        };
+        let all: Vec<_> = lanes.map(one).collect();
+        all.into_iter().map(|one| one.join().expect("threads do not panic")).collect()
+    })
 }
 
 #[cfg(test)]
