@@ -33,7 +33,7 @@ impl Repo {
         &self,
         bases: &Bases<'_>,
         commit: &Sha,
-        jobs: &[&Job],
+        jobs: &[Job],
         filled: &mut [Filled],
     ) -> Result<bool, GitError> {
         match bases.find(&self.tree_of(commit)?) {
@@ -48,13 +48,7 @@ impl Repo {
     }
 
     /// The same with a new base. All of `listing` is written as it is.
-    pub(super) fn take_new(
-        &self,
-        bases: &Bases<'_>,
-        listing: &Listing,
-        jobs: &[&Job],
-        filled: &mut [Filled],
-    ) {
+    pub(super) fn take_new(&self, bases: &Bases<'_>, listing: &Listing, jobs: &[Job], filled: &mut [Filled]) {
         if !jobs.iter().any(|job| bases.ensure_suits(job.empty()).is_ok()) {
             return;
         }
@@ -104,7 +98,7 @@ fn finish(files: &Path, index: &Path, listing: &Listing, stats: write::Written) 
     written.map_err(NotShared::io("written", files))
 }
 
-fn take(bases: &Bases<'_>, base: &Base, jobs: &[&Job], filled: &mut [Filled]) {
+fn take(bases: &Bases<'_>, base: &Base, jobs: &[Job], filled: &mut [Filled]) {
     for (job, filled) in jobs.iter().zip(filled) {
         match bases.take(base, job.empty()) {
             Ok(Age::Grown) => *filled = Filled::Grown,
