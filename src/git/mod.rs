@@ -35,6 +35,7 @@ mod objects;
 mod pipe;
 mod private;
 mod probe;
+mod program;
 mod provenance;
 mod provision;
 mod refs;
