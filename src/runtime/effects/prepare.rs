@@ -77,14 +77,14 @@ async fn ready_lane(
     let lane = job.task.lane.clone();
     let goes_on_from = known.goes_on_from;
     let (worktree, kept) = blocking(move || {
-        let repo = &shared.project.repo;
         let doing = |e| git_failure("making the lane ready", &e);
         let worktree = super::provision::worktree(&shared, &lane, &path, &start).map_err(doing)?;
         let reason = format!("what stood in the lane before attempt {number} of {task}");
         let what = format!("before/{name}-{iteration}");
-        let kept = keep::worktree(&shared, &worktree, &what, &reason, std::slice::from_ref(&start))
-            .map_err(doing)?;
-        repo.set_to(&worktree, &start).map_err(doing)?;
+        let known = std::slice::from_ref(&start);
+        let (kept, set) =
+            keep::worktree_then_set(&shared, &worktree, (&what, &reason), known, &start).map_err(doing)?;
+        set.map_err(doing)?;
         Ok::<_, Failure>((worktree, kept))
     })
     .await?;
@@ -193,7 +193,7 @@ const CONFIG_BEFORE: &str = "config-before";
 fn note_shared(context: &Context, worktree: &Worktree, task: &TaskId, number: u32) -> Result<(), GitError> {
     note_stash(context, task, number)?;
     let repo = &context.project.repo;
-    let branches = repo.branches()?.into_iter().filter(|(name, _)| !name.starts_with("laneway/"));
+    let branches = repo.branches_of_others()?.into_iter();
     let branches: Vec<String> = branches.map(|(name, at)| format!("{at} {name}")).collect();
     let keys = repo.config_keys(worktree, &context.plan.places.worktrees)?;
     let others = context.live().keys().any(|other| *other != (task.clone(), number));
