@@ -22,6 +22,10 @@ use super::{GitError, RepoLock, Unsupported};
 use crate::failpoint::{self, Point};
 use crate::id::Sha;
 
+/// How many handles of libgit2 are kept for later. Each has its own memory of objects, and as many are open at once as lanes are
+/// being made.
+const IDLE: usize = 8;
+
 /// Who a commit is made as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -336,7 +340,10 @@ fn pooled<T>(
         None => open()?,
     };
     let outcome = act(&repo);
-    pool.lock().unwrap_or_else(PoisonError::into_inner).push(repo);
+    let mut idle = pool.lock().unwrap_or_else(PoisonError::into_inner);
+    if idle.len() < IDLE {
+        idle.push(repo);
+    }
     outcome
 }
 
