@@ -18,10 +18,25 @@ const CHANGED: usize = 12;
 /// Every branch of so many changes one file that the others of them change too.
 const SHARING: usize = 8;
 
-/// All pairs of 32 branches on 20,000 files: ours, a `git merge-tree` for each pair, and one for all of them.
+/// What a branch does beside changing files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    /// It adds files, removes one, and moves one.
+    Moves,
+}
+
+/// With files that are changed, and with such that come, go and move too.
 pub(crate) fn rows(setting: &Setting<'_>) -> Vec<Row> {
+    let mut rows = compare(setting, Beside::Nothing, "");
+    rows.extend(compare(setting, Beside::Moves, ", with new, removed and moved files"));
+    rows
+}
+
+/// All pairs of 32 branches on 20,000 files: ours, a `git merge-tree` for each pair, and one for all of them.
+fn compare(setting: &Setting<'_>, beside: Beside, name: &str) -> Vec<Row> {
     let scratch = Scratch::new(setting.dir, "");
-    fill(&scratch);
+    fill(&scratch, beside);
     let names: Vec<String> = (0..BRANCHES).map(|n| format!("b{n}")).collect();
     let pairs: Vec<(&str, &str)> = (0..BRANCHES)
         .flat_map(|a| (a + 1..BRANCHES).map(move |b| (a, b)))
@@ -59,7 +74,7 @@ pub(crate) fn rows(setting: &Setting<'_>) -> Vec<Row> {
         beside: Some((beside.to_owned(), Amount::Millis(than.median() * 1e3))),
         ratio: Some(than.median() / ours.median()),
         ..Row::new(
-            format!("{} pairs of {BRANCHES} branches, {FILES} files", pairs.len()),
+            format!("{} pairs of {BRANCHES} branches, {FILES} files{name}", pairs.len()),
             Amount::Millis(ours.median() * 1e3),
             Goal::AtLeast(Amount::Times(goal)),
         )
@@ -68,7 +83,7 @@ pub(crate) fn rows(setting: &Setting<'_>) -> Vec<Row> {
 }
 
 /// The files, and branches that change some each: most in a folder of their own, one in common with some others.
-fn fill(scratch: &Scratch) {
+fn fill(scratch: &Scratch, beside: Beside) {
     let mut stream = String::new();
     let commit = |stream: &mut String, branch: &str, from: &str| {
         _ = write!(
@@ -76,11 +91,14 @@ fn fill(scratch: &Scratch) {
             "commit refs/heads/{branch}\ncommitter A <a@example.org> 1000000000 +0000\ndata 2\nc\n{from}"
         );
     };
-    let file = |stream: &mut String, n: usize, text: &str| {
+    let path = |n: usize| {
         let (folder, name) = (n / FOLDER, n % FOLDER);
-        let (top, size) = (folder % 20, text.len());
-        _ = write!(stream, "M 644 inline top{top}/dir{folder}/file{name}.txt\ndata {size}\n{text}\n");
+        format!("top{}/dir{folder}/file{name}.txt", folder % 20)
     };
+    let put = |stream: &mut String, path: &str, text: &str| {
+        _ = write!(stream, "M 644 inline {path}\ndata {}\n{text}\n", text.len());
+    };
+    let file = |stream: &mut String, n: usize, text: &str| put(stream, &path(n), text);
     commit(&mut stream, "base", "");
     for n in 0..FILES {
         file(&mut stream, n, &format!("file {n}\nline two\nline three\n"));
@@ -91,6 +109,14 @@ fn fill(scratch: &Scratch) {
             file(&mut stream, branch * FOLDER * 6 + n * 17, &format!("branch {branch} changed {n}\n"));
         }
         file(&mut stream, FILES - 1 - branch % SHARING, &format!("branch {branch}\n"));
+        if beside == Beside::Moves {
+            let first = branch * FOLDER * 6 + 1;
+            for n in 0..4 {
+                put(&mut stream, &format!("{}.new{n}", path(first)), &format!("new in {branch}: {n}\n"));
+            }
+            let (removed, moved) = (path(first), path(first + 1));
+            _ = write!(stream, "D {removed}\nR {moved} {moved}.moved\n");
+        }
     }
     feed(scratch, &["fast-import", "--quiet"], stream.as_bytes());
 }

@@ -248,16 +248,16 @@ impl Big {
             for part in 0..THREADS {
                 scope.spawn(move || {
                     for place in places {
-                        let mut last = String::new();
+                        let mut last = None;
                         for (path, bytes) in &self.contents {
                             let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
                             // A directory belongs to one thread.
                             if dir.bytes().map(usize::from).sum::<usize>() % THREADS != part {
                                 continue;
                             }
-                            if dir != last {
+                            if last != Some(dir) {
                                 fs::create_dir_all(place.join(dir)).expect("a new directory");
-                                dir.clone_into(&mut last);
+                                last = Some(dir);
                             }
                             fs::write(place.join(path), bytes).expect("a writable directory");
                         }
@@ -281,7 +281,8 @@ impl Big {
                 .status();
             assert!(status.expect("the tracer was there").success());
             let text = fs::read_to_string(&trace).expect("a trace");
-            let regular = |line: &&str| line.contains("open") && !line.contains("O_DIRECTORY");
+            let opened = |line: &&str| line.contains("open") && !line.contains(" = -1 ");
+            let regular = |line: &&str| opened(line) && !line.contains("O_DIRECTORY");
             #[expect(clippy::cast_precision_loss, reason = "a count of files")]
             let count = text.lines().filter(regular).count() as f64;
             count

@@ -22,10 +22,11 @@ use tempfile::TempDir;
 
 use super::command::{Git, Scope};
 use super::private::Private;
-use super::repo::{oid, sha};
+use super::repo::oid;
 use super::{GitError, Identity, Repo, Worktree};
 use crate::id::Sha;
-use changes::Changes;
+use changes::{Changes, Given};
+use merges::{Attributes, ToMerge};
 
 /// What merging two commits would come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl std::fmt::Debug for Probe {
 /// What a look at a pair without merging says.
 enum Look {
     Known(Verdict),
-    NeedsMerge,
+    NeedsMerge(Attributes),
 }
 
 /// Where two histories part.
@@ -126,21 +127,21 @@ impl Probe {
 
     /// What merging each pair would come to, in the order of `pairs`. The first of a pair is ours, the second theirs.
     pub fn pairs(&mut self, pairs: &[(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
-        let mut merge: Vec<(Sha, Sha)> = Vec::new();
+        let mut merge: Vec<ToMerge> = Vec::new();
         for pair in pairs {
-            if self.known.contains_key(pair) || merge.contains(pair) {
+            if self.known.contains_key(pair) || merge.iter().any(|other| other.pair == *pair) {
                 continue;
             }
             match self.look(oid(&pair.0)?, oid(&pair.1)?)? {
                 Look::Known(verdict) => {
                     self.known.insert(pair.clone(), verdict);
                 }
-                Look::NeedsMerge => merge.push(pair.clone()),
+                Look::NeedsMerge(attributes) => merge.push(ToMerge { pair: pair.clone(), attributes }),
             }
         }
         let merged = self.merges(&merge)?;
         self.merged += merge.len();
-        self.known.extend(merge.into_iter().zip(merged));
+        self.known.extend(merge.into_iter().map(|to_merge| to_merge.pair).zip(merged));
         Ok(pairs.iter().map(|pair| self.known[pair].clone()).collect())
     }
 
@@ -172,15 +173,24 @@ impl Probe {
         let base = match self.parting(ours, theirs)? {
             Parting::At(base) if base == ours || base == theirs => return clean,
             Parting::At(base) => base,
-            Parting::Several => return Ok(Look::NeedsMerge),
+            Parting::Several => return Ok(Look::NeedsMerge(Attributes::Of(ours))),
             Parting::Never => return Ok(Look::Known(Verdict::Unrelated)),
         };
-        let (base, our_tree, their_tree) = (self.tree(base)?, self.tree(ours)?, self.tree(theirs)?);
-        if our_tree == their_tree || our_tree == base || their_tree == base {
+        let [base_tree, our_tree, their_tree] = [self.tree(base)?, self.tree(ours)?, self.tree(theirs)?];
+        if our_tree == their_tree || our_tree == base_tree || their_tree == base_tree {
             return clean;
         }
-        let (ours, theirs) = (self.changes(base, our_tree)?, self.changes(base, their_tree)?);
-        if ours.may_touch(&theirs) { Ok(Look::NeedsMerge) } else { clean }
+        let [our, their] = [self.changes(base_tree, our_tree)?, self.changes(base_tree, their_tree)?];
+        if !our.may_touch(&their) {
+            return clean;
+        }
+        // They are those of our side, as where it is merged for real. What lies in directories that neither side changed is
+        // taken as it is, whatever attributes it has.
+        Ok(Look::NeedsMerge(match (our.attributes, their.attributes) {
+            (Given::None, Given::None) => Attributes::Nobodys,
+            (Given::None | Given::Same, _) => Attributes::Of(base),
+            (Given::Others, _) => Attributes::Of(ours),
+        }))
     }
 
     fn tree(&self, commit: Oid) -> Result<Oid, GitError> {
@@ -238,28 +248,12 @@ impl Probe {
         Ok(found)
     }
 
-    /// An object directory of our own in `dir`, with the repository's behind it, and the snapshots.
-    fn objects(&self, dir: &Path) -> Result<TempDir, GitError> {
-        let made = tempfile::Builder::new().prefix("laneway-probe-").tempdir_in(dir);
-        let made = made.map_err(GitError::io("written to", dir))?;
-        let info = made.path().join("info");
-        let snapshots = self.snapshots.as_ref().map(|dir| dir.path().to_owned());
-        let behind: Vec<u8> = std::iter::once(self.repo.common_dir().join("objects"))
-            .chain(snapshots)
-            .flat_map(|dir| [dir.into_os_string().into_encoded_bytes(), b"\n".to_vec()].concat())
-            .collect();
-        std::fs::create_dir(&info)
-            .and_then(|()| std::fs::write(info.join("alternates"), behind))
-            .map_err(GitError::io("written to", &info))?;
-        Ok(made)
-    }
-
     /// Where snapshots are written, made and known to libgit2 from the first of them on.
     fn snapshots(&mut self) -> Result<std::path::PathBuf, GitError> {
         if let Some(dir) = &self.snapshots {
             return Ok(dir.path().to_owned());
         }
-        let dir = self.objects(&std::env::temp_dir())?;
+        let dir = objects(&self.repo, None, &std::env::temp_dir())?;
         let path = dir.path().to_owned();
         let failed = || GitError::library("opening the object database");
         let odb = self.library.odb().map_err(failed())?;
@@ -269,14 +263,22 @@ impl Probe {
     }
 }
 
+/// An object directory of our own in `dir`, with the repository's behind it, and the snapshots.
+fn objects(repo: &Repo, snapshots: Option<&Path>, dir: &Path) -> Result<TempDir, GitError> {
+    let made = tempfile::Builder::new().prefix("laneway-probe-").tempdir_in(dir);
+    let made = made.map_err(GitError::io("written to", dir))?;
+    let info = made.path().join("info");
+    let behind: Vec<u8> = std::iter::once(repo.common_dir().join("objects"))
+        .chain(snapshots.map(Path::to_owned))
+        .flat_map(|dir| [dir.into_os_string().into_encoded_bytes(), b"\n".to_vec()].concat())
+        .collect();
+    std::fs::create_dir(&info)
+        .and_then(|()| std::fs::write(info.join("alternates"), behind))
+        .map_err(GitError::io("written to", &info))?;
+    Ok(made)
+}
+
 /// A call that writes its objects to `objects`. They are for nobody to keep, so they are not synced.
 fn beside(scope: Scope<'_>, operation: &'static str, objects: &Path) -> Git {
     Git::configured(scope, operation, &["core.fsync=none"]).env("GIT_OBJECT_DIRECTORY", objects)
-}
-
-/// The name of the content of a file in the root of a commit's tree.
-fn blob_in_root(library: &Repository, commit: &Sha, name: &str) -> Result<Option<Sha>, GitError> {
-    let failed = || GitError::library("reading a tree");
-    let tree = library.find_commit(oid(commit)?).and_then(|commit| commit.tree()).map_err(failed())?;
-    Ok(tree.get_name(name).map(|entry| sha(entry.id())))
 }

@@ -73,7 +73,7 @@ impl Repo {
 
     /// Makes the lane known to git, its directory holding nothing but `.git`.
     pub(super) fn register(&self, path: &Path, at: &Sha, shape: &Shape) -> Result<Worktree, GitError> {
-        self.ensure_fits(shape, at)?;
+        self.ensure_folders(&shape.sparse, at)?;
         let path = resolved(path);
         self.ensure_not_of_another(&path)?;
         self.ensure_free(&path)?;

@@ -116,9 +116,9 @@ impl Repo {
         Ok(given)
     }
 
-    /// Checks that the commit has what `shape` asks for.
-    pub(super) fn ensure_fits(&self, shape: &Shape, at: &Sha) -> Result<(), GitError> {
-        match self.missing_folders(at, &shape.sparse)?.into_iter().next() {
+    /// Checks that the commit has the folders that a sparse lane is to hold; else [`GitError::NoSuchFolder`].
+    pub fn ensure_folders(&self, sparse: &[String], at: &Sha) -> Result<(), GitError> {
+        match self.missing_folders(at, sparse)?.into_iter().next() {
             None => Ok(()),
             Some((folder, nearest)) => Err(GitError::NoSuchFolder { folder, nearest, commit: at.clone() }),
         }

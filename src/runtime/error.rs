@@ -103,6 +103,14 @@ pub enum RuntimeError {
         /// Whether origin was asked too.
         remote: bool,
     },
+    /// A folder that a sparse lane is to hold is not there.
+    #[error("workstream `{lane}`: {source}")]
+    NoSuchFolder {
+        /// The lane.
+        lane: LaneId,
+        /// Which folder.
+        source: Box<GitError>,
+    },
     /// Neither the graph nor the repository says what to start from.
     #[error("the graph names no `base`, and the repository has no default or current branch")]
     NoBase,
@@ -162,6 +170,10 @@ impl RuntimeError {
             Self::NoBranch { branch, .. } => {
                 format!("create `{branch}`, or set `base` and `target` in the graph")
             }
+            Self::NoSuchFolder { source, .. } => match &**source {
+                GitError::NoSuchFolder { nearest, .. } => look_below(nearest),
+                _ => return None,
+            },
             Self::NoBase => "set `base` in the graph".to_owned(),
             Self::BranchInTheWay { branch } => format!("git branch -m {branch} {branch}-old"),
             Self::Forge(error) => return error.hint(),
@@ -178,6 +190,7 @@ impl RuntimeError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::NoBranch { .. }
+            | Self::NoSuchFolder { .. }
             | Self::NoBase
             | Self::Plan(_)
             | Self::NoRun { .. }
@@ -186,4 +199,10 @@ impl RuntimeError {
             _ => ErrorClass::Environment,
         }
     }
+}
+
+/// What helps where a folder of `sparse` is not there.
+pub(super) fn look_below(nearest: &str) -> String {
+    let near = if nearest.is_empty() { "the root".to_owned() } else { format!("`{nearest}`") };
+    format!("look below {near}, which is there, and mend `sparse` in the graph")
 }

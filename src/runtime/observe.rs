@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use super::{Project, RuntimeError};
-use crate::git::Remote;
+use crate::git::{GitError, Remote};
 use crate::graph::{AgentDef, Furnishing, Gate, Graph, Handoff, Millis, Workstream};
 use crate::id::{AgentName, LaneId, RunNo, Sha};
 use crate::plan::{
@@ -75,7 +75,7 @@ pub fn prepare(
     }
     let root = config.worktrees.clone().unwrap_or_else(|| project.worktrees());
     let folder = if run.0 == 1 { graph.name.to_string() } else { format!("{}.r{run}", graph.name) };
-    Ok(plan::build(
+    let plan = plan::build(
         graph,
         &Inputs {
             run,
@@ -106,7 +106,24 @@ pub fn prepare(
             warm: config.warm,
             share: config.share,
         },
-    )?)
+    )?;
+    ensure_folders(project, &plan)?;
+    Ok(plan)
+}
+
+/// Checks that lanes that begin with what is there now find the folders in it that they are to hold. What others begin with may yet
+/// come to have them.
+fn ensure_folders(project: &Project, plan: &Plan) -> Result<(), RuntimeError> {
+    for lane in plan.lanes.iter().filter(|lane| lane.needs.is_empty() && lane.parent.is_none()) {
+        let fits = project.repo.ensure_folders(&lane.furnish.sparse, &lane.base_sha);
+        fits.map_err(|source| match source {
+            GitError::NoSuchFolder { .. } => {
+                RuntimeError::NoSuchFolder { lane: lane.id.clone(), source: Box::new(source) }
+            }
+            source => source.into(),
+        })?;
+    }
+    Ok(())
 }
 
 fn outermost<'a>(graph: &'a Graph, workstream: &'a Workstream) -> &'a Workstream {

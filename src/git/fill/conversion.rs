@@ -68,12 +68,40 @@ impl Sources {
         Some(digest.finalize().into())
     }
 
-    /// Whether anything may give attributes to these files.
-    fn give_attributes(&self, listing: &Listing) -> bool {
+    /// Whether anything may have git convert one of these files. Where it may, `git check-attr` says which; asking it of every
+    /// path takes as long as writing a quarter of the files, and most repositories say nothing of the kind.
+    fn may_convert(&self, repo: &Repo, listing: &Listing, crlf: bool) -> Result<bool, GitError> {
+        let Some(files) = &self.attributes else { return Ok(true) };
+        for path in files {
+            // What cannot be read here is git's to judge.
+            if !plain_file::read(path, plain_file::MOST_BYTES).is_ok_and(|text| !speaks_of_it(&text, crlf)) {
+                return Ok(true);
+            }
+        }
         let is_attributes = |path: &[u8]| path.rsplit(|byte| *byte == b'/').next() == Some(b".gitattributes");
-        self.attributes.as_ref().is_none_or(|files| !files.is_empty())
-            || listing.entries.iter().any(|entry| is_attributes(&entry.path))
+        repo.with(|repo| {
+            let odb = repo.odb().map_err(reading())?;
+            for entry in listing.entries.iter().filter(|entry| is_attributes(&entry.path)) {
+                if entry.kind == Kind::Submodule
+                    || speaks_of_it(odb.read(entry.id).map_err(reading())?.data(), crlf)
+                {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
     }
+}
+
+fn reading() -> impl FnOnce(git2::Error) -> GitError {
+    GitError::library("reading a blob")
+}
+
+/// Whether a file of attributes holds the name of one that converts, be it in a macro, a pattern or a comment.
+fn speaks_of_it(text: &[u8], crlf: bool) -> bool {
+    let text = text.to_ascii_lowercase();
+    let holds = |word: &str| text.windows(word.len()).any(|part| part == word.as_bytes());
+    ["filter", "ident", "working-tree-encoding", "crlf"].into_iter().any(holds) || (crlf && holds("text"))
 }
 
 /// Says of each entry whether it is written as it is.
@@ -87,8 +115,8 @@ pub(super) fn plain(
         return Ok(Conversion::Everything { key });
     }
     let mut plain: Vec<bool> = listing.entries.iter().map(|entry| entry.kind != Kind::Submodule).collect();
-    if sources.give_attributes(listing) {
-        let crlf = sources.config.get("core.eol").is_some_and(|eol| eol.eq_ignore_ascii_case("crlf"));
+    let crlf = sources.config.get("core.eol").is_some_and(|eol| eol.eq_ignore_ascii_case("crlf"));
+    if sources.may_convert(repo, listing, crlf)? {
         for entry in converted(repo, commit, listing, crlf)? {
             plain[entry] = false;
         }

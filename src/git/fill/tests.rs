@@ -116,6 +116,25 @@ fn p10_what_attributes_and_config_convert_is_left_to_git() {
         .expect_as_git_makes_it(Filled::Rest);
 }
 
+#[test]
+fn p10_every_attribute_that_converts_is_asked_about() {
+    for (attributes, files) in [
+        (
+            "*.up filter=up",
+            "git config filter.up.smudge 'tr a-z A-Z' && git config filter.up.clean 'tr A-Z a-z' && echo loud > a.up",
+        ),
+        ("*.id ident", "echo '$Id$' > a.id"),
+        ("*.u16 text working-tree-encoding=UTF-16", "echo wide | iconv -t UTF-16 > a.u16"),
+        ("*.bat text eol=crlf", "printf 'one\\ntwo\\n' > a.bat"),
+        ("[attr]dos text eol=crlf\\n*.bat dos", "printf 'one\\ntwo\\n' > a.bat"),
+        ("*.bat crlf", "git config core.eol crlf && printf 'one\\ntwo\\n' > a.bat"),
+        ("*.t text", "git config core.eol crlf && printf 'one\\ntwo\\n' > a.t"),
+    ] {
+        let made = made(&format!("printf '{attributes}\\n' > .gitattributes && {files}"));
+        made.expect_as_git_makes_it(Filled::Rest);
+    }
+}
+
 /// A sparse lane is what `git worktree add --no-checkout` and `git sparse-checkout set` make in a clone, where they may write
 /// to the config, and it has left the user's config alone.
 fn expect_sparse_as_git_makes_it(made: &Made, folders: &[&str], filled: Filled) {

@@ -25,7 +25,7 @@ const THREADS: usize = 8;
 const PIECE: usize = 256;
 
 /// The stat data of a lane's files by entry, or what went wrong in that lane.
-type Written = std::io::Result<Vec<Stat>>;
+pub(super) type Written = std::io::Result<Vec<Stat>>;
 
 /// Writes those entries that are `ours` into each of `roots`, which are empty but for `.git`.
 pub(super) fn files(

@@ -1,6 +1,8 @@
 //! What a side changed, and whether two sides' changes can touch each other.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::iter::Peekable;
 
 use git2::{ObjectType, Oid, Repository, Tree, TreeEntry};
 
@@ -18,13 +20,24 @@ pub(super) struct Changes {
     paths: HashSet<Vec<u8>>,
     /// Every directory above one of them.
     above: HashSet<Vec<u8>>,
-    /// Every directory above a path that is gone.
-    above_gone: HashSet<Vec<u8>>,
+    /// Every directory that is gone.
+    gone: HashSet<Vec<u8>>,
     /// Every directory above a path that is new.
     above_new: HashSet<Vec<u8>>,
     /// Whether any path is new, also one in the root, which no directory is above.
     has_new: bool,
     is_odd: bool,
+    /// What is said in the directories in which something differs.
+    pub(super) attributes: Given,
+}
+
+/// Which attributes `.gitattributes` give to files, on either side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) enum Given {
+    #[default]
+    None,
+    Same,
+    Others,
 }
 
 impl Changes {
@@ -40,8 +53,8 @@ impl Changes {
     ///
     /// - they share no path, and no path of one lies below a path of the other; so no file has two sides, also not one
     ///   that a side moved, whose old name it changed too;
-    /// - no side can have moved a directory (it has lost files there and has new ones elsewhere) in which the other has
-    ///   new files, which git would move after it;
+    /// - no side can have moved a directory (it is gone there, and there are new files elsewhere) in which the other has
+    ///   new files, which git would move after it; of one that still stands git moves nothing;
     /// - and neither changed what is no file to another kind, or a submodule.
     pub(super) fn may_touch(&self, other: &Self) -> bool {
         meet(&self.paths, &other.paths)
@@ -54,7 +67,7 @@ impl Changes {
     }
 
     fn may_move_what_is_new_in(&self, other: &Self) -> bool {
-        self.has_new && meet(&self.above_gone, &other.above_new)
+        self.has_new && meet(&self.gone, &other.above_new)
     }
 
     fn compare(
@@ -64,22 +77,27 @@ impl Changes {
         base: Option<&Tree<'_>>,
         tree: Option<&Tree<'_>>,
     ) -> Result<(), GitError> {
-        for entry in tree.into_iter().flatten() {
-            let before = base.and_then(|base| base.get_name_bytes(entry.name_bytes()));
-            if before
-                .as_ref()
-                .is_some_and(|b| b.id() == entry.id() && b.filemode_raw() == entry.filemode_raw())
-            {
-                continue;
+        let [before, now] =
+            [base, tree].map(|tree| tree.and_then(|tree| tree.get_name(".gitattributes")).map(|e| e.id()));
+        self.attributes = self.attributes.max(match before.or(now) {
+            None => Given::None,
+            Some(_) if before == now => Given::Same,
+            Some(_) => Given::Others,
+        });
+        let (mut old, mut new) = (entries(base), entries(tree));
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (Some(old), Some(new)) => in_order(old, new),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => return Ok(()),
+            };
+            let before = old.next_if(|_| order.is_le());
+            let after = new.next_if(|_| order.is_ge());
+            if before.as_ref().map(standing) != after.as_ref().map(standing) {
+                self.differs(repo, at, before.as_ref(), after.as_ref())?;
             }
-            self.differs(repo, at, before.as_ref(), Some(&entry))?;
         }
-        for entry in base.into_iter().flatten() {
-            if tree.is_none_or(|tree| tree.get_name_bytes(entry.name_bytes()).is_none()) {
-                self.differs(repo, at, Some(&entry), None)?;
-            }
-        }
-        Ok(())
     }
 
     /// An entry that is not the same on both sides. One of them is there.
@@ -106,6 +124,9 @@ impl Changes {
             None => Ok(None),
         };
         let (base, tree) = (inner(before)?, inner(after)?);
+        if base.is_some() && tree.is_none() {
+            self.gone.insert(at.clone());
+        }
         if base.is_some() || tree.is_some() {
             self.compare(repo, at, base.as_ref(), tree.as_ref())?;
         }
@@ -121,9 +142,8 @@ impl Changes {
                 self.has_new = true;
                 put_above(&mut self.above_new, path);
             }
-            (Some(_), None) => put_above(&mut self.above_gone, path),
             (Some(old), Some(new)) => self.is_odd |= old & KIND != new & KIND,
-            (None, None) => {}
+            (_, None) => {}
         }
         let submodule = |mode: i32| !matches!(mode & KIND, FILE | 0o120_000);
         self.is_odd |= old.is_some_and(submodule) || new.is_some_and(submodule);
@@ -144,6 +164,23 @@ fn put_above(dirs: &mut HashSet<Vec<u8>>, path: &[u8]) {
 
 fn meet(one: &HashSet<Vec<u8>>, two: &HashSet<Vec<u8>>) -> bool {
     !one.is_disjoint(two)
+}
+
+fn entries<'a>(tree: Option<&'a Tree<'_>>) -> Peekable<impl Iterator<Item = TreeEntry<'a>>> {
+    tree.into_iter().flatten().peekable()
+}
+
+fn standing(entry: &TreeEntry<'_>) -> (Oid, i32) {
+    (entry.id(), entry.filemode_raw())
+}
+
+/// The order of a tree's entries: by name, that of a directory taken with a slash at its end. So a file and a directory of one name
+/// are two entries, of which one is gone and the other new.
+fn in_order(one: &TreeEntry<'_>, two: &TreeEntry<'_>) -> Ordering {
+    let (a, b) = (one.name_bytes(), two.name_bytes());
+    let common = a.len().min(b.len());
+    let next = |name: &[u8], entry| name.get(common).copied().or_else(|| is_tree(entry).then_some(b'/'));
+    a[..common].cmp(&b[..common]).then_with(|| next(a, one).cmp(&next(b, two)))
 }
 
 fn is_tree(entry: &TreeEntry<'_>) -> bool {

@@ -4,34 +4,91 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{Probe, Verdict, beside, blob_in_root};
-use crate::git::GitError;
+use git2::Oid;
+use tempfile::TempDir;
+
+use super::{Probe, Verdict, beside, objects};
+use crate::git::{GitError, Repo};
 use crate::id::Sha;
 
 /// A directory that is kept in memory, on systems that have one.
 const MEMORY: &str = "/dev/shm";
+/// A process takes as long to begin as some merges take.
+const WORTH_A_PROCESS: usize = 16;
+/// Nobody gains from more: what is left is the beginning of each.
+const MOST_PROCESSES: usize = 8;
+
+/// A tree without files, which every git knows. From there it has no attributes, and looks for none, directory by directory.
+const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
+/// Which attributes that are in commits tell git how to merge two of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Attributes {
+    /// Those of this commit.
+    Of(Oid),
+    /// None concerns what is merged.
+    Nobodys,
+}
+
+/// Two commits that nothing less than a merge can tell of.
+#[derive(Debug)]
+pub(super) struct ToMerge {
+    /// Ours and theirs.
+    pub(super) pair: (Sha, Sha),
+    pub(super) attributes: Attributes,
+}
 
 impl Probe {
     /// Merges every pair, none of which is without common history.
-    pub(super) fn merges(&self, pairs: &[(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
-        let mut verdicts = vec![Verdict::Clean; pairs.len()];
-        // Attributes come from our side, as where it is merged for real; almost always all sides have the same.
-        let mut by_attributes: BTreeMap<Option<Sha>, Vec<usize>> = BTreeMap::new();
-        for (n, (ours, _)) in pairs.iter().enumerate() {
-            let attributes = blob_in_root(&self.library, ours, ".gitattributes")?;
-            by_attributes.entry(attributes).or_default().push(n);
+    pub(super) fn merges(&self, all: &[ToMerge]) -> Result<Vec<Verdict>, GitError> {
+        let mut verdicts = vec![Verdict::Clean; all.len()];
+        let mut by_attributes: BTreeMap<Attributes, Vec<usize>> = BTreeMap::new();
+        for (n, to_merge) in all.iter().enumerate() {
+            by_attributes.entry(to_merge.attributes).or_default().push(n);
         }
-        for chosen in by_attributes.values() {
-            let batch: Vec<&(Sha, Sha)> = chosen.iter().map(|&n| &pairs[n]).collect();
-            for (&n, verdict) in chosen.iter().zip(self.halving(&batch)?) {
+        for (attributes, chosen) in by_attributes {
+            let batch: Vec<&(Sha, Sha)> = chosen.iter().map(|&n| &all[n].pair).collect();
+            let from = match attributes {
+                Attributes::Of(commit) => commit.to_string(),
+                Attributes::Nobodys => EMPTY_TREE.to_owned(),
+            };
+            for (&n, verdict) in chosen.iter().zip(self.spread(&batch, &from)?) {
                 verdicts[n] = verdict;
             }
         }
         Ok(verdicts)
     }
 
+    /// Merges them in as many processes as there are processors, where there is enough for each.
+    fn spread(&self, pairs: &[&(Sha, Sha)], attributes: &str) -> Result<Vec<Verdict>, GitError> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let processes = processors.min(MOST_PROCESSES).min(pairs.len() / WORTH_A_PROCESS).max(1);
+        let snapshots = self.snapshots.as_ref().map(TempDir::path);
+        let merging = Merging { repo: &self.repo, snapshots, attributes };
+        std::thread::scope(|scope| {
+            let shares = pairs.chunks(pairs.len().div_ceil(processes).max(1));
+            let all: Vec<_> = shares.map(|share| scope.spawn(move || merging.halving(share))).collect();
+            let mut verdicts = Vec::with_capacity(pairs.len());
+            for share in all {
+                verdicts.extend(share.join().expect("threads do not panic")?);
+            }
+            Ok(verdicts)
+        })
+    }
+}
+
+/// The processes that merge.
+#[derive(Clone, Copy)]
+struct Merging<'a> {
+    repo: &'a Repo,
+    snapshots: Option<&'a Path>,
+    /// The tree, or a commit of it, whose attributes count.
+    attributes: &'a str,
+}
+
+impl Merging<'_> {
     /// One merge that git cannot do ends the process: what is asked with it is asked again without it.
-    fn halving(&self, pairs: &[&(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
+    fn halving(self, pairs: &[&(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
         match self.batch(pairs) {
             Err(GitError::Failed { .. } | GitError::Output { .. }) if pairs.len() > 1 => {
                 let (one, two) = pairs.split_at(pairs.len() / 2);
@@ -49,7 +106,7 @@ impl Probe {
 
     /// Most of the time goes into small files that are gone a moment later, so they are made in memory where there is
     /// room for them.
-    fn batch(&self, pairs: &[&(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
+    fn batch(self, pairs: &[&(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
         let on_disk = || self.batch_in(&std::env::temp_dir(), pairs);
         if !Path::new(MEMORY).is_dir() {
             return on_disk();
@@ -61,16 +118,15 @@ impl Probe {
         }
     }
 
-    fn batch_in(&self, dir: &Path, pairs: &[&(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
-        let Some((first, _)) = pairs.first() else { return Ok(Vec::new()) };
+    fn batch_in(self, dir: &Path, pairs: &[&(Sha, Sha)]) -> Result<Vec<Verdict>, GitError> {
         let mut input = String::new();
         for (ours, theirs) in pairs {
             _ = writeln!(input, "{ours} {theirs}");
         }
-        let objects = self.objects(dir)?;
+        let objects = objects(self.repo, self.snapshots, dir)?;
         let mut git = beside(self.repo.scope(), "merge-tree", objects.path());
         if self.repo.version() >= (2, 41) {
-            git = git.env("GIT_ATTR_SOURCE", first.as_str());
+            git = git.env("GIT_ATTR_SOURCE", self.attributes);
         }
         let answer = git
             .args(["--write-tree", "--stdin", "-z", "--name-only", "--no-messages"])

@@ -70,7 +70,8 @@ fn move_dir(files: &mut Files, from: &str, to: &str) {
     }
     let moved: Vec<String> = files.keys().filter(|path| path.starts_with(from)).cloned().collect();
     for path in moved {
-        let entry = files.remove(&path).unwrap();
+        // It may have been in the way of one that was moved before it.
+        let Some(entry) = files.remove(&path) else { continue };
         let there = format!("{to}{}", &path[from.len()..]);
         make_way(files, &there);
         files.insert(there, entry);
@@ -280,6 +281,39 @@ fn p17_a_directory_that_moved_into_the_root_is_merged_to_be_sure() {
     let theirs = f.commit(&base, &[("d/e/one", None), ("one", Some("1\n2\n3\n"))]);
     // `src` is in the way of where git would put `d/e/src`, which it names in no list.
     assert_eq!(told(&f, &ours, &theirs), (Verdict::Conflict { paths: Vec::new() }, 1));
+}
+
+#[test]
+fn p17_attributes_in_commits_count_and_are_those_of_our_side() {
+    let f = Fixture::new();
+    let union = Some("*.txt merge=union\n");
+    let text = |word: &str| format!("one\n{word}\nthree\n");
+    let conflict = |path: &str| Verdict::Conflict { paths: vec![path.to_owned()] };
+    let (ours, theirs) = (text("ours"), text("theirs"));
+    for (given, path, verdict) in [
+        (".gitattributes", "deep/er/a.txt", Verdict::Clean),
+        ("deep/.gitattributes", "deep/er/a.txt", Verdict::Clean),
+        ("other/.gitattributes", "deep/er/a.txt", conflict("deep/er/a.txt")),
+    ] {
+        let base = f.commit(&f.start, &[(given, union), (path, Some(text("two").as_str()))]);
+        let one = f.commit(&base, &[(path, Some(ours.as_str()))]);
+        let two = f.commit(&base, &[(path, Some(theirs.as_str()))]);
+        assert_eq!(told(&f, &one, &two), (verdict.clone(), 1), "{given}");
+        let without = f.commit(&one, &[(given, None)]);
+        let mut probe = f.repo.probe().unwrap();
+        let pairs = [(one.clone(), two.clone()), (without.clone(), two.clone()), (two, without)];
+        let told = probe.pairs(&pairs).unwrap();
+        assert_eq!(told, [verdict.clone(), conflict(path), verdict], "{given}");
+    }
+}
+
+#[test]
+fn p17_attributes_that_lie_about_in_the_checkout_count_for_nothing() {
+    let f = Fixture::new();
+    write(&f.root.join(".gitattributes"), "* merge=union\n");
+    let ours = f.commit(&f.start, &[("README", Some("ours\n"))]);
+    let theirs = f.commit(&f.start, &[("README", Some("theirs\n"))]);
+    assert_eq!(told(&f, &ours, &theirs), (Verdict::Conflict { paths: vec!["README".to_owned()] }, 1));
 }
 
 #[test]

@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use super::brief::Brief;
 use super::context::Context;
+use super::error::look_below;
 use super::room;
 use crate::event::{Draft, Effect, Failure, FailureKind};
 use crate::failpoint::{self, Point};
@@ -164,8 +165,7 @@ pub(super) fn git_failure(doing: &str, error: &GitError) -> Failure {
             (FailureKind::Refused, Some(hint))
         }
         GitError::NoSuchFolder { nearest, .. } => {
-            let near = if nearest.is_empty() { "the root".to_owned() } else { format!("`{nearest}`") };
-            let hint = format!("look below {near}, which is there: mend `sparse` and begin anew with {ANEW}");
+            let hint = format!("{}; then begin anew with {ANEW}", look_below(nearest));
             (FailureKind::Refused, Some(hint))
         }
         GitError::Submodule { outermost, .. } => {

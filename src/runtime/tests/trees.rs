@@ -106,13 +106,34 @@ run = "unset GIT_CONFIG_COUNT; rm \"$(git rev-parse --git-dir)/index\"; git rese
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p10_a_folder_that_is_not_there_stops_the_lane_by_name() {
-    let lane = "[[workstreams]]\nid = \"a\"\nsparse = [\"oen\"]\n";
-    let task = "[[tasks]]\nid = \"t\"\nworkstream = \"a\"\nrun = \"true\"\n";
-    let bench = Bench::on(services(), &graph(&format!("{lane}{task}")));
+    let lanes = "[[workstreams]]\nid = \"a\"\n[[workstreams]]\nid = \"b\"\nsparse = [\"oen\"]\n";
+    let task = |id: &str, lane: &str| {
+        format!("[[tasks]]\nid = \"{id}\"\nworkstream = \"{lane}\"\nrun = \"echo {id} > {id}\"\n")
+    };
+    let text = format!("{lanes}{}{}needs = [\"t\"]\n", task("t", "a"), task("u", "b"));
+    let bench = Bench::on(services(), &graph(&text));
     let state = bench.drive().await;
     assert_eq!(state.run.status, Some(RunStatus::Failed), "{}", bench.told());
     assert!(bench.told().contains("`oen` of `sparse` is no folder of"), "{}", bench.told());
-    assert!(!bench.told().contains("process.started"));
+    assert_eq!(bench.told().matches("process.started").count(), 1, "{}", bench.told());
+}
+
+#[test]
+fn p10_a_folder_that_the_base_does_not_have_is_named_before_anything_begins() {
+    let dir = services();
+    let project = Project::open(dir.path()).unwrap();
+    let lane = "[[workstreams]]\nid = \"a\"\nsparse = [\"two/oen\"]\n";
+    let task = "[[tasks]]\nid = \"t\"\nworkstream = \"a\"\nrun = \"true\"\n";
+    let source = Source { path: "g.toml".into(), text: graph(&format!("{lane}{task}")) };
+    let parsed = parse(&source, &ProjectDefaults::default()).unwrap();
+    let error = prepare(&project, &parsed, "g.toml", RunNo(1), &Config::default()).unwrap_err();
+    assert!(
+        error.to_string().starts_with("workstream `a`: `two/oen` of `sparse` is no folder of"),
+        "{error}"
+    );
+    let hint = "look below `two`, which is there, and mend `sparse` in the graph";
+    assert_eq!(error.hint().as_deref(), Some(hint));
+    assert!(!dir.path().join(".git/laneway/graphs/g/runs").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
