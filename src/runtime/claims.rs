@@ -23,8 +23,8 @@ const RESERVE: u64 = 64 << 20;
 const PART: u64 = 16;
 /// What a file takes in an index, in bytes; there are two, the agent's and ours.
 const INDEXED: u64 = 256;
-/// What a lane takes that shares its files with others, in bytes.
-const SNAPSHOT: u64 = 1 << 20;
+/// What a lane takes that shares its files with others.
+const SNAPSHOT: Need = Need { bytes: 1 << 20, files: 0 };
 /// How many times a lane has to fit that is made ahead of its time, for what is built in it and beside it.
 const TIMES: u64 = 4;
 
@@ -180,12 +180,13 @@ pub(super) fn take<'a>(context: &'a Context, lane: &LaneId, at: &Sha) -> Result<
         if let Some(what) = context.full.borrow().clone() {
             return Err(NoRoom { what });
         }
-        let whole = need_of(context, lane, at).unwrap_or_default();
-        let left = match context.claims.try_take(whole, root) {
+        let known = need_of(context, lane, at).unwrap_or_default();
+        let left = match context.claims.try_take(known, root) {
             Ok(claim) => return Ok(claim),
             Err(left) => left,
         };
-        let need = if shares(context, lane, at) { Need { bytes: SNAPSHOT, files: 0 } } else { whole };
+        // The first of those that share may have been made meanwhile.
+        let need = if shares(context, lane, at) { SNAPSHOT } else { known };
         if let Ok(claim) = context.claims.try_take(need, root) {
             return Ok(claim);
         }
@@ -217,13 +218,16 @@ pub(super) fn spare<'a>(context: &'a Context, lane: &LaneId, at: &Sha) -> Option
     Some(claim)
 }
 
-/// What a lane takes that shares nothing; `None` where only git can say.
+/// What a lane takes, as found when the first of its commit was made; `None` where only git can say.
 fn need_of(context: &Context, lane: &LaneId, at: &Sha) -> Option<Need> {
     let shape = context.shape(lane);
     let key = (at.clone(), shape.sparse.clone());
     // Held while it is found out, as lanes of a commit come together.
     let mut needs = context.claims.needs.lock().unwrap_or_else(PoisonError::into_inner);
     *needs.entry(key).or_insert_with(|| {
+        if shares(context, lane, at) {
+            return Some(SNAPSHOT);
+        }
         // What is wrong with the commit is said by the making of the lane.
         context.project.repo.size_of_lane(at, &shape).ok().flatten().map(Need::of)
     })
