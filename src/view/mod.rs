@@ -10,6 +10,7 @@
 //! Whatever agents or the outside said is made harmless where it enters a text: [`plain`] for terminals,
 //! [`pr`] for pull requests.
 
+mod ahead;
 mod board;
 mod elapsed;
 mod overview;
@@ -31,6 +32,7 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::{ConflictAhead, conflicts_ahead};
 pub use board::{lane_files, status_files};
 pub use elapsed::{clock, elapsed};
 pub use overview::overview;
@@ -46,4 +48,4 @@ pub use summary::{Outcome, exit_class, summary};
 pub use timeline::{TIMES, important, line};
 pub use undo::{revert_pull_request, undo_closed, undo_reverting, undo_taken_back, undo_text};
 pub use undoing::{LaneUndoing, UndoStands, Undoing, undoing, undoing_of, undoing_text};
-pub use waiting::{Waiting, WaitingKind, waiting};
+pub use waiting::{ConflictsWith, Waiting, WaitingKind, waiting};

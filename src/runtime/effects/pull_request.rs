@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Done, blocking, chain, collect, gate, git_failure, keep, origin, permanent, retarget, sync};
 use crate::event::{
     CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrClosed,
-    PrMerged, PrOpened, PrRef, PrUpdated, Subject, named,
+    PrMerged, PrOpened, PrRef, PrUpdated, Subject, few,
 };
 use crate::forge::{self, Forge, ForgeError, NewPr, PrCheck, PrUpdate, Tried};
 use crate::git::{GitError, Merge, Worktree};
@@ -227,7 +227,7 @@ async fn try_prove(
     match joined {
         Err(paths) => {
             let target = &context.lane(lane).target;
-            let detail = format!("lane and `{target}` both changed {}", named(&paths));
+            let detail = format!("lane and `{target}` both changed {}", few(&paths, 0));
             facts.push(check(lane, CHECK_MERGEABLE, CheckStatus::Fail, detail));
         }
         Ok(joined) => {
@@ -431,7 +431,7 @@ pub(super) fn status_of(status: CheckStatus) -> forge::CheckStatus {
 pub(super) fn conflict(lane: &LaneId, target: &str, paths: &[String]) -> Failure {
     Failure {
         class: FailureKind::Conflict,
-        message: format!("lane `{lane}` and `{target}` both changed {}", named(paths)),
+        message: format!("lane `{lane}` and `{target}` both changed {}", few(paths, 0)),
         hint: Some(format!(
             "see `laneway waiting`, bring `{target}` up to what the lane expects, or close the pull request"
         )),
