@@ -19,10 +19,13 @@ pub struct ConflictAhead<'a> {
 /// A lane with what it would not merge with: the other lane, where it is one, and its name in words.
 type Pair<'a> = (&'a LaneId, Option<&'a LaneId>, &'a str);
 
+/// Paths that are listed, and how many are not.
+type Over<'a> = (&'a [String], u64);
+
 /// The conflicts that `lanes` are to expect, in their order. One between two lanes is said once.
 pub fn conflicts_ahead(lanes: &[LaneView]) -> Vec<ConflictAhead<'_>> {
-    let mut at: BTreeMap<(&[String], u64), usize> = BTreeMap::new();
-    let mut groups: Vec<((&[String], u64), Vec<Pair<'_>>)> = Vec::new();
+    let mut at: BTreeMap<Over<'_>, usize> = BTreeMap::new();
+    let mut groups: Vec<(Over<'_>, Vec<Pair<'_>>)> = Vec::new();
     for (n, lane) in lanes.iter().enumerate() {
         let earlier = |id| lanes[..n].iter().any(|other| Some(&other.id) == id);
         for one in lane.predicted.iter().filter(|one| !earlier(one.lane.as_ref())) {

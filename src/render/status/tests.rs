@@ -1,5 +1,7 @@
 //! What a person reads.
 
+use std::fmt::Write as _;
+
 use crate::event::*;
 use crate::render::Palette;
 use crate::view::sample::{Story, half_way, lane, sha};
@@ -43,9 +45,11 @@ fn five_that_conflict(files: usize) -> Story {
     let mut text = "schema = 1\nname = \"five\"\nagent = \"x\"\n[agents.x]\ncommand = [\"x\"]\n".to_owned();
     for name in names {
         let work = if name == "e" { "run = \"x\"" } else { "prompt = \"x\"" };
-        text += &format!(
-            "[[workstreams]]\nid = \"{name}\"\n[[tasks]]\nid = \"t{name}\"\nworkstream = \"{name}\"\n{work}\n"
-        );
+        writeln!(
+            text,
+            "[[workstreams]]\nid = \"{name}\"\n[[tasks]]\nid = \"t{name}\"\nworkstream = \"{name}\"\n{work}"
+        )
+        .expect("a string takes everything");
     }
     let mut story = Story::begun(&text);
     for (n, name) in (0..).zip(names) {
@@ -103,7 +107,7 @@ fn what_waits_to_be_merged_says_which_others_it_conflicts_with_and_what_comes_th
     story.lane_to("a", LaneStatus::Merged, None);
     let waits = crate::view::waiting(&story.plan, &story.state);
     let with: Vec<&str> =
-        waits[0].conflicts.iter().flat_map(|c| c.lanes.iter().map(|l| l.as_str())).collect();
+        waits[0].conflicts.iter().flat_map(|c| c.lanes.iter().map(crate::id::LaneId::as_str)).collect();
     assert_eq!(with, ["c", "d", "e"]);
 }
 
