@@ -2,12 +2,17 @@
 
 use std::path::Path;
 
-use git2::{Delta, DiffFindOptions, DiffOptions, Patch, Repository};
+use git2::{Delta, Diff, DiffDelta, DiffFindOptions, DiffOptions, Patch, Repository};
 
 use super::command::Git;
+use super::renames::{self, Part, path};
 use super::repo::oid;
 use super::{GitError, Repo};
 use crate::id::Sha;
+
+/// The most pairs of a file that is gone and one that is new that are compared; for more, seconds would pass. Git's own limit is
+/// higher, and it is faster.
+const MOST_COMPARED: usize = 100_000;
 
 /// How a file changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,19 +48,45 @@ pub struct DiffFile {
 
 impl Repo {
     /// The files that differ between two commits (or trees), renames recognised, in order of path.
+    ///
+    /// As git does it, first those are found of which nothing but the name changed, however many they are, and then among the rest
+    /// those that are alike. libgit2 would compare everything with everything, and leave out what is beyond its limit.
     pub fn diff(&self, from: &Sha, to: &Sha) -> Result<Vec<DiffFile>, GitError> {
         let failed = || GitError::library("comparing trees");
         let (from, to) = (oid(from)?, oid(to)?);
         self.with(|repo| {
             let (from, to) = (peel(repo, from)?, peel(repo, to)?);
-            let mut options = DiffOptions::new();
-            options.include_typechange(true).ignore_submodules(false);
-            let mut diff =
-                repo.diff_tree_to_tree(Some(&from), Some(&to), Some(&mut options)).map_err(failed())?;
-            diff.find_similar(Some(DiffFindOptions::new().renames(true))).map_err(failed())?;
-            let mut files = Vec::with_capacity(diff.deltas().len());
-            for index in 0..diff.deltas().len() {
-                files.push(file(&diff, index)?);
+            let compare = |options: &mut DiffOptions| {
+                options.include_typechange(true).ignore_submodules(false);
+                repo.diff_tree_to_tree(Some(&from), Some(&to), Some(options)).map_err(failed())
+            };
+            let diff = compare(&mut DiffOptions::new())?;
+            let parts = renames::parts(&diff);
+            let left = |status: Delta| {
+                let of =
+                    |(delta, part): &(DiffDelta<'_>, &Part)| **part == Part::Left && delta.status() == status;
+                diff.deltas().zip(&parts).filter(of).count()
+            };
+            let comparable =
+                (1..=MOST_COMPARED).contains(&left(Delta::Added).saturating_mul(left(Delta::Deleted)));
+            let mut files = Vec::with_capacity(parts.len());
+            let mut alike = DiffOptions::new();
+            for (index, (delta, part)) in diff.deltas().zip(&parts).enumerate() {
+                match part {
+                    Part::Moved => {}
+                    Part::MovedFrom(from) => files.push(moved(repo, &diff, *from, index)?),
+                    Part::Left if comparable => {
+                        alike.pathspec(path(&delta).unwrap_or(Path::new("")));
+                    }
+                    Part::Itself | Part::Left => files.push(file(&diff, index)?),
+                }
+            }
+            if comparable {
+                let mut diff = compare(alike.disable_pathspec_match(true))?;
+                diff.find_similar(Some(DiffFindOptions::new().renames(true))).map_err(failed())?;
+                for index in 0..diff.deltas().len() {
+                    files.push(file(&diff, index)?);
+                }
             }
             files.sort_by(|a, b| a.path.cmp(&b.path));
             Ok(files)
@@ -77,7 +108,22 @@ fn peel(repo: &Repository, id: git2::Oid) -> Result<git2::Tree<'_>, GitError> {
     object.peel_to_tree().map_err(GitError::library("reading a tree"))
 }
 
-fn file(diff: &git2::Diff<'_>, index: usize) -> Result<DiffFile, GitError> {
+/// A file of which nothing but the name changed, by the numbers of where it was and where it is.
+fn moved(repo: &Repository, diff: &Diff<'_>, from: usize, to: usize) -> Result<DiffFile, GitError> {
+    let delta = |index| diff.get_delta(index).expect("the index is below the number of deltas");
+    let place = |index| path(&delta(index)).map(text).unwrap_or_default();
+    let blob = repo.find_blob(delta(to).new_file().id()).map_err(GitError::library("reading a file"))?;
+    Ok(DiffFile {
+        change: Change::Renamed,
+        path: place(to),
+        old_path: Some(place(from)),
+        additions: 0,
+        deletions: 0,
+        binary: blob.is_binary(),
+    })
+}
+
+fn file(diff: &Diff<'_>, index: usize) -> Result<DiffFile, GitError> {
     let failed = || GitError::library("comparing files");
     // The patch decides whether the file is binary, so it comes before the delta's flags.
     let patch = Patch::from_diff(diff, index).map_err(failed())?;

@@ -39,6 +39,7 @@ mod provenance;
 mod provision;
 mod refs;
 mod remote;
+mod renames;
 mod repo;
 mod reset;
 mod restack;

@@ -26,6 +26,7 @@ mod survey;
 mod write;
 
 pub(super) use conversion::Sources;
+use queue::Lead;
 pub(super) use queue::Queue;
 pub use survey::{LaneFiles, LeftToGit, Survey, Writer};
 
@@ -102,48 +103,56 @@ impl Repo {
             cone: private.cone(),
             share,
         };
-        let filled = self.fills().submit(job, |jobs| self.fill_all(jobs));
+        let filled = self.fills().submit(job, |lead| self.fill_all(lead));
         if filled == Filled::Grown {
             private.set_grown()?;
         }
         Ok(filled)
     }
 
-    fn fill_all(&self, jobs: &[Job]) -> Vec<Filled> {
-        let mut filled = vec![Filled::Rest; jobs.len()];
-        let mut left: Vec<usize> = (0..jobs.len()).collect();
-        while let Some(&first) = left.first() {
-            let (mut alike, others): (Vec<usize>, Vec<usize>) =
-                left.into_iter().partition(|&job| jobs[job].wants_the_same_as(&jobs[first]));
-            left = alike.drain(alike.len().min(SIDE_BY_SIDE)..).collect();
-            left.extend(others);
-            let of_commit: Vec<&Job> = alike.iter().map(|&job| &jobs[job]).collect();
-            match self.fill_alike(&of_commit) {
-                Ok(done) => {
-                    for (job, done) in alike.into_iter().zip(done) {
-                        filled[job] = done;
-                    }
-                }
-                Err(error) => tracing::debug!(%error, commit = %jobs[first].commit, "left to git"),
+    fn fill_all(&self, lead: &mut Lead<'_>) -> Vec<Filled> {
+        let mut filled: Vec<Option<Filled>> = vec![None; lead.jobs().len()];
+        while let Some(first) = filled.iter().position(Option::is_none) {
+            let wanted = lead.jobs()[first].clone();
+            let mut alike = vec![first];
+            let done = self.fill_alike(&wanted, &mut || {
+                lead.take_on();
+                filled.resize(lead.jobs().len(), None);
+                let is_new = |job: &usize| filled[*job].is_none() && !alike.contains(job);
+                let same = |job: &usize| lead.jobs()[*job].wants_the_same_as(&wanted);
+                let new = (0..filled.len()).filter(is_new).filter(same).take(SIDE_BY_SIDE - alike.len());
+                let new: Vec<usize> = new.collect();
+                alike.extend(new);
+                alike.iter().map(|&job| lead.jobs()[job].clone()).collect()
+            });
+            let done = done.unwrap_or_else(|error| {
+                tracing::debug!(%error, commit = %wanted.commit, "left to git");
+                vec![Filled::Rest; alike.len()]
+            });
+            for (job, done) in alike.into_iter().zip(done) {
+                filled[job] = Some(done);
             }
         }
+        let filled: Vec<Filled> = filled.into_iter().map(|filled| filled.unwrap_or(Filled::Rest)).collect();
         if filled.iter().any(|filled| *filled != Filled::Grown) {
             young::wait_for_next_tick();
         }
         filled
     }
 
-    /// Fills lanes that are to hold the same.
-    fn fill_alike(&self, jobs: &[&Job]) -> Result<Vec<Filled>, GitError> {
-        let Some(Job { commit, cone, share, .. }) = jobs.first() else { return Ok(Vec::new()) };
+    /// Fills lanes that are to hold the same as `wanted`. Each call of `lanes` gives those of the call before, and those that have
+    /// come since: what has to be known before the first file is written is time for others to come.
+    fn fill_alike(&self, wanted: &Job, lanes: &mut dyn FnMut() -> Vec<Job>) -> Result<Vec<Filled>, GitError> {
+        let Job { commit, cone, share, .. } = wanted;
         let sources = Sources::of(self)?;
         let bases = match (share, cone) {
             (Share::Auto, None) => self.open_bases(&sources),
             _ => None,
         };
+        let mut jobs = lanes();
         let mut filled = vec![Filled::Rest; jobs.len()];
         let known = match &bases {
-            Some(bases) => self.take_known(bases, commit, jobs, &mut filled)?,
+            Some(bases) => self.take_known(bases, commit, &jobs, &mut filled)?,
             None => false,
         };
         if filled.iter().all(|filled| *filled != Filled::Rest) {
@@ -158,17 +167,23 @@ impl Repo {
         };
         let is_done = |(entry, plain): (&Entry, &bool)| *plain || entry.left_out;
         let whole = if listing.entries.iter().zip(&ours).all(is_done) { Filled::Whole } else { Filled::Rest };
+        jobs = lanes();
+        filled.resize(jobs.len(), Filled::Rest);
         if let Some(bases) = bases.filter(|_| whole == Filled::Whole && !known) {
-            self.take_new(&bases, &listing, jobs, &mut filled);
+            self.take_new(&bases, &listing, &jobs, &mut filled);
         }
-        let rest: Vec<usize> = (0..jobs.len()).filter(|&job| filled[job] == Filled::Rest).collect();
-        let roots: Vec<_> = rest.iter().map(|&job| jobs[job].root.as_path()).collect();
+        let left = jobs.iter().zip(&mut filled).filter(|(_, filled)| **filled == Filled::Rest);
+        let (rest, outcomes): (Vec<&Job>, Vec<&mut Filled>) = left.unzip();
+        if rest.is_empty() {
+            return Ok(filled);
+        }
+        let roots: Vec<_> = rest.iter().map(|job| job.root.as_path()).collect();
         let written = write::files(self, &listing, &ours, &roots)?;
-        let indexed = write_indexes(rest.iter().map(|&job| jobs[job]).zip(written), &listing);
-        for (job, done) in rest.into_iter().zip(indexed) {
+        let indexed = write_indexes(rest.iter().copied().zip(written), &listing);
+        for ((job, outcome), done) in rest.iter().zip(outcomes).zip(indexed) {
             match done {
-                Ok(()) => filled[job] = whole,
-                Err(error) => tracing::debug!(%error, lane = %jobs[job].root.display(), "left to git"),
+                Ok(()) => *outcome = whole,
+                Err(error) => tracing::debug!(%error, lane = %job.root.display(), "left to git"),
             }
         }
         Ok(filled)

@@ -21,15 +21,17 @@ struct State {
     done: HashMap<u64, Filled>,
 }
 
-/// Gives up the lead, also when the work panics; whoever waited is then left to git.
-struct Lead<'a> {
+/// The lanes that whoever leads has taken on. Gives up the lead when it goes, also when the work panics; whoever waited is then
+/// left to git.
+pub(super) struct Lead<'a> {
     queue: &'a Queue,
     taken: Vec<u64>,
+    jobs: Vec<Job>,
 }
 
 impl Queue {
-    /// Has `job` done, by this thread or another.
-    pub(super) fn submit(&self, job: Job, work: impl Fn(&[Job]) -> Vec<Filled>) -> Filled {
+    /// Has `job` done, by this thread or another. `work` says of each lane that it has taken on what was done for it.
+    pub(super) fn submit(&self, job: Job, work: impl Fn(&mut Lead<'_>) -> Vec<Filled>) -> Filled {
         let mut state = self.lock();
         let ticket = state.next;
         state.next += 1;
@@ -43,11 +45,11 @@ impl Queue {
                 continue;
             }
             state.led = true;
-            let (tickets, jobs): (Vec<u64>, Vec<Job>) =
-                std::mem::take(&mut state.waiting).into_iter().unzip();
             drop(state);
-            let lead = Lead { queue: self, taken: tickets };
-            lead.end(&work(&jobs));
+            let mut lead = Lead { queue: self, taken: Vec::new(), jobs: Vec::new() };
+            lead.take_on();
+            let filled = work(&mut lead);
+            lead.end(&filled);
             state = self.lock();
         }
     }
@@ -58,6 +60,19 @@ impl Queue {
 }
 
 impl Lead<'_> {
+    /// Takes on what has come since.
+    pub(super) fn take_on(&mut self) {
+        let (tickets, jobs): (Vec<u64>, Vec<Job>) =
+            std::mem::take(&mut self.queue.lock().waiting).into_iter().unzip();
+        self.taken.extend(tickets);
+        self.jobs.extend(jobs);
+    }
+
+    /// Everything that it has taken on.
+    pub(super) fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+
     fn end(mut self, filled: &[Filled]) {
         let taken = std::mem::take(&mut self.taken);
         self.queue.lock().done.extend(taken.into_iter().zip(filled.iter().copied()));
@@ -70,5 +85,43 @@ impl Drop for Lead<'_> {
         state.done.extend(self.taken.drain(..).map(|ticket| (ticket, Filled::Rest)));
         state.led = false;
         self.queue.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::id::Sha;
+    use crate::plan::Share;
+
+    fn job(name: &str) -> Job {
+        let commit = Sha::new(&"a".repeat(40)).unwrap();
+        Job { root: PathBuf::from(name), index: PathBuf::new(), commit, cone: None, share: Share::Never }
+    }
+
+    #[test]
+    fn who_leads_takes_on_what_comes_while_it_gets_ready() {
+        let (queue, rounds) = (Queue::default(), AtomicUsize::new(0));
+        let work = |lead: &mut Lead<'_>| {
+            let is_first = rounds.fetch_add(1, Ordering::Relaxed) == 0;
+            while is_first && queue.lock().waiting.is_empty() {
+                std::thread::yield_now();
+            }
+            lead.take_on();
+            let of = |job: &Job| if job.root.ends_with("b") { Filled::Whole } else { Filled::Rest };
+            lead.jobs().iter().map(of).collect()
+        };
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| queue.submit(job("a"), work));
+            while !queue.lock().led {
+                std::thread::yield_now();
+            }
+            assert_eq!(queue.submit(job("b"), work), Filled::Whole);
+            assert_eq!(first.join().unwrap(), Filled::Rest);
+        });
+        assert_eq!(rounds.into_inner(), 1);
     }
 }

@@ -24,7 +24,7 @@ impl Repo {
         &self,
         bases: &Bases<'_>,
         commit: &Sha,
-        jobs: &[&Job],
+        jobs: &[Job],
         filled: &mut [Filled],
     ) -> Result<bool, GitError> {
         match bases.find(&self.tree_of(commit)?) {
@@ -39,13 +39,7 @@ impl Repo {
     }
 
     /// The same with a new base. All of `listing` is written as it is.
-    pub(super) fn take_new(
-        &self,
-        bases: &Bases<'_>,
-        listing: &Listing,
-        jobs: &[&Job],
-        filled: &mut [Filled],
-    ) {
+    pub(super) fn take_new(&self, bases: &Bases<'_>, listing: &Listing, jobs: &[Job], filled: &mut [Filled]) {
         if !jobs.iter().any(|job| bases.ensure_suits(job.empty()).is_ok()) {
             return;
         }
@@ -63,7 +57,7 @@ impl Repo {
     }
 }
 
-fn take(bases: &Bases<'_>, base: &Base, jobs: &[&Job], filled: &mut [Filled]) {
+fn take(bases: &Bases<'_>, base: &Base, jobs: &[Job], filled: &mut [Filled]) {
     for (job, filled) in jobs.iter().zip(filled) {
         match bases.take(base, job.empty()) {
             Ok(Age::Grown) => *filled = Filled::Grown,

@@ -91,6 +91,18 @@ fn p12_what_a_commit_would_take_up_is_left_out_and_said() {
 }
 
 #[test]
+fn p12_what_the_lane_tracks_is_not_brought_though_it_is_ignored() {
+    let fix = Fixture::new();
+    let at = fix.commit(&fix.start, &[(".gitignore", Some("*.log\n")), ("kept.log", Some("tracked\n"))]);
+    write(&fix.root.join("kept.log"), "the user's");
+    let lane = lane_at(&fix, "lane", &at);
+    std::fs::remove_file(lane.path.join("kept.log")).expect("removed");
+    let brought = fix.repo.bring(&lane, &globs(&["*.log"]), &[]).expect("brought");
+    assert_eq!(brought.left_out, [LeftOut::NotIgnored { path: PathBuf::from("kept.log") }]);
+    assert!(!lane.path.join("kept.log").exists());
+}
+
+#[test]
 fn p12_links_stay_links_and_nothing_is_written_through_one() {
     let fix = Fixture::new();
     let outside = fix.dir.path().join("outside");

@@ -1,6 +1,7 @@
 //! Merges and differences.
+#![expect(clippy::disallowed_methods, reason = "moves files as a shell does")]
 
-use super::fixture::{Fixture, git, sha};
+use super::fixture::{Fixture, git, sha, write};
 use crate::git::{Change, GitError, Merge};
 
 #[test]
@@ -105,4 +106,90 @@ fn a_diff_knows_what_became_of_each_file() {
         |color| String::from_utf8(fixture.repo.diff_text(&from, &to, color).expect("diff")).expect("text");
     assert!(text(false).contains("+A") && !text(false).contains('\u{1b}'));
     assert!(text(true).contains('\u{1b}'));
+}
+
+#[test]
+fn every_file_of_a_large_folder_that_moved_is_known_again() {
+    let f = Fixture::new();
+    let lines: String = (0..20).map(|n| n.to_string() + " is a line\n").collect();
+    for n in 0..1500 {
+        write(&f.root.join(format!("old/f{n}")), format!("file {n}\n{lines}"));
+    }
+    git(&f.root, &["add", "-A"]);
+    git(&f.root, &["commit", "-qm", "many"]);
+    let from = sha(&git(&f.root, &["rev-parse", "HEAD"]));
+    git(&f.root, &["mv", "old", "new"]);
+    write(&f.root.join("new/f7"), format!("file 7, edited\n{lines}"));
+    git(&f.root, &["commit", "-qam", "moved"]);
+    let to = sha(&git(&f.root, &["rev-parse", "HEAD"]));
+    let files = f.repo.diff(&from, &to).unwrap();
+    assert_eq!(files.len(), 1500);
+    assert!(files.iter().all(|file| file.change == Change::Renamed));
+    let edited = files.iter().filter(|file| file.additions + file.deletions > 0);
+    assert_eq!(edited.map(|file| file.path.as_str()).collect::<Vec<_>>(), ["new/f7"]);
+}
+
+/// How files changed, as git says it.
+fn statuses(f: &Fixture, from: &str, to: &str) -> Vec<(String, String)> {
+    let told = git(&f.root, &["diff", "-z", "--name-status", "-M", from, to]);
+    let mut fields = told.split('\0').filter(|field| !field.is_empty());
+    let mut all = Vec::new();
+    while let (Some(status), Some(path)) = (fields.next(), fields.next()) {
+        let path = if status.starts_with('R') { fields.next().unwrap() } else { path };
+        all.push((path.to_owned(), status[..1].to_owned()));
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn renames_are_those_that_git_finds() {
+    let f = Fixture::new();
+    let long: String = (0..20).map(|n| n.to_string() + " is a line\n").collect();
+    let same = |word: &str| format!("{word}\n{long}");
+    for (name, word) in [
+        ("a/one", "1"),
+        ("b/two", "1"),
+        ("odd[1]*", "2"),
+        ("dir", "3"),
+        ("was/f", "4"),
+        ("alike", "5"),
+        ("gone", "6"),
+    ] {
+        write(&f.root.join(name), same(word));
+    }
+    git(&f.root, &["add", "-A"]);
+    git(&f.root, &["commit", "-qm", "before"]);
+    for (script, shape) in [
+        (
+            "mkdir c && git mv a/one c/two && git mv b/two c/one && git mv 'odd[1]*' ':odd?' && sed -i s/5/five/ alike && git mv alike c/alike && git rm -q gone",
+            "moves",
+        ),
+        (
+            "git mv dir d && mkdir dir && git mv d dir/in && git mv was/f f && rmdir was 2>/dev/null; git mv f was && git mv gone elsewhere",
+            "files and folders",
+        ),
+        (
+            "git rm -q gone && ln -s \"$(cat alike | head -c 20)\" link && git mv alike other && git add -A",
+            "links",
+        ),
+    ] {
+        let done =
+            std::process::Command::new("sh").args(["-ec", script]).current_dir(&f.root).output().unwrap();
+        assert!(done.status.success(), "{shape}: {}", String::from_utf8_lossy(&done.stderr));
+        git(&f.root, &["commit", "-qam", shape]);
+        let (from, to) = (git(&f.root, &["rev-parse", "HEAD~"]), git(&f.root, &["rev-parse", "HEAD"]));
+        let letter = |change| match change {
+            Change::Added => "A",
+            Change::Modified => "M",
+            Change::Deleted => "D",
+            Change::Renamed => "R",
+            Change::TypeChanged => "T",
+        };
+        let found = f.repo.diff(&sha(&from), &sha(&to)).unwrap();
+        let found: Vec<_> =
+            found.into_iter().map(|file| (file.path, letter(file.change).to_owned())).collect();
+        assert_eq!(found, statuses(&f, &from, &to), "{shape}");
+        git(&f.root, &["reset", "-q", "--hard", "HEAD~"]);
+    }
 }
