@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Done, blocking, chain, collect, gate, git_failure, keep, origin, permanent, retarget, sync};
+use super::{
+    Done, blocking, chain, collect, gate, git_failure, keep, origin, permanent, rest, retarget, sync,
+};
 use crate::event::{
     CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrClosed,
     PrMerged, PrOpened, PrRef, PrUpdated, Subject, few,
@@ -43,7 +45,10 @@ pub(super) async fn open(context: &Arc<Context>, brief: &Brief) -> Done {
     };
     let mut facts = Vec::new();
     match try_open(context, brief, (lane, tip), (base, *draft), &mut facts).await {
-        Ok(()) => Done::well(facts),
+        Ok(()) => {
+            facts.extend(rest::at_tip(context, lane, tip).await);
+            Done::well(facts)
+        }
         Err(failure) => Done::failed(facts, failure),
     }
 }
