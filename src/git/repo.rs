@@ -4,6 +4,7 @@
     reason = "reads and writes the git directory and the record's own files"
 )]
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -46,6 +47,7 @@ struct Inner {
     signs: OnceLock<bool>,
     attributes: OnceLock<Option<Vec<PathBuf>>>,
     bases: Verified,
+    held: Mutex<BTreeSet<Sha>>,
 }
 
 /// The locks that worktree administration needs: threads of this process queue in line, other processes by `flock`.
@@ -78,8 +80,14 @@ impl Repo {
             signs: OnceLock::new(),
             attributes: OnceLock::new(),
             bases: Verified::default(),
+            held: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The commits that this process holds while something is made of them.
+    pub(super) fn held_here(&self) -> std::sync::MutexGuard<'_, BTreeSet<Sha>> {
+        self.inner.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The main worktree; of a bare repository its git directory.

@@ -238,3 +238,27 @@ run = "echo two > file; echo two > two"
     assert_eq!(sh(lane, "git status --porcelain"), "");
     assert_eq!(sh(lane, "git rev-parse HEAD"), bench.git("rev-parse laneway/g/a/integration"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p09_what_a_run_held_while_it_was_made_goes_with_its_end_and_what_another_holds_stays() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+gate = "true"
+[[tasks]]
+id = "one"
+workstream = "a"
+attempts = 2
+gate = "test $LANEWAY_ATTEMPT = 2"
+run = "echo $LANEWAY_ATTEMPT > one"
+"#,
+    ));
+    let other = bench.git("commit-tree -m other HEAD^{tree}");
+    bench.git(&format!("update-ref refs/laneway/making/{0} {0}", other.trim()));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(state.tasks[0].attempts.len(), 2, "a candidate came to nothing");
+    let held = bench.git("for-each-ref '--format=%(objectname)' refs/laneway/making");
+    assert_eq!(held, other);
+}
