@@ -112,6 +112,8 @@ points! {
     WorktreeFilled = "worktree.filled",
     /// Before the files are written that lanes of a commit will share.
     BaseMake = "base.make",
+    /// Before files of another commit are changed into those that lanes of a commit will share.
+    BaseChange = "base.change",
     /// The files that lanes of a commit will share are written; nothing says so.
     BaseWritten = "base.written",
     /// Lanes of a commit can share its files.

@@ -19,6 +19,7 @@ mod model_server;
 mod recovery;
 mod scripted;
 mod shipped;
+mod sparing;
 mod stress;
 mod submodules;
 mod warm;

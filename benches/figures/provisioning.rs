@@ -1,9 +1,9 @@
 //! Making and removing lanes of a large repository, beside `git worktree` and beside the bare writing of the same bytes.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -92,30 +92,49 @@ fn all(setting: &Setting<'_>, bigs: &[(Big, String, Shape)]) -> Vec<Row> {
     rows
 }
 
+/// Makes a commit at a branch, whose files `write` writes as `git fast-import` reads them.
+fn import(root: &Path, branch: &str, parent: Option<&Sha>, write: impl FnOnce(&mut BufWriter<ChildStdin>)) {
+    let mut git = Command::new("git")
+        .args(["fast-import", "--quiet"])
+        .current_dir(root)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("git is there");
+    let mut into = BufWriter::new(git.stdin.take().expect("it is piped"));
+    let parent = parent.map(|parent| format!("from {parent}\n")).unwrap_or_default();
+    write!(into, "commit refs/heads/{branch}\ncommitter A <a@example.org> 0 +0000\ndata 1\nx\n{parent}")
+        .expect("git reads");
+    write(&mut into);
+    drop(into);
+    assert!(git.wait().expect("a child can be waited for").success());
+}
+
 impl Big {
     /// Text files of 0.2 to 8 KiB, in one pack.
     pub(crate) fn new(dir: &Path, files: usize) -> Self {
         let root = dir.join("repo");
         fs::create_dir_all(&root).expect("a new directory");
         git(&root, &["init", "-q", "-b", "main"]);
-        let mut import = Command::new("git")
-            .args(["fast-import", "--quiet"])
-            .current_dir(&root)
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("git is there");
-        let mut into = std::io::BufWriter::new(import.stdin.take().expect("it is piped"));
-        write!(into, "commit refs/heads/main\ncommitter A <a@example.org> 0 +0000\ndata 1\nx\n")
-            .expect("git reads");
-        for n in 0..files {
-            let path = format!("area{}/part{}/file{n}.txt", n / IN_A_DIR % 20, n / IN_A_DIR);
-            let line = format!("line of file {n}, as it stands in many a source file\n");
-            let text = line.repeat(4 + n * 7919 % 150);
-            write!(into, "M 100644 inline {path}\ndata {}\n{text}\n", text.len()).expect("git reads");
-        }
-        drop(into);
-        assert!(import.wait().expect("a child can be waited for").success());
+        import(&root, "main", None, |into| {
+            for n in 0..files {
+                let path = format!("area{}/part{}/file{n}.txt", n / IN_A_DIR % 20, n / IN_A_DIR);
+                let line = format!("line of file {n}, as it stands in many a source file\n");
+                let text = line.repeat(4 + n * 7919 % 150);
+                write!(into, "M 100644 inline {path}\ndata {}\n{text}\n", text.len()).expect("git reads");
+            }
+        });
         Self::at(dir, &root)
+    }
+
+    /// A commit on the tip in which so many files are longer, all over the tree.
+    pub(crate) fn with_changed(&self, files: usize) -> Sha {
+        import(self.repo.root(), "next", Some(&self.tip), |into| {
+            for (path, bytes) in self.contents.iter().step_by(self.contents.len() / files).take(files) {
+                write!(into, "M 100644 inline {path}\ndata {}\n", bytes.len() + 5).expect("git reads");
+                into.write_all(bytes).and_then(|()| into.write_all(b"more\n\n")).expect("git reads");
+            }
+        });
+        self.repo.resolve_commit("refs/heads/next").expect("it can be read").expect("it was made")
     }
 
     fn copy(dir: &Path, from: &Path) -> Self {
@@ -222,7 +241,11 @@ impl Big {
     }
 
     pub(crate) fn by_laneway(&self, places: &[PathBuf]) {
-        make(&self.repo, &self.tip, places);
+        self.at_commit(&self.tip, places);
+    }
+
+    pub(crate) fn at_commit(&self, commit: &Sha, places: &[PathBuf]) {
+        make(&self.repo, commit, places);
     }
 
     fn by_git(&self, places: &[PathBuf], at_once: usize) {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use laneway::git::Shape;
+use laneway::id::Sha;
 use laneway::plan::Share;
 
 use crate::Setting;
@@ -11,19 +12,22 @@ use crate::samples::{Samples, time};
 use crate::table::{Amount, Goal, Row};
 
 const FILES: usize = 20_000;
+/// Files in which a landing makes the next commit differ.
+const CHANGED: usize = 12;
 
-/// One lane, eight and 32; with nothing to share yet, and with everything.
+/// One lane, eight and 32; with nothing to share yet, with everything, and with all but a few files.
 pub(crate) fn rows(setting: &Setting<'_>) -> Vec<Row> {
     let big = Big::new(&setting.dir.join("shared"), FILES);
     if let Err(error) = big.repo.can_share(setting.dir) {
         eprintln!("shared: not measured: {error}");
         return Vec::new();
     }
-    [1, 8, 32].into_iter().flat_map(|lanes| of(&big, lanes, setting.runs)).collect()
+    let landed = big.with_changed(CHANGED);
+    [1, 8, 32].into_iter().flat_map(|lanes| of(&big, &landed, lanes, setting.runs)).collect()
 }
 
-fn of(big: &Big, lanes: usize, runs: usize) -> [Row; 2] {
-    let (mut first, mut next, mut written) = (Vec::new(), Vec::new(), Vec::new());
+fn of(big: &Big, landed: &Sha, lanes: usize, runs: usize) -> [Row; 3] {
+    let (mut first, mut next, mut after, mut written) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs.max(1) {
         for base in big.repo.bases().expect("they can be listed") {
             big.repo.drop_base(&base).expect("it can be removed");
@@ -31,6 +35,7 @@ fn of(big: &Big, lanes: usize, runs: usize) -> [Row; 2] {
         for took in [&mut first, &mut next] {
             took.push(timed(big, lanes, |places| big.by_laneway(places)));
         }
+        after.push(timed(big, lanes, |places| big.at_commit(landed, places)));
         written.push(timed(big, lanes, |places| write(big, places)));
     }
     let written = Samples::new(written);
@@ -49,7 +54,12 @@ fn of(big: &Big, lanes: usize, runs: usize) -> [Row; 2] {
     };
     #[expect(clippy::cast_precision_loss, reason = "a few lanes")]
     let goal = Goal::AtMost(Amount::Seconds(0.01 * lanes as f64));
-    [row(", the first of their commit", first, Goal::None), row("", next, goal)]
+    let of_next = format!(", the first of a commit that changes {CHANGED} files");
+    [
+        row(", the first of their commit", first, Goal::None),
+        row("", next, goal),
+        row(&of_next, after, Goal::None),
+    ]
 }
 
 fn timed(big: &Big, lanes: usize, make: impl FnOnce(&[PathBuf])) -> f64 {

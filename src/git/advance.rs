@@ -157,24 +157,27 @@ impl Repo {
     /// The worktrees whose HEAD is `branch_ref`, or that rebase or bisect it. Those whose directory is gone are left out.
     pub(super) fn checkouts_of(&self, branch_ref: &str) -> Result<Vec<Checkout>, GitError> {
         let mut found = Vec::new();
-        let mut look = |path: PathBuf, git_dir: PathBuf| -> Result<(), GitError> {
+        // There are as many worktrees as lanes: where one is, is asked only of those that count.
+        let mut look = |path: Option<&Path>, git_dir: PathBuf| -> Result<(), GitError> {
             let head = read_text(&git_dir.join("HEAD"))?;
             let on_branch =
                 head.as_deref().is_some_and(|head| head.strip_prefix("ref: ") == Some(branch_ref));
             let operation =
                 if on_branch { commit_pending(&git_dir) } else { under_way(&git_dir, branch_ref)? };
-            if (on_branch || operation.is_some()) && path.is_dir() {
+            if !on_branch && operation.is_none() {
+                return Ok(());
+            }
+            let path = path.map_or_else(|| path_of_admin(&git_dir), |path| Ok(Some(path.to_owned())))?;
+            if let Some(path) = path.filter(|path| path.is_dir()) {
                 found.push(Checkout { path, git_dir, operation });
             }
             Ok(())
         };
         if !self.is_bare() {
-            look(self.root().to_owned(), self.common_dir().to_owned())?;
+            look(Some(self.root()), self.common_dir().to_owned())?;
         }
         for admin in admin_dirs(self.common_dir())? {
-            if let Some(path) = path_of_admin(&admin)? {
-                look(path, admin)?;
-            }
+            look(None, admin)?;
         }
         Ok(found)
     }

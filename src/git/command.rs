@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::{GitError, pipe};
+use super::{GitError, pipe, program};
 use crate::id::Sha;
 
 /// How long a call may take that talks to the network or to a signing program.
@@ -66,9 +66,10 @@ const PINNED: &[&str] = &[
 
 /// Config for calls that use a lane's private index: nothing that could hide an edit, no format libgit2 cannot read.
 /// That index is not synced, as nothing else of a private git directory is: it is made again from its commit, and git
-/// knows a torn one by its checksum. Objects and refs are synced as everywhere.
+/// knows a torn one by its checksum. Objects and refs are synced as everywhere: all that there is but `index` is named, as
+/// git takes `all,-index` for all.
 const PINNED_PRIVATE: &[&str] = &[
-    "core.fsync=all,-index",
+    "core.fsync=objects,derived-metadata,reference",
     "core.sparseCheckout=false",
     "core.untrackedCache=false",
     "core.ignoreStat=false",
@@ -78,8 +79,6 @@ const PINNED_PRIVATE: &[&str] = &[
     "index.sparse=false",
     "index.version=2",
     "index.skipHash=false",
-    // Lost in a power cut, a private index is made again; everything else is synced.
-    "core.fsync=all,-index",
 ];
 
 /// Config for calls in a lane that holds a part of its commit. A file outside of that part that is there all the same counts.
@@ -142,7 +141,7 @@ impl Git {
 
     /// A call of the sub-command `operation` with more `-c key=value` pairs.
     pub(super) fn configured(scope: Scope<'_>, operation: &'static str, config: &[&str]) -> Self {
-        let mut command = Command::new("git");
+        let mut command = Command::new(program::git());
         clean_environment(&mut command);
         for pair in PINNED {
             command.args(["-c", pair]);

@@ -38,6 +38,16 @@ const INTENT_TO_ADD: u16 = 1 << 13;
 /// The mode of a submodule.
 pub(super) const GITLINK: u32 = 0o160_000;
 
+/// What became of what a lane holds.
+enum Held {
+    /// It is kept in this commit.
+    Kept(Sha),
+    /// The files are those of this commit, which something else holds, and so is the rest.
+    AllOf(Sha),
+    /// There is nothing to keep.
+    Nothing,
+}
+
 impl Repo {
     /// Keeps everything that the lane holds and that could get lost, under `ref_name` (of `refs/laneway/custody/`), and returns
     /// the commit. `None` where there is nothing to keep: files and index are HEAD's, and HEAD is reachable from one of
@@ -50,19 +60,52 @@ impl Repo {
         reason: &str,
         known: &[Sha],
     ) -> Result<Option<Sha>, GitError> {
+        let private = Private::open(self, worktree)?;
+        Ok(match self.keep(&private, worktree, ref_name, reason, known)? {
+            Held::Kept(commit) => Some(commit),
+            Held::AllOf(_) | Held::Nothing => None,
+        })
+    }
+
+    /// [`Repo::custody`], and then [`Repo::set_to`] `at`, whose outcome comes second. Where the look for the first finds all files in
+    /// a commit that has the tree of `at`, it counts for both: what somebody puts there in the moment after it is left alone
+    /// then, as it would be a moment later. A second look would have it thrown away, and nothing had kept it.
+    pub fn custody_then_set(
+        &self,
+        worktree: &Worktree,
+        (ref_name, reason): (&str, &str),
+        known: &[Sha],
+        at: &Sha,
+    ) -> Result<(Option<Sha>, Result<(), GitError>), GitError> {
+        let private = Private::open(self, worktree)?;
+        let (kept, seen) = match self.keep(&private, worktree, ref_name, reason, known)? {
+            Held::Kept(commit) => (Some(commit), None),
+            Held::AllOf(commit) => (None, Some(commit)),
+            Held::Nothing => (None, None),
+        };
+        Ok((kept, self.set_files_seen(&private, worktree, at, seen.as_ref())))
+    }
+
+    fn keep(
+        &self,
+        private: &Private<'_>,
+        worktree: &Worktree,
+        ref_name: &str,
+        reason: &str,
+        known: &[Sha],
+    ) -> Result<Held, GitError> {
         let head = match self.head(worktree) {
             Ok(head) => Some(head.sha),
             Err(GitError::HeadUnborn { .. }) => None,
             Err(error) => return Err(error),
         };
-        let private = Private::open(self, worktree)?;
         let base = match (&head, private.at()?) {
             (Some(head), _) => head.clone(),
             (None, Some(at)) => at,
             // HEAD is broken and the private index not settled, as after a crash: the files are still somebody's.
             (None, None) => match known.first() {
                 Some(known) => known.clone(),
-                None if !worktree.path.is_dir() => return Ok(None),
+                None if !worktree.path.is_dir() => return Ok(Held::Nothing),
                 None => {
                     let found = "no commit that it was made on is known".to_owned();
                     return Err(GitError::HeadUnborn { path: worktree.path.clone(), found });
@@ -73,22 +116,24 @@ impl Repo {
         let index_tree = self.index_tree(worktree)?;
         let left = self.left_behind(worktree, &base, known)?;
         let is_of = if left.is_empty() && self.is_known(&base, known)? {
-            self.held_as(&private, worktree, known, index_tree.as_ref(), &base_tree)?
+            self.held_as(private, worktree, known, index_tree.as_ref(), &base_tree)?
         } else {
             None
         };
         let modules = self.custody_of_modules(worktree, is_of.as_ref().unwrap_or(&base), ref_name, reason)?;
-        if is_of.is_some() && modules.is_empty() {
-            return Ok(None);
+        if modules.is_empty()
+            && let Some(commit) = is_of
+        {
+            return Ok(Held::AllOf(commit));
         }
         let changed = if worktree.path.is_dir() {
-            changed_files(&private, worktree, &base, modules)?
+            changed_files(private, worktree, &base, modules)?
         } else {
             Vec::new()
         };
         let staged = index_tree.as_ref().is_some_and(|tree| *tree != base_tree);
         if changed.is_empty() && !staged && left.is_empty() && self.is_known(&base, known)? {
-            return Ok(None);
+            return Ok(Held::Nothing);
         }
         let tree = self.tree_with(&base_tree, &changed)?;
         let keeper = Identity { name: KEEPER.0.to_owned(), email: KEEPER.1.to_owned() };
@@ -104,7 +149,7 @@ impl Repo {
         failpoint::write(Point::CustodyKeep).map_err(GitError::io("kept", &worktree.path))?;
         self.set_ref(ref_name, &kept, None)?;
         failpoint::pass(Point::CustodyKept);
-        Ok(Some(kept))
+        Ok(Held::Kept(kept))
     }
 
     /// The commit whose files and index the lane has, where `known`, or a branch of Laneway's, holds: work that was collected is
@@ -148,7 +193,11 @@ impl Repo {
     fn index_tree(&self, worktree: &Worktree) -> Result<Option<Sha>, GitError> {
         let path = worktree.admin.join("index");
         match plain_file::open(&path) {
-            Ok(_) => {}
+            Ok(file) => {
+                if let Some(tree) = self.handed().tree(&worktree.admin, &file) {
+                    return Ok(Some(tree));
+                }
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             // A pipe there would hold up whoever reads it for good.
             Err(error) if Odd::of(&error).is_some() => {

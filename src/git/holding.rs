@@ -83,7 +83,9 @@ impl Repo {
     /// Drops all that this process holds: nothing is under way that anything could come of.
     pub fn let_all_go(&self) {
         let held = std::mem::take(&mut *self.held_here());
-        held.iter().for_each(|commit| self.let_go(commit));
+        for commit in &held {
+            self.let_go(commit);
+        }
     }
 
     /// What is held now, by whomever.

@@ -10,9 +10,9 @@
 //! a broken HEAD, a locked index, a planted `config.worktree`) changes what Laneway sees, and since the private
 //! index has kept its stat data, looking is fast. git2 never opens a lane, and a lane's `.git` is never followed.
 //!
-//! **Durability.** Whatever `git` writes for us is written with `core.fsync=all`; libgit2 writes objects and refs with
+//! **Durability.** Whatever `git` writes for us is written with `core.fsync=all`, but for private indexes, which are made again; libgit2 writes objects and refs with
 //! its own fsync on (`Repo::with_durable`). Objects that an agent's git wrote are synced by
-//! [`Repo::sync_objects`], which belongs before `merge.recorded`.
+//! [`Repo::sync_objects`], which belongs before `merge.recorded` and knows the files that were synced before.
 
 mod advance;
 mod bring;
@@ -24,6 +24,7 @@ mod diff;
 mod discover;
 mod error;
 mod fill;
+mod handed;
 mod holding;
 mod ignored;
 mod kept;
@@ -32,9 +33,11 @@ mod lfs;
 mod lock;
 mod merge;
 mod objects;
+mod others;
 mod pipe;
 mod private;
 mod probe;
+mod program;
 mod provenance;
 mod provision;
 mod refs;
@@ -49,6 +52,7 @@ mod shape;
 mod share;
 mod stale;
 mod submodules;
+mod synced;
 mod traits;
 mod tree_state;
 mod undo;

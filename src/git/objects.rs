@@ -10,6 +10,7 @@ use git2::{ErrorCode, ObjectType, Oid, Repository, Signature, Sort};
 
 use super::command::Git;
 use super::repo::{oid, sha, sync_dir};
+use super::synced::FileId;
 use super::{GitError, Identity, Repo};
 use crate::failpoint::{self, Point};
 use crate::id::Sha;
@@ -149,7 +150,11 @@ impl Repo {
                 .map_err(GitError::io("written to", &self.common_dir().join("objects")))?;
             let made = repo.commit(None, &signature, &signature, message, &tree, &parents);
             failpoint::pass(Point::CommitWritten);
-            made.map(sha).map_err(failed())
+            let made = made.map_err(failed())?;
+            // Synced by libgit2, with its name. One of these very bytes, of this second, that was there before is ours too.
+            let written = FileId::at(&loose(&self.common_dir().join("objects"), made));
+            self.synced().add(written.map(|written| (made, written)));
+            Ok(sha(made))
         })
     }
 
@@ -195,33 +200,48 @@ impl Repo {
     /// An object that is missing is [`GitError::ObjectGone`]: nothing may come to depend on `tip` then.
     pub fn sync_objects(&self, tip: &Sha, known: &[Sha]) -> Result<(), GitError> {
         let ids = self.with(|repo| new_objects(repo, tip, known))?;
+        if ids.is_empty() {
+            return Ok(());
+        }
         let objects = self.common_dir().join("objects");
         let mut fans: BTreeSet<PathBuf> = BTreeSet::new();
+        let mut synced = Vec::new();
         for id in ids {
-            let name = id.to_string();
-            let fan = objects.join(&name[..2]);
-            let path = fan.join(&name[2..]);
+            let path = loose(&objects, id);
+            if self.synced().has(id, &path) {
+                continue;
+            }
             match File::open(&path) {
-                Ok(file) => file.sync_all().map_err(GitError::io("synced", &path))?,
+                Ok(file) => {
+                    let found = file.metadata().and_then(|found| file.sync_all().map(|()| found));
+                    let found = found.map_err(GitError::io("synced", &path))?;
+                    synced.extend(FileId::of(&found).map(|file| (id, file)));
+                }
                 // Packed by somebody, or pruned: what was written a moment ago hung on no ref yet.
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     if self.with(|repo| holds(repo, id))? {
                         continue;
                     }
-                    return Err(GitError::ObjectGone { id: name });
+                    return Err(GitError::ObjectGone { id: id.to_string() });
                 }
                 Err(error) => return Err(GitError::io("synced", &path)(error)),
             }
-            fans.insert(fan);
+            fans.extend(path.parent().map(Path::to_owned));
         }
-        if !fans.is_empty() {
-            fans.insert(objects);
-        }
+        // The folder of one that was known may be new: whoever wrote that one synced the folder, but not its name.
+        fans.insert(objects);
         for dir in fans {
             sync_dir(&dir).map_err(GitError::io("synced", &dir))?;
         }
+        self.synced().add(synced);
         Ok(())
     }
+}
+
+/// Where a loose object is.
+fn loose(objects: &Path, id: Oid) -> PathBuf {
+    let name = id.to_string();
+    objects.join(&name[..2]).join(&name[2..])
 }
 
 pub(super) fn find_commit<'r>(repo: &'r Repository, commit: &Sha) -> Result<git2::Commit<'r>, GitError> {

@@ -5,6 +5,9 @@
 //! pipes and takes them away, and git goes on as if the file were empty. A pipe holds nothing that could be lost.
 #![expect(clippy::disallowed_methods, reason = "deletes pipes that git would wait for")]
 
+#[cfg(target_os = "linux")]
+mod listen;
+
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -22,6 +25,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Waits for the end of the git process `child`, which looks at the files of `lane`.
 pub(super) fn wait_in(lane: &Path, child: Child) -> io::Result<Output> {
+    #[cfg(target_os = "linux")]
+    if let Ok(end) = listen::end_of(&child) {
+        return listen::until(child, end, PATIENCE, || take_away(lane));
+    }
+    beside(lane, child)
+}
+
+/// The same with a thread that looks.
+fn beside(lane: &Path, child: Child) -> io::Result<Output> {
     let (end, ended) = channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(move || {

@@ -250,12 +250,15 @@ impl<'a> Private<'a> {
         made.and_then(|_| sync_dir(&self.dir)).map_err(GitError::io("written", &path))
     }
 
-    /// Gives the agent a copy of the index as its own.
-    pub(super) fn hand_out_index(&self) -> Result<(), GitError> {
-        let to = self.worktree.admin.join("index");
+    /// Gives the agent a copy of the index, which stands for `at`, as its own.
+    pub(super) fn hand_out_index(&self, at: &Sha) -> Result<(), GitError> {
+        let admin = &self.worktree.admin;
+        let to = admin.join("index");
+        let tree = self.repo.tree_of(at)?;
         let copy = || -> std::io::Result<()> {
-            let temp = tempfile::Builder::new().prefix(".laneway-").tempfile_in(&self.worktree.admin)?;
+            let temp = tempfile::Builder::new().prefix(".laneway-").tempfile_in(admin)?;
             std::fs::copy(self.index(), temp.path())?;
+            self.repo.handed().note(admin, temp.as_file(), tree);
             temp.persist(&to)?;
             Ok(())
         };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
@@ -19,8 +20,15 @@ const MOST_COMMITS: &str = "--max-count=2000";
 /// What the reflog calls the steps of HEAD that make a commit. Others move it to a commit that is somebody's already.
 const MAKING: [&str; 5] = ["commit", "cherry-pick", "revert", "rebase", "merge"];
 
-/// The keys of each config file, each with digests of its values, in order. Values are not kept: some are secrets.
-pub type ConfigKeys = BTreeMap<PathBuf, BTreeMap<String, Vec<String>>>;
+/// What stands for the keys of a file that git fails to read.
+const UNREADABLE: &str = "(it cannot be read)";
+
+/// The keys of a config file, each with digests of its values, in order. Values are not kept: some are secrets.
+type Keys = BTreeMap<String, Vec<String>>;
+/// The keys of each config file.
+pub type ConfigKeys = BTreeMap<PathBuf, Keys>;
+/// Config files as they were read last: a digest of each, and its keys.
+pub(super) type ReadConfig = Mutex<BTreeMap<PathBuf, (String, Keys)>>;
 
 impl Repo {
     /// The commits of `tip` that none of `without` holds and that were made in this lane, the newest first, as the reflog of its
@@ -44,14 +52,19 @@ impl Repo {
         let common = self.common_dir();
         let mut files = vec![common.join("config"), common.join("config.worktree")];
         for admin in admin_dirs(common)? {
+            let file = admin.join("config.worktree");
+            // Hardly any worktree has one.
+            if file.symlink_metadata().is_err() {
+                continue;
+            }
             let is_other = path_of_admin(&admin)?.is_none_or(|path| path.starts_with(lanes));
             if admin == own.admin || !is_other {
-                files.push(admin.join("config.worktree"));
+                files.push(file);
             }
         }
         let mut keys = ConfigKeys::new();
         for file in files {
-            if let Some(found) = keys_of(&file)? {
+            if let Some(found) = self.keys_of(&file)? {
                 keys.insert(file, found);
             }
         }
@@ -80,19 +93,35 @@ fn made_by_head(worktree: &Worktree) -> Result<BTreeSet<Sha>, GitError> {
     Ok(made.collect())
 }
 
-/// The keys of one file; `None` where it is not there. What it includes is not looked at.
-fn keys_of(path: &Path) -> Result<Option<BTreeMap<String, Vec<String>>>, GitError> {
-    let bytes = match plain_file::read(path, plain_file::MOST_BYTES) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(GitError::io("read", path)(error)),
-    };
-    let whole = digest(&bytes);
+impl Repo {
+    /// The keys of one file; `None` where it is not there. What it includes is not looked at. Nothing but its bytes counts, so
+    /// git is asked only where they are others than last time, or where it failed.
+    fn keys_of(&self, path: &Path) -> Result<Option<Keys>, GitError> {
+        let bytes = match plain_file::read(path, plain_file::MOST_BYTES) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(GitError::io("read", path)(error)),
+        };
+        let whole = digest(&bytes);
+        let read = || self.read_config().lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, keys)) = read().get(path).filter(|(of, _)| *of == whole) {
+            return Ok(Some(keys.clone()));
+        }
+        let keys = listed(bytes, &whole)?;
+        if !keys.contains_key(UNREADABLE) {
+            read().insert(path.to_owned(), (whole, keys.clone()));
+        }
+        Ok(Some(keys))
+    }
+}
+
+/// The keys that git finds in the text of a config file, whose digest is `whole`.
+fn listed(text: Vec<u8>, whole: &str) -> Result<Keys, GitError> {
     let answer = Git::new(Scope::Nowhere, "config")
         .args(["--file", "-", "--no-includes", "-z", "--list"])
-        .stdin(bytes)
+        .stdin(text)
         .run();
-    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut keys = Keys::new();
     match answer {
         Ok(answer) => {
             for entry in answer.stdout.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
@@ -102,11 +131,11 @@ fn keys_of(path: &Path) -> Result<Option<BTreeMap<String, Vec<String>>>, GitErro
             }
         }
         Err(GitError::Failed { .. }) => {
-            keys.insert("(it cannot be read)".to_owned(), vec![whole]);
+            keys.insert(UNREADABLE.to_owned(), vec![whole.to_owned()]);
         }
         Err(error) => return Err(error),
     }
-    Ok(Some(keys))
+    Ok(keys)
 }
 
 fn digest(bytes: &[u8]) -> String {

@@ -138,17 +138,12 @@ impl Repo {
         }
     }
 
-    /// A name that is not taken, made from the last two parts of the path (the graph and the lane).
+    /// A git directory for a worktree at `path` whose name is not taken.
     fn free_admin(&self, path: &Path) -> PathBuf {
-        let parts: Vec<_> = path.iter().rev().take(2).map(|part| part.to_string_lossy()).collect();
-        let plain = |c: char| {
-            if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' }
-        };
-        let name: String = parts.iter().rev().flat_map(|part| part.chars().map(plain).chain(['-'])).collect();
-        let name = name.trim_matches('-').to_owned();
-        let worktrees = self.common_dir().join("worktrees");
-        let numbered = (1_u32..).map(|n| if n == 1 { name.clone() } else { format!("{name}-{n}") });
-        let mut free = numbered.map(|name| worktrees.join(name)).filter(|admin| !admin.exists());
+        let usual = self.usual_admin(path);
+        let name = usual.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let numbered = (2_u32..).map(|n| usual.with_file_name(format!("{name}-{n}")));
+        let mut free = std::iter::once(usual.clone()).chain(numbered).filter(|admin| !admin.exists());
         free.next().expect("some number is free")
     }
 

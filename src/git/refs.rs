@@ -6,7 +6,7 @@ use std::time::Duration;
 use git2::{ErrorClass, ErrorCode, Reference, Repository};
 
 use super::repo::{absent, oid, sha};
-use super::{GitError, Repo, stale};
+use super::{GitError, Repo, others, stale};
 use crate::failpoint::{self, Point};
 use crate::id::Sha;
 
@@ -42,6 +42,21 @@ impl Repo {
     pub fn branches(&self) -> Result<BTreeMap<String, Sha>, GitError> {
         let heads = self.list_refs("refs/heads/")?;
         Ok(heads.into_iter().map(|(name, sha)| (name["refs/heads/".len()..].to_owned(), sha)).collect())
+    }
+
+    /// The local branches that are not Laneway's, as [`Self::branches`] has them. Those of a graph, one for each attempt, are
+    /// not even listed.
+    pub fn branches_of_others(&self) -> Result<BTreeMap<String, Sha>, GitError> {
+        let Some(names) = others::names(self.common_dir())? else {
+            let mut all = self.branches()?;
+            all.retain(|name, _| !name.starts_with("laneway/"));
+            return Ok(all);
+        };
+        self.with(|repo| {
+            // As where all are listed, one that stands for another or cannot be read does not count.
+            let at = |name: &String| repo.find_reference(&format!("refs/heads/{name}")).ok()?.target();
+            Ok(names.into_iter().filter_map(|name| at(&name).map(|id| (name, sha(id)))).collect())
+        })
     }
 
     /// The newest stash; `None` where there is none.

@@ -15,10 +15,17 @@ use git2::{ConfigLevel, ErrorClass, ErrorCode, Oid, Repository, RepositoryOpenFl
 
 use super::command::{Git, Scope};
 use super::fill::Queue;
+use super::handed::HandedOut;
+use super::provenance::ReadConfig;
 use super::share::Verified;
+use super::synced::Synced;
 use super::{GitError, RepoLock, Unsupported};
 use crate::failpoint::{self, Point};
 use crate::id::Sha;
+
+/// How many handles of libgit2 are kept for later. Each has its own memory of objects, and as many are open at once as lanes are
+/// being made.
+const IDLE: usize = 8;
 
 /// Who a commit is made as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +55,9 @@ struct Inner {
     attributes: OnceLock<Option<Vec<PathBuf>>>,
     bases: Verified,
     held: Mutex<BTreeSet<Sha>>,
+    config: ReadConfig,
+    synced: Synced,
+    handed: HandedOut,
 }
 
 /// The locks that worktree administration needs: threads of this process queue in line, other processes by `flock`.
@@ -81,6 +91,9 @@ impl Repo {
             attributes: OnceLock::new(),
             bases: Verified::default(),
             held: Mutex::default(),
+            config: ReadConfig::default(),
+            synced: Synced::default(),
+            handed: HandedOut::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -186,6 +199,21 @@ impl Repo {
     /// The bases of lanes that this process has looked through.
     pub(super) fn verified(&self) -> &Verified {
         &self.inner.bases
+    }
+
+    /// What is known of config files.
+    pub(super) fn read_config(&self) -> &ReadConfig {
+        &self.inner.config
+    }
+
+    /// The objects that this process has synced.
+    pub(super) fn synced(&self) -> &Synced {
+        &self.inner.synced
+    }
+
+    /// The indexes that lanes were handed out with.
+    pub(super) fn handed(&self) -> &HandedOut {
+        &self.inner.handed
     }
 
     /// The branch that the main worktree (or the bare repository) has checked out, without `refs/heads/`.
@@ -320,7 +348,10 @@ fn pooled<T>(
         None => open()?,
     };
     let outcome = act(&repo);
-    pool.lock().unwrap_or_else(PoisonError::into_inner).push(repo);
+    let mut idle = pool.lock().unwrap_or_else(PoisonError::into_inner);
+    if idle.len() < IDLE {
+        idle.push(repo);
+    }
     outcome
 }
 

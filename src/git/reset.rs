@@ -11,7 +11,7 @@ use super::provision::move_to_trash;
 use super::repo::replace_file;
 use super::tree_state::{DirtyKind, StatusEntry, status};
 use super::worktree::{HeadFile, gitfile_line};
-use super::{GitError, Repo, Worktree};
+use super::{GitError, Repo, Worktree, submodules};
 use crate::id::Sha;
 use crate::plain_file;
 
@@ -63,11 +63,29 @@ impl Repo {
         worktree: &Worktree,
         at: &Sha,
     ) -> Result<(), GitError> {
+        self.set_files_seen(private, worktree, at, None)
+    }
+
+    /// With the commit that has been seen, since `private` was opened, to have all the files of the lane.
+    pub(super) fn set_files_seen(
+        &self,
+        private: &Private<'_>,
+        worktree: &Worktree,
+        at: &Sha,
+        seen: Option<&Sha>,
+    ) -> Result<(), GitError> {
+        // The repair may bring a lost directory back, and what is done to submodules changes files.
+        let seen = seen.filter(|_| worktree.path.is_dir() && !submodules::are_in(private.dir()));
         self.repair(worktree, at)?;
         self.drop_modules(private, worktree, at)?;
         let known = private.at()?;
         let there = match &known {
-            Some(known) => self.tree_of(known)? == self.tree_of(at)? && status(private, at)?.is_empty(),
+            Some(known) if self.tree_of(known)? != self.tree_of(at)? => false,
+            Some(known) if seen == Some(known) => {
+                private.index_at(at)?;
+                true
+            }
+            Some(_) => status(private, at)?.is_empty(),
             None => false,
         };
         if !there {
@@ -201,7 +219,7 @@ pub(super) fn finish(private: &Private<'_>, worktree: &Worktree, at: &Sha) -> Re
         replace_file(&worktree.admin.join("HEAD"), format!("{at}\n").as_bytes())?;
     }
     private.repo().hand_out_cone(private, worktree)?;
-    private.hand_out_index()
+    private.hand_out_index(at)
 }
 
 /// Removes a file, a link or a directory that may not be there.

@@ -88,13 +88,35 @@ impl Repo {
     /// [`GitError::PathOfAnother`].
     pub fn reopen(&self, path: &Path) -> Result<Option<Worktree>, GitError> {
         let wanted = resolved(path);
-        for admin in admin_dirs(self.common_dir())? {
-            if path_of_admin(&admin)?.is_some_and(|found| resolved(&found) == wanted) {
-                self.ensure_not_of_another(&wanted)?;
-                return Ok(Some(Worktree { path: wanted, admin }));
+        let is_for = |admin: &Path| -> Result<bool, GitError> {
+            Ok(path_of_admin(admin)?.is_some_and(|found| found == wanted || resolved(&found) == wanted))
+        };
+        // Git knows a path once, and a lane nearly always by the first name that it could have: the others, as many as there
+        // are lanes, are read only where that one is somebody else's.
+        let mut known = Some(self.usual_admin(&wanted)).filter(|admin| admin.is_dir());
+        if !known.as_deref().map_or(Ok(false), is_for)? {
+            known = None;
+            for admin in admin_dirs(self.common_dir())? {
+                if is_for(&admin)? {
+                    known = Some(admin);
+                    break;
+                }
             }
         }
-        Ok(None)
+        let Some(admin) = known else { return Ok(None) };
+        self.ensure_not_of_another(&wanted)?;
+        Ok(Some(Worktree { path: wanted, admin }))
+    }
+
+    /// The git directory that a worktree at `path` gets where its name is free: named for the last two parts of the path
+    /// (the graph and the lane).
+    pub(super) fn usual_admin(&self, path: &Path) -> PathBuf {
+        let parts: Vec<_> = path.iter().rev().take(2).map(|part| part.to_string_lossy()).collect();
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' }
+        };
+        let name: String = parts.iter().rev().flat_map(|part| part.chars().map(plain).chain(['-'])).collect();
+        self.common_dir().join("worktrees").join(name.trim_matches('-'))
     }
 
     /// Where worktrees are, or were, that git knows, with the links in their paths resolved.

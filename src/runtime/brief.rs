@@ -49,18 +49,10 @@ pub(super) struct Compared {
 pub(super) struct AttemptBrief {
     /// The attempt as it stands.
     pub(super) attempt: Attempt,
-    /// What its agent is told.
-    pub(super) instructions: Option<InstructionInput>,
+    /// What its process is told, where one is to begin.
+    pub(super) told: Handed<Told>,
     /// What a reviewer of its work is told.
-    pub(super) review: Option<ReviewInput>,
-    /// A page about the whole graph.
-    pub(super) overview: Handed,
-    /// The outputs of earlier tasks that its task is given.
-    pub(super) inputs: Vec<signal::GivenInput>,
-    /// The needs of its task, with what they said.
-    pub(super) needs: Vec<(TaskId, Option<String>)>,
-    /// What became of the attempts before.
-    pub(super) earlier: Vec<signal::EarlierAttempt>,
+    pub(super) review: Option<Box<ReviewInput>>,
     /// Whether work of an attempt before is in the lane.
     pub(super) landed_before: bool,
     /// Where the lane stands.
@@ -71,8 +63,6 @@ pub(super) struct AttemptBrief {
     pub(super) goes_on_from: Option<(u32, u32)>,
     /// The session that its agent is to go on with.
     pub(super) session: Option<String>,
-    /// What agents of other tasks said to this one's.
-    pub(super) notes: Vec<Note>,
     /// What its agent said for the pull request.
     pub(super) summary: Option<String>,
     /// The task's own pull request.
@@ -81,25 +71,40 @@ pub(super) struct AttemptBrief {
     pub(super) failures: u32,
 }
 
-/// A text that is handed on once. An effect lives as long as its agent, and a text for each of a thousand agents adds up.
-pub(super) struct Handed {
-    text: Mutex<Option<String>>,
-    is_given: bool,
+/// What a process of an attempt is told as it begins.
+pub(super) struct Told {
+    /// What its agent is told; `None` for a command.
+    pub(super) agent: Option<ToldAgent>,
+    /// The outputs of earlier tasks that its task is given.
+    pub(super) inputs: Vec<signal::GivenInput>,
+    /// The needs of its task, with what they said.
+    pub(super) needs: Vec<(TaskId, Option<String>)>,
+    /// What became of the attempts before.
+    pub(super) earlier: Vec<signal::EarlierAttempt>,
+    /// What agents of other tasks said to this one's.
+    pub(super) notes: Vec<Note>,
 }
 
-impl Handed {
-    fn new(text: Option<String>) -> Self {
-        Self { is_given: text.is_some(), text: Mutex::new(text) }
+/// What only an agent is told.
+pub(super) struct ToldAgent {
+    /// Its instructions.
+    pub(super) instructions: InstructionInput,
+    /// What the page about the whole graph is made of.
+    pub(super) standing: view::Standing,
+}
+
+/// Something that is handed on once. An effect lives as long as its agent, and what each of a thousand agents was told, which
+/// lies in files by then, adds up.
+pub(super) struct Handed<T>(Mutex<Option<Box<T>>>);
+
+impl<T> Handed<T> {
+    fn new(what: Option<T>) -> Self {
+        Self(Mutex::new(what.map(Box::new)))
     }
 
-    /// Whether there is one, handed on or not.
-    pub(super) fn is_given(&self) -> bool {
-        self.is_given
-    }
-
-    /// The text, for whoever asks first.
-    pub(super) fn take(&self) -> Option<String> {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// It, for whoever asks first.
+    pub(super) fn take(&self) -> Option<Box<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -123,7 +128,7 @@ impl Brief {
                 };
                 AttemptBrief::new(state, ix, *attempt, iteration).map(|mut known| {
                     let reviewed = matches!(effect, Effect::Examine { .. });
-                    known.review = reviewed.then(|| review(state, ix, &known.attempt));
+                    known.review = reviewed.then(|| Box::new(review(state, ix, &known.attempt)));
                     known
                 })
             }
@@ -191,29 +196,16 @@ fn begins_at(state: &State, lane: LaneIx) -> Option<Sha> {
 impl AttemptBrief {
     /// `iteration` is the process that begins, where one does.
     fn new(state: &State, task: TaskIx, number: u32, iteration: Option<u32>) -> Option<Self> {
-        let told = iteration.is_some();
         let position = usize::try_from(number).ok()?.checked_sub(1)?;
         let attempt = state.tasks[task].attempts.get(position)?.clone();
         let lane = &state.lanes[state.index().lane_of[task]];
-        let needs = if told { needs(state, task) } else { Vec::new() };
-        let earlier = if told { earlier(&state.tasks[task].attempts[..position]) } else { Vec::new() };
-        let is_agent = matches!(state.plan().tasks[task].work, Work::Agent { .. });
-        let told_in_words = told && is_agent;
-        let inputs = if told_in_words { inputs(state, task) } else { Vec::new() };
         Some(Self {
-            instructions: told_in_words.then(|| instructions(state, task, &attempt, &inputs)),
-            overview: Handed::new(
-                told_in_words.then(|| view::overview(state.plan(), state, state.index().lane_of[task])),
-            ),
-            inputs,
+            told: Handed::new(iteration.map(|_| told(state, task, position, &attempt))),
             review: None,
-            notes: if told { state.tasks[task].notes.clone() } else { Vec::new() },
             session: session(state, task, position),
             summary: state.tasks[task].summary.clone(),
             pr: state.tasks[task].pr.clone(),
             failures: state.tasks[task].failures,
-            needs,
-            earlier,
             landed_before: state.tasks[task].attempts[..position].iter().any(|a| a.landed && !a.undone),
             tip: lane.tip.clone(),
             gated: lane.gated.clone(),
@@ -221,6 +213,23 @@ impl AttemptBrief {
                 .and_then(|iteration| goes_on_from(&state.tasks[task].attempts[..=position], iteration)),
             attempt,
         })
+    }
+}
+
+/// What the process of an attempt that begins is told.
+fn told(state: &State, task: TaskIx, position: usize, attempt: &Attempt) -> Told {
+    let is_agent = matches!(state.plan().tasks[task].work, Work::Agent { .. });
+    let inputs = if is_agent { inputs(state, task) } else { Vec::new() };
+    let agent = is_agent.then(|| ToldAgent {
+        instructions: instructions(state, task, attempt, &inputs),
+        standing: view::Standing::of(state),
+    });
+    Told {
+        agent,
+        inputs,
+        needs: needs(state, task),
+        earlier: earlier(&state.tasks[task].attempts[..position]),
+        notes: state.tasks[task].notes.clone(),
     }
 }
 

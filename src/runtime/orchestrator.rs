@@ -356,7 +356,7 @@ impl Orchestrator {
             }
             _ => None,
         };
-        let brief = Brief::new(self.core.state(), effect, resumed);
+        let brief = Box::new(Brief::new(self.core.state(), effect, resumed));
         self.tasks.spawn(effects::perform(Arc::clone(&self.context), brief));
         self.in_flight.insert(id, watched);
     }

@@ -38,7 +38,7 @@ pub use ahead::{ConflictAhead, conflicts_ahead};
 pub use board::{lane_files, status_files};
 pub use elapsed::{clock, elapsed};
 pub use holds::Include;
-pub use overview::overview;
+pub use overview::{Standing, overview};
 pub use plan_text::{plan_json, plan_text};
 pub use pr::{PrText, last_word, pull_request, task_pr_closed, task_pull_request, without_trouble};
 pub use progress::{LaneLine, Phase, Progress, TaskLine, progress};

@@ -1,7 +1,8 @@
 //! The whole graph for an agent at work in one lane of it: bounded, its own lane first.
 
 use super::plain::{one_line, put};
-use crate::plan::{LaneIx, Plan, TaskIx};
+use crate::event::{LaneStatus, TaskStatus};
+use crate::plan::{Index, LaneIx, Plan, TaskIx};
 use crate::state::State;
 
 /// How many tasks are shown; an agent's context is worth more than the far end of a large graph.
@@ -9,28 +10,43 @@ const TASKS_SHOWN: usize = 300;
 /// How much of a description is shown, in characters.
 const WORDS_SHOWN: usize = 160;
 
+/// Where every lane and task stood at one moment: all that the page is made of besides the plan, in a few bytes each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    lanes: Vec<LaneStatus>,
+    tasks: Vec<TaskStatus>,
+}
+
+impl Standing {
+    /// Where they stand now.
+    pub fn of(state: &State) -> Self {
+        let lanes = state.lanes.iter().map(|lane| lane.status).collect();
+        Self { lanes, tasks: state.tasks.iter().map(|task| task.status).collect() }
+    }
+}
+
 /// Every lane with its tasks, where each stands and what it is about, as Markdown.
-pub fn overview(plan: &Plan, state: &State, lane: LaneIx) -> String {
+pub fn overview(plan: &Plan, index: &Index, standing: &Standing, lane: LaneIx) -> String {
     let mut out = String::new();
     put(&mut out, format_args!("# Graph `{}`, run {}", plan.graph, plan.run));
     if let Some(description) = &plan.description {
         put(&mut out, format_args!("\n{}", one_line(description, 4 * WORDS_SHOWN)));
     }
-    let held = state.index().upstream[lane].iter().copied();
+    let held = index.upstream[lane].iter().copied();
     let mut seen = vec![false; plan.lanes.len()];
     let order = std::iter::once(lane).chain(held).chain(0..plan.lanes.len());
     let mut left = TASKS_SHOWN;
     for shown in order {
-        let tasks = &state.index().tasks_of[shown];
+        let tasks = &index.tasks_of[shown];
         if left == 0 {
             break;
         }
         if std::mem::replace(&mut seen[shown], true) {
             continue;
         }
-        lane_text(&mut out, plan, state, shown, shown == lane);
+        lane_text(&mut out, plan, standing, shown, shown == lane);
         for &task in tasks.iter().take(left) {
-            task_text(&mut out, plan, state, task);
+            task_text(&mut out, plan, standing, task);
         }
         left = left.saturating_sub(tasks.len());
     }
@@ -40,7 +56,7 @@ pub fn overview(plan: &Plan, state: &State, lane: LaneIx) -> String {
     out
 }
 
-fn lane_text(out: &mut String, plan: &Plan, state: &State, lane: LaneIx, own: bool) {
+fn lane_text(out: &mut String, plan: &Plan, standing: &Standing, lane: LaneIx, own: bool) {
     let lane_plan = &plan.lanes[lane];
     let yours = if own { ", yours" } else { "" };
     let needs = match lane_plan.needs.as_slice() {
@@ -54,7 +70,7 @@ fn lane_text(out: &mut String, plan: &Plan, state: &State, lane: LaneIx, own: bo
         out,
         format_args!(
             "\n## Lane `{}`{yours}: {}, to `{}`{needs}\n",
-            lane_plan.id, state.lanes[lane].status, lane_plan.target
+            lane_plan.id, standing.lanes[lane], lane_plan.target
         ),
     );
     if let Some(description) = &lane_plan.description {
@@ -62,7 +78,7 @@ fn lane_text(out: &mut String, plan: &Plan, state: &State, lane: LaneIx, own: bo
     }
 }
 
-fn task_text(out: &mut String, plan: &Plan, state: &State, task: TaskIx) {
+fn task_text(out: &mut String, plan: &Plan, standing: &Standing, task: TaskIx) {
     let task_plan = &plan.tasks[task];
     let about = task_plan
         .description
@@ -75,5 +91,5 @@ fn task_text(out: &mut String, plan: &Plan, state: &State, task: TaskIx) {
             format!(" (after {})", names.join(", "))
         }
     };
-    put(out, format_args!("- `{}` {}{about}{needs}", task_plan.id, state.tasks[task].status));
+    put(out, format_args!("- `{}` {}{about}{needs}", task_plan.id, standing.tasks[task]));
 }

@@ -14,10 +14,8 @@ pub(super) fn overlapping(plan: &Plan) -> Vec<Vec<&TaskId>> {
         let (task, other) = (&plan.tasks[a], &plan.tasks[b]);
         let one_at_a_time = task.lane == other.lane && plan.lanes[index.lane_of[a]].parallel == 1;
         let in_order = before[a].contains(&b) || before[b].contains(&a);
-        !one_at_a_time
-            && !in_order
-            && !(task.overlap && other.overlap)
-            && index.scopes[a].overlaps(&index.scopes[b])
+        let allowed = task.overlap && other.overlap;
+        !(one_at_a_time || in_order || allowed) && index.scopes[a].overlaps(&index.scopes[b])
     };
     let tasks = 0..plan.tasks.len();
     let others =

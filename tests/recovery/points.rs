@@ -58,6 +58,7 @@ const WRITES: &[Point] = &[
     Point::WorktreeAdmin,
     Point::WorktreeFiles,
     Point::BaseMake,
+    Point::BaseChange,
     Point::SnapshotMake,
     Point::GitFile,
     Point::CommitWrite,
@@ -331,11 +332,14 @@ fn a19_p19_a_request_is_carried_out_once_wherever_its_taker_dies() {
 /// The points that only lanes on btrfs pass.
 const OF_SNAPSHOTS: [&str; 6] =
     ["base.made", "base.make", "base.written", "snapshot.make", "snapshot.made", "snapshot.taken"];
+/// The point that is passed where lanes of a commit follow those of a near one: the process is killed there, and the disk full.
+const OF_NEAR_BASES: [&str; 2] = ["base.change", "base.change"];
 
 #[test]
 fn a06_a19_p16_p19_lanes_that_are_snapshots_at_their_points() {
     if disk::is_on_btrfs() {
-        return Course { graph: "parallel", code: 0, place: Place::Local, points: &OF_SNAPSHOTS }.sweep();
+        Course { graph: "parallel", code: 0, place: Place::Local, points: &OF_SNAPSHOTS }.sweep();
+        return Course { graph: "nested", code: 0, place: Place::Local, points: &OF_NEAR_BASES }.sweep();
     }
     disk::on_btrfs("recovery::points::a06_a19_p16_p19_lanes_that_are_snapshots_at_their_points");
 }
@@ -347,6 +351,7 @@ fn every_point_is_passed_by_a_shipped_graph() {
         .flat_map(|course| course.points)
         .chain(&OF_REQUESTS)
         .chain(&OF_SNAPSHOTS)
+        .chain(&OF_NEAR_BASES)
         .copied()
         .chain([OF_TOUCHES])
         .collect();

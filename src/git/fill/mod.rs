@@ -17,7 +17,9 @@
 //! every file again. That is right only here, where nothing was ever built: in a directory that is in use, `make` and
 //! `cargo` would take stale results for good ones.
 
+mod below;
 mod conversion;
+mod difference;
 mod listing;
 mod queue;
 mod snapshot;
@@ -205,4 +207,4 @@ fn write_indexes<'a>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

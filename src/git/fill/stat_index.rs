@@ -6,6 +6,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use git2::{IndexEntry, IndexTime};
 use sha1::{Digest, Sha1};
 
 use crate::git::private::SKIP_WORKTREE;
@@ -22,6 +23,21 @@ pub(super) struct Stat {
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) size: u32,
+}
+
+impl From<&IndexEntry> for Stat {
+    fn from(entry: &IndexEntry) -> Self {
+        let time = |time: IndexTime| [time.seconds().cast_unsigned(), time.nanoseconds()];
+        Self {
+            ctime: time(entry.ctime),
+            mtime: time(entry.mtime),
+            dev: entry.dev,
+            ino: entry.ino,
+            uid: entry.uid,
+            gid: entry.gid,
+            size: entry.file_size,
+        }
+    }
 }
 
 /// The longest name whose length the flags can tell; git looks for the end of longer ones.

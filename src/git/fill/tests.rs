@@ -1,5 +1,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at real files and start real processes")]
 
+pub(in crate::git) mod random;
+
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -272,6 +275,18 @@ fn names_that_git_refuses_are_never_written_by_us() {
         let listing = made.repo.with(|repo| Listing::of(repo, &Sha::new(commit.trim()).unwrap())).unwrap();
         assert_eq!(listing, None, "{name}");
     }
+}
+
+#[test]
+fn p10_trees_that_hold_nothing_get_no_directory() {
+    let mut made = made("mkdir dir && echo 1 > dir/file");
+    let commit =
+        "empty=$(git mktree < /dev/null) && odd=$(printf '040000 tree %s\tnothing\n' $empty | git mktree)
+        tree=$( (git ls-tree HEAD && printf '040000 tree %s\todd\n' $odd) | git mktree)
+        git update-ref refs/heads/main $(git commit-tree -m odd $tree)";
+    sh(made.repo.root(), commit);
+    made.tip = made.repo.branch_tip("main").unwrap().unwrap();
+    made.expect_as_git_makes_it(Filled::Whole);
 }
 
 #[test]

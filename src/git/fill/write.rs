@@ -14,9 +14,9 @@ use std::sync::{Mutex, PoisonError};
 use git2::Odb;
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps};
 
-use super::SET_BACK;
 use super::listing::{Dir, Kind, Listing};
 use super::stat_index::Stat;
+use super::{SET_BACK, below};
 use crate::git::{GitError, Repo};
 
 /// More threads than these are in each other's way in the file system.
@@ -34,20 +34,19 @@ pub(super) fn files(
     ours: &[bool],
     roots: &[&Path],
 ) -> Result<Vec<Written>, GitError> {
-    let lanes = roots.iter().map(|root| Lane::open(root, listing.entries.len())).collect();
-    let work = Work { listing, ours, lanes, times: times(), next: AtomicUsize::new(0) };
+    let work = Work::new(listing, ours, roots);
     work.make_dirs();
-    let pieces = work.pieces();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS).min(pieces.len());
-    let outcome = std::thread::scope(|scope| {
-        let one = || repo.with(|repo| work.write(&repo.odb().map_err(failed())?, &pieces));
-        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(one)).collect();
-        let mine = one();
-        let theirs = helpers.into_iter().map(|helper| helper.join().expect("threads do not panic"));
-        theirs.fold(mine, Result::and)
-    });
-    outcome?;
-    Ok(work.lanes.into_iter().map(Lane::into_stats).collect())
+    work.run(repo)
+}
+
+/// Writes those entries that are `ours` into `root`, where their directories are and they are not.
+pub(super) fn missing(
+    repo: &Repo,
+    listing: &Listing,
+    ours: &[bool],
+    root: &Path,
+) -> Result<Written, GitError> {
+    Ok(Work::new(listing, ours, &[root]).run(repo)?.remove(0))
 }
 
 fn failed() -> impl FnOnce(git2::Error) -> GitError {
@@ -105,13 +104,35 @@ struct Work<'a> {
     next: AtomicUsize,
 }
 
-impl Work<'_> {
-    fn pieces(&self) -> Vec<Piece<'_>> {
-        let of_dir = |dir| Dir::files_of(dir).chunks(PIECE).map(move |files| Piece { dir, files });
-        self.listing.dirs.iter().filter(|dir| !dir.left_out).flat_map(of_dir).collect()
+impl<'a> Work<'a> {
+    fn new(listing: &'a Listing, ours: &'a [bool], roots: &[&Path]) -> Self {
+        let lanes = roots.iter().map(|root| Lane::open(root, listing.entries.len())).collect();
+        Self { listing, ours, lanes, times: times(), next: AtomicUsize::new(0) }
     }
 
-    /// Makes the directories that are not only there for submodules, each lane by one thread.
+    /// Writes the files, by several threads.
+    fn run(self, repo: &Repo) -> Result<Vec<Written>, GitError> {
+        let pieces = self.pieces();
+        let threads =
+            std::thread::available_parallelism().map_or(1, usize::from).min(THREADS).min(pieces.len());
+        let outcome = std::thread::scope(|scope| {
+            let one = || repo.with(|repo| self.write(&repo.odb().map_err(failed())?, &pieces));
+            let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(one)).collect();
+            let mine = one();
+            let theirs = helpers.into_iter().map(|helper| helper.join().expect("threads do not panic"));
+            theirs.fold(mine, Result::and)
+        });
+        outcome?;
+        Ok(self.lanes.into_iter().map(Lane::into_stats).collect())
+    }
+
+    fn pieces(&self) -> Vec<Piece<'a>> {
+        let of_dir = |dir| Dir::files_of(dir).chunks(PIECE).map(move |files| Piece { dir, files });
+        let dirs = self.listing.dirs.iter().filter(|dir| !dir.left_out);
+        dirs.flat_map(of_dir).filter(|piece| piece.files.iter().any(|&number| self.ours[number])).collect()
+    }
+
+    /// Makes the directories, each lane by one thread. Git makes none for a tree that holds nothing.
     fn make_dirs(&self) {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
         let share = self.lanes.len().div_ceil(threads).max(1);
@@ -124,7 +145,7 @@ impl Work<'_> {
 
     fn make_dirs_in(&self, lane: &Lane) {
         let Some(root) = lane.root() else { return };
-        for dir in self.listing.dirs.iter().skip(1).filter(|dir| !dir.left_out) {
+        for dir in self.listing.dirs.iter().skip(1).filter(|dir| !dir.left_out && dir.entries > 0) {
             if let Err(error) = rustix::fs::mkdirat(root, OsStr::from_bytes(&dir.path), Mode::from(0o777)) {
                 return lane.give_up(error.into());
             }
@@ -143,7 +164,7 @@ impl Work<'_> {
         let mut open = Vec::with_capacity(self.lanes.len());
         for lane in &self.lanes {
             let Some(root) = lane.root() else { continue };
-            match open_dir(root, piece.dir) {
+            match below::open(root, &piece.dir.path) {
                 Ok(dir) => open.push((lane, dir, Vec::with_capacity(piece.files.len()))),
                 Err(error) => lane.give_up(error.into()),
             }
@@ -186,12 +207,6 @@ impl Work<'_> {
         rustix::fs::futimens(file.as_fd(), &self.times)?;
         Ok(stat_of(&rustix::fs::fstat(file.as_fd())?))
     }
-}
-
-fn open_dir(root: &OwnedFd, dir: &Dir) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let path: &[u8] = if dir.path.is_empty() { b"." } else { &dir.path };
-    rustix::fs::openat(root, OsStr::from_bytes(path), flags, Mode::empty())
 }
 
 /// The time that all the files get.

@@ -29,8 +29,8 @@ const ASIDE: &str = "new-";
 
 /// The bases of a repository, locked for as long as this lives.
 pub(in crate::git) struct Bases<'a> {
-    repo: &'a Repo,
-    dir: PathBuf,
+    pub(super) repo: &'a Repo,
+    pub(super) dir: PathBuf,
     /// What all keys begin with before they are digested.
     surroundings: Vec<u8>,
     _lock: RepoLock,
@@ -39,8 +39,11 @@ pub(in crate::git) struct Bases<'a> {
 /// The files of one tree.
 #[derive(Debug)]
 pub(in crate::git) struct Base {
-    files: PathBuf,
-    index: PathBuf,
+    pub(super) dir: PathBuf,
+    pub(super) files: PathBuf,
+    pub(super) index: PathBuf,
+    /// A file that names the tree, for whoever makes another base from this one.
+    pub(super) tree: PathBuf,
 }
 
 /// How old the files of a new lane are.
@@ -81,7 +84,7 @@ impl<'a> Bases<'a> {
         Ok(bases)
     }
 
-    fn key(&self, tree: &Sha) -> String {
+    pub(super) fn key(&self, tree: &Sha) -> String {
         let mut digest = Sha256::new();
         digest.update(&self.surroundings);
         digest.update(tree.as_str());
@@ -94,23 +97,29 @@ impl<'a> Bases<'a> {
 
     /// The base of `tree`, if there is one that is as it was made.
     pub(in crate::git) fn find(&self, tree: &Sha) -> Result<Option<Base>, NotShared> {
-        let key = self.key(tree);
-        let path = self.dir.join(&key);
+        let Some(base) = self.as_made(&self.key(tree))? else { return Ok(None) };
+        let path = &base.dir;
+        let now = FileTimes::new().set_modified(SystemTime::now());
+        let touched = File::open(path).and_then(|dir| dir.set_times(now));
+        touched.map_err(NotShared::io("written", path))?;
+        Ok(Some(base))
+    }
+
+    /// The base of that key, looked through by this process or made by it. One that somebody has changed is removed.
+    pub(super) fn as_made(&self, key: &str) -> Result<Option<Base>, NotShared> {
+        let path = self.dir.join(key);
         if !path.is_dir() {
             return Ok(None);
         }
         let base = Base::in_dir(&path);
-        if !self.repo.verified().has(&key) {
+        if !self.repo.verified().has(key) {
             if !base.is_as_made()? {
                 tracing::warn!(base = %path.display(), "somebody has changed it, so it is made anew");
                 discard(&self.dir, &path).map_err(NotShared::io("removed", &path))?;
                 return Ok(None);
             }
-            self.repo.verified().add(&key);
+            self.repo.verified().add(key);
         }
-        let now = FileTimes::new().set_modified(SystemTime::now());
-        let touched = File::open(&path).and_then(|dir| dir.set_times(now));
-        touched.map_err(NotShared::io("written", &path))?;
         Ok(Some(base))
     }
 
@@ -120,15 +129,38 @@ impl<'a> Bases<'a> {
         tree: &Sha,
         write: impl FnOnce(&Path, &Path) -> Result<(), NotShared>,
     ) -> Result<Base, NotShared> {
-        self.make_room()?;
+        self.make_room(None)?;
+        self.put(tree, |new| {
+            btrfs::create(&new.files)?;
+            write(&new.files, &new.index)
+        })
+    }
+
+    /// The same, where `write` gets the files of `near`, to change those that differ. Nothing that it does is seen in `near`.
+    pub(in crate::git) fn make_from(
+        &self,
+        near: &Base,
+        tree: &Sha,
+        write: impl FnOnce(&Path, &Path) -> Result<(), NotShared>,
+    ) -> Result<Base, NotShared> {
+        self.make_room(Some(near))?;
+        self.put(tree, |new| {
+            btrfs::snapshot(&near.files, &new.files)?;
+            failpoint::write(Point::BaseChange).map_err(NotShared::io("written", &new.files))?;
+            write(&new.files, &new.index)
+        })
+    }
+
+    /// Has the base of `tree` made aside, and gives it its name.
+    fn put(&self, tree: &Sha, make: impl FnOnce(&Base) -> Result<(), NotShared>) -> Result<Base, NotShared> {
         let aside = self.aside()?;
         let key = self.key(tree);
         let path = self.dir.join(&key);
         let fill = || {
             let new = Base::in_dir(&aside);
             failpoint::write(Point::BaseMake).map_err(NotShared::io("created", &new.files))?;
-            btrfs::create(&new.files)?;
-            write(&new.files, &new.index)?;
+            make(&new)?;
+            std::fs::write(&new.tree, format!("{tree}\n")).map_err(NotShared::io("written", &new.tree))?;
             failpoint::pass(Point::BaseWritten);
             std::fs::rename(&aside, &path).map_err(NotShared::io("written", &path))
         };
@@ -166,9 +198,7 @@ impl<'a> Bases<'a> {
         discard(&self.dir, &aside).map_err(NotShared::io("removed", &aside))?;
         appeared?;
         failpoint::pass(Point::SnapshotTaken);
-        let made = std::fs::metadata(&base.index).map_err(NotShared::io("read", &base.index))?.mtime();
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
-        Ok(if now > made { Age::Grown } else { Age::Young })
+        Ok(if seconds_now() > base.made_at()? { Age::Grown } else { Age::Young })
     }
 
     fn aside(&self) -> Result<PathBuf, NotShared> {
@@ -176,11 +206,13 @@ impl<'a> Bases<'a> {
         made.map(tempfile::TempDir::keep).map_err(NotShared::io("created", &self.dir))
     }
 
-    /// Removes the bases that were not used for the longest time, so that one more may be there.
-    fn make_room(&self) -> Result<(), NotShared> {
+    /// Removes the bases that were not used for the longest time, so that one more may be there. `needed` stays.
+    fn make_room(&self, needed: Option<&Base>) -> Result<(), NotShared> {
         let mut found = self.repo.bases()?;
         found.sort_by_key(|base| base.used);
-        for base in found.iter().take((found.len() + 1).saturating_sub(MOST)) {
+        let too_many = (found.len() + 1).saturating_sub(MOST);
+        let may_go = found.iter().filter(|base| needed.is_none_or(|needed| needed.dir != base.path));
+        for base in may_go.take(too_many) {
             discard(&self.dir, &base.path).map_err(NotShared::io("removed", &base.path))?;
         }
         Ok(())
@@ -188,17 +220,28 @@ impl<'a> Bases<'a> {
 }
 
 impl Base {
-    fn in_dir(dir: &Path) -> Self {
-        Self { files: dir.join("files"), index: dir.join("index") }
+    pub(super) fn in_dir(dir: &Path) -> Self {
+        let [files, index, tree] = ["files", "index", "tree"].map(|name| dir.join(name));
+        Self { dir: dir.to_owned(), files, index, tree }
+    }
+
+    /// The index; `None` where it is not whole.
+    pub(in crate::git) fn read_index(&self) -> Result<Option<git2::Index>, NotShared> {
+        let bytes = std::fs::read(&self.index).map_err(NotShared::io("read", &self.index))?;
+        if !young::is_whole(&bytes) {
+            return Ok(None);
+        }
+        Ok(Some(git2::Index::open(&self.index).map_err(GitError::library("reading an index"))?))
+    }
+
+    /// When its index was made, in seconds; no file of it is younger.
+    pub(super) fn made_at(&self) -> Result<i64, NotShared> {
+        Ok(std::fs::metadata(&self.index).map_err(NotShared::io("read", &self.index))?.mtime())
     }
 
     /// Whether every file is the one that the index knows, and no other is there.
-    fn is_as_made(&self) -> Result<bool, NotShared> {
-        let bytes = std::fs::read(&self.index).map_err(NotShared::io("read", &self.index))?;
-        if !young::is_whole(&bytes) {
-            return Ok(false);
-        }
-        let index = git2::Index::open(&self.index).map_err(GitError::library("reading an index"))?;
+    pub(super) fn is_as_made(&self) -> Result<bool, NotShared> {
+        let Some(index) = self.read_index()? else { return Ok(false) };
         let mut files = 0;
         for entry in WalkDir::new(&self.files).follow_links(false) {
             let Ok(entry) = entry else { return Ok(false) };
@@ -221,6 +264,10 @@ impl Base {
         }
         Ok(files == index.len())
     }
+}
+
+pub(super) fn seconds_now() -> i64 {
+    rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec
 }
 
 /// All that the files of a tree depend on beside it.
@@ -299,7 +346,7 @@ pub(super) fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn is_aside(path: &Path) -> bool {
+pub(super) fn is_aside(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_bytes().starts_with(ASIDE.as_bytes()))
 }
 

@@ -6,12 +6,17 @@
 //!     lock           for everything in here
 //!     <key>/files    a subvolume with the files of one tree, written as lanes are
 //!     <key>/index    an index with their stat data
+//!     <key>/tree     the name of the tree
 //!     new-*          what is being made or removed; under the lock, the rest of somebody who was killed
 //! ```
 //!
 //! **What a base stands for** is in its key: the tree, all that says which files git converts, the user, the mask of modes, and the
 //! boot of the machine, as nothing in it is synced. It gets its name when it is complete. A process looks a base through,
 //! every file against the index, before it uses it for the first time.
+//!
+//! **A base can be made from a near one**: where there is one of the same surroundings whose tree differs in few paths, the new base is
+//! a snapshot of it in which what differs is removed and written anew. All other files keep number and times, so the new index has
+//! their stat data from the old one. Whatever is not as expected ends that, and the base is written whole.
 //!
 //! **The index is right in every snapshot**: number, times and size of a file are those of the base, and only the device is
 //! another, which git does not compare. So the first `git status` in a lane opens nothing.
@@ -26,6 +31,7 @@
 mod bases;
 mod btrfs;
 mod error;
+mod near;
 
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;

@@ -9,6 +9,8 @@ use crate::git::shape::Shape;
 use crate::id::Sha;
 use crate::plan::Share;
 
+mod near;
+
 /// Set in the process that runs on btrfs.
 const DISK: &str = "LANEWAY_TEST_BTRFS";
 /// What is run there once more: what lanes are like is the same.

@@ -14,6 +14,7 @@ mod pruning;
 mod remotes;
 mod repository;
 mod restack;
+mod sparing;
 mod sparse;
 mod submodules;
 mod userstate;

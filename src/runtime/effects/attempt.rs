@@ -75,7 +75,8 @@ async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &J
     if brief.resumed {
         super::stop::unrecorded(context, tag(context, &job.task.id, job.number, job.iteration)).await;
     }
-    let launch = match prepare(context, known, job).await {
+    // In a box of its own, which does not stay as long as the process.
+    let launch = match Box::pin(prepare(context, known, job)).await {
         Ok(launch) => launch,
         Err((facts, failure)) => return Done::failed(facts, failure),
     };
@@ -108,6 +109,8 @@ async fn go(context: &Arc<Context>, brief: &Brief, known: &AttemptBrief, job: &J
         command: shown(&launch.argv),
         mono: exec::monotonic_ms(),
     };
+    // An environment for each of a thousand agents adds up.
+    drop(launch);
     context.report(&brief.effect.id(), vec![Draft::world(job.subject.clone(), started)]);
     let exit = exit_of(running.wait().await);
     if !exit.success()

@@ -22,6 +22,19 @@ pub(super) fn worktree(
     Ok(commit.map(|commit| CustodyKept { reference, commit, reason: reason.to_owned() }))
 }
 
+/// The same, and then brings the worktree to `at`, which is one of `known`; how that went comes second.
+pub(super) fn worktree_then_set(
+    context: &Context,
+    worktree: &Worktree,
+    (what, reason): (&str, &str),
+    known: &[Sha],
+    at: &Sha,
+) -> Result<(Option<CustodyKept>, Result<(), GitError>), GitError> {
+    let reference = free(context, what, None)?;
+    let (commit, set) = context.project.repo.custody_then_set(worktree, (&reference, reason), known, at)?;
+    Ok((commit.map(|commit| CustodyKept { reference, commit, reason: reason.to_owned() }), set))
+}
+
 /// Keeps a commit.
 pub(super) fn commit(
     context: &Context,

@@ -140,10 +140,11 @@ impl Landing<'_> {
                 };
                 if !pristine {
                     // A person may have worked there since the work was collected.
-                    let kept =
-                        keep::worktree(&context, &worktree, &what, &reason, &[commit, merged.clone()])?;
+                    let known = [commit, merged.clone()];
+                    let (kept, set) =
+                        keep::worktree_then_set(&context, &worktree, (&what, &reason), &known, &merged)?;
                     noted.extend(kept.map(|kept| Draft::world(subject, kept)));
-                    repo.set_to(&worktree, &merged)?;
+                    set?;
                 }
                 Ok(Ok(Candidate { commit: merged, tree, worktree, landed: false }))
             };

@@ -65,24 +65,27 @@ impl From<Failure> for Done {
 }
 
 /// Carries `brief` out and sends what came of it.
-pub(super) async fn perform(context: Arc<Context>, brief: Brief) {
+pub(super) async fn perform(context: Arc<Context>, brief: Box<Brief>) {
     let id = brief.effect.id();
     let shared = Arc::clone(&context);
     failpoint::pass(Point::EffectBegin);
+    // Each in a box of its own size: those of a thousand agents would have that of the largest.
     let done = match &brief.effect {
-        Effect::Provision { lane } => provision::run(&context, lane, brief.tip.as_ref()).await,
-        Effect::Warm { lane, at } => warm::run(&context, lane, at).await,
-        Effect::Attempt { .. } => attempt::run(&context, &brief).await,
-        Effect::Stop { .. } => stop::run(&context, &brief.effect).await,
-        Effect::Examine { .. } => examine::run(&context, &brief).await,
-        Effect::Land { .. } => land::run(&context, &brief).await,
-        Effect::OpenPr { .. } => pull_request::open(&context, &brief).await,
-        Effect::Conclude { .. } => conclude::run(&context, &brief).await,
-        Effect::Review { .. } => outside::review(&context, &brief).await,
-        Effect::Undo { .. } => undo::run(&context, &brief).await,
-        Effect::CheckMerged { lane, tip } => outside::check_merged(&context, &brief, lane, tip).await,
-        Effect::Prove { .. } => pull_request::prove(&context, &brief).await,
-        Effect::MergePr { .. } => merge::run(&context, &brief).await,
+        Effect::Provision { lane } => Box::pin(provision::run(&context, lane, brief.tip.as_ref())).await,
+        Effect::Warm { lane, at } => Box::pin(warm::run(&context, lane, at)).await,
+        Effect::Attempt { .. } => Box::pin(attempt::run(&context, &brief)).await,
+        Effect::Stop { .. } => Box::pin(stop::run(&context, &brief.effect)).await,
+        Effect::Examine { .. } => Box::pin(examine::run(&context, &brief)).await,
+        Effect::Land { .. } => Box::pin(land::run(&context, &brief)).await,
+        Effect::OpenPr { .. } => Box::pin(pull_request::open(&context, &brief)).await,
+        Effect::Conclude { .. } => Box::pin(conclude::run(&context, &brief)).await,
+        Effect::Review { .. } => Box::pin(outside::review(&context, &brief)).await,
+        Effect::Undo { .. } => Box::pin(undo::run(&context, &brief)).await,
+        Effect::CheckMerged { lane, tip } => {
+            Box::pin(outside::check_merged(&context, &brief, lane, tip)).await
+        }
+        Effect::Prove { .. } => Box::pin(pull_request::prove(&context, &brief)).await,
+        Effect::MergePr { .. } => Box::pin(merge::run(&context, &brief)).await,
         _ => blocking(move || quick(&shared, &brief)).await,
     };
     failpoint::pass(Point::EffectDone);

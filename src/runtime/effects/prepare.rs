@@ -14,10 +14,11 @@ use crate::git::{ConfigKeys, GitError, Overlaid, Worktree};
 use crate::graph::{Adr, AdrLevel, AgentDef, DiffPolicy, ExpectedOutput, PromptBy};
 use crate::id::TaskId;
 use crate::plan::{Work, task_branch};
-use crate::runtime::brief::AttemptBrief;
+use crate::runtime::brief::{AttemptBrief, Told, ToldAgent};
 use crate::runtime::{Context, ports};
 use crate::signal::{self, Need, TaskManifest};
 use crate::state::Note;
+use crate::view;
 
 /// Lane, files and launch of a new process. The error carries what was kept before it.
 pub(super) async fn prepare(
@@ -33,9 +34,10 @@ pub(super) async fn prepare(
     let (shared, of) = (Arc::clone(context), job.task.lane.clone());
     let taken = blocking(move || ports::taken(&shared, &of)).await;
     report_ready(context, job, taken.map(Event::from).into_iter().collect());
-    let told = instructions(&record, &lane, withheld, known, job);
-    put_up(context, known, job, told.as_deref()).map_err(plain)?;
-    let (argv, stdin) = command(context, known, job, told).map_err(plain)?;
+    let told = known.told.take().ok_or_else(|| plain(permanent("it was told before".to_owned())))?;
+    let words = told.agent.as_ref().map(|agent| instructions(&record, &lane, withheld, agent, job));
+    put_up(context, (known, &told), job, words.as_deref()).map_err(plain)?;
+    let (argv, stdin) = command(context, known, job, words).map_err(plain)?;
     let mut given = given(context, job.task, job.number, job.start);
     if let Work::Agent { def, .. } = &job.task.work {
         exclude(context, def).map_err(plain)?;
@@ -77,14 +79,14 @@ async fn ready_lane(
     let lane = job.task.lane.clone();
     let goes_on_from = known.goes_on_from;
     let (worktree, kept) = blocking(move || {
-        let repo = &shared.project.repo;
         let doing = |e| git_failure("making the lane ready", &e);
         let worktree = super::provision::worktree(&shared, &lane, &path, &start).map_err(doing)?;
         let reason = format!("what stood in the lane before attempt {number} of {task}");
         let what = format!("before/{name}-{iteration}");
-        let kept = keep::worktree(&shared, &worktree, &what, &reason, std::slice::from_ref(&start))
-            .map_err(doing)?;
-        repo.set_to(&worktree, &start).map_err(doing)?;
+        let known = std::slice::from_ref(&start);
+        let (kept, set) =
+            keep::worktree_then_set(&shared, &worktree, (&what, &reason), known, &start).map_err(doing)?;
+        set.map_err(doing)?;
         Ok::<_, Failure>((worktree, kept))
     })
     .await?;
@@ -193,7 +195,7 @@ const CONFIG_BEFORE: &str = "config-before";
 fn note_shared(context: &Context, worktree: &Worktree, task: &TaskId, number: u32) -> Result<(), GitError> {
     note_stash(context, task, number)?;
     let repo = &context.project.repo;
-    let branches = repo.branches()?.into_iter().filter(|(name, _)| !name.starts_with("laneway/"));
+    let branches = repo.branches_of_others()?.into_iter();
     let branches: Vec<String> = branches.map(|(name, at)| format!("{at} {name}")).collect();
     let keys = repo.config_keys(worktree, &context.plan.places.worktrees)?;
     let others = context.live().keys().any(|other| *other != (task.clone(), number));
@@ -219,10 +221,10 @@ fn instructions(
     record: &Path,
     lane: &Path,
     withheld: Option<Withheld>,
-    known: &AttemptBrief,
+    agent: &ToldAgent,
     job: &Job<'_>,
-) -> Option<String> {
-    let mut input = known.instructions.clone()?;
+) -> String {
+    let mut input = agent.instructions.clone();
     input.withheld = withheld;
     if let Some(path) = tracker::of(job.task).and_then(|repeat| repeat.tracker.as_ref()) {
         tracker::note(record, lane, path);
@@ -230,7 +232,7 @@ fn instructions(
             shown.tracker_text = tracker::read(lane, path);
         }
     }
-    Some(agent::instructions(&input))
+    agent::instructions(&input)
 }
 
 /// The environment variables that the agent itself asks for.
@@ -251,7 +253,7 @@ pub(super) fn exclude(context: &Context, def: &AgentDef) -> Result<(), Failure> 
 /// Everything that the agent reads.
 fn put_up(
     context: &Context,
-    known: &AttemptBrief,
+    (known, told): (&AttemptBrief, &Told),
     job: &Job<'_>,
     instructions: Option<&str>,
 ) -> Result<(), Failure> {
@@ -269,7 +271,7 @@ fn put_up(
     let dir = board.attempt_dir(task, number);
     if let Some(text) = instructions {
         board.write_file(&dir.join("instructions.md"), text.as_bytes()).map_err(failed)?;
-        let manifest = manifest(context, known, job);
+        let manifest = manifest(context, told, job);
         let text =
             manifest.render().map_err(|e| permanent(format!("task.json could not be written: {e}")))?;
         board.write_file(&dir.join("task.json"), text.as_bytes()).map_err(failed)?;
@@ -278,16 +280,19 @@ fn put_up(
         let path = board.answers_dir(task, number).join(answer_file(known.attempt.ask.as_deref()));
         board.write_file(&path, answer.as_bytes()).map_err(failed)?;
     }
-    for note in &known.notes {
+    for note in &told.notes {
         let path = board.inbox_dir(task, number).join(note_file(note));
         board.write_file(&path, note.text.as_bytes()).map_err(failed)?;
     }
-    for (need, summary) in &known.needs {
+    for (need, summary) in &told.needs {
         if let Some(summary) = summary {
             board.write_file(&summary_file(context, job, need), summary.as_bytes()).map_err(failed)?;
         }
     }
-    if let Some(page) = known.overview.take() {
+    if let Some(agent) = &told.agent {
+        let lane =
+            context.index.lane_of[context.index.task(task).expect("attempts are of tasks of the plan")];
+        let page = view::overview(&context.plan, &context.index, &agent.standing, lane);
         board.write_file(&overview_file(context, job), page.as_bytes()).map_err(failed)?;
     }
     Ok(())
@@ -314,7 +319,7 @@ pub(in crate::runtime) fn note_file(note: &Note) -> String {
     format!("{}-{}", note.from, note.name)
 }
 
-fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManifest {
+fn manifest(context: &Context, told: &Told, job: &Job<'_>) -> TaskManifest {
     TaskManifest {
         protocol: signal::PROTOCOL,
         graph: context.plan.graph.clone(),
@@ -328,15 +333,15 @@ fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManif
         branches: Some(branches(context, job)),
         role: job.task.contract.role.clone(),
         paths: job.task.contract.paths.clone(),
-        inputs: known.inputs.clone(),
+        inputs: told.inputs.clone(),
         outputs: job.task.contract.outputs.iter().map(expected).collect(),
         adr: job.task.contract.adr.as_ref().map(record_asked),
-        overview: known.overview.is_given().then(|| overview_file(context, job)),
+        overview: told.agent.as_ref().map(|_| overview_file(context, job)),
         worktree: job.lane.clone(),
         signals: context.board.signals_dir(&job.task.id, job.number),
         writes: job.task.writes.clone(),
         gate: job.task.gate.as_ref().map(|g| g.command.to_string()),
-        needs: known
+        needs: told
             .needs
             .iter()
             .map(|(need, summary)| Need {
@@ -345,7 +350,7 @@ fn manifest(context: &Context, known: &AttemptBrief, job: &Job<'_>) -> TaskManif
                 artifacts: None,
             })
             .collect(),
-        earlier: known.earlier.clone(),
+        earlier: told.earlier.clone(),
     }
 }
 

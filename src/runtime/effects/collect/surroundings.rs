@@ -23,7 +23,7 @@ impl Look<'_> {
         let Ok(before) = std::fs::read_to_string(self.record().join(prepare::BRANCHES_BEFORE)) else {
             return Ok(());
         };
-        let now = self.repo.branches().map_err(|e| self.failed(&e))?;
+        let now = self.repo.branches_of_others().map_err(|e| self.failed(&e))?;
         for line in before.lines() {
             let Some((old, name)) = line.split_once(' ') else { continue };
             let (Ok(old), Some(new)) = (Sha::new(old), now.get(name)) else { continue };
