@@ -234,11 +234,11 @@ fn p11_gc_collects_the_worktrees_of_a_run_that_was_given_up_and_keeps_what_is_in
     assert_eq!(fates(&done, "gone"), ["worktree"], "{done:#}");
     assert!(!lane.exists());
     assert_eq!(scratch.git(&["rev-parse", branch]), tip, "the branch stays");
+    UserState::of(&scratch).expect(&before);
     let row = kept(&scratch, "what the worktree of a lane held that was given up");
     let restored = restore(&scratch, &row);
     assert_eq!(text(&restored.join("by-hand.txt")), "by hand\r\n");
     assert_eq!(scratch.git_in(&restored, &["status", "--porcelain"]), "MM ok.txt\n?? by-hand.txt");
-    UserState::of(&scratch).expect(&before);
     // It was a mistake.
     scratch.laneway(&["pr", "merge", "1"]).success();
     assert_eq!(scratch.status("g").lane("default")["status"], "merged");
