@@ -40,6 +40,8 @@ const OLDER: Duration = Duration::from_secs(10);
 pub struct Brought {
     /// What was copied.
     pub copied: Copied,
+    /// The files and links that were copied, in order.
+    pub names: Vec<PathBuf>,
     /// What was asked for and did not come, in order.
     pub left_out: Vec<LeftOut>,
     /// Links among what was copied that lead out of the lane, as they did out of the main worktree.
@@ -114,7 +116,11 @@ impl Repo {
             if leads_out(&root, &path)? {
                 brought.leading_out.push(path.clone());
             }
-            brought.copied += take(&root, &worktree.path, &path, latest, &mut folders)?;
+            let taken = take(&root, &worktree.path, &path, latest, &mut folders)?;
+            brought.copied += taken;
+            if taken.files > 0 {
+                brought.names.push(path);
+            }
         }
         settle_folders(folders, latest)?;
         Ok(brought)
