@@ -105,7 +105,8 @@ impl Repo {
         }
         brought.left_out.extend(shut);
         let private = Private::open(self, worktree)?;
-        let ignored = ignored(private.scope(), &files)?;
+        let rules = if private.cone().is_none() { Ignores::Worktree } else { Ignores::Index };
+        let ignored = ignored(private.scope(), &files, rules)?;
         let latest = Some(self.before_its_files(worktree)?);
         let mut folders = Vec::new();
         for path in files {
@@ -216,8 +217,18 @@ fn paths(bytes: &[u8]) -> impl Iterator<Item = PathBuf> {
     names.map(|name| PathBuf::from(OsString::from_vec(name.to_vec())))
 }
 
+/// Where the files called `.gitignore` lie that say what is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ignores {
+    /// All of them in the worktree.
+    Worktree,
+    /// Some only in the index, as in a sparse worktree. For each path git goes through all of the index then: a minute, where a folder
+    /// of dependencies is asked about.
+    Index,
+}
+
 /// Those of `files` that git ignores in the worktree of `scope`, and does not track.
-fn ignored(scope: Scope<'_>, files: &[PathBuf]) -> Result<BTreeSet<PathBuf>, GitError> {
+fn ignored(scope: Scope<'_>, files: &[PathBuf], rules: Ignores) -> Result<BTreeSet<PathBuf>, GitError> {
     if files.is_empty() {
         return Ok(BTreeSet::new());
     }
@@ -226,10 +237,9 @@ fn ignored(scope: Scope<'_>, files: &[PathBuf]) -> Result<BTreeSet<PathBuf>, Git
         list.extend_from_slice(file.as_os_str().as_bytes());
         list.push(0);
     }
-    // With the index at hand git goes through all of it for each path: a minute for a folder of dependencies.
-    let asked = Git::new(scope, "check-ignore").args(["-z", "--stdin", "--no-index"]).stdin(list);
-    let answer = asked.accept(&[0, 1]).run()?;
-    let mut ignored: BTreeSet<PathBuf> = paths(&answer.stdout).collect();
+    let asked = Git::new(scope, "check-ignore").args(["-z", "--stdin"]).stdin(list);
+    let asked = if rules == Ignores::Worktree { asked.arg("--no-index") } else { asked };
+    let mut ignored: BTreeSet<PathBuf> = paths(&asked.accept(&[0, 1]).run()?.stdout).collect();
     for tracked in paths(&Git::new(scope, "ls-files").arg("-z").run()?.stdout) {
         ignored.remove(&tracked);
     }

@@ -262,8 +262,13 @@ impl Landing<'_> {
         }
         let context = Arc::clone(self.context);
         let lane = self.task.lane.clone();
-        let made = blocking(move || super::provision::whole(&context, &lane, &path, &commit)).await;
-        let worktree = made.map_err(|e| self.failed(&e))?;
+        let made = blocking(move || {
+            let worktree = super::provision::whole(&context, &lane, &path, &commit)?;
+            // Files that lanes share may have been changed by one of them; what the gate judges is what is merged.
+            context.project.repo.set_to(&worktree, &commit)?;
+            Ok(worktree)
+        });
+        let worktree = made.await.map_err(|e: GitError| self.failed(&e))?;
         let room = Room {
             lane: self.task.lane.clone(),
             worktree: worktree.clone(),
