@@ -122,7 +122,7 @@ fn p01_a_removed_lane_comes_back_with_one_command_staged_and_unstaged() {
     let list = scratch.laneway(&["custody", "list"]).success();
     assert!(list.stdout().contains(&id(&row)), "{}", list.stdout());
     let show = scratch.laneway(&["custody", "show", &id(&row)]).success();
-    for line in ["A by-hand.txt  +1 -0", "A ok.txt  +1 -0", "staged, against"] {
+    for line in ["A by-hand.txt  +1 -0", "M ok.txt  +1 -1", "staged, against"] {
         assert!(show.stdout().contains(line), "{line}: {}", show.stdout());
     }
     let staged = scratch.laneway(&["custody", "show", &id(&row), "--file", "ok.txt", "--staged"]).success();
@@ -131,7 +131,7 @@ fn p01_a_removed_lane_comes_back_with_one_command_staged_and_unstaged() {
     let (first, second) = (restore(&scratch, &row), restore(&scratch, &row));
     assert_ne!(first, second, "nothing is overwritten, not even what was brought back before");
     assert_eq!(text(&first.join("by-hand.txt")), "by hand\r\n");
-    assert_eq!(scratch.git_in(&first, &["status", "--porcelain"]), "AM ok.txt\n?? by-hand.txt");
+    assert_eq!(scratch.git_in(&first, &["status", "--porcelain"]), "MM ok.txt\n?? by-hand.txt");
     assert_eq!(scratch.git_in(&first, &["branch", "--show-current"]), format!("restored/{}", id(&row)));
     let full = first.to_str().expect("a path");
     _ = scratch.laneway(&["custody", "restore", &id(&row), "--to", full]).code(4);
@@ -215,6 +215,33 @@ fn p11_gc_collects_what_is_merged_by_age_and_leaves_the_journal_and_the_user() {
     scratch.laneway(&["rebuild", "g"]).success();
     scratch.laneway(&["verify", "g"]).success();
     UserState::of(&scratch).expect(&before);
+}
+
+#[test]
+fn p11_gc_collects_the_worktrees_of_a_run_that_was_given_up_and_keeps_what_is_in_them() {
+    let (scratch, _) = open();
+    let before = UserState::of(&scratch);
+    let branch = "refs/heads/laneway/g/default/integration";
+    let tip = scratch.git(&["rev-parse", branch]);
+    let lane = PathBuf::from(scratch.status("g").lane("default")["worktree"].as_str().expect("a worktree"));
+    for wrong in [["gc", "--abandoned", "nope"], ["gc", "--abandoned", "g/7"], ["gc", "--abandoned", "g/x"]] {
+        _ = scratch.laneway(&wrong).code(2);
+    }
+    let plan = scratch.laneway(&["gc", "--abandoned", "g", "--json"]).success().json();
+    assert_eq!(fates(&plan, "goes"), ["worktree"], "{plan:#}");
+    assert!(lane.join("by-hand.txt").exists() && custody(&scratch).is_empty(), "a plan changes nothing");
+    let done = scratch.laneway(&["gc", "--abandoned", "g/1", "--yes", "--json"]).success().json();
+    assert_eq!(fates(&done, "gone"), ["worktree"], "{done:#}");
+    assert!(!lane.exists());
+    assert_eq!(scratch.git(&["rev-parse", branch]), tip, "the branch stays");
+    UserState::of(&scratch).expect(&before);
+    let row = kept(&scratch, "what the worktree of a lane held that was given up");
+    let restored = restore(&scratch, &row);
+    assert_eq!(text(&restored.join("by-hand.txt")), "by hand\r\n");
+    assert_eq!(scratch.git_in(&restored, &["status", "--porcelain"]), "MM ok.txt\n?? by-hand.txt");
+    // It was a mistake.
+    scratch.laneway(&["pr", "merge", "1"]).success();
+    assert_eq!(scratch.status("g").lane("default")["status"], "merged");
 }
 
 #[test]

@@ -40,7 +40,7 @@ use super::waiting::WaitingArgs;
 /// is checked; what holds is merged into the integration branch and offered as a pull request.
 #[derive(Debug, Parser)]
 #[command(name = "laneway", version, after_help = EXIT_HELP, max_term_width = 100)]
-#[command(disable_help_subcommand = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,

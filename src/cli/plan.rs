@@ -16,8 +16,8 @@ use super::session::Session;
 use crate::id::RunNo;
 use crate::plan::{dot, mermaid};
 use crate::render;
-use crate::runtime::{Loaded, load, prepare};
-use crate::view;
+use crate::runtime::{Loaded, Project, load, prepare};
+use crate::view::{self, Include};
 
 /// Show what a run of a graph would do, without doing any of it
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ impl PlanArgs {
         layers.override_graph(&mut read.graph);
         if self.live {
             let run = project.latest_run(&read.graph.name)?;
-            return live(session, &load(&project, &read.graph.name, run)?);
+            return live(session, &load(&project, &read.graph.name, run)?, include(&project));
         }
         let last = project.record.latest_run(&read.graph.name)?;
         let run = RunNo(last.map_or(1, |last| last.0 + 1));
@@ -56,7 +56,7 @@ impl PlanArgs {
         let plan = prepare(&project, &read.graph, &read.source.path, run, &config)?;
         let missing = programs::missing(session, &plan)?;
         if session.json() {
-            let mut answer = view::plan_json(&plan);
+            let mut answer = view::plan_json(&plan, include(&project));
             answer["missing"] = json!(
                 missing.iter().map(|(task, why)| json!({ "task": task, "why": why })).collect::<Vec<_>>()
             );
@@ -66,7 +66,7 @@ impl PlanArgs {
         } else if self.dot {
             session.answer(&dot(&plan))?;
         } else {
-            session.answer(&view::plan_text(&plan))?;
+            session.answer(&view::plan_text(&plan, include(&project)))?;
             for (task, why) in &missing {
                 session.answer(&format!("task {task} cannot run: {why}"))?;
             }
@@ -75,15 +75,19 @@ impl PlanArgs {
     }
 }
 
+fn include(project: &Project) -> Include {
+    if project.repo.has_include() { Include::Present } else { Include::Absent }
+}
+
 /// The frozen plan of a run with where it stands.
-fn live(session: &Session, loaded: &Loaded) -> Result<Exit, CliError> {
+fn live(session: &Session, loaded: &Loaded, include: Include) -> Result<Exit, CliError> {
     let status = screen::status(loaded);
     if session.json() {
-        let mut answer = view::plan_json(&loaded.plan);
+        let mut answer = view::plan_json(&loaded.plan, include);
         answer["live"] = json!(status);
         session.answer_json(&answer)?;
     } else {
-        session.answer(&view::plan_text(&loaded.plan))?;
+        session.answer(&view::plan_text(&loaded.plan, include))?;
         session.answer(&render::status(&status, &screen::palette(session.color())))?;
     }
     Ok(Exit::Achieved)

@@ -138,7 +138,8 @@ fn the_definition_holds() {
 /// Every command under `command`, with the words that call it.
 fn each<'a>(command: &'a clap::Command, path: &str, into: &mut Vec<(String, &'a clap::Command)>) {
     into.push((path.to_owned(), command));
-    for inner in command.get_subcommands() {
+    // What shows the help of the others has no help of its own to speak of.
+    for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
         each(inner, &format!("{path} {}", inner.get_name()), into);
     }
 }

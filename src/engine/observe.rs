@@ -147,7 +147,13 @@ fn skip_problem(state: &State, tasks: &[crate::id::TaskId]) -> Option<String> {
             status if status.is_success() && lane.status != LaneStatus::Failed => {
                 Some(format!("task `{id}` is {status}; there is nothing to go on without"))
             }
-            _ => None,
+            _ => state.holder_of_closed(index.lane_of[task]).map(|holder| {
+                let (holder, lane) = (&state.plan().lanes[holder].id, &state.plan().lanes[index.lane_of[task]].id);
+                format!(
+                    "the pull request of lane `{lane}` is closed, but lane `{holder}` holds its work and cannot go on without it: `laneway \
+                     retry --lane {lane}` opens it again, `laneway reset workstream {lane}` takes the work back from both"
+                )
+            }),
         }
     })
 }

@@ -13,7 +13,7 @@ mod status;
 mod time;
 mod undo;
 
-pub use bounds::{listed, named};
+pub use bounds::{few, listed, named};
 pub use effect::{Effect, EffectId, Failure, FailureKind, Place, ReviewAct, SyncSource};
 pub use envelope::{Actor, Draft, Envelope, SCHEMA, Source, Subject, WireError};
 pub use fact::{

@@ -49,8 +49,8 @@ pub struct DiffFile {
 impl Repo {
     /// The files that differ between two commits (or trees), renames recognised, in order of path.
     ///
-    /// As git does it, first those are found of which nothing but the name changed, however many they are, and then among the rest
-    /// those that are alike. libgit2 would compare everything with everything, and leave out what is beyond its limit.
+    /// As in git, first those are found of which nothing but the name changed, however many they are, and then among the rest those
+    /// that are alike; which of several equal ones belong together may be chosen otherwise. libgit2 would compare everything with everything, and leave out what is beyond its limit.
     pub fn diff(&self, from: &Sha, to: &Sha) -> Result<Vec<DiffFile>, GitError> {
         let failed = || GitError::library("comparing trees");
         let (from, to) = (oid(from)?, oid(to)?);

@@ -52,6 +52,7 @@ impl Repo {
         self.outwait_gc();
         self.assure_whole(commit)?;
         self.with(|repo| swap(repo, &name_of(commit), None, commit))?;
+        self.held_here().insert(commit.clone());
         // One that began just now has much to do before it looks at refs; one that is at work still may have looked.
         if !self.outwait_gc() {
             return Ok(());
@@ -72,13 +73,22 @@ impl Repo {
 
     /// Drops what holds `commit` since it was made: nothing is to come of it, or a later one that is held has it.
     pub fn let_go(&self, commit: &Sha) {
+        self.held_here().remove(commit);
         if let Err(error) = self.with(|repo| drop_ref(repo, &name_of(commit))) {
             // It holds a little more than it has to, until it is swept.
             tracing::debug!(%error, "a commit is held on");
         }
     }
 
-    /// What is held now.
+    /// Drops all that this process holds: nothing is under way that anything could come of.
+    pub fn let_all_go(&self) {
+        let held = std::mem::take(&mut *self.held_here());
+        for commit in &held {
+            self.let_go(commit);
+        }
+    }
+
+    /// What is held now, by whomever.
     pub fn held(&self) -> Result<Vec<Sha>, GitError> {
         Ok(self.list_refs(MAKING)?.into_iter().map(|(_, commit)| commit).collect())
     }

@@ -48,6 +48,7 @@ mod repo;
 mod reset;
 mod restack;
 mod restore;
+mod settled;
 mod shape;
 mod share;
 mod stale;

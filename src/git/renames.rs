@@ -1,6 +1,6 @@
 //! Files of which nothing but the name changed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -28,7 +28,8 @@ pub(super) fn parts(diff: &Diff<'_>) -> Vec<Part> {
         return vec![Part::Left; deltas.len()];
     }
     let mut parts = vec![Part::Itself; deltas.len()];
-    let mut gone: HashMap<(Oid, bool), Vec<usize>> = HashMap::new();
+    let (mut by_name, mut by_content) = (Gone::new(), Gone::new());
+    let mut new = Vec::new();
     for (n, delta) in deltas.iter().enumerate() {
         let side = match delta.status() {
             Delta::Deleted => delta.old_file(),
@@ -37,29 +38,33 @@ pub(super) fn parts(diff: &Diff<'_>) -> Vec<Part> {
         };
         let Some(is_link) = is_link(side.mode()) else { continue };
         parts[n] = Part::Left;
+        let (content, name) = ((side.id(), is_link), path(delta).and_then(Path::file_name));
         if delta.status() == Delta::Deleted {
-            gone.entry((side.id(), is_link)).or_default().push(n);
+            by_name.entry((content, name)).or_default().push_back(n);
+            by_content.entry((content, None)).or_default().push_back(n);
+        } else {
+            new.push((n, content, name));
         }
     }
     for same_name in [true, false] {
-        for (n, delta) in deltas.iter().enumerate() {
-            if parts[n] != Part::Left || delta.status() != Delta::Added {
-                continue;
-            }
-            let new = delta.new_file();
-            let Some(left) = is_link(new.mode()).and_then(|link| gone.get_mut(&(new.id(), link))) else {
-                continue;
-            };
-            let name = |delta: &DiffDelta<'_>| path(delta).and_then(Path::file_name).map(OsStr::to_owned);
-            let found = left.iter().position(|&gone| !same_name || name(&deltas[gone]) == name(delta));
-            if let Some(from) = found.map(|at| left.remove(at)) {
-                parts[n] = Part::MovedFrom(from);
-                parts[from] = Part::Moved;
+        let gone = if same_name { &mut by_name } else { &mut by_content };
+        for &(n, content, name) in &new {
+            let Some(left) = gone.get_mut(&(content, name.filter(|_| same_name))) else { continue };
+            while parts[n] == Part::Left
+                && let Some(from) = left.pop_front()
+            {
+                if parts[from] == Part::Left {
+                    parts[n] = Part::MovedFrom(from);
+                    parts[from] = Part::Moved;
+                }
             }
         }
     }
     parts
 }
+
+/// Files that are gone, in the order of their paths: by content, and by the last part of the path where that counts.
+type Gone<'a> = HashMap<((Oid, bool), Option<&'a OsStr>), VecDeque<usize>>;
 
 /// Where it is, or was.
 pub(super) fn path<'a>(delta: &DiffDelta<'a>) -> Option<&'a Path> {

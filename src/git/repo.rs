@@ -4,6 +4,7 @@
     reason = "reads and writes the git directory and the record's own files"
 )]
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -53,6 +54,7 @@ struct Inner {
     signs: OnceLock<bool>,
     attributes: OnceLock<Option<Vec<PathBuf>>>,
     bases: Verified,
+    held: Mutex<BTreeSet<Sha>>,
     config: ReadConfig,
     synced: Synced,
     handed: HandedOut,
@@ -88,11 +90,17 @@ impl Repo {
             signs: OnceLock::new(),
             attributes: OnceLock::new(),
             bases: Verified::default(),
+            held: Mutex::default(),
             config: ReadConfig::default(),
             synced: Synced::default(),
             handed: HandedOut::default(),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The commits that this process holds while something is made of them.
+    pub(super) fn held_here(&self) -> std::sync::MutexGuard<'_, BTreeSet<Sha>> {
+        self.inner.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The main worktree; of a bare repository its git directory.

@@ -2,9 +2,10 @@
 
 use super::style::{Palette, paint};
 use super::table::{Cell, Table};
-use crate::event::{CheckStatus, ConcernClass, RunStatus, named};
+use crate::event::{CheckStatus, ConcernClass, RunStatus, few};
+use crate::id::LaneId;
 use crate::view::plain::{one_line, put};
-use crate::view::{LaneView, PrState, Status, TaskView, Waiting, clock, elapsed};
+use crate::view::{LaneView, PrState, Status, TaskView, Waiting, clock, conflicts_ahead, elapsed};
 
 /// How much of anybody's words a line shows, in characters.
 const WORDS_SHOWN: usize = 300;
@@ -32,6 +33,16 @@ pub fn waiting(waiting: &[Waiting], palette: &Palette) -> String {
         let kind = paint(palette.warn, wait.kind.word());
         put(&mut out, format_args!("  {kind}: {}", one_line(&wait.question, WORDS_SHOWN)));
         put(&mut out, format_args!("    {}", one_line(&wait.hint, WORDS_SHOWN)));
+        if let Some(conflicts) = &wait.conflicts {
+            let noun = if conflicts.lanes.len() == 1 { "lane" } else { "lanes" };
+            let lanes = conflicts.lanes.iter().map(LaneId::as_str).collect::<Vec<_>>().join(", ");
+            let lanes = one_line(&lanes, WORDS_SHOWN);
+            put(&mut out, format_args!("    conflicts with {noun} {lanes}, as they stand;"));
+            put(
+                &mut out,
+                format_args!("    once one of them is merged, {}", one_line(&conflicts.then, WORDS_SHOWN)),
+            );
+        }
     }
     out
 }
@@ -128,17 +139,14 @@ fn failing(checks: &[crate::view::CheckView]) -> String {
     names.join(", ")
 }
 
-/// Conflicts to be expected; one between two lanes is said once.
+/// Conflicts to be expected, those over the same paths together; one between two lanes is said once.
 fn ahead(lanes: &[LaneView], palette: &Palette) -> String {
     let mut out = String::new();
-    for (n, lane) in lanes.iter().enumerate() {
-        let earlier = |id| lanes[..n].iter().any(|other| Some(&other.id) == id);
-        for one in lane.predicted.iter().filter(|one| !earlier(one.lane.as_ref())) {
-            let more = if one.more == 0 { String::new() } else { format!(" and {} more", one.more) };
-            let title = paint(palette.warn, "conflict ahead");
-            let (with, paths) = (one_line(&one.with, WORDS_SHOWN), one_line(&named(&one.paths), WORDS_SHOWN));
-            put(&mut out, format_args!("{title} lane {} with {with}: {paths}{more}", lane.id));
-        }
+    for one in conflicts_ahead(lanes) {
+        let title = paint(palette.warn, "conflict ahead");
+        let (who, paths) =
+            (one_line(&one.who, WORDS_SHOWN), one_line(&few(one.paths, one.more), WORDS_SHOWN));
+        put(&mut out, format_args!("{title} {who}: {paths}"));
     }
     if out.is_empty() { out } else { format!("\n{out}") }
 }

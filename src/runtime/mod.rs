@@ -41,7 +41,7 @@ mod undo;
 #[cfg(test)]
 mod tests;
 
-pub use collection::{Item, Spared, Swept, Thing, collect, sweep};
+pub use collection::{Item, Left, Spared, Swept, Thing, abandoned, collect, sweep};
 pub use conflicts::{Compared, Conflicts, conflicts_among, conflicts_of_run};
 pub use context::Context;
 pub use credentials::find_token;

@@ -277,6 +277,9 @@ impl Orchestrator {
             }
             self.stop_without_room()?;
         }
+        if self.core.state().outstanding.is_empty() {
+            self.context.project.repo.let_all_go();
+        }
         // Requests that came in with the last batch have been moved; the run rests.
         Ok(self.core.state().clone())
     }

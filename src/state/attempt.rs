@@ -390,6 +390,12 @@ impl Default for Task {
 }
 
 impl Task {
+    /// What its agent said of its work: its summary, or the text of its newest claim.
+    pub fn said(&self) -> Option<&str> {
+        let claimed = || self.attempt()?.claims.done.as_ref().map(|(_, text)| text.as_str());
+        self.summary.as_deref().filter(|text| !text.trim().is_empty()).or_else(claimed)
+    }
+
     /// Whether nothing waits for it any more: it is done, or a person chose to go on without it.
     pub fn is_settled(&self) -> bool {
         self.status.is_success() || self.set_aside

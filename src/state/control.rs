@@ -7,7 +7,7 @@ use super::apply::Touched;
 use super::lane::{Lane, LaneRequest};
 use crate::event::{AttemptStatus, Control, ControlVerb, FailureKind, LaneStatus, TaskStatus};
 use crate::id::TaskId;
-use crate::plan::TaskIx;
+use crate::plan::{LaneIx, TaskIx};
 
 impl State {
     /// Takes a request in.
@@ -133,8 +133,20 @@ impl State {
         self.revive_parents();
     }
 
+    /// A lane that goes on with the work of `lane` in it, whose own pull request a person has closed.
+    pub fn holder_of_closed(&self, lane: LaneIx) -> Option<LaneIx> {
+        let state = &self.lanes[lane];
+        let closed = state.pr.as_ref().is_some_and(|pr| pr.closed_by.is_some());
+        let holds = |other: &LaneIx| {
+            let other = &self.lanes[*other];
+            other.is_in_play() && other.contains.contains_key(&lane)
+        };
+        let mut downstream = self.index.downstream[lane].iter().copied();
+        downstream.find(|other| closed && state.status == LaneStatus::Failed && holds(other))
+    }
+
     /// Whether `named` is all that is to be done in the lane and in those nested in it.
-    fn is_named(&self, lane: crate::plan::LaneIx, named: &[TaskIx]) -> bool {
+    fn is_named(&self, lane: LaneIx, named: &[TaskIx]) -> bool {
         self.index.tasks_of[lane].iter().all(|task| named.contains(task))
             && self.index.children[lane].iter().all(|&child| self.is_named(child, named))
     }
@@ -177,12 +189,12 @@ impl State {
     }
 
     /// Whether the lane, or one that it is nested in, is in its target already: more work in it would reach nobody.
-    pub fn is_closed(&self, lane: crate::plan::LaneIx) -> bool {
+    pub fn is_closed(&self, lane: LaneIx) -> bool {
         self.closed_around(lane).is_some()
     }
 
     /// The lane that is in its target already: this one, or the innermost one that it is nested in.
-    pub fn closed_around(&self, lane: crate::plan::LaneIx) -> Option<crate::plan::LaneIx> {
+    pub fn closed_around(&self, lane: LaneIx) -> Option<LaneIx> {
         let mut around = std::iter::successors(Some(lane), |&lane| self.index.parent[lane]);
         around.find(|&lane| self.lanes[lane].is_closed())
     }

@@ -10,8 +10,10 @@
 //! Whatever agents or the outside said is made harmless where it enters a text: [`plain`] for terminals,
 //! [`pr`] for pull requests.
 
+mod ahead;
 mod board;
 mod elapsed;
+mod holds;
 mod making;
 mod overview;
 pub mod plain;
@@ -23,6 +25,7 @@ mod status;
 mod steps;
 mod summary;
 mod timeline;
+mod turns;
 mod undo;
 mod undoing;
 mod waiting;
@@ -32,8 +35,10 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::{ConflictAhead, conflicts_ahead};
 pub use board::{lane_files, status_files};
 pub use elapsed::{clock, elapsed};
+pub use holds::Include;
 pub use overview::{Standing, overview};
 pub use plan_text::{plan_json, plan_text};
 pub use pr::{PrText, last_word, pull_request, task_pr_closed, task_pull_request, without_trouble};
@@ -47,4 +52,4 @@ pub use summary::{Outcome, exit_class, summary};
 pub use timeline::{TIMES, important, line};
 pub use undo::{revert_pull_request, undo_closed, undo_reverting, undo_taken_back, undo_text};
 pub use undoing::{LaneUndoing, UndoStands, Undoing, undoing, undoing_of, undoing_text};
-pub use waiting::{Waiting, WaitingKind, waiting};
+pub use waiting::{ConflictsWith, Waiting, WaitingKind, waiting};

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::holds::{Include, holds_json, holds_text};
 use super::plain::{one_line, put};
 use super::steps::{steps, work};
+use super::turns::{crowded, overlapping};
 use crate::graph::{Gate, Handoff, MergePolicy};
 use crate::id::TaskId;
 use crate::plan::{Plan, TaskPlan, Work};
@@ -13,8 +15,8 @@ use crate::plan::{Plan, TaskPlan, Work};
 /// How much of a description or command is shown, in characters.
 const WORDS_SHOWN: usize = 200;
 
-/// The plan for people: lanes, then tasks in waves. Everything in a wave can run at once.
-pub fn plan_text(plan: &Plan) -> String {
+/// The plan for people: lanes, then tasks in waves. Everything in a wave can run at once, but for what takes turns.
+pub fn plan_text(plan: &Plan, include: Include) -> String {
     let mut out = String::new();
     let handoff = match plan.settings.handoff {
         Handoff::Ready => "ready",
@@ -54,20 +56,28 @@ pub fn plan_text(plan: &Plan) -> String {
         if !lane.needs.is_empty() {
             put(&mut out, format_args!("    takes in {}", joined(&lane.needs)));
         }
+        holds_text(&mut out, &lane.furnish, include);
         for gate in &lane.gates {
             put(&mut out, format_args!("    proven by {}", gate_text(gate)));
         }
     }
+    let turns = overlapping(plan);
     for (wave, tasks) in waves(plan) {
         put(&mut out, format_args!("\nwave {wave}"));
-        for task in tasks {
-            task_text(&mut out, task);
+        for task in &tasks {
+            let turns = plan.tasks.iter().position(|other| other.id == task.id).map(|ix| &turns[ix]);
+            task_text(&mut out, task, turns.map_or(&[][..], Vec::as_slice));
+        }
+        for (lane, parallel, tasks) in crowded(plan, &tasks) {
+            let how =
+                if parallel == 1 { "one at a time".to_owned() } else { format!("{parallel} at a time") };
+            put(&mut out, format_args!("  {} take turns: {lane} runs {how}", joined(&tasks)));
         }
     }
     out
 }
 
-fn task_text(out: &mut String, task: &TaskPlan) {
+fn task_text(out: &mut String, task: &TaskPlan, turns: &[&TaskId]) {
     let attempts = match task.attempts {
         1 => String::new(),
         n => format!(", up to {n} attempts"),
@@ -78,6 +88,10 @@ fn task_text(out: &mut String, task: &TaskPlan) {
     }
     if !task.needs.is_empty() {
         put(out, format_args!("    needs {}", joined(&task.needs)));
+    }
+    if !turns.is_empty() {
+        let others = one_line(&joined(turns), WORDS_SHOWN);
+        put(out, format_args!("    takes turns with {others}, as what they write overlaps"));
     }
     contract_text(out, task);
 }
@@ -104,7 +118,7 @@ fn contract_text(out: &mut String, task: &TaskPlan) {
 }
 
 /// The plan for programs: `{graph, run, lanes, waves, tasks, steps}`.
-pub fn plan_json(plan: &Plan) -> Value {
+pub fn plan_json(plan: &Plan, include: Include) -> Value {
     let waves: Vec<Vec<&TaskId>> =
         waves(plan).into_values().map(|tasks| tasks.into_iter().map(|t| &t.id).collect()).collect();
     let lanes: Vec<Value> = plan
@@ -120,6 +134,8 @@ pub fn plan_json(plan: &Plan) -> Value {
                 "target": lane.target,
                 "merge": lane.merge,
                 "needs": lane.needs,
+                "parallel": lane.parallel,
+                "holds": holds_json(&lane.furnish, include),
                 "gates": lane.gates.iter().map(|g| g.command.to_string()).collect::<Vec<_>>(),
             })
         })
@@ -130,12 +146,12 @@ pub fn plan_json(plan: &Plan) -> Value {
         "description": plan.description,
         "lanes": lanes,
         "waves": waves,
-        "tasks": plan.tasks.iter().map(task_json).collect::<Vec<_>>(),
+        "tasks": plan.tasks.iter().zip(overlapping(plan)).map(|(task, turns)| task_json(task, &turns)).collect::<Vec<_>>(),
         "steps": steps(plan),
     })
 }
 
-fn task_json(task: &TaskPlan) -> Value {
+fn task_json(task: &TaskPlan, turns: &[&TaskId]) -> Value {
     let (verb, agent, command) = match &task.work {
         Work::Agent { by, .. } => ("agent", Some(&by.agent), None),
         Work::Run { command } => ("run", None, Some(command.to_string())),
@@ -151,6 +167,7 @@ fn task_json(task: &TaskPlan) -> Value {
         "command": command,
         "attempts": task.attempts,
         "writes": task.writes,
+        "takes_turns_with": turns,
         "role": task.contract.role,
         "when": task.contract.when.as_ref().map(|when| &when.text),
         "inputs": task.contract.inputs,

@@ -309,7 +309,7 @@ fn task_view(plan: &Plan, state: &State, ix: TaskIx) -> TaskView {
         quiet: newest
             .filter(|a| a.status == AttemptStatus::Started && !a.over)
             .and_then(|a| Some(a.quiet?.evidence)),
-        summary: task.summary.clone(),
+        summary: task.said().map(ToOwned::to_owned),
         usage: task.attempts.iter().filter_map(UsageView::new).collect(),
         diff: newest.and_then(|a| a.diff),
         started_at: task.attempts.first().and_then(|a| a.started_at),

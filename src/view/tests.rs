@@ -386,7 +386,7 @@ fn an_interrupted_attempt_does_not_use_up_the_count() {
 #[test]
 fn ar11_the_plan_says_lanes_waves_and_what_proves_them() {
     let story = Story::untold(SHOP);
-    insta::assert_snapshot!(plan_text(&story.plan), @r#"
+    insta::assert_snapshot!(plan_text(&story.plan, Include::Absent), @r#"
     graph shop, run 1: 2 lanes, 3 tasks, at most 4 at once, handoff ready
       Rework the checkout
 
@@ -413,7 +413,7 @@ fn ar11_the_plan_says_lanes_waves_and_what_proves_them() {
         gate `make test`
         needs routes
     "#);
-    let json = plan_json(&story.plan);
+    let json = plan_json(&story.plan, Include::Absent);
     assert_eq!(json["waves"], serde_json::json!([["types"], ["routes"], ["page"]]));
     insta::assert_json_snapshot!(json["steps"], @r#"
     [
@@ -454,6 +454,7 @@ fn ar11_the_plan_says_lanes_waves_and_what_proves_them() {
       "outputs": [],
       "reviewer": null,
       "role": null,
+      "takes_turns_with": [],
       "verb": "run",
       "wave": 3,
       "when": null,
@@ -584,4 +585,121 @@ fn a21_what_an_attempt_used_adds_up_over_its_processes_and_counts_once() {
     let expected = serde_json::json!([{ "attempt": 1, "session": "b", "input_tokens": 30, "cached_tokens": 0,
         "output_tokens": 3, "cost_micros": 1000 }]);
     assert_eq!(json["tasks"][0]["usage"], expected);
+}
+
+/// A graph whose lanes hold more and less than their commit.
+const FURNISHED: &str = r#"
+schema = 1
+name = "site"
+[[workstreams]]
+id = "app"
+copy = [".env", "packages/*/.env"]
+setup = [{ run = "npm ci", reads = ["package-lock.json"], makes = ["node_modules"] }, "npm run generate"]
+ports = ["HTTP_PORT", "DB_PORT"]
+sparse = ["app", "libs/core"]
+submodules = false
+lfs = "skip"
+[[workstreams]]
+id = "docs"
+parallel = 2
+[[tasks]]
+id = "one"
+workstream = "app"
+run = "true"
+writes = ["app/**"]
+[[tasks]]
+id = "two"
+workstream = "app"
+run = "true"
+writes = ["app/x/**"]
+[[tasks]]
+id = "three"
+workstream = "docs"
+run = "true"
+writes = ["app/x/y.md", "docs/**"]
+[[tasks]]
+id = "four"
+workstream = "docs"
+run = "true"
+needs = ["three"]
+writes = ["docs/**"]
+"#;
+
+#[test]
+fn the_plan_says_what_lanes_hold_and_which_tasks_take_turns() {
+    let story = Story::untold(FURNISHED);
+    let text = plan_text(&story.plan, Include::Present);
+    insta::assert_snapshot!(text, @r"
+    graph site, run 1: 2 lanes, 4 tasks, at most 4 at once, handoff ready
+
+    lanes
+      app: main at 1000000000 -> main, a person merges
+        branch laneway/site/app/integration
+        gets a copy of .env, packages/*/.env and what .worktreeinclude names, as far as git ignores it
+        set up by `npm ci`, makes node_modules for all lanes that read the same
+        set up by `npm run generate`
+        has ports of its own in HTTP_PORT, DB_PORT
+        holds only app, libs/core, and the files on the way there
+        without submodules
+        with pointers for files in LFS
+      docs: main at 1000000000 -> main, a person merges
+        branch laneway/site/docs/integration
+        gets a copy of what .worktreeinclude names, as far as git ignores it
+
+    wave 1
+      one in app: run `true`, up to 2 attempts
+        takes turns with three, as what they write overlaps
+      two in app: run `true`, up to 2 attempts
+        takes turns with three, as what they write overlaps
+      three in docs: run `true`, up to 2 attempts
+        takes turns with one, two, as what they write overlaps
+      one, two take turns: app runs one at a time
+
+    wave 2
+      four in docs: run `true`, up to 2 attempts
+        needs three
+    ");
+    let json = plan_json(&story.plan, Include::Present);
+    insta::assert_json_snapshot!(json["lanes"][0]["holds"], @r#"
+    {
+      "copy": [
+        ".env",
+        "packages/*/.env"
+      ],
+      "lfs": "skip",
+      "ports": [
+        "HTTP_PORT",
+        "DB_PORT"
+      ],
+      "setup": [
+        {
+          "command": "npm ci",
+          "makes": [
+            "node_modules"
+          ],
+          "reads": [
+            "package-lock.json"
+          ]
+        },
+        {
+          "command": "npm run generate",
+          "makes": [],
+          "reads": []
+        }
+      ],
+      "sparse": [
+        "app",
+        "libs/core"
+      ],
+      "submodules": false,
+      "worktreeinclude": true
+    }
+    "#);
+    assert_eq!(json["tasks"][0]["takes_turns_with"], serde_json::json!(["three"]));
+    assert_eq!(json["tasks"][3]["takes_turns_with"], serde_json::json!([]));
+    assert_eq!(json["lanes"][1]["holds"]["submodules"], true);
+    let without = plan_text(&story.plan, Include::Absent);
+    assert!(
+        !without.contains("worktreeinclude") && without.contains("gets a copy of .env, packages/*/.env, as")
+    );
 }

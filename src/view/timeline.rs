@@ -4,7 +4,7 @@ use super::elapsed::{clock, elapsed};
 use super::plain::one_line;
 use crate::event::{
     CheckStatus, ConcernClass, Control, ControlVerb, Effect, Envelope, Event, FailureKind, ProcessRole,
-    ReviewAct, SignalKind, StopReason, Subject, UndoStep, UsageRecorded, WorkflowTransition,
+    ReviewAct, SignalKind, StopReason, Subject, UndoStep, UsageRecorded, WorkflowTransition, few,
 };
 
 /// How the times of [`line()`] are to be read.
@@ -394,10 +394,7 @@ const fn stop(reason: StopReason) -> &'static str {
 }
 
 fn paths(paths: &[String], unlisted: Option<u64>) -> String {
-    let shown: Vec<&str> = paths.iter().take(5).map(String::as_str).collect();
-    let more = (paths.len() - shown.len()) as u64 + unlisted.unwrap_or_default();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", said(&shown.join(", ")))
+    said(&few(paths, unlisted.unwrap_or_default()))
 }
 
 fn said(text: &str) -> String {

@@ -8,8 +8,8 @@ use crate::event::{
 };
 use crate::graph::{DiffPolicy, MergePolicy};
 use crate::id::{LaneId, TaskId};
-use crate::plan::{LaneIx, Plan, Work};
-use crate::state::{Attempt, Check, Lane, State};
+use crate::plan::{LaneIx, Plan, TaskIx, Work};
+use crate::state::{Against, Attempt, Check, Lane, State};
 
 /// How much of an agent's or a tool's words is shown, in characters.
 const WORDS_SHOWN: usize = 2000;
@@ -61,6 +61,18 @@ pub struct Waiting {
     pub question: String,
     /// The command that decides it.
     pub hint: String,
+    /// The lanes that wait to be merged too, and that a merge is expected to set this one against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflicts: Option<ConflictsWith>,
+}
+
+/// Lanes that are offered at the same time and would not merge with each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConflictsWith {
+    /// The other lanes, in the order of the plan.
+    pub lanes: Vec<LaneId>,
+    /// What becomes of this lane once one of them is merged.
+    pub then: String,
 }
 
 /// Everything that waits for a person, in the order of the plan: questions first, then lanes, then the run.
@@ -80,7 +92,14 @@ pub fn waiting(plan: &Plan, state: &State) -> Vec<Waiting> {
 }
 
 fn of_run(kind: WaitingKind, question: &str, hint: &str) -> Waiting {
-    Waiting { kind, lane: None, task: None, question: question.to_owned(), hint: hint.to_owned() }
+    Waiting {
+        kind,
+        lane: None,
+        task: None,
+        question: question.to_owned(),
+        hint: hint.to_owned(),
+        conflicts: None,
+    }
 }
 
 /// Resets that are under way and wait for nobody: only a process that carries the run goes on with them.
@@ -96,6 +115,7 @@ fn undoing<'a>(plan: &'a Plan, state: &'a State) -> impl Iterator<Item = Waiting
         task: None,
         question: format!("the reset of lane `{}` is under way", lane.id),
         hint: format!("laneway resume {}, unless it is being carried", plan.graph),
+        conflicts: None,
     })
 }
 
@@ -110,6 +130,7 @@ fn undone<'a>(plan: &'a Plan, state: &'a State) -> impl Iterator<Item = Waiting>
             task: Some(plan.id.clone()),
             question: format!("task `{}` was {}", plan.id, one_line(why, WORDS_SHOWN)),
             hint: format!("laneway retry --task {} or laneway skip --task {}", plan.id, plan.id),
+            conflicts: None,
         }
     })
 }
@@ -131,6 +152,7 @@ fn answers(plan: &Plan, state: &State) -> Vec<Waiting> {
             task: Some(plan.id.clone()),
             question: one_line(asked.unwrap_or("no question given"), WORDS_SHOWN),
             hint,
+            conflicts: None,
         });
     }
     out
@@ -165,7 +187,8 @@ fn lane_waits(plan: &Plan, state: &State, lane: LaneIx) -> Option<Waiting> {
         let question =
             format!("pull request #{number} takes lane `{id}` back once it is merged{then}: {url}");
         let hint = format!("laneway pr merge {number}");
-        return Some(Waiting { kind: WaitingKind::Merge, lane: Some(id), task: None, question, hint });
+        let kind = WaitingKind::Merge;
+        return Some(Waiting { kind, lane: Some(id), task: None, question, hint, conflicts: None });
     }
     let (kind, question, hint) = match state.lanes[lane].status {
         LaneStatus::Pending => {
@@ -185,7 +208,8 @@ fn lane_waits(plan: &Plan, state: &State, lane: LaneIx) -> Option<Waiting> {
         }
         _ => return None,
     };
-    Some(Waiting { kind, lane: Some(plan.lanes[lane].id.clone()), task: None, question, hint })
+    let conflicts = if kind == WaitingKind::Merge { conflicts_with(plan, state, lane) } else { None };
+    Some(Waiting { kind, lane: Some(plan.lanes[lane].id.clone()), task: None, question, hint, conflicts })
 }
 
 /// How a failed lane goes on: what has to be put right first, where that is known.
@@ -244,6 +268,33 @@ fn pull_request_waits(plan: &Plan, state: &State, ix: LaneIx) -> Option<(Waiting
         return Some((WaitingKind::Merge, question, merge));
     }
     None
+}
+
+/// The lanes that are offered too and would not merge with this one, and how it goes on after one of them.
+fn conflicts_with(plan: &Plan, state: &State, ix: LaneIx) -> Option<ConflictsWith> {
+    let offered = |other: LaneIx| {
+        let pr = state.lanes[other].pr.as_ref();
+        pr.is_some_and(|pr| pr.merged.is_none() && pr.closed_by.is_none())
+    };
+    let others = state.predictions(ix).filter_map(|(against, _)| match against {
+        Against::Lane(other) if offered(other) => Some(plan.lanes[other].id.clone()),
+        _ => None,
+    });
+    let lanes: Vec<LaneId> = others.collect();
+    let wrote = |&t: &TaskIx| {
+        let by_agent = matches!(plan.tasks[t].work, Work::Agent { .. });
+        by_agent && plan.tasks[t].diff != DiffPolicy::None && state.tasks[t].status == TaskStatus::Merged
+    };
+    let then = if state.index().tasks_of[ix].iter().any(wrote) {
+        format!(
+            "its agent is asked to bring it up to date, by `laneway resume {}` where nothing carries the run",
+            plan.graph
+        )
+    } else {
+        "it has no agent that could bring it up to date: `laneway waiting` says how its work is done anew"
+            .to_owned()
+    };
+    (!lanes.is_empty()).then_some(ConflictsWith { lanes, then })
 }
 
 /// How a lane that conflicts with its target goes on where no agent can be asked to resolve that: what its commands did is taken

@@ -185,6 +185,22 @@ fn ar22_a_skip_leaves_a_pull_request_closed() {
 }
 
 #[test]
+fn ar23_a_closed_lane_whose_work_another_holds_is_not_gone_on_without() {
+    let (mut core, mut world, mut log) =
+        run(&pair(MergePolicy::Review, MergePolicy::Review, Handoff::Ready), &[]);
+    let close = ControlVerb::Review { lane: lane("a"), act: ReviewAct::Close, text: String::new() };
+    drive(&mut core, &mut world, vec![control("close", close)], &mut log);
+    assert_eq!(core.state().lanes[0].status, LaneStatus::Failed);
+    drive(&mut core, &mut world, vec![control("s", ControlVerb::Skip { tasks: tasks(&["a1"]) })], &mut log);
+    assert!(!core.state().tasks[0].set_aside);
+    let refused = log.iter().find_map(|e| match &e.event {
+        Event::ControlRejected(event) => Some(event.reason.as_str()),
+        _ => None,
+    });
+    assert!(refused.is_some_and(|why| why.contains("lane `b` holds its work")), "{refused:?}");
+}
+
+#[test]
 fn ar21_a_look_for_a_nested_lanes_work_does_not_set_its_parent_back() {
     let mut draw = pair(MergePolicy::Review, MergePolicy::Review, Handoff::Ready);
     draw.tasks[1].2.clear();

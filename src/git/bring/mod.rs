@@ -40,6 +40,8 @@ const OLDER: Duration = Duration::from_secs(10);
 pub struct Brought {
     /// What was copied.
     pub copied: Copied,
+    /// The files and links that were copied, in order.
+    pub names: Vec<PathBuf>,
     /// What was asked for and did not come, in order.
     pub left_out: Vec<LeftOut>,
     /// Links among what was copied that lead out of the lane, as they did out of the main worktree.
@@ -103,7 +105,8 @@ impl Repo {
         }
         brought.left_out.extend(shut);
         let private = Private::open(self, worktree)?;
-        let ignored = ignored(private.scope(), &files)?;
+        let rules = if private.cone().is_none() { Ignores::Worktree } else { Ignores::Index };
+        let ignored = ignored(private.scope(), &files, rules)?;
         let latest = Some(self.before_its_files(worktree)?);
         let mut folders = Vec::new();
         for path in files {
@@ -114,7 +117,11 @@ impl Repo {
             if leads_out(&root, &path)? {
                 brought.leading_out.push(path.clone());
             }
-            brought.copied += take(&root, &worktree.path, &path, latest, &mut folders)?;
+            let taken = take(&root, &worktree.path, &path, latest, &mut folders)?;
+            brought.copied += taken;
+            if taken.files > 0 {
+                brought.names.push(path);
+            }
         }
         settle_folders(folders, latest)?;
         Ok(brought)
@@ -210,8 +217,18 @@ fn paths(bytes: &[u8]) -> impl Iterator<Item = PathBuf> {
     names.map(|name| PathBuf::from(OsString::from_vec(name.to_vec())))
 }
 
+/// Where the files called `.gitignore` lie that say what is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ignores {
+    /// All of them in the worktree.
+    Worktree,
+    /// Some only in the index, as in a sparse worktree. For each path git goes through all of the index then: a minute, where a folder
+    /// of dependencies is asked about.
+    Index,
+}
+
 /// Those of `files` that git ignores in the worktree of `scope`, and does not track.
-fn ignored(scope: Scope<'_>, files: &[PathBuf]) -> Result<BTreeSet<PathBuf>, GitError> {
+fn ignored(scope: Scope<'_>, files: &[PathBuf], rules: Ignores) -> Result<BTreeSet<PathBuf>, GitError> {
     if files.is_empty() {
         return Ok(BTreeSet::new());
     }
@@ -220,10 +237,9 @@ fn ignored(scope: Scope<'_>, files: &[PathBuf]) -> Result<BTreeSet<PathBuf>, Git
         list.extend_from_slice(file.as_os_str().as_bytes());
         list.push(0);
     }
-    // With the index at hand git goes through all of it for each path: a minute for a folder of dependencies.
-    let asked = Git::new(scope, "check-ignore").args(["-z", "--stdin", "--no-index"]).stdin(list);
-    let answer = asked.accept(&[0, 1]).run()?;
-    let mut ignored: BTreeSet<PathBuf> = paths(&answer.stdout).collect();
+    let asked = Git::new(scope, "check-ignore").args(["-z", "--stdin"]).stdin(list);
+    let asked = if rules == Ignores::Worktree { asked.arg("--no-index") } else { asked };
+    let mut ignored: BTreeSet<PathBuf> = paths(&asked.accept(&[0, 1]).run()?.stdout).collect();
     for tracked in paths(&Git::new(scope, "ls-files").arg("-z").run()?.stdout) {
         ignored.remove(&tracked);
     }

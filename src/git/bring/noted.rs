@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::ignored;
+use super::{Ignores, ignored};
 use crate::git::command::{Git, Scope};
 use crate::git::private::Private;
 use crate::git::repo::replace_file;
@@ -118,7 +118,7 @@ impl Repo {
             Scope::Checkout { git_dir: self.common_dir(), common: self.common_dir(), work_tree: self.root() };
         let asked: Vec<PathBuf> =
             paths.iter().flat_map(|path| [path.into(), Path::new(path).join("file")]).collect();
-        let ignored = ignored(scope, &asked)?;
+        let ignored = ignored(scope, &asked, Ignores::Index)?;
         let is_ignored =
             |path: &&String| asked.iter().any(|one| one.starts_with(path) && ignored.contains(one));
         Ok(paths.iter().filter(|path| !is_ignored(path)).cloned().collect())

@@ -113,48 +113,27 @@ impl Repo {
     }
 
     fn fill_all(&self, lead: &mut Lead<'_>) -> Vec<Filled> {
-        let mut filled: Vec<Option<Filled>> = vec![None; lead.jobs().len()];
-        while let Some(first) = filled.iter().position(Option::is_none) {
-            let wanted = lead.jobs()[first].clone();
-            let mut alike = vec![first];
-            let done = self.fill_alike(&wanted, &mut || {
-                lead.take_on();
-                filled.resize(lead.jobs().len(), None);
-                let is_new = |job: &usize| filled[*job].is_none() && !alike.contains(job);
-                let same = |job: &usize| lead.jobs()[*job].wants_the_same_as(&wanted);
-                let new = (0..filled.len()).filter(is_new).filter(same).take(SIDE_BY_SIDE - alike.len());
-                let new: Vec<usize> = new.collect();
-                alike.extend(new);
-                alike.iter().map(|&job| lead.jobs()[job].clone()).collect()
-            });
-            let done = done.unwrap_or_else(|error| {
-                tracing::debug!(%error, commit = %wanted.commit, "left to git");
-                vec![Filled::Rest; alike.len()]
-            });
-            for (job, done) in alike.into_iter().zip(done) {
-                filled[job] = Some(done);
-            }
-        }
-        let filled: Vec<Filled> = filled.into_iter().map(|filled| filled.unwrap_or(Filled::Rest)).collect();
+        let filled = self.fill_alike(lead).unwrap_or_else(|error| {
+            tracing::debug!(%error, commit = %lead.wanted().commit, "left to git");
+            vec![Filled::Rest; lead.jobs().len()]
+        });
         if filled.iter().any(|filled| *filled != Filled::Grown) {
             young::wait_for_next_tick();
         }
         filled
     }
 
-    /// Fills lanes that are to hold the same as `wanted`. Each call of `lanes` gives those of the call before, and those that have
-    /// come since: what has to be known before the first file is written is time for others to come.
-    fn fill_alike(&self, wanted: &Job, lanes: &mut dyn FnMut() -> Vec<Job>) -> Result<Vec<Filled>, GitError> {
-        let Job { commit, cone, share, .. } = wanted;
+    /// Fills lanes that are to hold the same. What has to be known before the first file is written is time for others to come.
+    fn fill_alike(&self, lead: &mut Lead<'_>) -> Result<Vec<Filled>, GitError> {
+        let Job { commit, cone, share, .. } = &lead.wanted().clone();
         let sources = Sources::of(self)?;
         let bases = match (share, cone) {
             (Share::Auto, None) => self.open_bases(&sources),
             _ => None,
         };
-        let mut jobs = lanes();
-        let mut filled = vec![Filled::Rest; jobs.len()];
+        let mut filled = vec![Filled::Rest; lead.jobs().len()];
         let known = match &bases {
-            Some(bases) => self.take_known(bases, commit, &jobs, &mut filled)?,
+            Some(bases) => self.take_known(bases, commit, lead.jobs(), &mut filled)?,
             None => false,
         };
         if filled.iter().all(|filled| *filled != Filled::Rest) {
@@ -169,10 +148,13 @@ impl Repo {
         };
         let is_done = |(entry, plain): (&Entry, &bool)| *plain || entry.left_out;
         let whole = if listing.entries.iter().zip(&ours).all(is_done) { Filled::Whole } else { Filled::Rest };
-        jobs = lanes();
-        filled.resize(jobs.len(), Filled::Rest);
+        if !known {
+            lead.take_on();
+            filled.resize(lead.jobs().len(), Filled::Rest);
+        }
+        let jobs = lead.jobs();
         if let Some(bases) = bases.filter(|_| whole == Filled::Whole && !known) {
-            self.take_new(&bases, &listing, &jobs, &mut filled);
+            self.take_new(&bases, &listing, jobs, &mut filled);
         }
         let left = jobs.iter().zip(&mut filled).filter(|(_, filled)| **filled == Filled::Rest);
         let (rest, outcomes): (Vec<&Job>, Vec<&mut Filled>) = left.unzip();

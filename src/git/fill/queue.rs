@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{Filled, Job};
+use super::{Filled, Job, SIDE_BY_SIDE};
 
-/// Lanes that wait for their files. Who finds nobody at work leads: it takes everything that waits, again and again, until
-/// its own is done; the next one goes on from there.
+/// Lanes that wait for their files. Who finds nobody at work leads: it takes on the one that has waited longest and those that want
+/// the same, again and again, until its own is done; the next one goes on from there.
 #[derive(Debug, Default)]
 pub(in crate::git) struct Queue {
     state: Mutex<State>,
@@ -45,8 +45,9 @@ impl Queue {
                 continue;
             }
             state.led = true;
+            let (first, wanted) = state.waiting.remove(0);
             drop(state);
-            let mut lead = Lead { queue: self, taken: Vec::new(), jobs: Vec::new() };
+            let mut lead = Lead { queue: self, taken: vec![first], jobs: vec![wanted] };
             lead.take_on();
             let filled = work(&mut lead);
             lead.end(&filled);
@@ -60,12 +61,26 @@ impl Queue {
 }
 
 impl Lead<'_> {
-    /// Takes on what has come since.
+    /// Takes on what has come since and wants the same, as many as are written side by side. The others wait, and these are not kept
+    /// waiting by them.
     pub(super) fn take_on(&mut self) {
-        let (tickets, jobs): (Vec<u64>, Vec<Job>) =
-            std::mem::take(&mut self.queue.lock().waiting).into_iter().unzip();
+        let mut state = self.queue.lock();
+        let mut room = SIDE_BY_SIDE.saturating_sub(self.jobs.len());
+        let wanted = self.wanted();
+        let same = |(_, job): &mut (u64, Job)| {
+            let taken = room > 0 && job.wants_the_same_as(wanted);
+            room -= usize::from(taken);
+            taken
+        };
+        let (tickets, jobs): (Vec<u64>, Vec<Job>) = state.waiting.extract_if(.., same).unzip();
+        drop(state);
         self.taken.extend(tickets);
         self.jobs.extend(jobs);
+    }
+
+    /// What they all want.
+    pub(super) fn wanted(&self) -> &Job {
+        self.jobs.first().expect("a lead begins with one")
     }
 
     /// Everything that it has taken on.
@@ -123,5 +138,27 @@ mod tests {
             assert_eq!(first.join().unwrap(), Filled::Rest);
         });
         assert_eq!(rounds.into_inner(), 1);
+    }
+
+    #[test]
+    fn what_is_done_is_not_kept_waiting_by_what_comes_for_something_else() {
+        let queue = Queue::default();
+        let other = Job { commit: Sha::new(&"b".repeat(40)).unwrap(), ..job("other") };
+        let work = |lead: &mut Lead<'_>| {
+            while lead.wanted().root.ends_with("a") && queue.lock().waiting.is_empty() {
+                std::thread::yield_now();
+            }
+            lead.take_on();
+            assert_eq!(lead.jobs().len(), 1);
+            vec![Filled::Whole]
+        };
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| queue.submit(job("a"), work));
+            while !queue.lock().led {
+                std::thread::yield_now();
+            }
+            assert_eq!(queue.submit(other, work), Filled::Whole);
+            assert_eq!(first.join().unwrap(), Filled::Whole);
+        });
     }
 }

@@ -132,11 +132,33 @@ impl Merging<'_> {
             .args(["--write-tree", "--stdin", "-z", "--name-only", "--no-messages"])
             .stdin(input.into_bytes())
             .run()?;
-        read(&answer.stdout, pairs.len()).ok_or_else(|| GitError::Output {
+        let verdicts = read(&answer.stdout, pairs.len());
+        let named =
+            verdicts.map(|verdicts| verdicts.into_iter().zip(pairs).map(|(one, pair)| own(one, pair)));
+        named.map(Iterator::collect).ok_or_else(|| GitError::Output {
             operation: "merge-tree --stdin".to_owned(),
             found: String::from_utf8_lossy(&answer.stdout[..answer.stdout.len().min(200)]).into_owned(),
         })
     }
+}
+
+/// Where a file is in the way of a folder, git puts it beside under a name of its own that ends in the commit. It is called by the
+/// name that it has in that commit.
+fn own(verdict: Verdict, (ours, theirs): &(Sha, Sha)) -> Verdict {
+    let Verdict::Conflict { mut paths } = verdict else { return verdict };
+    let mut renamed = false;
+    for path in &mut paths {
+        let beside = path.rsplit_once('~').filter(|(_, at)| *at == ours.as_str() || *at == theirs.as_str());
+        if let Some(end) = beside.map(|(name, _)| name.len()) {
+            path.truncate(end);
+            renamed = true;
+        }
+    }
+    if renamed {
+        paths.sort();
+        paths.dedup();
+    }
+    Verdict::Conflict { paths }
 }
 
 /// Reads `<1 clean, 0 not> NUL <tree> NUL (<path> NUL)* NUL` for each of `count` merges; clean ones list no paths.

@@ -144,6 +144,11 @@ impl<'a> Bases<'a> {
         self.make_room(Some(near))?;
         self.put(tree, |new| {
             btrfs::snapshot(&near.files, &new.files)?;
+            // What somebody has put there since it was looked through would be in this one, and in all that are made from it.
+            if !near.describes(&new.files)? {
+                discard(&self.dir, &near.dir).map_err(NotShared::io("removed", &near.dir))?;
+                return Err(NotShared::Changed { path: near.dir.clone() });
+            }
             failpoint::write(Point::BaseChange).map_err(NotShared::io("written", &new.files))?;
             write(&new.files, &new.index)
         })
@@ -239,15 +244,20 @@ impl Base {
 
     /// Whether every file is the one that the index knows, and no other is there.
     pub(super) fn is_as_made(&self) -> Result<bool, NotShared> {
+        self.describes(&self.files)
+    }
+
+    /// Whether every file in `root`, its own directory or a snapshot of it, is the one that the index knows, and no other is there.
+    fn describes(&self, root: &Path) -> Result<bool, NotShared> {
         let Some(index) = self.read_index()? else { return Ok(false) };
         let mut files = 0;
-        for entry in WalkDir::new(&self.files).follow_links(false) {
+        for entry in WalkDir::new(root).follow_links(false) {
             let Ok(entry) = entry else { return Ok(false) };
             if entry.file_type().is_dir() {
                 continue;
             }
             files += 1;
-            let path = entry.path().strip_prefix(&self.files).expect("the walk stays below its root");
+            let path = entry.path().strip_prefix(root).expect("the walk stays below its root");
             let (Some(known), Ok(found)) = (index.get_path(path, 0), entry.path().symlink_metadata()) else {
                 return Ok(false);
             };

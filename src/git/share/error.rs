@@ -44,6 +44,12 @@ pub enum NotShared {
         /// The folder.
         path: PathBuf,
     },
+    /// Somebody has put other files there than Laneway did.
+    #[error("{path} is not as it was made", path = path.display())]
+    Changed {
+        /// What lanes would have shared.
+        path: PathBuf,
+    },
     /// The file system did not do what was asked.
     #[error("{path} could not be {action}", path = path.display())]
     Io {

@@ -4,8 +4,8 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use super::fixture::{Fixture, git, read, write};
-use crate::git::{LeftOut, Worktree};
+use super::fixture::{Fixture, git, identity, read, write};
+use crate::git::{LeftOut, Shape, Worktree};
 
 fn with_ignored(fix: &Fixture, patterns: &str) -> crate::id::Sha {
     fix.commit(&fix.start, &[(".gitignore", Some(patterns))])
@@ -100,6 +100,28 @@ fn p12_what_the_lane_tracks_is_not_brought_though_it_is_ignored() {
     let brought = fix.repo.bring(&lane, &globs(&["*.log"]), &[]).expect("brought");
     assert_eq!(brought.left_out, [LeftOut::NotIgnored { path: PathBuf::from("kept.log") }]);
     assert!(!lane.path.join("kept.log").exists());
+}
+
+#[test]
+fn p12_a_sparse_lane_ignores_what_the_folders_that_it_does_not_hold_say() {
+    let fix = Fixture::new();
+    let files = [
+        ("svc/a", "a\n"),
+        ("libs/x/b", "b\n"),
+        (".gitignore", "*.key\n"),
+        ("libs/.gitignore", "!pub.key\n"),
+        ("libs/x/.gitignore", ".env\n"),
+    ];
+    let at = fix.commit(&fix.start, &files.map(|(path, text)| (path, Some(text))));
+    write(&fix.root.join("libs/pub.key"), "public\n");
+    write(&fix.root.join("libs/x/.env"), "TOKEN=1\n");
+    let shape = Shape { sparse: vec!["svc".to_owned()], ..Shape::default() };
+    let lane = fix.repo.provision_as(&fix.lane_path("lane"), &at, &shape).expect("a lane");
+    let brought = fix.repo.bring(&lane, &globs(&["libs/x/.env", "libs/*.key"]), &[]).expect("brought");
+    assert_eq!(brought.left_out, [LeftOut::NotIgnored { path: PathBuf::from("libs/pub.key") }]);
+    assert_eq!(read(&lane.path.join("libs/x/.env")), "TOKEN=1\n");
+    fix.repo.set_furnished(&lane, "it").expect("noted");
+    assert_eq!(fix.repo.commit_all(&lane, &at, "work", &identity()).expect("committed"), None);
 }
 
 #[test]

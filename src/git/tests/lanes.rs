@@ -40,6 +40,30 @@ fn ar06_a_lane_is_made_detached_and_git_agrees() {
 }
 
 #[test]
+fn a_lane_is_brought_to_its_tip_only_where_nothing_but_the_tip_stands_in_it() {
+    let fixture = Fixture::new();
+    let lane = fixture.lane("a");
+    let tip = fixture.commit(&fixture.start, &[("README", Some("landed\n")), ("new", Some("new\n"))]);
+    let can_rest = || fixture.repo.can_rest_at(&lane, &tip).expect("an answer");
+    assert!(can_rest(), "the lane is clean where it stands");
+    write(&lane.path.join("README"), "landed\n");
+    assert!(!can_rest(), "half of the landed files");
+    write(&lane.path.join("new"), "new\n");
+    write(&lane.path.join("x.log"), "ignored\n");
+    assert!(can_rest(), "exactly what has landed");
+    write(&lane.path.join("mine"), "a person's\n");
+    assert!(!can_rest());
+    std::fs::remove_file(lane.path.join("mine")).expect("removed");
+    git(
+        &lane.path,
+        &["-c", "user.name=A", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "mine"],
+    );
+    assert!(!can_rest(), "a commit that the tip does not have");
+    git(&lane.path, &["reset", "-q", "--hard", tip.as_str()]);
+    assert!(!can_rest(), "it is there already");
+}
+
+#[test]
 fn p09_32_lanes_are_made_at_once_without_a_failure() {
     let fixture = Fixture::lived_in();
     let before = fixture.user();

@@ -193,3 +193,23 @@ fn renames_are_those_that_git_finds() {
         git(&f.root, &["reset", "-q", "--hard", "HEAD~"]);
     }
 }
+
+#[test]
+fn files_of_one_content_go_together_by_name_first() {
+    let f = Fixture::new();
+    let files = ["a/x", "a/y", "b/z"].map(|path| (path, Some("same\n")));
+    let from = f.commit(&f.start, &files);
+    let moves = [
+        ("a/x", None),
+        ("a/y", None),
+        ("b/z", None),
+        ("c/n", Some("same\n")),
+        ("c/x", Some("same\n")),
+        ("c/z", Some("same\n")),
+    ];
+    let to = f.commit(&from, &moves);
+    let files = f.repo.diff(&from, &to).unwrap();
+    let seen: Vec<_> =
+        files.iter().map(|file| (file.old_path.as_deref().unwrap(), file.path.as_str())).collect();
+    assert_eq!(seen, [("a/y", "c/n"), ("a/x", "c/x"), ("b/z", "c/z")]);
+}

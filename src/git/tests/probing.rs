@@ -212,7 +212,13 @@ fn oracle(root: &std::path::Path, ours: &Sha, theirs: &Sha) -> Verdict {
         Some(0) => Verdict::Clean,
         Some(1) => {
             let fields = output.stdout.split(|b| *b == 0).skip(1).filter(|f| !f.is_empty());
-            let paths = fields.map(|f| String::from_utf8_lossy(f).into_owned()).collect();
+            let said: Vec<String> = fields.map(|f| String::from_utf8_lossy(f).into_owned()).collect();
+            let (ours, theirs) = (format!("~{ours}"), format!("~{theirs}"));
+            let own = |path: &String| path.trim_end_matches(&ours).trim_end_matches(&theirs).to_owned();
+            let mut paths: Vec<String> = said.iter().map(own).collect();
+            if paths != said {
+                paths = BTreeSet::from_iter(paths).into_iter().collect();
+            }
             Verdict::Conflict { paths }
         }
         None => Verdict::Broken { why: String::new() },
@@ -271,6 +277,16 @@ fn p17_a_directory_that_moved_away_under_a_new_file_is_merged_to_be_sure() {
     assert_eq!(told(&f, &ours, &theirs), (conflict, 1));
     let elsewhere = f.commit(&base, &[("other/three", Some("new\n"))]);
     assert_eq!(told(&f, &ours, &elsewhere), (Verdict::Clean, 0));
+}
+
+#[test]
+fn p17_a_file_in_the_way_of_a_folder_is_called_as_it_is_called() {
+    let f = Fixture::new();
+    let ours = f.commit(&f.start, &[("e", Some("a file\n"))]);
+    let theirs = f.commit(&f.start, &[("e/one", Some("a folder\n"))]);
+    let conflict = Verdict::Conflict { paths: vec!["e".to_owned()] };
+    assert_eq!(told(&f, &ours, &theirs), (conflict.clone(), 1));
+    assert_eq!(told(&f, &theirs, &ours), (conflict, 1));
 }
 
 #[test]

@@ -36,12 +36,14 @@ pub enum Thing {
         /// Where they are.
         base: KeptBase,
     },
-    /// A worktree that a merged lane has left.
+    /// A worktree that a lane has left.
     Worktree {
         /// The worktree.
         worktree: Worktree,
         /// Its run.
         run: (GraphName, RunNo),
+        /// Why nobody needs it.
+        left: Left,
     },
     /// The logs and sealed signals of a run's attempts. Its journal and its plan stay.
     Attempts {
@@ -64,6 +66,15 @@ pub enum Thing {
         /// Where it points.
         commit: Sha,
     },
+}
+
+/// Why nobody needs a worktree any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Its run is merged.
+    Merged,
+    /// A person has given its run up.
+    Abandoned,
 }
 
 /// Why something stays.
@@ -249,7 +260,12 @@ impl Look<'_> {
             let spared =
                 spared.clone().or_else(|| worktree.admin.join("locked").exists().then_some(Spared::Locked));
             let bytes = self.size_of(&worktree.path, spared.as_ref());
-            self.add(Thing::Worktree { worktree, run: run.clone() }, since, bytes, spared);
+            self.add(
+                Thing::Worktree { worktree, run: run.clone(), left: Left::Merged },
+                since,
+                bytes,
+                spared,
+            );
         }
         let attempts = self.project.record.run_dir(&run.0, run.1).join("attempts");
         if attempts.is_dir() {
@@ -291,7 +307,7 @@ pub(super) fn spared(standing: &Standing) -> Option<Spared> {
 }
 
 /// The worktrees of a plan that are there. Of the many that it could have, only those that git knows are looked at.
-fn leftovers(
+pub(super) fn leftovers(
     project: &Project,
     plan: &Plan,
     known: &BTreeSet<PathBuf>,

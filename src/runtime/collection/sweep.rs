@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::plan::{Item, Spared, Thing, entries, needed, spared};
+use super::abandoned::at_work;
+use super::plan::{Item, Left, Spared, Thing, entries, needed, spared};
 use crate::git::{GitError, Worktree};
 use crate::id::{GraphName, RunNo};
 use crate::plan::custody_ref;
@@ -57,7 +58,11 @@ fn one(project: &Project, item: &Item, needed: Option<&Spared>) -> Swept {
     }
     let done = match (&item.thing, run_of(&item.thing)) {
         (thing, Some((graph, run))) => {
-            under_lock(project, graph, || match spared(&standing(project, graph, *run)) {
+            let stays = match thing {
+                Thing::Worktree { left: Left::Abandoned, .. } => at_work,
+                _ => spared,
+            };
+            under_lock(project, graph, || match stays(&standing(project, graph, *run)) {
                 Some(spared) => Ok(Some(spared)),
                 None => remove(project, thing).map(|()| None),
             })
@@ -98,7 +103,7 @@ fn remove(project: &Project, thing: &Thing) -> Result<(), RuntimeError> {
         }
         Thing::Seen { reference, commit } => forgotten(project.repo.delete_ref(reference, commit)),
         Thing::Base { base } => project.repo.drop_base(base).map_err(Into::into),
-        Thing::Worktree { worktree, run } => remove_worktree(project, worktree, run),
+        Thing::Worktree { worktree, run, left } => remove_worktree(project, worktree, run, *left),
         Thing::Trash { path }
         | Thing::Setup { path, .. }
         | Thing::Attempts { path, .. }
@@ -114,11 +119,12 @@ fn forgotten(deleted: Result<(), GitError>) -> Result<(), RuntimeError> {
     }
 }
 
-/// What the worktree of a merged lane holds is kept like everything that is removed.
+/// What the worktree holds is kept like everything that is removed.
 fn remove_worktree(
     project: &Project,
     worktree: &Worktree,
     (graph, run): &(GraphName, RunNo),
+    left: Left,
 ) -> Result<(), RuntimeError> {
     let first = custody_ref(graph, *run, &format!("gc/{}", worktree.name()));
     let (mut name, mut n) = (first.clone(), 1_u32);
@@ -126,7 +132,11 @@ fn remove_worktree(
         n += 1;
         name = format!("{first}.{n}");
     }
-    project.repo.custody(worktree, &name, "what a merged lane's worktree held", &[])?;
+    let reason = match left {
+        Left::Merged => "what a merged lane's worktree held",
+        Left::Abandoned => "what the worktree of a lane held that was given up",
+    };
+    project.repo.custody(worktree, &name, reason, &[])?;
     project.repo.remove(worktree, &project.record.trash())?;
     Ok(())
 }

@@ -103,10 +103,13 @@ fn told(brought: &Brought) -> Option<CheckRecorded> {
     }
     let mut said = Vec::new();
     if copied.files > 0 {
-        said.push(format!("copied {} files, {} bytes", copied.files, copied.bytes));
+        let names = brought.names.iter().map(|path| path.display().to_string()).collect();
+        let (files, bytes) = (counted(copied.files, "file"), counted(copied.bytes, "byte"));
+        said.push(format!("copied {files}, {bytes}: {}", named(names)));
     }
     if copied.shared > 0 {
-        said.push(format!("{} of them share their blocks with the original", copied.shared));
+        let share = if copied.shared == 1 { "shares its" } else { "share their" };
+        said.push(format!("{} of them {share} blocks with the original", copied.shared));
     }
     said.extend(left_out(&brought.left_out));
     if !brought.leading_out.is_empty() {
@@ -146,6 +149,10 @@ fn taken_back(left: &TreeState) -> Option<CheckRecorded> {
     let names = left.files.iter().map(|file| file.path.clone()).collect();
     let detail = format!("what the setup changed beside ignored files was put back: {}", named(names));
     Some(CheckRecorded { name: "setup-clean".to_owned(), status: CheckStatus::Warn, detail, duration_ms: 0 })
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The first of `names`, and how many more there are.

@@ -6,7 +6,7 @@ use super::furnish::{Room, furnish};
 use super::{Done, attempt, blocking, gate, git_failure, keep, origin, permanent, task_pr};
 use crate::event::{
     CheckRecorded, CheckStatus, ConflictPredicted, CustodyKept, Draft, Effect, Failure, FailureKind,
-    MergeRecorded, Subject, named,
+    MergeRecorded, Subject, few, named,
 };
 use crate::git::{GitError, Merge, Worktree};
 use crate::id::Sha;
@@ -157,7 +157,7 @@ impl Landing<'_> {
         facts.extend(noted);
         made.map_err(|e| self.failed(&e))?.map_err(|(paths, detail)| {
             let lane = &self.task.lane;
-            let message = format!("its work and lane `{lane}` both changed {}", named(&paths));
+            let message = format!("its work and lane `{lane}` both changed {}", few(&paths, 0));
             let event = ConflictPredicted::over(format!("lane {lane}"), paths, detail);
             facts.push(Draft::world(self.subject.clone(), event));
             self.check(facts, "merge", CheckStatus::Fail, &message);
@@ -262,8 +262,13 @@ impl Landing<'_> {
         }
         let context = Arc::clone(self.context);
         let lane = self.task.lane.clone();
-        let made = blocking(move || super::provision::whole(&context, &lane, &path, &commit)).await;
-        let worktree = made.map_err(|e| self.failed(&e))?;
+        let made = blocking(move || {
+            let worktree = super::provision::whole(&context, &lane, &path, &commit)?;
+            // Files that lanes share may have been changed by one of them; what the gate judges is what is merged.
+            context.project.repo.set_to(&worktree, &commit)?;
+            Ok(worktree)
+        });
+        let worktree = made.await.map_err(|e: GitError| self.failed(&e))?;
         let room = Room {
             lane: self.task.lane.clone(),
             worktree: worktree.clone(),

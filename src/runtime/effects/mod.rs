@@ -17,6 +17,7 @@ mod prepare;
 mod probe;
 mod provision;
 mod pull_request;
+mod rest;
 mod retarget;
 mod stop;
 mod sync;

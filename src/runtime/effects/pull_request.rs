@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Done, blocking, chain, collect, gate, git_failure, keep, origin, permanent, retarget, sync};
+use super::{
+    Done, blocking, chain, collect, gate, git_failure, keep, origin, permanent, rest, retarget, sync,
+};
 use crate::event::{
     CHECK_AHEAD, CHECK_MERGEABLE, CheckRecorded, CheckStatus, Draft, Effect, Failure, FailureKind, PrClosed,
-    PrMerged, PrOpened, PrRef, PrUpdated, Subject, named,
+    PrMerged, PrOpened, PrRef, PrUpdated, Subject, few,
 };
 use crate::forge::{self, Forge, ForgeError, NewPr, PrCheck, PrUpdate, Tried};
 use crate::git::{GitError, Merge, Worktree};
@@ -43,7 +45,10 @@ pub(super) async fn open(context: &Arc<Context>, brief: &Brief) -> Done {
     };
     let mut facts = Vec::new();
     match try_open(context, brief, (lane, tip), (base, *draft), &mut facts).await {
-        Ok(()) => Done::well(facts),
+        Ok(()) => {
+            facts.extend(rest::at_tip(context, lane, tip).await);
+            Done::well(facts)
+        }
         Err(failure) => Done::failed(facts, failure),
     }
 }
@@ -227,7 +232,7 @@ async fn try_prove(
     match joined {
         Err(paths) => {
             let target = &context.lane(lane).target;
-            let detail = format!("lane and `{target}` both changed {}", named(&paths));
+            let detail = format!("lane and `{target}` both changed {}", few(&paths, 0));
             facts.push(check(lane, CHECK_MERGEABLE, CheckStatus::Fail, detail));
         }
         Ok(joined) => {
@@ -431,7 +436,7 @@ pub(super) fn status_of(status: CheckStatus) -> forge::CheckStatus {
 pub(super) fn conflict(lane: &LaneId, target: &str, paths: &[String]) -> Failure {
     Failure {
         class: FailureKind::Conflict,
-        message: format!("lane `{lane}` and `{target}` both changed {}", named(paths)),
+        message: format!("lane `{lane}` and `{target}` both changed {}", few(paths, 0)),
         hint: Some(format!(
             "see `laneway waiting`, bring `{target}` up to what the lane expects, or close the pull request"
         )),

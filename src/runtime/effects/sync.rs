@@ -1,7 +1,7 @@
 //! Upstream work flows into a lane: merged in the object database, then the branch moves.
 
 use super::{Done, git_failure, origin, permanent};
-use crate::event::{ConflictPredicted, Draft, Failure, FailureKind, LaneSynced, Subject, SyncSource, named};
+use crate::event::{ConflictPredicted, Draft, Failure, FailureKind, LaneSynced, Subject, SyncSource, few};
 use crate::git::{GitError, Landed, Landing, Merge, Remote};
 use crate::id::{LaneId, Sha};
 use crate::runtime::Context;
@@ -225,8 +225,9 @@ fn hand_over(
     facts: &mut Vec<Draft>,
 ) -> Failure {
     let repo = &context.project.repo;
-    let said =
-        |c: &ConflictPredicted| format!("{} and lane `{lane}` both changed {}", c.with, named(&c.paths));
+    let said = |c: &ConflictPredicted| {
+        format!("{} and lane `{lane}` both changed {}", c.with, few(&c.paths, c.more.unwrap_or_default()))
+    };
     let message = conflicts.iter().map(said).collect::<Vec<_>>().join("; ");
     let reason = format!("the merge into lane {lane} with its conflicts marked");
     let kept = repo

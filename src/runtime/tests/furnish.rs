@@ -42,7 +42,9 @@ gate = "test -f made/first && test -f .env"
     assert_eq!(bench.git("show laneway/g/a/integration:seen"), "secret\na\n");
     assert_eq!(bench.git("ls-tree --name-only -r laneway/g/a/integration"), ".gitignore\nfile\nlock\nseen\n");
     assert_eq!(check(&state, 0, "setup").status, CheckStatus::Pass);
+    assert_eq!(check(&state, 0, "setup").detail, "2 setup commands");
     let copy = check(&state, 0, "copy");
+    assert!(copy.detail.starts_with("copied 1 file, 7 bytes: .env"), "{}", copy.detail);
     assert_eq!(copy.status, CheckStatus::Warn);
     assert!(copy.detail.contains("nothing untracked is there to copy: gone"), "{}", copy.detail);
 }

@@ -214,3 +214,51 @@ async fn ar18_a_branch_that_was_rewritten_is_not_merged_before_a_person_says_wha
     assert!(matches!(answer, Answer::Taken(_)), "{answer:?}");
     assert_eq!(bench.git("show main:two"), "two\n", "{}", bench.told());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_without_a_gate_rests_at_its_tip() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[tasks]]
+id = "one"
+workstream = "a"
+run = "echo one > one"
+[[tasks]]
+id = "two"
+workstream = "a"
+needs = ["one"]
+run = "echo two > file; echo two > two"
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    let lane = &bench.plan.lanes[0].worktree;
+    assert_eq!(sh(lane, "git status --porcelain"), "");
+    assert_eq!(sh(lane, "git rev-parse HEAD"), bench.git("rev-parse laneway/g/a/integration"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p09_what_a_run_held_while_it_was_made_goes_with_its_end_and_what_another_holds_stays() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+gate = "true"
+[[tasks]]
+id = "one"
+workstream = "a"
+attempts = 2
+gate = "test $LANEWAY_ATTEMPT = 2"
+run = "echo $LANEWAY_ATTEMPT > one"
+"#,
+    ));
+    let other = bench.git("commit-tree -m other HEAD^{tree}");
+    bench.git(&format!("update-ref refs/laneway/making/{0} {0}", other.trim()));
+    let state = bench.drive().await;
+    assert_eq!(state.run.status, Some(RunStatus::Completed), "{}", bench.told());
+    assert_eq!(state.tasks[0].attempts.len(), 2, "a candidate came to nothing");
+    let held = bench.git("for-each-ref '--format=%(objectname)' refs/laneway/making");
+    assert_eq!(held, other);
+}

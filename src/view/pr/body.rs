@@ -1,7 +1,7 @@
 //! The parts of a body, in their order and within the limit.
 
 use super::neutral;
-use super::sections::{self, Section};
+use super::sections::Section;
 use super::summaries;
 use crate::event::DiffFile;
 use crate::plan::{LaneIx, Plan, pr_marker};
@@ -34,7 +34,7 @@ pub fn pull_request(plan: &Plan, state: &State, lane: LaneIx, diff: &[DiffFile])
         section.tasks(),
         section.used(),
         section.picture(),
-        sections::files(diff),
+        section.files(diff),
         section.checks(),
         section.lanes(),
     ];

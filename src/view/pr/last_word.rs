@@ -126,7 +126,7 @@ impl Section<'_> {
             let reason = inline(&kept.reason, WORDS);
             list.put(&mut out, &format!("- {}: {reason}\n", code(&kept.reference, WORDS)));
         }
-        list.close(&mut out, "ref");
+        list.close_for(&mut out, "ref", "`laneway custody list` on that machine");
         out
     }
 

@@ -34,16 +34,17 @@ impl Room {
         }
     }
 
+    /// Ends a list of things that the status of the run has.
     pub(super) fn close(self, out: &mut String, noun: &str) {
+        self.close_for(out, noun, "`laneway status --json`");
+    }
+
+    /// Ends a list of things that `elsewhere` has.
+    pub(super) fn close_for(self, out: &mut String, noun: &str, elsewhere: &str) {
         if self.left_out > 0 {
             let s = if self.left_out == 1 { "" } else { "s" };
-            put(
-                out,
-                format_args!(
-                    "\n{} more {noun}{s} left out here; `laneway status --json` has them all.",
-                    self.left_out
-                ),
-            );
+            let count = self.left_out;
+            put(out, format_args!("\n{count} more {noun}{s} left out here; {elsewhere} has them all."));
         }
     }
 }

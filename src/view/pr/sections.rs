@@ -4,7 +4,7 @@ use super::neutral::{code, inline, prose, quote};
 use super::room::{Room, fence};
 use crate::event::{CheckStatus, ConcernClass, DiffFile, DiffStat};
 use crate::graph::{Command, MergePolicy};
-use crate::plan::{LaneIx, LanePlan, Plan, TaskIx, Work};
+use crate::plan::{ForgeKind, LaneIx, LanePlan, Plan, TaskIx, Work};
 use crate::state::{Attempt, Check, Concern, State, Task, Usage};
 use crate::view::elapsed::elapsed;
 use crate::view::plain::put;
@@ -167,7 +167,7 @@ impl Section<'_> {
             commands.push_str(
                 "# the gates ran on the merge with the target; leave this out to try the branch alone\n",
             );
-            command(&mut commands, &["git", "merge", "--no-edit", &self.target()]);
+            command(&mut commands, &["git", "merge", "--no-edit", &self.on_remote(&lane.target)]);
         }
         for gate in &lane.gates {
             let gate = gate.command.to_string();
@@ -181,11 +181,10 @@ impl Section<'_> {
         format!("## Try it\n\n{fence}sh\n{commands}{fence}\n")
     }
 
-    fn target(&self) -> String {
-        let target = &self.lane_plan().target;
+    fn on_remote(&self, branch: &str) -> String {
         match self.plan.remote.as_ref().filter(|r| r.push) {
-            Some(remote) => format!("{}/{target}", remote.name),
-            None => target.clone(),
+            Some(remote) => format!("{}/{branch}", remote.name),
+            None => branch.to_owned(),
         }
     }
 
@@ -204,6 +203,45 @@ impl Section<'_> {
             self.lane_plan().base_sha.short(),
         )
     }
+
+    /// The files of a change.
+    pub(super) fn files(&self, diff: &[DiffFile]) -> String {
+        if diff.is_empty() {
+            return String::new();
+        }
+        let total = DiffStat {
+            files: diff.len() as u64,
+            additions: diff.iter().map(|f| f.additions).sum(),
+            deletions: diff.iter().map(|f| f.deletions).sum(),
+        };
+        let mut out = format!("<details><summary>Change: {}</summary>\n\n", stat(total));
+        let mut list = Room::new(FILES);
+        for file in diff {
+            let from =
+                file.old_path.as_ref().map_or(String::new(), |old| format!(" from {}", code(old, WORDS)));
+            let size = if file.binary {
+                "binary".to_owned()
+            } else {
+                format!("+{} -{}", file.additions, file.deletions)
+            };
+            let change = inline(&file.change, WORDS);
+            list.put(&mut out, &format!("- {} {change}{from}, {size}\n", code(&file.path, WORDS)));
+        }
+        list.close_for(&mut out, "file", &self.whole_change());
+        out.push_str("\n</details>\n");
+        out
+    }
+
+    /// What has every file of the change, for whoever reads it on the forge where it is.
+    fn whole_change(&self) -> String {
+        let tip = self.state.lanes[self.lane]
+            .tip
+            .as_ref()
+            .filter(|_| self.plan.settings.forge == ForgeKind::GitHub);
+        let Some(tip) = tip else { return "`laneway pr diff` with this number".to_owned() };
+        let base = self.on_remote(&self.state.base_of(self.lane).0);
+        code(&format!("git diff --stat {base}...{}", tip.short()), WORDS)
+    }
 }
 
 /// The first line of what an agent was asked.
@@ -212,33 +250,6 @@ fn asked(work: &Work) -> Option<&str> {
         Work::Agent { prompt, .. } => prompt.lines().map(str::trim).find(|line| !line.is_empty()),
         Work::Run { .. } => None,
     }
-}
-
-/// The files of a change.
-pub(super) fn files(diff: &[DiffFile]) -> String {
-    if diff.is_empty() {
-        return String::new();
-    }
-    let total = DiffStat {
-        files: diff.len() as u64,
-        additions: diff.iter().map(|f| f.additions).sum(),
-        deletions: diff.iter().map(|f| f.deletions).sum(),
-    };
-    let mut out = format!("<details><summary>Change: {}</summary>\n\n", stat(total));
-    let mut list = Room::new(FILES);
-    for file in diff {
-        let from = file.old_path.as_ref().map_or(String::new(), |old| format!(" from {}", code(old, WORDS)));
-        let size = if file.binary {
-            "binary".to_owned()
-        } else {
-            format!("+{} -{}", file.additions, file.deletions)
-        };
-        let change = inline(&file.change, WORDS);
-        list.put(&mut out, &format!("- {} {change}{from}, {size}\n", code(&file.path, WORDS)));
-    }
-    list.close(&mut out, "file");
-    out.push_str("\n</details>\n");
-    out
 }
 
 fn concern_text(concern: &Concern) -> String {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::neutral::quote;
 use crate::id::TaskId;
 use crate::plan::{LaneIx, Plan};
-use crate::state::{State, Task};
+use crate::state::State;
 
 const HEADING: &str = "## What the agents say\n";
 /// Room for the tags and notes around one summary beside the task's id, and for the closing note, in characters.
@@ -18,7 +18,7 @@ const LEAST: usize = 200;
 pub(super) fn summaries(plan: &Plan, state: &State, lane: LaneIx, room: usize) -> String {
     let all: Vec<(&TaskId, &str)> = state.index().tasks_of[lane]
         .iter()
-        .filter_map(|&t| Some((&plan.tasks[t].id, said(&state.tasks[t])?)))
+        .filter_map(|&t| Some((&plan.tasks[t].id, state.tasks[t].said()?)))
         .filter(|(_, text)| !text.trim().is_empty())
         .collect();
     if all.is_empty() {
@@ -54,12 +54,6 @@ pub(super) fn summaries(plan: &Plan, state: &State, lane: LaneIx, room: usize) -
         out.push_str(&text);
     }
     out
-}
-
-/// What an agent said of its work: its summary, or the text of its claim.
-fn said(task: &Task) -> Option<&str> {
-    let claimed = || task.attempt()?.claims.done.as_ref().map(|(_, text)| text.as_str());
-    task.summary.as_deref().filter(|text| !text.trim().is_empty()).or_else(claimed)
 }
 
 /// The greatest size that texts of these sizes may have so that together they fit into `room`.

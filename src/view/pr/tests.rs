@@ -602,6 +602,30 @@ fn ar10_summaries_are_cut_first_and_the_cut_is_said() {
 }
 
 #[test]
+fn ar10_files_that_do_not_fit_are_named_by_a_command_that_has_them() {
+    let story = half_way();
+    let files: Vec<DiffFile> = (0..2000).map(|n| file(&format!("src/file-{n}"))).collect();
+    let body = pull_request(&story.plan, &story.state, 0, &files).body;
+    assert!(body.contains(" left out here; `laneway pr diff` with this number has them all."), "{body}");
+    let mut plan = (*story.plan).clone();
+    plan.settings.forge = crate::plan::ForgeKind::GitHub;
+    let body = pull_request(&plan, &story.state, 0, &files).body;
+    let whole = format!("`git diff --stat origin/main...{}`", sha(11).short());
+    assert!(body.contains(&format!(" left out here; {whole} has them all.")), "{body}");
+}
+
+#[test]
+fn ar10_status_has_all_of_a_claim_that_a_body_cuts() {
+    let mut story = half_way();
+    let long = "claim ".repeat(40_000);
+    story.of("types", SignalObserved { signal: SignalKind::Done, text: long.clone() });
+    let body = pull_request(&story.plan, &story.state, 0, &[]).body;
+    assert!(body.contains("The rest is cut off here; `laneway status --json` has all of it."), "{body}");
+    let status = crate::view::status(&story.plan, &story.state);
+    assert_eq!(status.tasks[0].summary.as_ref(), Some(&long));
+}
+
+#[test]
 fn a_gate_with_a_fence_in_it_stays_in_its_block() {
     let text = "schema = 1\nname = \"g\"\n[[tasks]]\nid = \"t\"\nrun = \"x\"\ngate = \"printf '```\\n'; echo `date`\"\n";
     let story = Story::begun(text);

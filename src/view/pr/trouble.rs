@@ -2,7 +2,7 @@
 
 use super::neutral::inline;
 use super::sections::{Section, WORDS};
-use crate::event::{CHECK_MERGEABLE, CheckStatus, named};
+use crate::event::{CHECK_MERGEABLE, CheckStatus, few};
 use crate::view::plain::put;
 
 /// How much of what is wrong is shown, in characters.
@@ -27,7 +27,7 @@ impl Section<'_> {
         let against = |c: &&crate::state::Check| c.name == CHECK_MERGEABLE && c.status == CheckStatus::Fail;
         let mut lines = Vec::new();
         if let Some(open) = &lane.unresolved {
-            let paths = named(&open.conflict.paths);
+            let paths = few(&open.conflict.paths, open.conflict.more);
             lines.push(format!("It does not merge with {}: both changed {paths}.", open.conflict.with));
         }
         match lane.checks.iter().find(against) {
@@ -38,9 +38,8 @@ impl Section<'_> {
             None => {}
         }
         for (_, ahead) in self.state.predictions(self.lane) {
-            let more = if ahead.more == 0 { String::new() } else { format!(" and {} more", ahead.more) };
-            let paths = named(&ahead.paths);
-            lines.push(format!("It will conflict with {}, as both stand now, in {paths}{more}.", ahead.with));
+            let paths = few(&ahead.paths, ahead.more);
+            lines.push(format!("It will conflict with {}, as both stand now, in {paths}.", ahead.with));
         }
         if lines.is_empty() {
             return String::new();

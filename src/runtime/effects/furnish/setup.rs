@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Room;
 use super::shelf::{Shelf, ShelfError, Slot};
+use super::{Room, counted};
 use crate::event::{CheckRecorded, CheckStatus, Failure, FailureKind};
 use crate::exec::{self, Bounded, Launch, StdinFrom};
 use crate::graph::{Millis, Setup};
@@ -62,7 +62,7 @@ pub(super) async fn run_all(
         }
     }
     let taken = if taken == 0 { String::new() } else { format!(", {taken} of them done before") };
-    let detail = format!("{} setup commands{taken}", setup.len());
+    let detail = format!("{}{taken}", counted(setup.len() as u64, "setup command"));
     checks.push(check(CheckStatus::Pass, detail, began.elapsed()));
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use super::Asked;
 use crate::event::{
-    Draft, Failure, FailureKind, LaneUndone, PrRef, RevertClosed, RevertMerged, RevertOpened, named,
+    Draft, Failure, FailureKind, LaneUndone, PrRef, RevertClosed, RevertMerged, RevertOpened, few,
 };
 use crate::forge::{Closed, NewPr, Tried};
 use crate::git::{GitError, Identity, Landed, Merge, Repo};
@@ -194,7 +194,7 @@ fn reverted_in(message: &str) -> Option<Sha> {
 pub(in crate::runtime) fn clash(lane: &str, target: &str, paths: &[String]) -> Failure {
     Failure {
         class: FailureKind::Conflict,
-        message: format!("later work in `{target}` stands on lane `{lane}`: both changed {}", named(paths)),
+        message: format!("later work in `{target}` stands on lane `{lane}`: both changed {}", few(paths, 0)),
         hint: Some("undo the later work first, or take it back by hand".to_owned()),
         retry_at: None,
     }

@@ -1,7 +1,7 @@
 //! Work that is taken back in a lane: the branch goes forward to where it is without that.
 
 use super::Asked;
-use crate::event::{Draft, Failure, FailureKind, LaneUndone, named};
+use crate::event::{Draft, Failure, FailureKind, LaneUndone, few};
 use crate::git::{GitError, Identity, Landed, Merge, Repo, Stretch};
 use crate::id::{LaneId, Sha};
 use crate::runtime::Context;
@@ -142,7 +142,7 @@ pub(in crate::runtime) fn conflict(lane: &LaneId, clash: &Clash) -> Failure {
         message: format!(
             "{} in lane `{lane}` conflicts with later work in {}",
             clash.doing,
-            named(&clash.paths)
+            few(&clash.paths, 0)
         ),
         hint: Some("undo the later work too".to_owned()),
         retry_at: None,
