@@ -13,12 +13,7 @@ use crate::id::Sha;
 
 const CUSTODY: &str = "refs/laneway/custody/demo/1/before/t/1";
 
-fn custody_then_set(
-    repo: &Repo,
-    lane: &Worktree,
-    known: &[Sha],
-    at: &Sha,
-) -> Option<Sha> {
+fn custody_then_set(repo: &Repo, lane: &Worktree, known: &[Sha], at: &Sha) -> Option<Sha> {
     let (kept, set) = repo.custody_then_set(lane, (CUSTODY, "before"), known, at).expect("custody");
     set.expect("set");
     kept
