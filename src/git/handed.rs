@@ -4,14 +4,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, ErrorKind, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::id::Sha;
+use sha1::{Digest as _, Sha1};
 
-/// How long the digest is with which an index ends.
-const SUM: usize = 20;
+use crate::id::Sha;
 
 /// For each git directory of a lane, the index that was put there last.
 #[derive(Default)]
@@ -19,21 +18,30 @@ pub(super) struct HandedOut {
     known: Mutex<HashMap<PathBuf, (Print, Sha)>>,
 }
 
-/// What tells an index from another: its size and its own digest of itself. One with another digest than its content has
-/// is no index to anybody.
+/// The digest of all bytes of an index. The one that it ends with proves nothing: git reads an index without looking whether
+/// it fits, so an entry can be another while that stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Print {
     len: u64,
-    sum: [u8; SUM],
+    sum: [u8; 20],
 }
 
 impl Print {
     fn of(mut index: &File) -> io::Result<Self> {
         let len = index.metadata()?.len();
-        let mut sum = [0; SUM];
-        index.seek(SeekFrom::Start(len.saturating_sub(SUM as u64)))?;
-        index.read_exact(&mut sum)?;
-        Ok(Self { len, sum })
+        index.rewind()?;
+        // One that grows meanwhile has an end too.
+        let mut left = index.take(len);
+        let mut digest = Sha1::new();
+        let mut some = vec![0; 64 * 1024];
+        loop {
+            match left.read(&mut some) {
+                Ok(0) => return Ok(Self { len, sum: digest.finalize().into() }),
+                Ok(read) => digest.update(&some[..read]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 
@@ -51,7 +59,8 @@ impl HandedOut {
     /// The tree that `index`, found in `admin`, holds; `None` where it is not the one that was put there.
     pub(super) fn tree(&self, admin: &Path, index: &File) -> Option<Sha> {
         let (print, tree) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(admin).cloned()?;
-        // One that cannot be read so is read in full, and what is wrong with it said then.
-        (Print::of(index).ok()? == print).then_some(tree)
+        // One that cannot be read so is read in full, and what is wrong with it said then. Of one that has another size no byte
+        // counts, which may be many.
+        (index.metadata().ok()?.len() == print.len && Print::of(index).ok()? == print).then_some(tree)
     }
 }

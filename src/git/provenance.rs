@@ -53,9 +53,13 @@ impl Repo {
         let mut files = vec![common.join("config"), common.join("config.worktree")];
         for admin in admin_dirs(common)? {
             let file = admin.join("config.worktree");
-            // Hardly any worktree has one.
-            if file.symlink_metadata().is_err() {
-                continue;
+            match file.symlink_metadata() {
+                Ok(_) => {}
+                // Hardly any worktree has one.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                    continue;
+                }
+                Err(error) => return Err(GitError::io("read", &file)(error)),
             }
             let is_other = path_of_admin(&admin)?.is_none_or(|path| path.starts_with(lanes));
             if admin == own.admin || !is_other {

@@ -10,6 +10,7 @@ use super::{GitError, Repo, others, stale};
 use crate::failpoint::{self, Point};
 use crate::id::Sha;
 
+const HEADS: &str = "refs/heads/";
 const TRIES: u32 = 40;
 const SWEPT_TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(25);
@@ -21,7 +22,26 @@ impl Repo {
     }
 
     /// Every ref whose full name starts with `prefix`, in order of name.
+    /// `prefix` begins with `refs/`. One that stands for another or cannot be read does not count.
     pub fn list_refs(&self, prefix: &str) -> Result<Vec<(String, Sha)>, GitError> {
+        self.list_refs_but(prefix, None)
+    }
+
+    /// The same except for those in the folder `without`, which is not even listed.
+    fn list_refs_but(&self, prefix: &str, without: Option<&str>) -> Result<Vec<(String, Sha)>, GitError> {
+        let Some(names) = others::names(self.common_dir(), prefix, without)? else {
+            let mut all = self.list_refs_by_library(prefix)?;
+            all.retain(|(name, _)| without.is_none_or(|without| !name.starts_with(without)));
+            return Ok(all);
+        };
+        self.with(|repo| {
+            let at = |name: &String| repo.find_reference(name).ok()?.target();
+            Ok(names.into_iter().filter_map(|name| at(&name).map(|id| (name, sha(id)))).collect())
+        })
+    }
+
+    /// Also those whose names are no text.
+    fn list_refs_by_library(&self, prefix: &str) -> Result<Vec<(String, Sha)>, GitError> {
         let failed = || GitError::library("listing refs");
         self.with(|repo| {
             let mut found = BTreeMap::new();
@@ -40,23 +60,13 @@ impl Repo {
 
     /// All local branches, without `refs/heads/`. Comparing two of these shows what an agent made.
     pub fn branches(&self) -> Result<BTreeMap<String, Sha>, GitError> {
-        let heads = self.list_refs("refs/heads/")?;
-        Ok(heads.into_iter().map(|(name, sha)| (name["refs/heads/".len()..].to_owned(), sha)).collect())
+        Ok(branches(self.list_refs(HEADS)?))
     }
 
     /// The local branches that are not Laneway's, as [`Self::branches`] has them. Those of a graph, one for each attempt, are
     /// not even listed.
     pub fn branches_of_others(&self) -> Result<BTreeMap<String, Sha>, GitError> {
-        let Some(names) = others::names(self.common_dir())? else {
-            let mut all = self.branches()?;
-            all.retain(|name, _| !name.starts_with("laneway/"));
-            return Ok(all);
-        };
-        self.with(|repo| {
-            // As where all are listed, one that stands for another or cannot be read does not count.
-            let at = |name: &String| repo.find_reference(&format!("refs/heads/{name}")).ok()?.target();
-            Ok(names.into_iter().filter_map(|name| at(&name).map(|id| (name, sha(id)))).collect())
-        })
+        Ok(branches(self.list_refs_but(HEADS, Some("refs/heads/laneway/"))?))
     }
 
     /// The newest stash; `None` where there is none.
@@ -103,6 +113,10 @@ impl Repo {
         failpoint::pass(Point::RefDeleted);
         deleted
     }
+}
+/// Branches by their short names.
+fn branches(refs: Vec<(String, Sha)>) -> BTreeMap<String, Sha> {
+    refs.into_iter().map(|(name, at)| (name[HEADS.len()..].to_owned(), at)).collect()
 }
 
 pub(super) fn moved(name: &str, expected: Option<&Sha>, found: Option<Sha>) -> GitError {

@@ -1,19 +1,19 @@
 //! What is not asked or done a second time, and what has it asked again.
 #![expect(clippy::disallowed_methods, reason = "tests change files as users and agents do")]
 
+use std::collections::BTreeMap;
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
+
 use super::fixture::{Fixture, git, read, sha, write};
 use crate::git::command::{Git, Scope};
 use crate::git::repo::oid;
 use crate::git::{GitError, Repo, Worktree};
+use crate::id::Sha;
 
 const CUSTODY: &str = "refs/laneway/custody/demo/1/before/t/1";
 
-fn custody_then_set(
-    repo: &Repo,
-    lane: &Worktree,
-    known: &[crate::id::Sha],
-    at: &crate::id::Sha,
-) -> Option<crate::id::Sha> {
+fn custody_then_set(repo: &Repo, lane: &Worktree, known: &[Sha], at: &Sha) -> Option<Sha> {
     let (kept, set) = repo.custody_then_set(lane, (CUSTODY, "before"), known, at).expect("custody");
     set.expect("set");
     kept
@@ -70,6 +70,28 @@ fn the_index_that_a_lane_was_handed_out_with_is_known_and_another_is_read() {
 }
 
 #[test]
+fn what_is_staged_is_kept_although_the_index_ends_with_the_digest_that_it_was_handed_out_with() {
+    let fixture = Fixture::new();
+    let (repo, lane) = (&fixture.repo, fixture.lane("a"));
+    repo.set_to(&lane, &fixture.start).expect("set");
+    let staged = fixture.dir.path().join("staged");
+    write(&staged, "only staged\n");
+    let id = |args: &[&str]| oid(&sha(&git(&fixture.root, args))).expect("an id");
+    let old = id(&["rev-parse", "HEAD:README"]);
+    let new = id(&["hash-object", "-w", staged.to_str().expect("text")]);
+    let path = lane.admin.join("index");
+    let mut index = std::fs::read(&path).expect("an index");
+    let at = index.windows(20).position(|bytes| bytes == old.as_bytes()).expect("an entry");
+    index[at..at + 20].copy_from_slice(new.as_bytes());
+    write(&path, &index);
+    assert_eq!(git(&lane.path, &["rev-parse", ":README"]), new.to_string(), "git does not mind");
+
+    let kept = repo.custody(&lane, CUSTODY, "before", std::slice::from_ref(&fixture.start));
+    let kept = kept.expect("custody").expect("what is only staged is kept");
+    assert_eq!(git(&fixture.root, &["show", &format!("{kept}^2:README")]), "only staged");
+}
+
+#[test]
 fn an_object_counts_as_synced_only_as_the_file_that_was_synced() {
     let fixture = Fixture::new();
     let repo = &fixture.repo;
@@ -81,10 +103,9 @@ fn an_object_counts_as_synced_only_as_the_file_that_was_synced() {
     repo.sync_objects(&made, std::slice::from_ref(&fixture.start)).expect("synced");
     assert!(repo.synced().has(id, &path));
     // As git does that would write it anew.
-    let file = std::fs::File::options().append(true).open(&path);
-    if let Ok(file) = file {
-        file.set_modified(std::time::UNIX_EPOCH).expect("a time");
-    }
+    let then = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let times = Timestamps { last_access: then, last_modification: then };
+    rustix::fs::utimensat(CWD, &path, &times, AtFlags::empty()).expect("a time");
     assert!(repo.synced().has(id, &path));
 
     let copy = path.with_extension("copy");
@@ -132,6 +153,43 @@ fn the_branches_of_others_are_those_of_all_that_are_not_laneways() {
     let names: Vec<&str> = found.keys().map(String::as_str).collect();
     assert_eq!(names, ["both", "deep/er/one", "deep/loose", "laneway-like", "main", "packed"]);
     assert_eq!(found["both"], next);
+}
+
+/// Makes so many folders, each inside the one before, that the name of the last is longer than the system takes.
+fn nest(dir: &std::path::Path) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut at = rustix::fs::open(dir, flags, Mode::empty()).expect("a folder");
+    for _ in 0..2_200 {
+        rustix::fs::mkdirat(&at, "a", Mode::RWXU).expect("made");
+        at = rustix::fs::openat(&at, "a", flags, Mode::empty()).expect("opened");
+    }
+}
+
+#[test]
+fn branches_are_found_beside_folders_that_are_too_deep_for_any() {
+    let fixture = Fixture::new();
+    let (repo, heads) = (&fixture.repo, fixture.root.join(".git/refs/heads"));
+    git(&fixture.root, &["branch", "deep/er/one"]);
+    nest(&heads);
+    let (all, others) = (repo.branches(), repo.branches_of_others());
+    // What the test has made is too deep for its own clearing.
+    let rm = std::process::Command::new("rm").arg("-rf").arg(heads.join("a")).status();
+    assert!(rm.expect("rm").success());
+    let names = |found: Result<BTreeMap<String, Sha>, GitError>| -> Vec<String> {
+        found.expect("branches").into_keys().collect()
+    };
+    assert_eq!(names(others), ["deep/er/one", "main"]);
+    assert_eq!(names(all), ["deep/er/one", "main"]);
+}
+
+#[test]
+fn a_config_that_cannot_be_looked_at_is_not_taken_for_none() {
+    let fixture = Fixture::new();
+    let lane = fixture.lane("a");
+    let looped = fixture.root.join(".git/worktrees/looped");
+    std::os::unix::fs::symlink("looped", &looped).expect("a link");
+    let keys = fixture.repo.config_keys(&lane, &fixture.root.join(".worktrees"));
+    assert!(matches!(keys, Err(GitError::Io { path, .. }) if path == looped.join("config.worktree")));
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(super) async fn prepare(
     let plain = |failure| (Vec::new(), failure);
     std::fs::create_dir_all(&record)
         .map_err(|e| plain(permanent(format!("{} could not be made: {e}", record.display()))))?;
-    let (lane, withheld) = ready_lane(context, known, job).await.map_err(|failure| (Vec::new(), failure))?;
+    let (lane, withheld) = ready_lane(context, known, job).await?;
     let (shared, of) = (Arc::clone(context), job.task.lane.clone());
     let taken = blocking(move || ports::taken(&shared, &of)).await;
     report_ready(context, job, taken.map(Event::from).into_iter().collect());
@@ -57,7 +57,7 @@ pub(super) async fn prepare(
 }
 
 /// Brings the worktree to the attempt's start; what stands in it is kept first. Then the files lie there again that the process
-/// it goes on from did not commit.
+/// it goes on from did not commit. The error carries what was kept and is not reported yet.
 ///
 /// A command without a diff asks for the lane's files at its start and nothing more: where HEAD is there already, it is
 /// neither looked at before nor after. Whatever it leaves is kept and cleared when the next task wants the lane clean,
@@ -66,11 +66,12 @@ async fn ready_lane(
     context: &Arc<Context>,
     known: &AttemptBrief,
     job: &Job<'_>,
-) -> Result<(PathBuf, Option<Withheld>), Failure> {
+) -> Result<(PathBuf, Option<Withheld>), (Vec<Draft>, Failure)> {
+    let plain = |failure| (Vec::new(), failure);
     // Tasks that change nothing may share a worktree; it is made ready for one of them.
     let door = context.door(&job.lane);
     let _inside = door.lock().await;
-    if job.task.diff == DiffPolicy::None && stands_at_start(context, job).await? {
+    if job.task.diff == DiffPolicy::None && stands_at_start(context, job).await.map_err(plain)? {
         return Ok((job.lane.clone(), None));
     }
     let (shared, path, start) = (Arc::clone(context), job.lane.clone(), job.start.clone());
@@ -78,16 +79,23 @@ async fn ready_lane(
     let (task, number, iteration) = (job.task.id.clone(), job.number, job.iteration);
     let lane = job.task.lane.clone();
     let goes_on_from = known.goes_on_from;
+    let subject = job.subject.clone();
     let (worktree, kept) = blocking(move || {
         let doing = |e| git_failure("making the lane ready", &e);
-        let worktree = super::provision::worktree(&shared, &lane, &path, &start).map_err(doing)?;
+        let worktree = super::provision::worktree(&shared, &lane, &path, &start);
+        let worktree = worktree.map_err(|e| plain(doing(e)))?;
         let reason = format!("what stood in the lane before attempt {number} of {task}");
         let what = format!("before/{name}-{iteration}");
         let known = std::slice::from_ref(&start);
-        let (kept, set) =
-            keep::worktree_then_set(&shared, &worktree, (&what, &reason), known, &start).map_err(doing)?;
-        set.map_err(doing)?;
-        Ok::<_, Failure>((worktree, kept))
+        let (kept, set) = keep::worktree_then_set(&shared, &worktree, (&what, &reason), known, &start)
+            .map_err(|e| plain(doing(e)))?;
+        match set {
+            Ok(()) => Ok((worktree, kept)),
+            Err(error) => {
+                let kept = kept.map(|kept| Draft::world(subject, kept));
+                Err((kept.into_iter().collect(), doing(error)))
+            }
+        }
     })
     .await?;
     let room = Room {
@@ -115,7 +123,7 @@ async fn ready_lane(
         facts.push(restored.clone().into());
     }
     report_ready(context, job, facts);
-    Ok((job.lane.clone(), restored?.and_then(|(_, withheld)| withheld)))
+    Ok((job.lane.clone(), restored.map_err(plain)?.and_then(|(_, withheld)| withheld)))
 }
 
 /// Says what was done to make the lane ready.

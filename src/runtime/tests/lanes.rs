@@ -350,6 +350,32 @@ run = "echo two > two"
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn p09_what_was_kept_is_told_although_the_lane_could_not_be_set() {
+    let bench = Bench::new(&graph(
+        r#"
+[[workstreams]]
+id = "a"
+[[tasks]]
+id = "litter"
+workstream = "a"
+diff = "none"
+run = "echo junk > junk; i=$(git rev-parse --git-dir)/index; rm $i; mkdir $i; : > $i/full"
+[[tasks]]
+id = "two"
+workstream = "a"
+needs = ["litter"]
+attempts = 1
+run = "echo two > two"
+"#,
+    ));
+    let state = bench.drive().await;
+    assert_eq!(state.tasks[1].status, TaskStatus::Failed, "{}", bench.told());
+    let kept = bench.git("for-each-ref --format='%(refname)' refs/laneway/custody/g/1/before/two");
+    assert_eq!(bench.git(&format!("show {}:junk", kept.lines().next().unwrap())), "junk\n");
+    assert!(bench.told().contains(kept.lines().next().unwrap()), "{}", bench.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ar23_a_pull_request_that_was_closed_is_opened_again_by_a_retry() {
     let bench = Bench::new(&graph(
         r#"
