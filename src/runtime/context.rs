@@ -9,10 +9,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::Project;
-use super::claims::{Claims, NoRoom};
+use super::claims::Claims;
 use super::effects::git_failure;
 use super::halt::{AttemptKey, Halt};
 use super::ports::Ports;
+use super::shortage::Wanting;
 use crate::agent;
 use crate::engine::{Input, Report};
 use crate::event::{Draft, EffectId, Failure};
@@ -76,7 +77,7 @@ pub struct Context {
     /// What there was no room for, once a disk is full.
     pub(super) full: watch::Sender<Option<String>>,
     /// Lanes that are not begun for want of room, with what they need, until the loop has decided about them.
-    pub(super) wanting: watch::Sender<BTreeMap<EffectId, NoRoom>>,
+    pub(super) wanting: Wanting,
     /// The room that lanes take which are being made.
     pub(super) claims: Claims,
     live: Mutex<HashMap<(TaskId, u32), Live>>,
@@ -109,7 +110,7 @@ impl Context {
             inputs,
             halt: watch::Sender::new(Halt::default()),
             full: watch::Sender::new(None),
-            wanting: watch::Sender::default(),
+            wanting: Wanting::default(),
             claims: Claims::default(),
             live: Mutex::new(HashMap::new()),
             doors: Mutex::new(HashMap::new()),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use tokio::sync::watch;
+
 use super::claims::NoRoom;
 use super::orchestrator::Orchestrator;
 use super::{RuntimeError, clock};
@@ -10,6 +12,32 @@ use crate::event::{EffectId, Failure, FailureKind};
 
 /// When it is looked again whether there is room for a lane, in milliseconds, unless something is heard before.
 const ROOM_AGAIN_MS: u64 = 60_000;
+
+/// The lanes that there is no room for, until the loop has heard of them.
+#[derive(Debug, Default)]
+pub(super) struct Wanting(watch::Sender<BTreeMap<EffectId, NoRoom>>);
+
+impl Wanting {
+    /// Says that there is no room for what `id` is to make.
+    pub(super) fn say(&self, id: EffectId, missing: NoRoom) {
+        self.0.send_modify(|wanting| _ = wanting.insert(id, missing));
+    }
+
+    /// Hears of what is said from now on.
+    pub(super) fn subscribe(&self) -> watch::Receiver<BTreeMap<EffectId, NoRoom>> {
+        self.0.subscribe()
+    }
+
+    /// Takes what was said, in silence: whoever hears of a change takes, and would hear of that as of a change.
+    fn take(&self) -> BTreeMap<EffectId, NoRoom> {
+        let mut said = BTreeMap::new();
+        self.0.send_if_modified(|wanting| {
+            said = std::mem::take(wanting);
+            false
+        });
+        said
+    }
+}
 
 impl Orchestrator {
     /// Stops where something could not be written.
@@ -23,7 +51,7 @@ impl Orchestrator {
 
     /// Records that there is no room for some lanes, so that it is seen and tried again later: something may make room.
     pub(super) fn answer_wanting(&mut self) -> Vec<Input> {
-        let wanting = self.context.wanting.send_replace(BTreeMap::new());
+        let wanting = self.context.wanting.take();
         self.short = wanting.first_key_value().map(|(_, missing)| missing.what.clone());
         let retry_at = Some(clock::now().wall.plus(ROOM_AGAIN_MS));
         let failed = |(id, missing): (EffectId, NoRoom)| {
@@ -44,5 +72,23 @@ impl Orchestrator {
 
     fn no_room(&self, what: String) -> RuntimeError {
         RuntimeError::NoRoom { record: self.context.project.record.root().to_owned(), what }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_takes_what_was_said_does_not_wake_itself() {
+        let wanting = Wanting::default();
+        let mut heard = wanting.subscribe();
+        assert!(wanting.take().is_empty() && !heard.has_changed().unwrap());
+        let id = EffectId("provision lane".to_owned());
+        wanting.say(id, NoRoom { what: "10 MiB".to_owned() });
+        assert!(heard.has_changed().unwrap());
+        heard.mark_unchanged();
+        assert_eq!(wanting.take().len(), 1);
+        assert!(!heard.has_changed().unwrap());
     }
 }

@@ -75,7 +75,7 @@ pub(super) async fn perform(context: Arc<Context>, brief: Box<Brief>) {
             Ok(done) => done,
             // Whether it is worth to wait depends on what else goes on.
             Err(missing) => {
-                context.wanting.send_modify(|wanting| _ = wanting.insert(id, missing));
+                context.wanting.say(id, missing);
                 return;
             }
         },
