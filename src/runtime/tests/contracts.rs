@@ -200,7 +200,9 @@ run = "true"
     );
     let read = |path: &Value| std::fs::read_to_string(path.as_str().unwrap()).unwrap();
     assert_eq!(read(&manifest["needs"][0]["summary"]), "mine\n");
-    insta::assert_snapshot!("overview", read(&manifest["overview"]));
+    // Whether the pull request of the lane before is open by now is nobody's promise.
+    let overview = read(&manifest["overview"]).replace("merge_ready", "pr_created");
+    insta::assert_snapshot!("overview", overview);
     assert_eq!(read(&manifest["overview"]), bench.shown("two", 1, "context/graph.md"));
     let described = crate::signal::manifest_schema();
     let described = described["properties"].as_object().unwrap();
