@@ -51,8 +51,7 @@ impl Repo {
     pub(super) fn hold(&self, commit: &Sha) -> Result<(), GitError> {
         self.outwait_gc();
         self.assure_whole(commit)?;
-        self.with(|repo| swap(repo, &name_of(commit), None, commit))?;
-        self.held_here().insert(commit.clone());
+        self.put_held(commit)?;
         // One that began just now has much to do before it looks at refs; one that is at work still may have looked.
         if !self.outwait_gc() {
             return Ok(());
@@ -71,9 +70,28 @@ impl Repo {
         self.assure_objects(commit, &parents)
     }
 
+    /// Several may hold one commit, as lanes begin where another ends: who has set its own ref lets it go for all.
+    fn put_held(&self, commit: &Sha) -> Result<(), GitError> {
+        let mut tries = 1;
+        loop {
+            match self.with(|repo| swap(repo, &name_of(commit), None, commit)) {
+                // It was there, and let go before it could be read.
+                Err(GitError::RefMoved { found: None, .. }) if tries < TRIES => tries += 1,
+                Err(error) => return Err(error),
+                Ok(()) => break,
+            }
+        }
+        self.held_here().insert(commit.clone());
+        Ok(())
+    }
+
     /// Drops what holds `commit` since it was made: nothing is to come of it, or a later one that is held has it.
     pub fn let_go(&self, commit: &Sha) {
         self.held_here().remove(commit);
+        self.drop_held(commit);
+    }
+
+    fn drop_held(&self, commit: &Sha) {
         if let Err(error) = self.with(|repo| drop_ref(repo, &name_of(commit))) {
             // It holds a little more than it has to, until it is swept.
             tracing::debug!(%error, "a commit is held on");
@@ -84,7 +102,7 @@ impl Repo {
     pub fn let_all_go(&self) {
         let held = std::mem::take(&mut *self.held_here());
         for commit in &held {
-            self.let_go(commit);
+            self.drop_held(commit);
         }
     }
 

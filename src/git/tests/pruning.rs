@@ -107,3 +107,20 @@ fn p16_a_lane_is_made_while_git_removes_the_empty_folder_of_worktrees() {
         made.expect("every lane is made and removed");
     });
 }
+
+#[test]
+fn p09_several_hold_one_commit_and_let_it_go_at_once() {
+    let f = Fixture::new();
+    let commit = f.commit(&f.start, &[("x", Some("1\n"))]);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    f.repo.hold(&commit).unwrap();
+                    f.repo.let_go(&commit);
+                }
+            });
+        }
+    });
+    assert!(f.repo.held().unwrap().is_empty());
+}
